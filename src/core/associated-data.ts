@@ -1,0 +1,16 @@
+/**
+ * What sealed texts are bound to. An attacker who can write the database can replay an older row of the same kind,
+ * but cannot make one secret's value open as another's, nor send a credential to another address.
+ */
+export function versionAssociatedData(secretId: string, version: number): string {
+  return `lockstep/secret-version/${secretId}/${version}`;
+}
+
+/** `destination` is the kind's canonical text of kind, origin and pin. */
+export function credentialsAssociatedData(targetId: string, destination: string): string {
+  return `lockstep/target-credentials/${targetId}/${destination}`;
+}
+
+export function fingerprintKeyAssociatedData(storeId: string): string {
+  return `lockstep/fingerprint-key/${storeId}`;
+}

@@ -1,0 +1,192 @@
+/**
+ * The catalogue of errors. One table maps a stable code to its family; the family decides the retry verdict, the
+ * HTTP status and the exit code. Codes are contracts: they may be added, never renamed or reused.
+ *
+ * Messages name the action, then the state, then the remedy, and never hold a value. `details` are ids and names
+ * that are safe to show. A foreign error never crosses an adapter: its code and status are copied, its message and
+ * cause are dropped.
+ */
+export type RetryVerdict =
+  | "never" // tell the caller; nothing will change by itself
+  | "replan" // read again, plan again
+  | "later" // with jitter, on the ladder
+  | "at-retry-after" // when the place says; spends no attempt
+  | "read-back"; // sent, no answer: look first, then decide
+
+interface Family {
+  readonly verdict: RetryVerdict;
+  readonly status: number;
+  readonly exitCode: number;
+}
+
+export const FAMILIES = {
+  invalid: { verdict: "never", status: 422, exitCode: 64 },
+  unauthenticated: { verdict: "never", status: 401, exitCode: 1 },
+  forbidden: { verdict: "never", status: 403, exitCode: 1 },
+  "not-found": { verdict: "never", status: 404, exitCode: 1 },
+  unsupported: { verdict: "never", status: 422, exitCode: 1 },
+  conflict: { verdict: "replan", status: 409, exitCode: 1 },
+  unavailable: { verdict: "later", status: 503, exitCode: 1 },
+  "rate-limited": { verdict: "at-retry-after", status: 429, exitCode: 1 },
+  rejected: { verdict: "never", status: 502, exitCode: 1 },
+  "outcome-unknown": { verdict: "read-back", status: 504, exitCode: 4 },
+  integrity: { verdict: "never", status: 500, exitCode: 1 },
+  invariant: { verdict: "never", status: 500, exitCode: 1 },
+} as const satisfies Record<string, Family>;
+
+export type ErrorFamily = keyof typeof FAMILIES;
+
+/** code → family and what to do when the message has no better remedy. */
+export const CATALOGUE = {
+  USAGE: { family: "invalid", hint: "See `lockstep --help`." },
+  INPUT_INVALID: { family: "invalid", hint: "Correct the named fields and send the request again." },
+  CONFIG_INVALID: { family: "invalid", hint: "Correct lockstep.yaml at the named line." },
+  CONFIG_UNREADABLE: { family: "invalid", hint: "Name the file with -f, and check that it may be read." },
+  CONFIG_SHRUNKEN: { family: "invalid", hint: "If that is meant, repeat with --allow-shrink." },
+  SETTING_INVALID: { family: "invalid", hint: "Correct the environment variable and start again." },
+  KEY_INVALID: { family: "invalid", hint: "Use a key that the place can hold." },
+  VALUE_INVALID: { family: "invalid", hint: "Use a value that the place can hold and give back unchanged." },
+  VALUE_NOT_REPRESENTABLE: {
+    family: "invalid",
+    hint: "Choose another format for this file or another value.",
+  },
+  PLACE_TAKEN: { family: "invalid", hint: "Let one binding own the place, or choose another key." },
+  FOREIGN_VALUE: {
+    family: "conflict",
+    hint: "Look at `lockstep plan`; --take-over overwrites what stands there.",
+  },
+  NOT_ADOPTED: { family: "conflict", hint: "Choose with `lockstep import NAME --from TARGET` or --winner." },
+  UNAUTHENTICATED: {
+    family: "unauthenticated",
+    hint: "Send a valid token: LOCKSTEP_TOKEN, or the local admin token.",
+  },
+  FORBIDDEN: { family: "forbidden", hint: "Use a token that has the named permission." },
+  HOST_NOT_ALLOWED: {
+    family: "forbidden",
+    hint: "Use the address that Lockstep listens on, or allow the name with LOCKSTEP_ALLOWED_HOSTS.",
+  },
+  ORIGIN_NOT_ALLOWED: { family: "forbidden", hint: "The API is not for other pages in a browser." },
+  NOT_FOUND: { family: "not-found", hint: "Check the name; `lockstep status` lists what exists." },
+  ALREADY_EXISTS: { family: "conflict", hint: "Choose another name." },
+  ROLLOUT_OPEN: { family: "conflict", hint: "Wait for the rollout or see `lockstep rollout show`." },
+  VERSION_IN_USE: { family: "conflict", hint: "Finish or roll back what refers to the version first." },
+  VERSION_COMPROMISED: {
+    family: "conflict",
+    hint: "Make a new version; a compromised one is never used again.",
+  },
+  VERSION_STATE: { family: "conflict", hint: "See `lockstep secret versions`." },
+  IDEMPOTENCY_REUSED: { family: "conflict", hint: "Use a new Idempotency-Key for another request." },
+  LEASE_LOST: { family: "conflict", hint: "Another worker took over; nothing needs to be done." },
+  ORDER_REFUSED: { family: "conflict", hint: "The place carries a newer write; look at `lockstep history`." },
+  WRITE_CONFLICT: {
+    family: "conflict",
+    hint: "Something else wrote there at the same time; it is looked at again.",
+  },
+  UNSUPPORTED: { family: "unsupported", hint: "See the target's capabilities with `lockstep target test`." },
+  STORE_UNAVAILABLE: { family: "unavailable", hint: "Check that Postgres can be reached." },
+  STORE_SCHEMA: {
+    family: "invalid",
+    hint: "Run `lockstep migrate` with this release, or start the release that the store was migrated to.",
+  },
+  STORE_IN_USE: { family: "conflict", hint: "Another Lockstep uses this data directory; stop it first." },
+  QUEUE_UNAVAILABLE: {
+    family: "unavailable",
+    hint: "Check that Redis can be reached; nothing is lost meanwhile.",
+  },
+  SERVER_UNREACHABLE: { family: "unavailable", hint: "Start it with `lockstep up`, or set LOCKSTEP_URL." },
+  TARGET_UNREACHABLE: {
+    family: "unavailable",
+    hint: "Check address and network; it is tried again by itself.",
+  },
+  TARGET_UNAVAILABLE: { family: "unavailable", hint: "It is tried again by itself." },
+  TARGET_RATE_LIMITED: { family: "rate-limited", hint: "It goes on when the place allows." },
+  TARGET_CREDENTIAL_REJECTED: {
+    family: "rejected",
+    hint: "Give the target a valid credential and run `lockstep apply`.",
+  },
+  TARGET_MISSING: { family: "rejected", hint: "Check project, environment and service in lockstep.yaml." },
+  TARGET_REFUSED: { family: "rejected", hint: "See `lockstep target test`." },
+  TARGET_PERMISSION: {
+    family: "rejected",
+    hint: "`lockstep target test` prints the rights that are needed.",
+  },
+  TARGET_HOST_KEY: {
+    family: "rejected",
+    hint: "Compare the key with the host's owner, then `lockstep target trust`.",
+  },
+  TARGET_PROTOCOL: { family: "rejected", hint: "The answer was not understood; check address and version." },
+  TARGET_OUTCOME_UNKNOWN: {
+    family: "outcome-unknown",
+    hint: "It is read back by itself; nothing needs to be done.",
+  },
+  FILE_UNSAFE: { family: "rejected", hint: "Correct owner, mode or link as named." },
+  ACTIVATION_FAILED: {
+    family: "rejected",
+    hint: "See the unit's own log, repair, then `lockstep rollout resume`.",
+  },
+  DESTINATION_CHANGED: { family: "invalid", hint: "Give the credential again for the new address." },
+  ROOT_KEY_MISSING: {
+    family: "integrity",
+    hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+  },
+  ROOT_KEY_WRONG: {
+    family: "integrity",
+    hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+  },
+  SEALED_UNREADABLE: {
+    family: "integrity",
+    hint: "The row was changed or damaged; restore it, or set the secret anew.",
+  },
+  INTERNAL: {
+    family: "invariant",
+    hint: "This is a defect of Lockstep; please report it with the code and the time.",
+  },
+} as const satisfies Record<string, { family: ErrorFamily; hint: string }>;
+
+export type ErrorCode = keyof typeof CATALOGUE;
+
+export interface ErrorOptions {
+  /** Ids and names that are safe to show. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Overrides the catalogue's hint. */
+  readonly hint?: string;
+  readonly retryAfterMs?: number;
+}
+
+export class LockstepError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly hint: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message);
+    this.name = "LockstepError";
+    this.code = code;
+    this.details = options.details ?? {};
+    this.hint = options.hint ?? CATALOGUE[code].hint;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get family(): ErrorFamily {
+    return CATALOGUE[this.code].family;
+  }
+
+  get verdict(): RetryVerdict {
+    return FAMILIES[this.family].verdict;
+  }
+
+  get status(): number {
+    return FAMILIES[this.family].status;
+  }
+
+  get exitCode(): number {
+    return FAMILIES[this.family].exitCode;
+  }
+}
+
+/** Our own errors pass; anything else is a defect whose text may hold anything, so it is dropped. */
+export function toLockstepError(error: unknown): LockstepError {
+  if (error instanceof LockstepError) return error;
+  return new LockstepError("INTERNAL", "An unexpected failure inside Lockstep.");
+}

@@ -1,0 +1,71 @@
+import type { Order } from "../order.ts";
+
+/**
+ * A machine with files and processes. Implementations: `ssh` and, on a managed host, `local`. Placements, formats and
+ * activation are written once above it.
+ *
+ * Every method takes a signal; after it aborts, a method that had begun a write throws TARGET_OUTCOME_UNKNOWN.
+ * Unreachable hosts throw TARGET_UNREACHABLE, refused logins TARGET_CREDENTIAL_REJECTED, a wrong host key
+ * TARGET_HOST_KEY, missing rights TARGET_PERMISSION.
+ */
+export interface Host {
+  /** False where the host cannot compare and set (SFTP only): such a host is unfenced and says so. */
+  readonly fenced: boolean;
+
+  /** Missing files are an answer. Unsafe ones (symlink, foreign owner, wide mode, parents writable by others) throw FILE_UNSAFE. */
+  read(path: string, signal: AbortSignal): Promise<HostFile>;
+
+  /**
+   * Replaces the file atomically (random temp name, exclusive creation, fsync, rename), if and only if its content
+   * still has `expectedDigest` (WRITE_CONFLICT otherwise) and the file's order marker is not newer (ORDER_REFUSED
+   * otherwise; an equal order may repeat). A copy for restoring is kept beside, mode 0600.
+   * Owner, mode and ACL of an existing file are kept; a new one gets `mode`.
+   */
+  write(path: string, write: HostWrite, signal: AbortSignal): Promise<void>;
+
+  /** Puts the copy kept by `write` back, under the same compare-and-set with a new order; NOT_FOUND when there is none. */
+  restore(path: string, order: Order, signal: AbortSignal): Promise<void>;
+
+  /** Removes the copy that `write` kept. Repeating is harmless. */
+  discardRestoreCopy(path: string, signal: AbortSignal): Promise<void>;
+
+  /** Runs a program without a shell of ours: argv is quoted exactly; data goes over stdin. A non-zero exit is an answer. */
+  run(argv: readonly string[], options: RunOptions, signal: AbortSignal): Promise<RunResult>;
+
+  close(): Promise<void>;
+}
+
+export type HostFile =
+  | { readonly state: "absent"; readonly order: Order | null }
+  | {
+      readonly state: "present";
+      readonly content: Uint8Array;
+      /** sha256 of the content, hex: what `write` compares. */
+      readonly digest: string;
+      /** For example 0o600. */
+      readonly mode: number;
+      /** The marker left by the last write of ours, when there is one. */
+      readonly order: Order | null;
+    };
+
+export interface HostWrite {
+  readonly content: Uint8Array;
+  /** "absent" when the file must not exist yet. */
+  readonly expectedDigest: string | "absent";
+  readonly order: Order;
+  /** For new files, for example 0o600. */
+  readonly mode: number;
+}
+
+export interface RunOptions {
+  readonly stdin?: Uint8Array;
+  readonly timeoutMs: number;
+  readonly maxOutputBytes?: number;
+}
+
+export interface RunResult {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}

@@ -1,0 +1,30 @@
+/**
+ * The queue is a hint: losing it, or any job, loses nothing, because Postgres itself says what is owed and a sweep
+ * finds it. Jobs carry ids, never values. Adding the same job again while it waits is one job; while it runs, exactly
+ * one more run follows ("latest wins").
+ */
+export const JOB_NAMES = ["reconcile", "activate", "follow", "advance"] as const;
+export type JobName = (typeof JOB_NAMES)[number];
+
+/**
+ * reconcile  id = target id       make one target hold what it should
+ * activate   id = activation id   start what a unit owes
+ * follow     id = follow group    look after the activations under way in one group
+ * advance    id = rollout id      move one rollout as far as its gates allow
+ */
+export interface Job {
+  readonly name: JobName;
+  readonly id: string;
+}
+
+/** What came of a job: nothing is thrown into the queue, because Postgres keeps the state of every failure. */
+export type JobHandler = (job: Job, signal: AbortSignal) => Promise<void>;
+
+export interface Queue {
+  /** After commit only. Refused or lost adds are harmless: throws QUEUE_UNAVAILABLE, which callers may ignore. */
+  enqueue(jobs: readonly Job[]): Promise<void>;
+  /** Runs jobs until `close`. `concurrency` is per process. */
+  start(handler: JobHandler, options: { readonly concurrency: number }): Promise<void>;
+  /** Finishes running jobs (at most `graceMs`), then lets go of every connection. */
+  close(graceMs?: number): Promise<void>;
+}

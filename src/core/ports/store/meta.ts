@@ -1,0 +1,16 @@
+export interface StoreMeta {
+  readonly storeId: string;
+  readonly epoch: number;
+  readonly keyCheck: string;
+  readonly fingerprintKeySealed: string;
+}
+
+export interface MetaRepo {
+  /** Null only in an empty store. */
+  read(): Promise<StoreMeta | null>;
+  /** Refuses when the row exists: a root key is made only for an empty store. */
+  create(meta: Omit<StoreMeta, "epoch">): Promise<void>;
+  /** True when any table that holds sealed data has rows: then a missing key must not be replaced by a new one. */
+  holdsSealedData(): Promise<boolean>;
+  replaceFingerprintKey(sealed: string): Promise<void>;
+}

@@ -1,0 +1,25 @@
+/**
+ * The truth. Every state change goes through `transaction`, together with its audit entry. Implementations map the
+ * database's transient failures to STORE_UNAVAILABLE and retry serialization failures and deadlocks by themselves,
+ * so the callback may run more than once: it must touch nothing but the transaction.
+ *
+ * Repositories are one small interface per aggregate, beside this file.
+ */
+import type { AuditLog } from "./audit.ts";
+import type { MetaRepo } from "./meta.ts";
+import type { SecretRepo } from "./secrets.ts";
+import type { TokenRepo } from "./tokens.ts";
+
+export interface Repositories {
+  readonly meta: MetaRepo;
+  readonly secrets: SecretRepo;
+  readonly tokens: TokenRepo;
+  readonly audit: AuditLog;
+}
+
+export interface Store {
+  transaction<T>(work: (tx: Repositories) => Promise<T>): Promise<T>;
+  /** Reads outside a transaction; each call sees its own snapshot. Writing through it is a defect. */
+  readonly read: Repositories;
+  close(): Promise<void>;
+}

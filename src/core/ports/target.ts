@@ -1,0 +1,209 @@
+/**
+ * A place that holds secrets. One implementation per kind, in `adapters/targets/<kind>`, with the same file names:
+ * target.ts client.ts errors.ts config.ts.
+ *
+ * A kind (`TargetKind`) knows its configuration without touching the world; an open `Target` operates. What a place
+ * cannot do is said in `capabilities`, and the operation then throws UNSUPPORTED.
+ */
+import type { LadderEvidence } from "../evidence.ts";
+import type { Order } from "../order.ts";
+import type { SecretValue } from "../secret-value.ts";
+
+/** JSON that holds no value: safe in the database, in logs and in answers of the API. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+export interface TargetCapabilities {
+  /** The best evidence that this target can ever give. */
+  readonly maxEvidence: LadderEvidence;
+  readonly readable: boolean;
+  readonly deletable: boolean;
+  /** False: an older write can land late (unfenced). Then nothing above `acknowledged` is claimed while one may be in flight. */
+  readonly conditionalWrite: boolean;
+  /** How long a write of unknown outcome may still land, in ms; 0 where writes are conditional. */
+  readonly inFlightMs: number;
+}
+
+/** One key at a target. `placement` is the file's path on hosts, '' where the target is one flat place. */
+export interface Address {
+  readonly placement: string;
+  readonly key: string;
+}
+
+export type Observed =
+  | { readonly state: "present"; readonly value: SecretValue }
+  | { readonly state: "absent" }
+  /** It exists but cannot be read: sealed, or no right to. `changedAt`: the place's own word on its last change. */
+  | { readonly state: "unreadable"; readonly reason: string; readonly changedAt?: string }
+  /** It points elsewhere (`${{shared.X}}`): somebody's arrangement, never overwritten without an explicit word. */
+  | { readonly state: "reference"; readonly text: string };
+
+export interface ObservedKey extends Address {
+  readonly observed: Observed;
+  /** A change that somebody staged and did not commit; it would override ours. */
+  readonly pendingManualChange?: boolean;
+}
+
+export interface TargetObservation {
+  /** One entry for each address asked for, in that order; other keys of the place are dropped inside the client. */
+  readonly keys: readonly ObservedKey[];
+  /** The highest revision marker found at the place, if any. */
+  readonly order: Order | null;
+  /** What must restart to use a change of these keys. */
+  readonly units: readonly UnitSpec[];
+}
+
+/** What restarts: Railway service instance, systemd unit, … */
+export interface UnitSpec {
+  /** Canonical and global, for example `railway:<environment id>/<service id>`. */
+  readonly key: string;
+  /** For people. */
+  readonly name: string;
+  readonly kind: string;
+  readonly config: JsonObject;
+  /** Units that one request can follow together, for example `railway:<environment id>`. */
+  readonly followGroup: string;
+}
+
+export interface SetItem extends Address {
+  readonly value: SecretValue;
+}
+
+/** What to write. Only differences; `unset` only what Lockstep wrote itself. */
+export interface Change {
+  readonly set: readonly SetItem[];
+  readonly unset: readonly Address[];
+}
+
+export interface ApplyResult {
+  /** "changed" also when only a part differed; "unchanged" when nothing was sent. */
+  readonly outcome: "changed" | "unchanged";
+}
+
+export interface ProbeCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** In words, with the remedy when not ok. May hold commands to copy, already quoted. */
+  readonly message: string;
+}
+
+export interface ProbeResult {
+  readonly ok: boolean;
+  readonly checks: readonly ProbeCheck[];
+}
+
+/** An open target. Stateless between calls except for kept connections; safe to call concurrently. */
+export interface Target {
+  /** `target test`: credential, address, rights. Changes nothing. Reports failures as checks instead of throwing. */
+  probe(signal: AbortSignal): Promise<ProbeResult>;
+
+  /** Looks. Throws when it could not look at all; a single unreadable key is an answer. */
+  observe(addresses: readonly Address[], signal: AbortSignal): Promise<TargetObservation>;
+
+  /**
+   * Writes all of `change` or throws. May be repeated safely. Throws TARGET_OUTCOME_UNKNOWN when something was sent
+   * and no definite answer came; ORDER_REFUSED when the place carries a newer order. Never activates anything.
+   * `signal` carries the write's deadline: nothing is sent after it aborts.
+   */
+  apply(change: Change, order: Order, signal: AbortSignal): Promise<ApplyResult>;
+
+  /** Restarting units; null where nothing restarts (the place is only storage). */
+  readonly activator: Activator | null;
+
+  close(): Promise<void>;
+}
+
+/** Restarts units and follows them. Waiting is done by the caller: no method waits for a deployment. */
+export interface Activator {
+  /**
+   * Ids of all incarnations that exist now. Recorded before `activate`, so that after a lost answer whatever is newer
+   * is known to be ours. `dormant`: the unit has no process and must not be woken.
+   */
+  prepare(
+    unit: UnitSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly knownIds: readonly string[]; readonly dormant: boolean }>;
+
+  /**
+   * Asks for exactly one restart or redeploy. `id` is its incarnation when the place names one at once. Throws
+   * TARGET_OUTCOME_UNKNOWN when the answer got lost, ACTIVATION_FAILED when it failed at once.
+   */
+  activate(unit: UnitSpec, signal: AbortSignal): Promise<{ readonly id: string | null }>;
+
+  /** How activations stand; one request per follow group where the place allows. One entry per asked activation, in order. */
+  follow(asked: readonly FollowedActivation[], signal: AbortSignal): Promise<readonly ActivationProgress[]>;
+}
+
+export interface FollowedActivation {
+  readonly unit: UnitSpec;
+  readonly id: string | null;
+  readonly knownIds: readonly string[];
+  /** What the unit should have been started with: compared with the snapshot where there is one. */
+  readonly expected: readonly SetItem[];
+}
+
+export type ActivationProgress =
+  | { readonly state: "running"; readonly id: string | null; readonly reason: string }
+  /** Nothing newer than `knownIds` exists: the request never arrived, or was refused. */
+  | { readonly state: "not-started"; readonly reason: string }
+  | { readonly state: "succeeded"; readonly id: string; readonly incarnation: JsonObject }
+  /** It ended well but started with other values than expected (a later or an older change won): ask again. */
+  | { readonly state: "outdated"; readonly id: string; readonly reason: string }
+  | { readonly state: "failed"; readonly id: string | null; readonly reason: string }
+  /** A person must act (approval needed). */
+  | { readonly state: "blocked"; readonly id: string | null; readonly reason: string }
+  | { readonly state: "dormant"; readonly reason: string };
+
+/** A kind of target before anything is opened: pure, and total over parsed configuration. */
+export interface TargetKind {
+  readonly kind: string;
+
+  /**
+   * Parses untrusted configuration of this kind (the part of lockstep.yaml below the target's name) into what is
+   * stored openly and what is sealed. Throws CONFIG_INVALID with `details.path`.
+   */
+  parse(raw: unknown): { readonly config: JsonObject; readonly credentials: JsonObject | null };
+
+  /** Kind, origin and pin: associated data of the sealed credentials. */
+  destination(config: JsonObject): string;
+
+  /** Canonical global name of the place that `placement` is: two targets with one place collide on it. */
+  place(config: JsonObject, placement: string): string;
+
+  /** The placement of a binding that names none (the only file); throws CONFIG_INVALID when that is not clear. */
+  resolvePlacement(config: JsonObject, file: string | undefined): string;
+
+  capabilities(config: JsonObject): TargetCapabilities;
+
+  /** Throws KEY_INVALID or VALUE_INVALID for what this place cannot hold and give back unchanged. */
+  assertHoldable(config: JsonObject, address: Address, value: SecretValue | null): void;
+
+  open(config: JsonObject, credentials: JsonObject | null, context: TargetContext): Target;
+}
+
+/** What a target may use of its surroundings. */
+export interface TargetContext {
+  /** For error messages. */
+  readonly targetName: string;
+  /** Asks for `cost` requests of the credential `budgetKey`; throws TARGET_RATE_LIMITED with retryAfterMs when spent. */
+  readonly budget: RequestBudget;
+  /** Our own store's identity, to tell our markers from others. */
+  readonly storeId: string;
+  /** Leave the non-secret LOCKSTEP_REV marker where writes happen anyway. */
+  readonly revisionMarker: boolean;
+}
+
+/** Requests that a credential's owner grants, shared by all workers through Postgres. `key` must not be a credential. */
+export interface RequestBudget {
+  take(key: string, cost: number, purpose: "push" | "background"): Promise<void>;
+  /** What the place said about itself: overrides our count. */
+  report(
+    key: string,
+    seen: {
+      readonly limit?: number;
+      readonly remaining?: number;
+      readonly resetsAt?: Date;
+      readonly retryAfterMs?: number;
+    },
+  ): Promise<void>;
+}
