@@ -1,0 +1,57 @@
+/**
+ * Finds the real servers that suites start for themselves on loopback, and keeps the account of what a machine
+ * lacks: a suite that needs a missing one is skipped, and the run's end prints why. With LOCKSTEP_TEST_REQUIRE_ALL=1
+ * (CI) a missing server fails the run instead.
+ */
+import { accessSync, constants, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+export type RealServer = "postgres" | "redis" | "sshd" | "chromium";
+
+const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
+
+const PROGRAMS: Readonly<Record<RealServer, readonly string[]>> = {
+  postgres: ["postgres"],
+  redis: ["redis-server"],
+  sshd: ["sshd"],
+  chromium: ["chromium", "chromium-browser", "google-chrome"],
+};
+
+/** Absolute path of the server's program, or null when this machine lacks it. */
+export function findServer(server: RealServer): string | null {
+  const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_DIRECTORIES];
+  for (const program of PROGRAMS[server]) {
+    for (const directory of directories) {
+      const path = join(directory, program);
+      if (isExecutable(path)) return path;
+    }
+  }
+  return null;
+}
+
+/** For `describe.skipIf(lacks("sshd"))`. */
+export function lacks(server: RealServer): boolean {
+  if (findServer(server) !== null) return false;
+  if (process.env["LOCKSTEP_TEST_REQUIRE_ALL"] === "1") {
+    throw new Error(`${server} is required here, and was not found`);
+  }
+  return true;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function debianPostgres(): string[] {
+  const root = "/usr/lib/postgresql";
+  try {
+    return readdirSync(root).map((version) => join(root, version, "bin"));
+  } catch {
+    return [];
+  }
+}
