@@ -1,0 +1,69 @@
+/**
+ * Postgres's and the socket's errors in the catalogue's words. Only the SQLSTATE or the system's error code crosses:
+ * messages and details of Postgres quote the statement and the row.
+ */
+import { type ErrorCode, LockstepError } from "../../core/errors.ts";
+
+/** Worth the same transaction again at once: serialization_failure, deadlock_detected. */
+const RETRYABLE = new Set(["40001", "40P01"]);
+
+/** Classes and single codes in which Postgres says "not now": the connection, its resources, an operator's act. */
+const UNAVAILABLE_CLASSES = new Set(["08", "53", "57", "58"]);
+/** lock_not_available, idle and transaction timeouts, read only (a replica during failover), and exhausted retries. */
+const UNAVAILABLE_CODES = new Set(["55P03", "25P03", "25P04", "25006", ...RETRYABLE]);
+/** Postgres answers, and does not let us in. */
+const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
+
+/** Raised by pg and pg-pool themselves, without any code; compared, never copied. */
+const CONNECTION_LOST =
+  /^(Connection terminated|Client (has encountered a connection error|was closed)|timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL)/;
+
+export function isRetryable(error: unknown): boolean {
+  return RETRYABLE.has(codeOf(error));
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return codeOf(error) === "23505";
+}
+
+/** `action` completes "Cannot …". */
+export function toStoreError(error: unknown, action = "use the store"): LockstepError {
+  if (error instanceof LockstepError) return error;
+  const code = codeOf(error);
+  const make = (catalogued: ErrorCode, state: string, hint?: string): LockstepError =>
+    new LockstepError(catalogued, `Cannot ${action}: ${state}.`, {
+      ...(code === "" ? {} : { details: { code } }),
+      ...(hint === undefined ? {} : { hint }),
+    });
+
+  if (REFUSED_CODES.has(code)) {
+    return make(
+      "STORE_UNAVAILABLE",
+      `Postgres refused the connection's user (${code})`,
+      "Check user, password, database and rights in DATABASE_URL.",
+    );
+  }
+  if (UNAVAILABLE_CODES.has(code)) return make("STORE_UNAVAILABLE", `Postgres is busy (${code})`);
+  if (isSqlState(code)) {
+    if (UNAVAILABLE_CLASSES.has(code.slice(0, 2))) {
+      return make("STORE_UNAVAILABLE", `Postgres is not available (${code})`);
+    }
+    return make("INTERNAL", `Postgres refused a statement (${code})`);
+  }
+  if (code !== "") return make("STORE_UNAVAILABLE", `Postgres was not reached (${code})`);
+  if (error instanceof Error && CONNECTION_LOST.test(error.message)) {
+    return make("STORE_UNAVAILABLE", "the connection to Postgres was lost");
+  }
+  return make("INTERNAL", "an unexpected failure");
+}
+
+/** SQLSTATE, or the system's code (ECONNREFUSED, …); empty when there is none. */
+function codeOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  const { code } = error;
+  return typeof code === "string" && /^[A-Z0-9_]{2,40}$/.test(code) ? code : "";
+}
+
+function isSqlState(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code);
+}

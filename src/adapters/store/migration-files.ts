@@ -1,0 +1,43 @@
+/** The package's `migrations/` folder: `000001_create_store.sql` and so on, without gaps, never edited once merged. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LockstepError } from "../../core/errors.ts";
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+  /** sha256 of the text with Unix line ends, hex: a checkout on another system is no change. */
+  readonly checksum: string;
+}
+
+/** Three floors up from both `src/adapters/store` and `dist/adapters/store`. */
+const PACKAGE_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
+
+const FILE_NAME = /^(\d{6})_[a-z0-9_]+\.sql$/;
+
+export function loadMigrations(folder: string = PACKAGE_FOLDER): readonly Migration[] {
+  const names = listFolder(folder).filter((name) => name.endsWith(".sql"));
+  return names.sort().map((name, index) => {
+    const version = Number(FILE_NAME.exec(name)?.[1] ?? Number.NaN);
+    if (version !== index + 1) {
+      throw new LockstepError("INTERNAL", `Cannot read the migrations: ${name} is not number ${index + 1}.`);
+    }
+    return parseMigration(version, name, readFileSync(join(folder, name), "utf8"));
+  });
+}
+
+export function parseMigration(version: number, name: string, text: string): Migration {
+  const sql = text.replaceAll("\r\n", "\n");
+  return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    throw new LockstepError("INTERNAL", "Cannot read the migrations: the package's folder is missing.");
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Brings a store to this release's schema: numbered plain SQL files, each in a transaction of its own together with
+ * its record.
+ *
+ * Promises: any number of processes may migrate at once and each file runs exactly once (transaction-scoped advisory
+ * lock, so it also holds behind a connection pooler); a file that changed after it ran, a gap, or a schema newer than
+ * the files is refused with STORE_SCHEMA and nothing is touched.
+ */
+import pg from "pg";
+import { LockstepError } from "../../core/errors.ts";
+import type { Logger } from "../../core/ports/logger.ts";
+import { toStoreError } from "./errors.ts";
+import { loadMigrations, type Migration } from "./migration-files.ts";
+import type { StoreConnection } from "./pool.ts";
+import { OLDEST_SCHEMA } from "./schema.ts";
+
+/** Any fixed number; every Lockstep must use the same. Spells "lockstep" in ASCII. */
+const ADVISORY_LOCK = "7813573191660758384";
+/** How long a change of a table waits for others to let go of it, so that a queue does not build up behind it. */
+const LOCK_TIMEOUT = "30s";
+
+interface Applied {
+  readonly version: number;
+  readonly name: string;
+  readonly checksum: string;
+}
+
+export interface MigrationOutcome {
+  /** The schema's version now. */
+  readonly version: number;
+  /** How many files this call ran. */
+  readonly applied: number;
+}
+
+/** Throws STORE_SCHEMA, STORE_UNAVAILABLE, or INTERNAL with the file's name when a file fails. */
+export async function migrate(
+  connection: StoreConnection,
+  log: Logger,
+  migrations: readonly Migration[] = loadMigrations(),
+): Promise<MigrationOutcome> {
+  return withClient(connection, async (client) => {
+    let applied = 0;
+    for (;;) {
+      const done = await migrateOne(client, migrations);
+      if (done === null) return { version: migrations.at(-1)?.version ?? 0, applied };
+      applied += 1;
+      log.info("store.migrated", { migration: done.name });
+    }
+  });
+}
+
+/** For processes that must not migrate: throws STORE_SCHEMA unless the schema is one that this release works on. */
+export async function assertSchema(
+  connection: StoreConnection,
+  migrations: readonly Migration[] = loadMigrations(),
+): Promise<void> {
+  await withClient(connection, async (client) => {
+    const exists = await client.query<{ found: boolean }>(
+      "select to_regclass('schema_migration') is not null as found",
+    );
+    const applied = exists.rows[0]?.found === true ? await listApplied(client) : [];
+    assertKnown(applied, migrations);
+    if (applied.length < OLDEST_SCHEMA) {
+      throw new LockstepError(
+        "STORE_SCHEMA",
+        `Cannot use the store: its schema is ${applied.length}, and this release needs at least ${OLDEST_SCHEMA}.`,
+        { details: { found: applied.length, oldest: OLDEST_SCHEMA } },
+      );
+    }
+  });
+}
+
+/** Null when nothing is left to do. */
+async function migrateOne(client: pg.Client, migrations: readonly Migration[]): Promise<Migration | null> {
+  let running: Migration | null = null;
+  await client.query("begin");
+  try {
+    await client.query("select pg_advisory_xact_lock($1)", [ADVISORY_LOCK]);
+    await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
+    await client.query(
+      `create table if not exists schema_migration (
+         version integer primary key,
+         name text not null,
+         checksum text not null,
+         applied_at timestamptz not null default now()
+       )`,
+    );
+    const applied = await listApplied(client);
+    assertKnown(applied, migrations);
+    const next = migrations[applied.length];
+    if (next !== undefined) {
+      running = next;
+      await client.query(next.sql);
+      await client.query("insert into schema_migration (version, name, checksum) values ($1, $2, $3)", [
+        next.version,
+        next.name,
+        next.checksum,
+      ]);
+    }
+    await client.query("commit");
+    return next ?? null;
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined);
+    throw toStoreError(error, running === null ? "migrate the store" : `run the migration ${running.name}`);
+  }
+}
+
+async function listApplied(client: pg.Client): Promise<readonly Applied[]> {
+  const result = await client.query<Applied>(
+    "select version, name, checksum from schema_migration order by version",
+  );
+  return result.rows;
+}
+
+/** What ran must be the beginning of what we know, unchanged. */
+function assertKnown(applied: readonly Applied[], migrations: readonly Migration[]): void {
+  for (const [index, row] of applied.entries()) {
+    const known = migrations[index];
+    if (known === undefined) {
+      throw new LockstepError(
+        "STORE_SCHEMA",
+        `Cannot use the store: its schema is ${row.version}, and this release knows at most ${migrations.length}.`,
+        { details: { found: row.version, newest: migrations.length } },
+      );
+    }
+    if (row.version !== known.version || row.checksum !== known.checksum) {
+      throw new LockstepError(
+        "STORE_SCHEMA",
+        `Cannot use the store: migration ${row.name} differs from this release's file ${known.name}.`,
+        { details: { found: row.name, known: known.name } },
+      );
+    }
+  }
+}
+
+async function withClient<T>(
+  connection: StoreConnection,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    ...connection,
+    application_name: "lockstep migrate",
+    connectionTimeoutMillis: 10_000,
+  });
+  // The query in progress fails and tells; without a listener the event would end the process.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    throw toStoreError(error, "look at the store's schema");
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,18 @@
+/** The table of repositories: a further one is one line here, beside its file in `repositories/`. */
+import type { Kysely } from "kysely";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import { PostgresAuditLog } from "./repositories/audit.ts";
+import { PostgresMetaRepo } from "./repositories/meta.ts";
+import { PostgresSecretRepo } from "./repositories/secrets.ts";
+import { PostgresTokenRepo } from "./repositories/tokens.ts";
+import type { Database } from "./schema.ts";
+
+/** `db` is a transaction, or the store's reading side. */
+export function createRepositories(db: Kysely<Database>): Repositories {
+  return {
+    meta: new PostgresMetaRepo(db),
+    secrets: new PostgresSecretRepo(db),
+    tokens: new PostgresTokenRepo(db),
+    audit: new PostgresAuditLog(db),
+  };
+}

@@ -1,0 +1,60 @@
+import type { Kysely } from "kysely";
+import { AUDIT_ACTIONS, type AuditAction } from "../../../core/audit/events.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AuditEntry, AuditLog, RecordedAuditEntry } from "../../../core/ports/store/audit.ts";
+import { type Database, jsonb } from "../schema.ts";
+
+export class PostgresAuditLog implements AuditLog {
+  readonly #db: Kysely<Database>;
+
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  async append(...entries: readonly AuditEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await this.#db
+      .insertInto("audit_entry")
+      .values(
+        entries.map(({ action, actor, subject, details = {} }) => ({
+          action,
+          actor: jsonb(actor),
+          subject_kind: subject.kind,
+          subject_id: subject.id,
+          subject_name: subject.name,
+          details: jsonb(details),
+        })),
+      )
+      .execute();
+  }
+
+  async list(filter: {
+    readonly limit: number;
+    readonly before?: Date;
+    readonly subjectName?: string;
+  }): Promise<readonly RecordedAuditEntry[]> {
+    let query = this.#db.selectFrom("audit_entry").selectAll();
+    if (filter.before !== undefined) query = query.where("at", "<", filter.before);
+    if (filter.subjectName !== undefined) query = query.where("subject_name", "=", filter.subjectName);
+    const rows = await query.orderBy("at", "desc").orderBy("id").limit(filter.limit).execute();
+    return rows.map((row) => ({
+      id: row.id,
+      at: row.at,
+      action: toAction(row.action),
+      actor: row.actor,
+      subject: { kind: row.subject_kind, id: row.subject_id, name: row.subject_name },
+      details: row.details,
+    }));
+  }
+}
+
+function toAction(text: string): AuditAction {
+  const action = AUDIT_ACTIONS.find((known) => known === text);
+  if (action === undefined) {
+    throw new LockstepError(
+      "STORE_SCHEMA",
+      "Cannot read the audit log: it holds an action of a newer release.",
+    );
+  }
+  return action;
+}

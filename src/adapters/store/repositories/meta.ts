@@ -1,0 +1,57 @@
+import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
+import type { MetaRepo, StoreMeta } from "../../../core/ports/store/meta.ts";
+import type { Database } from "../schema.ts";
+
+export class PostgresMetaRepo implements MetaRepo {
+  readonly #db: Kysely<Database>;
+
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  async read(): Promise<StoreMeta | null> {
+    const row = await this.#db.selectFrom("store_meta").selectAll().executeTakeFirst();
+    if (row === undefined) return null;
+    return {
+      storeId: row.store_id,
+      epoch: row.epoch,
+      keyCheck: row.key_check,
+      fingerprintKeySealed: row.fingerprint_key_sealed,
+    };
+  }
+
+  async create(meta: Omit<StoreMeta, "epoch">): Promise<void> {
+    // `do nothing` instead of a caught violation, which would abort the caller's transaction.
+    const created = await this.#db
+      .insertInto("store_meta")
+      .values({
+        store_id: meta.storeId,
+        key_check: meta.keyCheck,
+        fingerprint_key_sealed: meta.fingerprintKeySealed,
+      })
+      .onConflict((conflict) => conflict.column("only_row").doNothing())
+      .returning("store_id")
+      .executeTakeFirst();
+    if (created === undefined) {
+      throw new LockstepError("ALREADY_EXISTS", "Cannot set up the store: it has been set up before.", {
+        hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+      });
+    }
+  }
+
+  async holdsSealedData(): Promise<boolean> {
+    const row = await this.#db
+      .selectNoFrom(
+        sql<boolean>`exists (select from store_meta)
+          or exists (select from secret_version where value_sealed is not null)
+          or exists (select from target where credentials_sealed is not null)`.as("holds"),
+      )
+      .executeTakeFirstOrThrow();
+    return row.holds;
+  }
+
+  async replaceFingerprintKey(sealed: string): Promise<void> {
+    await this.#db.updateTable("store_meta").set({ fingerprint_key_sealed: sealed }).execute();
+  }
+}

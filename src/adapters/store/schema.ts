@@ -1,0 +1,286 @@
+/**
+ * The tables as Kysely sees them: one interface per table of `migrations/`, column for column. Whoever adds a
+ * migration changes this file in the same commit.
+ *
+ * Reads give `number` for bigint (checked: `pool.ts`), `Date` for timestamptz and parsed JSON for jsonb. Writes of
+ * jsonb take text from `jsonb()`, because pg would send an array as a Postgres array.
+ */
+import type { ColumnType, Generated, GeneratedAlways } from "kysely";
+import type { Actor } from "../../core/actor.ts";
+import type { Evidence } from "../../core/evidence.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
+import type { Role, Slot, VersionState } from "../../core/secret.ts";
+
+/** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
+export const OLDEST_SCHEMA = 1;
+
+type Jsonb<T> = ColumnType<T, string, string>;
+type JsonbWithDefault<T> = ColumnType<T, string | undefined, string>;
+type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
+
+/** What a jsonb column is written with. */
+export function jsonb(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+export interface StoreMetaTable {
+  only_row: Generated<boolean>;
+  store_id: string;
+  epoch: Generated<number>;
+  key_check: string;
+  fingerprint_key_sealed: string;
+  created_at: Generated<Date>;
+}
+
+export interface EnvironmentTable {
+  id: Generated<string>;
+  name: string;
+  created_at: Generated<Date>;
+}
+
+export interface SecretTable {
+  id: Generated<string>;
+  environment_id: string;
+  name: string;
+  policy: JsonbWithDefault<JsonObject>;
+  created_at: Generated<Date>;
+  removed_at: Date | null;
+}
+
+export interface SecretVersionTable {
+  secret_id: string;
+  version: number;
+  state: VersionState;
+  compromised_at: Date | null;
+  expires_at: Date | null;
+  value_sealed: string | null;
+  fingerprint: string;
+  created_by: string;
+  created_at: Generated<Date>;
+  state_changed_at: Generated<Date>;
+}
+
+export interface TargetTable {
+  id: Generated<string>;
+  environment_id: string;
+  name: string;
+  kind: "railway" | "ssh" | "agent" | "vault" | "manual" | "memory";
+  config: Jsonb<JsonObject>;
+  credentials_sealed: string | null;
+  destination: string;
+  generation: Generated<number>;
+  settled_generation: Generated<number>;
+  lease_token: Generated<number>;
+  lease_owner: string | null;
+  lease_until: Date | null;
+  attempts: Generated<number>;
+  next_action_at: Date | null;
+  in_flight_until: Date | null;
+  gave_up_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: Generated<Date>;
+  removed_at: Date | null;
+}
+
+export interface UnitTable {
+  id: Generated<string>;
+  key: string;
+  name: string;
+  kind: string;
+  config: Jsonb<JsonObject>;
+  follow_group: string;
+  incarnation: Jsonb<JsonObject> | null;
+  incarnation_seen_at: Date | null;
+  created_at: Generated<Date>;
+}
+
+export interface TargetUnitTable {
+  target_id: string;
+  unit_id: string;
+}
+
+export interface BindingTable {
+  id: Generated<string>;
+  secret_id: string;
+  target_id: string;
+  placement: Generated<string>;
+  key: string;
+  fallback_key: string;
+  role: Role;
+  template: string | null;
+  optional: Generated<boolean>;
+  drift: Generated<"report" | "heal">;
+  options: JsonbWithDefault<JsonObject>;
+  take_over: Generated<boolean>;
+  settled: JsonbWithDefault<{ readonly [slot in Slot]?: number | null }>;
+  settled_digest: string | null;
+  evidence: Evidence | null;
+  evidence_at: Date | null;
+  created_at: Generated<Date>;
+  removed_at: Date | null;
+}
+
+export interface OwnershipTable {
+  place: string;
+  key: string;
+  target_id: string;
+  binding_id: string;
+  placement: string;
+  slot: Slot;
+  written_generation: number | null;
+  prune: Generated<boolean>;
+}
+
+export interface RolloutTable {
+  id: Generated<string>;
+  secret_id: string;
+  from_version: number | null;
+  to_version: number;
+  strategy: "overlap" | "swap" | "issued" | "replace";
+  phase: string;
+  state: "running" | "stalled" | "done" | "failed" | "abandoned";
+  engine_version: number;
+  reason: string | null;
+  options: JsonbWithDefault<JsonObject>;
+  actor: Jsonb<Actor>;
+  next_action_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  started_at: Generated<Date>;
+  phase_started_at: Generated<Date>;
+  ended_at: Date | null;
+}
+
+export interface RolloutGateTable {
+  rollout_id: string;
+  binding_id: string;
+  phase: string;
+  required: string;
+  met_at: Date | null;
+  evidence: string | null;
+  reason: string | null;
+}
+
+export interface PushTable {
+  id: Generated<string>;
+  target_id: string;
+  epoch: number;
+  generation: number;
+  attempt: number;
+  lease_token: number;
+  actor: Jsonb<Actor>;
+  digest: string;
+  outcome: Generated<"started" | "unknown" | "succeeded" | "unchanged" | "failed" | "superseded">;
+  evidence: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  started_at: Generated<Date>;
+  ended_at: Date | null;
+}
+
+export interface PushItemTable {
+  push_id: string;
+  ordinal: number;
+  binding_id: string | null;
+  secret_id: string | null;
+  placement: string;
+  key: string;
+  slot: Slot;
+  version: number | null;
+  action: "set" | "unset" | "unchanged";
+  replaced: string | null;
+}
+
+export interface ActivationTable {
+  id: Generated<string>;
+  unit_id: string;
+  target_id: string;
+  state: "owed" | "requested" | "succeeded" | "failed" | "blocked" | "dormant" | "superseded";
+  digest: string;
+  push_ids: ListWithDefault;
+  attempts: Generated<number>;
+  known_ids: ListWithDefault;
+  external_id: string | null;
+  requested_at: Date | null;
+  deadline_at: Date | null;
+  next_action_at: Generated<Date>;
+  lease_owner: string | null;
+  lease_until: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: Generated<Date>;
+  ended_at: Date | null;
+}
+
+export interface ObservationTable {
+  id: GeneratedAlways<number>;
+  binding_id: string;
+  slot: Slot;
+  push_id: string | null;
+  found: "version" | "unknown" | "absent" | "unreadable";
+  version: number | null;
+  reason: string | null;
+  observed_at: Generated<Date>;
+}
+
+export interface RateBudgetTable {
+  key: string;
+  limit_per_window: number;
+  window_ms: number;
+  remaining: number;
+  window_ends_at: Date;
+  blocked_until: Date | null;
+}
+
+export interface ApiTokenTable {
+  id: string;
+  name: string;
+  secret_hash: string;
+  scopes: ColumnType<string[], readonly string[], readonly string[]>;
+  created_by: string;
+  created_at: Generated<Date>;
+  expires_at: Date | null;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
+}
+
+export interface IdempotencyTable {
+  token_id: string;
+  key: string;
+  request_hmac: string;
+  status: number | null;
+  response: ColumnType<unknown, string | null | undefined, string | null>;
+  created_at: Generated<Date>;
+}
+
+export interface AuditEntryTable {
+  id: Generated<string>;
+  at: Generated<Date>;
+  action: string;
+  actor: Jsonb<Actor>;
+  subject_kind: string;
+  subject_id: string;
+  subject_name: string;
+  details: JsonbWithDefault<JsonObject>;
+}
+
+export interface Database {
+  store_meta: StoreMetaTable;
+  environment: EnvironmentTable;
+  secret: SecretTable;
+  secret_version: SecretVersionTable;
+  target: TargetTable;
+  unit: UnitTable;
+  target_unit: TargetUnitTable;
+  binding: BindingTable;
+  ownership: OwnershipTable;
+  rollout: RolloutTable;
+  rollout_gate: RolloutGateTable;
+  push: PushTable;
+  push_item: PushItemTable;
+  activation: ActivationTable;
+  observation: ObservationTable;
+  rate_budget: RateBudgetTable;
+  api_token: ApiTokenTable;
+  idempotency: IdempotencyTable;
+  audit_entry: AuditEntryTable;
+}
