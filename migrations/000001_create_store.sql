@@ -61,6 +61,8 @@ create table target (
   -- the outbox: work is owed while generation <> settled_generation
   generation bigint not null default 0,
   settled_generation bigint not null default 0,
+  -- who asked for this generation
+  intent_actor jsonb,
   -- fencing: lease_token grows with every lease; a result is recorded only under the token it was leased with
   lease_token bigint not null default 0,
   lease_owner text,
@@ -120,6 +122,7 @@ create table binding (
   -- what was settled last, per slot: {"primary": 5, "fallback": null}
   settled jsonb not null default '{}',
   settled_digest text,
+  settled_at timestamptz,
   evidence text check (evidence in ('acknowledged', 'stored', 'deployed', 'running', 'proven', 'attested')),
   evidence_at timestamptz,
   created_at timestamptz not null default now(),

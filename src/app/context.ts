@@ -5,6 +5,49 @@ import type { Queue } from "../core/ports/queue.ts";
 import type { Fingerprinter, Sealer } from "../core/ports/sealer.ts";
 import type { Store } from "../core/ports/store/store.ts";
 import type { RequestBudget, TargetKind } from "../core/ports/target.ts";
+import type { SecretValue } from "../core/secret-value.ts";
+
+/** Where a process may die between two steps that belong together; fault tests kill it there. */
+export type Checkpoint =
+  | "leased"
+  | "observed"
+  | "intent"
+  | "written"
+  | "read-back"
+  | "activation-intent"
+  | "activated"
+  | "recorded";
+
+/** All in milliseconds. */
+export interface LoopTiming {
+  /** A lease outlives a healthy worker's renewals three times over. */
+  readonly leaseMs: number;
+  readonly sweepMs: number;
+  /** Pauses before each further look when a read-back does not show the write yet. */
+  readonly readBackDelaysMs: readonly number[];
+  /** How long a unit waits for further changes before it restarts, and at most. */
+  readonly quietMs: number;
+  readonly maxQuietMs: number;
+  /** After that, a requested activation of which nothing is to be seen counts as never started. */
+  readonly notStartedAfterMs: number;
+  readonly activationDeadlineMs: number;
+  readonly minPollMs: number;
+  readonly maxPollMs: number;
+  readonly retryFailedActivationMs: number;
+}
+
+export const DEFAULT_TIMING: LoopTiming = {
+  leaseMs: 30_000,
+  sweepMs: 2_000,
+  readBackDelaysMs: [500, 1_000, 2_000, 4_000],
+  quietMs: 5_000,
+  maxQuietMs: 30_000,
+  notStartedAfterMs: 30_000,
+  activationDeadlineMs: 15 * 60_000,
+  minPollMs: 3_000,
+  maxPollMs: 20_000,
+  retryFailedActivationMs: 30_000,
+};
 
 export interface AppContext {
   readonly store: Store;
@@ -12,9 +55,18 @@ export interface AppContext {
   readonly epoch: number;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
+  /** Constant-time equality. */
+  readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;
   readonly clock: Clock;
   readonly log: Logger;
   readonly budget: RequestBudget;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
+  readonly timing: LoopTiming;
+  readonly revisionMarker: boolean;
+  /** Names this process in leases. */
+  readonly processId: string;
+  readonly checkpoint: (point: Checkpoint) => Promise<void>;
+  /** In [0, 1): jitter only, nothing secret. */
+  readonly random: () => number;
 }

@@ -115,6 +115,10 @@ export const CATALOGUE = {
     hint: "Compare the key with the host's owner, then `lockstep target trust`.",
   },
   TARGET_PROTOCOL: { family: "rejected", hint: "The answer was not understood; check address and version." },
+  READ_BACK_MISMATCH: {
+    family: "unavailable",
+    hint: "Something else writes there, or the place dropped the write; it is tried again by itself.",
+  },
   TARGET_OUTCOME_UNKNOWN: {
     family: "outcome-unknown",
     hint: "It is read back by itself; nothing needs to be done.",

@@ -5,15 +5,23 @@
  *
  * Repositories are one small interface per aggregate, beside this file.
  */
+import type { ActivationRepo } from "./activations.ts";
 import type { AuditLog } from "./audit.ts";
 import type { MetaRepo } from "./meta.ts";
+import type { PushRepo } from "./pushes.ts";
+import type { RolloutRepo } from "./rollouts.ts";
 import type { SecretRepo } from "./secrets.ts";
+import type { TargetRepo } from "./targets.ts";
 import type { TokenRepo } from "./tokens.ts";
 
 export interface Repositories {
   readonly meta: MetaRepo;
   readonly secrets: SecretRepo;
   readonly tokens: TokenRepo;
+  readonly targets: TargetRepo;
+  readonly pushes: PushRepo;
+  readonly activations: ActivationRepo;
+  readonly rollouts: RolloutRepo;
   readonly audit: AuditLog;
 }
 

@@ -1,0 +1,165 @@
+/** Restarts that units owe or that are under way. */
+import { type Kysely, sql } from "kysely";
+import type { ActivationRecord, ActivationRepo } from "../../../core/ports/store/activations.ts";
+import type { UnitSpec } from "../../../core/ports/target.ts";
+import type { Database } from "../schema.ts";
+
+const RECORD = sql`
+  a.id, a.unit_id as "unitId", a.target_id as "targetId", a.state, a.digest, a.push_ids as "pushIds", a.attempts,
+  a.known_ids as "knownIds", a.external_id as "externalId",
+  coalesce(greatest(0, floor(extract(epoch from now() - a.requested_at) * 1000)), 0)::int as "requestedAgoMs",
+  coalesce(a.deadline_at < now(), false) as "pastDeadline",
+  jsonb_build_object('key', u.key, 'name', u.name, 'kind', u.kind, 'config', u.config,
+    'followGroup', u.follow_group) as unit`;
+
+/** A unit's restart waits until no target that feeds it is being written or may still be hit by a late write. */
+const QUIET_TARGETS = sql`
+  not exists (select 1 from target_unit tu join target t on t.id = tu.target_id
+    where tu.unit_id = a.unit_id and (t.lease_until > now() or t.in_flight_until > now()))`;
+
+const NONE_UNDER_WAY = sql`
+  not exists (select 1 from activation other where other.unit_id = a.unit_id and other.state = 'requested')`;
+
+export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
+  return {
+    async owe({ unit, targetId, digest, pushId, quietMs, maxQuietMs }) {
+      const unitId = await upsertUnit(db, unit, targetId);
+      await sql`
+        insert into activation (unit_id, target_id, state, digest, push_ids, next_action_at)
+        values (${unitId}, ${targetId}, 'owed', ${digest}, array[${pushId}]::uuid[],
+          now() + ${quietMs} * interval '1 millisecond')
+        on conflict (unit_id) where state = 'owed' do update set
+          digest = excluded.digest, target_id = excluded.target_id, attempts = 0, error_code = null, error_message = null,
+          push_ids = activation.push_ids || excluded.push_ids,
+          next_action_at = greatest(now(), least(excluded.next_action_at,
+            activation.created_at + ${maxQuietMs} * interval '1 millisecond'))`.execute(db);
+    },
+
+    async withdraw(pushId) {
+      await sql`
+        update activation set push_ids = array_remove(push_ids, ${pushId}::uuid)
+        where state = 'owed' and ${pushId}::uuid = any(push_ids)`.execute(db);
+      await sql`delete from activation where state = 'owed' and push_ids = '{}'`.execute(db);
+    },
+
+    async due(limit) {
+      const { rows } = await sql<{ id: string }>`
+        select a.id from activation a
+        where a.state = 'owed' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
+          and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
+        order by a.next_action_at limit ${limit}`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async groupsDue(limit) {
+      const { rows } = await sql<{ group: string }>`
+        select distinct u.follow_group as "group" from activation a join unit u on u.id = a.unit_id
+        where a.state = 'requested' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
+        limit ${limit}`.execute(db);
+      return rows.map((row) => row.group);
+    },
+
+    async claim(activationId, owner, leaseMs) {
+      const { rows } = await sql<ActivationRecord>`
+        with claimed as (
+          update activation a set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          where a.id = ${activationId} and a.state = 'owed' and a.next_action_at <= now()
+            and (a.lease_until is null or a.lease_until < now()) and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
+          returning *)
+        select ${RECORD} from claimed a join unit u on u.id = a.unit_id`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async markRequested(activationId, { knownIds, deadlineMs, pollInMs }) {
+      await sql`
+        update activation set state = 'requested', known_ids = ${knownIds}, external_id = null, requested_at = now(),
+          deadline_at = now() + ${deadlineMs} * interval '1 millisecond',
+          next_action_at = now() + ${pollInMs} * interval '1 millisecond', lease_until = null, lease_owner = null
+        where id = ${activationId} and state = 'owed'`.execute(db);
+    },
+
+    async recordExternalId(activationId, externalId) {
+      await sql`
+        update activation set external_id = ${externalId} where id = ${activationId} and state = 'requested'`.execute(
+        db,
+      );
+    },
+
+    async retry(activationId, { inMs, spendsAttempt, error }) {
+      // Another activation of the unit may have become owed meanwhile: this one is then part of it.
+      await sql`
+        with other as (
+          update activation o set push_ids = o.push_ids || a.push_ids
+          from activation a
+          where a.id = ${activationId} and o.unit_id = a.unit_id and o.state = 'owed' and o.id <> a.id returning o.id)
+        update activation set
+          state = case when exists (select 1 from other) then 'superseded' else 'owed' end,
+          ended_at = case when exists (select 1 from other) then now() else null end,
+          attempts = attempts + ${spendsAttempt ? 1 : 0}, external_id = null, lease_until = null, lease_owner = null,
+          next_action_at = now() + ${inMs} * interval '1 millisecond',
+          error_code = ${error?.code ?? null}, error_message = ${error?.message ?? null}
+        where id = ${activationId} and state in ('owed', 'requested')`.execute(db);
+    },
+
+    async claimGroup(followGroup, owner, leaseMs) {
+      const { rows } = await sql<ActivationRecord>`
+        with claimed as (
+          update activation a set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          from unit u
+          where u.id = a.unit_id and u.follow_group = ${followGroup} and a.state = 'requested'
+            and (a.lease_until is null or a.lease_until < now())
+          returning a.*)
+        select ${RECORD} from claimed a join unit u on u.id = a.unit_id order by a.created_at`.execute(db);
+      return rows;
+    },
+
+    async pollAgain(activationId, inMs) {
+      await sql`
+        update activation set next_action_at = now() + ${inMs} * interval '1 millisecond', lease_until = null,
+          lease_owner = null
+        where id = ${activationId} and state = 'requested'`.execute(db);
+    },
+
+    async end(activationId, { state, error, incarnation }) {
+      await sql`
+        update activation set state = ${state}, ended_at = now(), lease_until = null, lease_owner = null,
+          error_code = ${error?.code ?? null}, error_message = ${error?.message ?? null}
+        where id = ${activationId}`.execute(db);
+      if (incarnation === undefined) return;
+      await sql`
+        update unit set incarnation = ${JSON.stringify(incarnation)}::jsonb, incarnation_seen_at = now()
+        where id = (select unit_id from activation where id = ${activationId})`.execute(db);
+    },
+
+    async targetsOfUnit(unitId) {
+      const { rows } = await sql<{ id: string }>`
+        select t.id from target_unit tu join target t on t.id = tu.target_id
+        where tu.unit_id = ${unitId} and t.removed_at is null`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async reopen(targetIds) {
+      await sql`
+        update activation a set state = 'owed', attempts = 0, next_action_at = now(), ended_at = null
+        where a.state = 'blocked' and a.unit_id in (select unit_id from target_unit where target_id = any(${targetIds}))
+          and a.id = (select id from activation l where l.unit_id = a.unit_id order by created_at desc limit 1)`.execute(
+        db,
+      );
+    },
+  };
+}
+
+async function upsertUnit(db: Kysely<Database>, unit: UnitSpec, targetId: string): Promise<string> {
+  const { rows } = await sql<{ id: string }>`
+    insert into unit (key, name, kind, config, follow_group)
+    values (${unit.key}, ${unit.name}, ${unit.kind}, ${JSON.stringify(unit.config)}::jsonb, ${unit.followGroup})
+    on conflict (key) do update set name = excluded.name, kind = excluded.kind, config = excluded.config,
+      follow_group = excluded.follow_group
+    returning id`.execute(db);
+  const unitId = rows[0]?.id ?? "";
+  await sql`
+    insert into target_unit (target_id, unit_id) values (${targetId}, ${unitId}) on conflict do nothing`.execute(
+    db,
+  );
+  return unitId;
+}

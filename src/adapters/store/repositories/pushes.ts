@@ -1,0 +1,89 @@
+/** The record of pushes: intents before the write, ends after it, and what was seen. */
+import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
+import type { OpenPush, PushRepo } from "../../../core/ports/store/pushes.ts";
+import type { Database } from "../schema.ts";
+
+export function createPushRepo(db: Kysely<Database>): PushRepo {
+  return {
+    async start(push) {
+      const { rows } = await sql<{ id: string }>`
+        insert into push (target_id, epoch, generation, attempt, lease_token, actor, digest)
+        values (${push.targetId}, ${push.epoch}, ${push.generation}, ${push.attempt}, ${push.leaseToken},
+          ${JSON.stringify(push.actor)}::jsonb, ${push.digest}) returning id`.execute(db);
+      const id = rows[0]?.id;
+      if (id === undefined) throw new LockstepError("INTERNAL", "A push was not recorded.");
+      if (push.items.length > 0) {
+        await sql`
+          insert into push_item (push_id, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced)
+          select ${id}, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced
+          from jsonb_to_recordset(${JSON.stringify(push.items.map(toRow))}::jsonb) as item (ordinal int,
+            binding_id uuid, secret_id uuid, placement text, key text, slot text, version int, action text,
+            replaced text)`.execute(db);
+      }
+      return id;
+    },
+
+    async end(pushId, end) {
+      await sql`
+        update push set outcome = ${end.outcome}, evidence = coalesce(${end.evidence}, evidence),
+          error_code = ${end.error?.code ?? null}, error_message = ${end.error?.message ?? null},
+          ended_at = clock_timestamp()
+        where id = ${pushId} and outcome in ('started', 'unknown')`.execute(db);
+    },
+
+    async open(targetId) {
+      const { rows } = await sql<OpenPush>`
+        select id, generation, digest, outcome from push
+        where target_id = ${targetId} and outcome in ('started', 'unknown') order by started_at, id`.execute(
+        db,
+      );
+      return rows;
+    },
+
+    async raiseEvidence(pushIds, evidence) {
+      if (pushIds.length === 0) return;
+      await sql`
+        update push set evidence = ${evidence}
+        where id = any(${pushIds}) and outcome in ('succeeded', 'unchanged')`.execute(db);
+    },
+
+    async acknowledged(targetId, generation) {
+      const { rows } = await sql<{ id: string }>`
+        select id from push where target_id = ${targetId} and generation = ${generation}
+          and outcome in ('succeeded', 'unchanged') and evidence = 'acknowledged'`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async observe(observations) {
+      if (observations.length === 0) return;
+      const rows = observations.map((seen) => ({
+        binding_id: seen.bindingId,
+        slot: seen.slot,
+        push_id: seen.pushId,
+        found: seen.found,
+        version: seen.version,
+        reason: seen.reason,
+      }));
+      await sql`
+        insert into observation (binding_id, slot, push_id, found, version, reason)
+        select binding_id, slot, push_id, found, version, reason
+        from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen (binding_id uuid, slot text, push_id uuid,
+          found text, version int, reason text)`.execute(db);
+    },
+  };
+}
+
+function toRow(item: Parameters<PushRepo["start"]>[0]["items"][number], ordinal: number) {
+  return {
+    ordinal,
+    binding_id: item.bindingId,
+    secret_id: item.secretId,
+    placement: item.placement,
+    key: item.key,
+    slot: item.slot,
+    version: item.version,
+    action: item.action,
+    replaced: item.replaced,
+  };
+}

@@ -1,0 +1,115 @@
+/** Rollouts, their members and gates. */
+import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
+import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/ports/store/rollouts.ts";
+import type { Database } from "../schema.ts";
+
+const RECORD = sql`
+  r.id, r.secret_id as "secretId", s.name as "secretName", e.name as environment, r.from_version as "fromVersion",
+  r.to_version as "toVersion", r.strategy, r.phase, r.state, r.engine_version as "engineVersion", r.reason, r.options,
+  r.actor`;
+
+const SOURCE = sql`rollout r join secret s on s.id = r.secret_id join environment e on e.id = s.environment_id`;
+
+export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
+  return {
+    async start(rollout) {
+      const { rows } = await sql<{ id: string }>`
+        insert into rollout (secret_id, from_version, to_version, strategy, phase, state, engine_version, options, actor)
+        values (${rollout.secretId}, ${rollout.fromVersion}, ${rollout.toVersion}, ${rollout.strategy}, ${rollout.phase},
+          'running', ${rollout.engineVersion}, ${JSON.stringify(rollout.options)}::jsonb,
+          ${JSON.stringify(rollout.actor)}::jsonb)
+        returning id`.execute(db);
+      const id = rows[0]?.id;
+      if (id === undefined) throw new LockstepError("INTERNAL", "A rollout was not recorded.");
+      return id;
+    },
+
+    async lock(rolloutId) {
+      const { rows } = await sql<RolloutRecord>`
+        select ${RECORD} from ${SOURCE} where r.id = ${rolloutId} for update of r`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async find(rolloutId) {
+      const { rows } =
+        await sql<RolloutRecord>`select ${RECORD} from ${SOURCE} where r.id = ${rolloutId}`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async openOf(secretId) {
+      const { rows } = await sql<RolloutRecord>`
+        select ${RECORD} from ${SOURCE}
+        where r.secret_id = ${secretId} and r.state in ('running', 'stalled')`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async openAtTarget(targetId) {
+      const { rows } = await sql<{ id: string }>`
+        select distinct r.id from rollout r join binding b on b.secret_id = r.secret_id and b.removed_at is null
+        where b.target_id = ${targetId} and r.state in ('running', 'stalled')`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async due(limit) {
+      const { rows } = await sql<{ id: string }>`
+        select id from rollout where state in ('running', 'stalled') and next_action_at <= now()
+        order by next_action_at limit ${limit}`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async members(rolloutId) {
+      const { rows } = await sql<RolloutMemberRow>`
+        select b.id as "bindingId", t.id as "targetId", t.name as target, t.kind as "targetKind",
+          t.config as "targetConfig", b.key, b.optional, (b.settled ->> 'primary')::int as "settledVersion", b.evidence,
+          t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
+          t.error_message as "errorMessage", g.required,
+          not exists (select 1 from push_item i where i.binding_id = b.id and i.version = r.to_version
+            and i.action = 'set') as adopted,
+          coalesce((select jsonb_agg(jsonb_build_object('unit', u.name, 'state', a.state,
+              'errorMessage', a.error_message))
+            from target_unit tu join unit u on u.id = tu.unit_id
+              join lateral (select state, error_message from activation where unit_id = u.id
+                order by created_at desc limit 1) a on true
+            where tu.target_id = t.id), '[]') as activations
+        from rollout r join binding b on b.secret_id = r.secret_id and b.removed_at is null
+          join target t on t.id = b.target_id and t.removed_at is null
+          left join rollout_gate g on g.rollout_id = r.id and g.binding_id = b.id and g.phase = r.phase
+        where r.id = ${rolloutId} order by t.name, b.key`.execute(db);
+      return rows;
+    },
+
+    async fixGate(rolloutId, bindingId, phase, required) {
+      await sql`
+        insert into rollout_gate (rollout_id, binding_id, phase, required)
+        values (${rolloutId}, ${bindingId}, ${phase}, ${required}) on conflict do nothing`.execute(db);
+    },
+
+    async meetGate(rolloutId, bindingId, phase, evidence) {
+      await sql`
+        update rollout_gate set met_at = coalesce(met_at, now()), evidence = ${evidence}
+        where rollout_id = ${rolloutId} and binding_id = ${bindingId} and phase = ${phase}
+          and (met_at is null or evidence is distinct from ${evidence})`.execute(db);
+    },
+
+    async setPhase(rolloutId, phase) {
+      await sql`update rollout set phase = ${phase}, phase_started_at = now() where id = ${rolloutId}`.execute(
+        db,
+      );
+    },
+
+    async setState(rolloutId, state, reason) {
+      await sql`
+        update rollout set state = ${state}, reason = ${reason},
+          ended_at = case when ${state} in ('done', 'failed', 'abandoned') then now() else null end
+        where id = ${rolloutId}`.execute(db);
+    },
+
+    async lookAgain(rolloutId, inMs) {
+      await sql`
+        update rollout set next_action_at = now() + ${inMs} * interval '1 millisecond' where id = ${rolloutId}`.execute(
+        db,
+      );
+    },
+  };
+}

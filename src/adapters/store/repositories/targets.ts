@@ -1,0 +1,198 @@
+/** Targets as the loop sees them: leases with fencing, the owed model, what is settled. */
+import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
+import type {
+  Lease,
+  LoopBinding,
+  PrunableKey,
+  SettledBinding,
+  Settlement,
+  TargetRecord,
+  TargetRepo,
+} from "../../../core/ports/store/targets.ts";
+import type { Database } from "../schema.ts";
+
+const RECORD = sql`
+  t.id, t.environment_id as "environmentId", e.name as environment, t.name, t.kind, t.config,
+  t.credentials_sealed as "credentialsSealed", t.destination, t.generation, t.settled_generation as "settledGeneration",
+  t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
+  t.error_code as "errorCode", t.error_message as "errorMessage"`;
+
+export function createTargetRepo(db: Kysely<Database>): TargetRepo {
+  return {
+    async due(limit) {
+      const { rows } = await sql<{ id: string }>`
+        select id from target
+        where generation <> settled_generation and removed_at is null and gave_up_at is null
+          and (next_action_at is null or next_action_at <= now())
+          and (lease_until is null or lease_until < now())
+        order by next_action_at nulls first limit ${limit}`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async findById(targetId) {
+      const { rows } = await sql<TargetRecord>`
+        select ${RECORD} from target t join environment e on e.id = t.environment_id
+        where t.id = ${targetId} and t.removed_at is null`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async findByName(environment, name) {
+      const { rows } = await sql<TargetRecord>`
+        select ${RECORD} from target t join environment e on e.id = t.environment_id
+        where e.name = ${environment} and t.name = ${name} and t.removed_at is null`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async lease(targetId, owner, leaseMs) {
+      const { rows } = await sql<TargetRecord & { token: number; inFlightLeftMs: number }>`
+        with leased as (
+          update target set lease_owner = ${owner}, lease_token = lease_token + 1,
+            lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          where id = ${targetId} and removed_at is null and generation <> settled_generation and gave_up_at is null
+            and (lease_until is null or lease_until < now())
+            and (next_action_at is null or next_action_at <= now())
+          returning *)
+        select ${RECORD}, t.lease_token as token,
+          greatest(0, ceil(extract(epoch from coalesce(t.in_flight_until, now()) - now()) * 1000))::int
+            as "inFlightLeftMs"
+        from leased t join environment e on e.id = t.environment_id`.execute(db);
+      const row = rows[0];
+      if (row === undefined) return null;
+      const { token, inFlightLeftMs, ...target } = row;
+      return { target, token, inFlightLeftMs } satisfies Lease;
+    },
+
+    async renewLease(targetId, token, leaseMs) {
+      const { numAffectedRows } = await sql`
+        update target set lease_until = now() + ${leaseMs} * interval '1 millisecond'
+        where id = ${targetId} and lease_token = ${token} and lease_until is not null`.execute(db);
+      return numAffectedRows === 1n;
+    },
+
+    async markInFlight(targetId, token, inFlightMs) {
+      const { numAffectedRows } = await sql`
+        update target set in_flight_until = case when ${inFlightMs} = 0 then in_flight_until else
+          greatest(coalesce(in_flight_until, now()), now() + ${inFlightMs} * interval '1 millisecond') end
+        where id = ${targetId} and lease_token = ${token} and lease_until > now()`.execute(db);
+      assertHeld(numAffectedRows, targetId);
+    },
+
+    async settle(targetId, token, settlement) {
+      const { numAffectedRows } = await settleStatement(targetId, token, settlement).execute(db);
+      assertHeld(numAffectedRows, targetId);
+    },
+
+    async bumpGenerations(targetIds, actor) {
+      if (targetIds.length === 0) return new Map();
+      const { rows } = await sql<{ id: string; generation: number }>`
+        update target set generation = generation + 1, next_action_at = now(), attempts = 0, gave_up_at = null,
+          error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb
+        where id = any(${targetIds}) returning id, generation`.execute(db);
+      return new Map(rows.map((row) => [row.id, row.generation]));
+    },
+
+    async resume(targetIds) {
+      await sql`
+        update target set gave_up_at = null, attempts = 0, next_action_at = now()
+        where id = any(${targetIds}) and generation <> settled_generation`.execute(db);
+    },
+
+    async bindings(targetId) {
+      const { rows } = await sql<LoopBinding>`
+        select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
+          b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled,
+          v.version as "currentVersion",
+          case when r.id is null then null else jsonb_build_object('strategy', r.strategy, 'phase', r.phase,
+            'fromVersion', r.from_version, 'toVersion', r.to_version) end as rollout
+        from binding b join secret s on s.id = b.secret_id
+          left join secret_version v on v.secret_id = s.id and v.state = 'current'
+          left join rollout r on r.secret_id = s.id and r.state in ('running', 'stalled')
+        where b.target_id = ${targetId} and b.removed_at is null and s.removed_at is null
+        order by b.placement, b.key`.execute(db);
+      return rows;
+    },
+
+    async bindingTargets(secretId) {
+      const { rows } = await sql<{ id: string }>`
+        select distinct t.id from binding b join target t on t.id = b.target_id
+        where b.secret_id = ${secretId} and b.removed_at is null and t.removed_at is null order by t.id`.execute(
+        db,
+      );
+      return rows.map((row) => row.id);
+    },
+
+    async prunable(targetId) {
+      const { rows } = await sql<PrunableKey>`
+        select o.place, o.placement, o.key, o.slot, o.binding_id as "bindingId", b.secret_id as "secretId", b.template
+        from ownership o join binding b on b.id = o.binding_id
+        where o.target_id = ${targetId} and o.prune and o.written_generation is not null and b.removed_at is not null
+        order by o.place, o.key`.execute(db);
+      return rows;
+    },
+
+    async settleBindings(targetId, generation, bindings) {
+      for (const binding of bindings) await settleBinding(db, targetId, generation, binding);
+    },
+
+    async raiseAfterActivation(activationId) {
+      await sql`
+        update binding b set evidence = 'deployed', evidence_at = now()
+        from activation a join target_unit tu on tu.unit_id = a.unit_id
+        where a.id = ${activationId} and b.target_id = tu.target_id and b.removed_at is null
+          and b.evidence = 'stored' and b.settled_at <= a.requested_at`.execute(db);
+    },
+
+    async dropOwnership(places) {
+      for (const { place, key } of places) {
+        await sql`delete from ownership where place = ${place} and key = ${key} and prune`.execute(db);
+      }
+    },
+  };
+}
+
+function settleStatement(targetId: string, token: number, settlement: Settlement) {
+  const { nextActionInMs, generation } = settlement;
+  // New intent that came meanwhile keeps its own time and its clean slate.
+  return sql`
+    update target set
+      settled_generation = coalesce(${generation}::bigint, settled_generation),
+      lease_until = null, lease_owner = null,
+      in_flight_until = case when ${settlement.clearInFlight} then null else in_flight_until end,
+      attempts = case when generation = ${generation}::bigint then 0 else ${settlement.attempts} end,
+      next_action_at = case when ${nextActionInMs}::bigint is null then null
+        else now() + ${nextActionInMs ?? 0} * interval '1 millisecond' end,
+      gave_up_at = case when ${settlement.gaveUp} then now() else null end,
+      error_code = ${settlement.error?.code ?? null}, error_message = ${settlement.error?.message ?? null}
+    where id = ${targetId} and lease_token = ${token} and lease_until is not null`;
+}
+
+async function settleBinding(
+  db: Kysely<Database>,
+  targetId: string,
+  generation: number,
+  binding: SettledBinding,
+): Promise<void> {
+  const wrote = binding.written.length > 0;
+  await sql`
+    update binding set settled = ${JSON.stringify(binding.settled)}::jsonb, settled_digest = ${binding.digest},
+      settled_at = case when ${wrote} or settled_digest is distinct from ${binding.digest}
+        or evidence is null or evidence = 'acknowledged' then now() else settled_at end,
+      evidence = case when ${wrote} or settled_digest is distinct from ${binding.digest}
+        or evidence is null or evidence = 'acknowledged' then ${binding.evidence} else evidence end,
+      evidence_at = now(), take_over = take_over and not ${wrote}
+    where id = ${binding.bindingId}`.execute(db);
+  for (const { placement, key } of binding.written) {
+    await sql`
+      update ownership set written_generation = ${generation}
+      where target_id = ${targetId} and binding_id = ${binding.bindingId} and placement = ${placement}
+        and key = ${key}`.execute(db);
+  }
+}
+
+function assertHeld(affected: bigint | undefined, targetId: string): void {
+  if (affected === 1n) return;
+  throw new LockstepError("LEASE_LOST", "Another worker took over this target.", {
+    details: { target: targetId },
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * Starts what a unit owes: one restart or redeploy. The ids of what exists are committed before the request, so that
+ * after a lost answer or a killed worker whatever is newer is known to be ours and nothing is asked for twice.
+ */
+import { SYSTEM } from "../../core/actor.ts";
+import { type LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { ActivationRecord } from "../../core/ports/store/activations.ts";
+import type { Activator } from "../../core/ports/target.ts";
+import { nextTry } from "../../core/reconcile/retry.ts";
+import type { AppContext } from "../context.ts";
+import { withTarget } from "../open-target.ts";
+import { afterActivation } from "./after-activation.ts";
+import { failedActivation } from "./failed-activation.ts";
+import { hint } from "./hint.ts";
+
+/** Longer than a restart that its place answers at the end. */
+const CLAIM_MS = 150_000;
+
+export async function activateUnit(
+  context: AppContext,
+  activationId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const claimed = await context.store.transaction((tx) =>
+    tx.activations.claim(activationId, context.processId, CLAIM_MS),
+  );
+  if (claimed === null) return;
+  const target = await context.store.read.targets.findById(claimed.targetId);
+  if (target === null) return end(context, claimed, "superseded");
+  try {
+    await withTarget(context, target, async ({ activator }) => {
+      if (activator === null) return end(context, claimed, "dormant");
+      await request(context, claimed, activator, signal);
+    });
+  } catch (error) {
+    await recordFailure(context, claimed, toLockstepError(error));
+  }
+}
+
+async function request(
+  context: AppContext,
+  activation: ActivationRecord,
+  activator: Activator,
+  signal: AbortSignal,
+): Promise<void> {
+  const { knownIds, dormant } = await activator.prepare(activation.unit, signal);
+  if (dormant) return end(context, activation, "dormant");
+  await context.store.transaction(async (tx) => {
+    await tx.activations.markRequested(activation.id, {
+      knownIds,
+      deadlineMs: context.timing.activationDeadlineMs,
+      pollInMs: context.timing.minPollMs,
+    });
+    await tx.audit.append({
+      action: "activation.requested",
+      actor: SYSTEM,
+      subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
+      details: { activation: activation.id, attempt: activation.attempts + 1 },
+    });
+  });
+  await context.checkpoint("activation-intent");
+  try {
+    const { id } = await activator.activate(activation.unit, signal);
+    await context.checkpoint("activated");
+    if (id !== null) {
+      await context.store.transaction((tx) => tx.activations.recordExternalId(activation.id, id));
+    }
+  } catch (error) {
+    const failure = toLockstepError(error);
+    // Nobody knows whether it was heard: following finds out by the ids.
+    if (failure.verdict !== "read-back") throw failure;
+    context.log.warn("activation unknown", { unit: activation.unit.name, code: failure.code });
+  }
+  await hint(context, [{ name: "follow", id: activation.unit.followGroup }]);
+}
+
+/** The place said no, or was not reached: surely nothing was started. */
+async function recordFailure(
+  context: AppContext,
+  activation: ActivationRecord,
+  error: LockstepError,
+): Promise<void> {
+  context.log.warn("activation failed", {
+    unit: activation.unit.name,
+    code: error.code,
+    reason: error.message,
+  });
+  const next = nextTry(error, activation.attempts, context.random());
+  if (next.kind === "gave-up") return failedActivation(context, activation, error.code, error.message);
+  await context.store.transaction((tx) =>
+    tx.activations.retry(activation.id, {
+      inMs: next.delayMs,
+      spendsAttempt: false,
+      error: { code: error.code, message: error.message },
+    }),
+  );
+}
+
+async function end(
+  context: AppContext,
+  activation: ActivationRecord,
+  state: "dormant" | "superseded",
+): Promise<void> {
+  await context.store.transaction((tx) => tx.activations.end(activation.id, { state, error: null }));
+  await afterActivation(context, activation);
+}

@@ -1,0 +1,160 @@
+/**
+ * Follows the activations under way in one group (one Railway environment, one host) with as few requests as the
+ * place allows, and decides by what it sees. Nobody waits: the next look is a time in the row.
+ */
+import { SYSTEM } from "../../core/actor.ts";
+import { toLockstepError } from "../../core/errors.ts";
+import type { ActivationRecord } from "../../core/ports/store/activations.ts";
+import type { ActivationProgress, SetItem } from "../../core/ports/target.ts";
+import { assertNever } from "../../lib/assert-never.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import type { AppContext } from "../context.ts";
+import { withTarget } from "../open-target.ts";
+import { afterActivation } from "./after-activation.ts";
+import { loadDesired } from "./desired.ts";
+import { failedActivation } from "./failed-activation.ts";
+
+const CLAIM_MS = 60_000;
+
+export async function followActivations(
+  context: AppContext,
+  followGroup: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const claimed = await context.store.transaction((tx) =>
+    tx.activations.claimGroup(followGroup, context.processId, CLAIM_MS),
+  );
+  // Targets of one group may use different credentials; each credential asks once.
+  for (const [targetId, activations] of groupBy(claimed, (activation) => activation.targetId)) {
+    try {
+      await followAtTarget(context, targetId, activations, signal);
+    } catch (error) {
+      const failure = toLockstepError(error);
+      context.log.warn("follow failed", { group: followGroup, code: failure.code, reason: failure.message });
+      for (const activation of activations) await lookLater(context, activation, failure.retryAfterMs);
+    }
+  }
+}
+
+async function followAtTarget(
+  context: AppContext,
+  targetId: string,
+  activations: readonly ActivationRecord[],
+  signal: AbortSignal,
+): Promise<void> {
+  const target = await context.store.read.targets.findById(targetId);
+  if (target === null) return;
+  const asked = await Promise.all(
+    activations.map(async (activation) => ({
+      unit: activation.unit,
+      id: activation.externalId,
+      knownIds: activation.knownIds,
+      expected: await expectedOf(context, activation),
+    })),
+  );
+  const progress = await withTarget(context, target, async ({ activator }) =>
+    activator === null ? [] : activator.follow(asked, signal),
+  );
+  for (const [index, activation] of activations.entries()) {
+    const seen = progress[index];
+    if (seen === undefined)
+      await context.store.transaction((tx) =>
+        tx.activations.end(activation.id, { state: "dormant", error: null }),
+      );
+    else await judge(context, activation, seen);
+  }
+}
+
+/** What the unit should have been started with: everything that is settled at its targets. */
+async function expectedOf(context: AppContext, activation: ActivationRecord): Promise<readonly SetItem[]> {
+  const targets = await context.store.read.activations.targetsOfUnit(activation.unitId);
+  const desired = await Promise.all(targets.map((targetId) => loadDesired(context, targetId)));
+  return desired.flatMap(({ slots }) => slots.filter((slot) => slot.settledVersion === slot.version));
+}
+
+async function judge(
+  context: AppContext,
+  activation: ActivationRecord,
+  seen: ActivationProgress,
+): Promise<void> {
+  switch (seen.state) {
+    case "running":
+      if (activation.pastDeadline)
+        return fail(context, activation, `it did not finish in time: ${seen.reason}`);
+      if (seen.id !== null && activation.externalId === null) await adopt(context, activation, seen.id);
+      return lookLater(context, activation);
+    case "not-started":
+      if (activation.requestedAgoMs < context.timing.notStartedAfterMs) return lookLater(context, activation);
+      return again(context, activation, "nothing was started");
+    case "outdated":
+      return again(context, activation, seen.reason);
+    case "succeeded":
+      return succeed(context, activation, seen);
+    case "failed":
+      return fail(context, activation, seen.reason);
+    case "blocked":
+      await context.store.transaction((tx) =>
+        tx.activations.end(activation.id, {
+          state: "blocked",
+          error: { code: "ACTIVATION_FAILED", message: seen.reason },
+        }),
+      );
+      return afterActivation(context, activation);
+    case "dormant":
+      await context.store.transaction((tx) =>
+        tx.activations.end(activation.id, { state: "dormant", error: null }),
+      );
+      return afterActivation(context, activation);
+    default:
+      return assertNever(seen);
+  }
+}
+
+async function succeed(
+  context: AppContext,
+  activation: ActivationRecord,
+  seen: Extract<ActivationProgress, { state: "succeeded" }>,
+): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    await tx.activations.end(activation.id, {
+      state: "succeeded",
+      error: null,
+      incarnation: seen.incarnation,
+    });
+    await tx.targets.raiseAfterActivation(activation.id);
+    await tx.pushes.raiseEvidence(activation.pushIds, "deployed");
+    await tx.audit.append({
+      action: "activation.finished",
+      actor: SYSTEM,
+      subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
+      details: { activation: activation.id, outcome: "succeeded", incarnation: seen.id },
+    });
+  });
+  await afterActivation(context, activation);
+}
+
+function fail(context: AppContext, activation: ActivationRecord, reason: string): Promise<void> {
+  return failedActivation(context, activation, "ACTIVATION_FAILED", `${activation.unit.name}: ${reason}`);
+}
+
+async function again(context: AppContext, activation: ActivationRecord, reason: string): Promise<void> {
+  await context.store.transaction((tx) =>
+    tx.activations.retry(activation.id, {
+      inMs: 0,
+      spendsAttempt: false,
+      error: { code: "ACTIVATION_FAILED", message: reason },
+    }),
+  );
+}
+
+async function adopt(context: AppContext, activation: ActivationRecord, externalId: string): Promise<void> {
+  await context.store.transaction((tx) => tx.activations.recordExternalId(activation.id, externalId));
+}
+
+/** Starts close and lengthens: a quarter of the time that it already takes, within the bounds. */
+async function lookLater(context: AppContext, activation: ActivationRecord, atLeastMs = 0): Promise<void> {
+  const { minPollMs, maxPollMs } = context.timing;
+  const lengthening = Math.min(maxPollMs, Math.max(minPollMs, activation.requestedAgoMs / 4));
+  const inMs = Math.round(Math.max(atLeastMs, lengthening));
+  await context.store.transaction((tx) => tx.activations.pollAgain(activation.id, inMs));
+}

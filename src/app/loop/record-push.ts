@@ -1,0 +1,203 @@
+/** Closes a push: what is settled, what evidence there is, what is still owed and when. One transaction each. */
+import { SYSTEM } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { LadderEvidence } from "../../core/evidence.ts";
+import type { NewObservation } from "../../core/ports/store/pushes.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import type { SettledBinding } from "../../core/ports/store/targets.ts";
+import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
+import { nextTry } from "../../core/reconcile/retry.ts";
+import type { Slot } from "../../core/secret.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import type { AppContext } from "../context.ts";
+import { slotsDigest } from "./digest.ts";
+import { foundText, pushItems } from "./record-intent.ts";
+import type { Run } from "./run-push.ts";
+
+export interface Settled {
+  /** Null when nothing had to be written. */
+  readonly pushId: string | null;
+  /** What was planned before the write. */
+  readonly planned: readonly PlannedItem[];
+  /** What the last look showed. */
+  readonly seen: readonly PlannedItem[];
+}
+
+export async function recordSettled(context: AppContext, run: Run, result: Settled): Promise<void> {
+  const { lease } = run;
+  const blocked = result.seen.filter((item) => item.action === "blocked");
+  const error = blocked.length === 0 ? null : foreignValues(lease.target.name, blocked);
+  // While an earlier write may still land, what we see now may be gone in a moment: nothing above `acknowledged`.
+  const capped = lease.inFlightLeftMs > 0;
+  const evidence: LadderEvidence = capped ? "acknowledged" : "stored";
+  await context.store.transaction(async (tx) => {
+    const pushId = result.pushId ?? (await pushWithoutWrite(context, tx, run, result.seen));
+    if (pushId !== null) {
+      await tx.pushes.end(pushId, {
+        outcome: error === null ? (result.pushId === null ? "unchanged" : "succeeded") : "failed",
+        evidence,
+        error: error === null ? null : { code: error.code, message: error.message },
+      });
+    }
+    if (!capped) await closeEarlierPushes(tx, run, pushId);
+    await tx.pushes.observe(observations(result, pushId));
+    await tx.targets.settleBindings(
+      lease.target.id,
+      lease.target.generation,
+      settledBindings(result, evidence),
+    );
+    const gone = result.planned.filter((item) => item.version === null).map(addressText);
+    await tx.targets.dropOwnership(run.desired.pruned.filter((slot) => gone.includes(addressText(slot))));
+    await tx.targets.settle(lease.target.id, lease.token, {
+      generation: capped || error !== null ? null : lease.target.generation,
+      attempts: 0,
+      nextActionInMs: capped ? lease.inFlightLeftMs : null,
+      gaveUp: error !== null && !capped,
+      error: error === null ? null : { code: error.code, message: error.message },
+      clearInFlight: !capped,
+    });
+    if (pushId !== null) {
+      await tx.audit.append({
+        action: "push.finished",
+        actor: lease.target.intentActor ?? SYSTEM,
+        subject: { kind: "target", id: lease.target.id, name: lease.target.name },
+        details: {
+          push: pushId,
+          generation: lease.target.generation,
+          evidence,
+          blocked: blocked.map((item) => item.key),
+        },
+      });
+    }
+  });
+}
+
+/** The write failed, or nobody knows. Nothing is settled; what stands there is looked at before the next write. */
+export async function recordFailedPush(
+  context: AppContext,
+  run: Run,
+  pushId: string,
+  error: LockstepError,
+): Promise<void> {
+  const { lease } = run;
+  const unknown =
+    error.verdict === "read-back" || error.code === "READ_BACK_MISMATCH" || error.code === "INTERNAL";
+  const next = nextTry(error, lease.target.attempts, context.random());
+  context.log.warn("push failed", { target: lease.target.name, code: error.code, reason: error.message });
+  await context.store.transaction(async (tx) => {
+    await tx.pushes.end(pushId, {
+      outcome: unknown ? "unknown" : "failed",
+      evidence: null,
+      error: { code: error.code, message: error.message },
+    });
+    if (!unknown) await tx.activations.withdraw(pushId);
+    await tx.targets.settle(lease.target.id, lease.token, {
+      generation: null,
+      attempts: lease.target.attempts + (next.kind === "in" && !next.spendsAttempt ? 0 : 1),
+      nextActionInMs: next.kind === "in" ? next.delayMs : null,
+      gaveUp: next.kind === "gave-up",
+      error: { code: error.code, message: error.message },
+      clearInFlight: !unknown && lease.inFlightLeftMs === 0,
+    });
+    await tx.audit.append({
+      action: next.kind === "gave-up" ? "push.gave_up" : "push.finished",
+      actor: lease.target.intentActor ?? SYSTEM,
+      subject: { kind: "target", id: lease.target.id, name: lease.target.name },
+      details: {
+        push: pushId,
+        generation: lease.target.generation,
+        code: error.code,
+        outcome: unknown ? "unknown" : "failed",
+      },
+    });
+  });
+}
+
+/** Nothing to write: an open push of this generation is thereby resolved; otherwise the visit itself is recorded, once. */
+async function pushWithoutWrite(
+  context: AppContext,
+  tx: Repositories,
+  run: Run,
+  seen: readonly PlannedItem[],
+): Promise<string | null> {
+  const { target, token } = run.lease;
+  const open = await tx.pushes.open(target.id);
+  const acknowledged = await tx.pushes.acknowledged(target.id, target.generation);
+  if (target.generation === target.settledGeneration) return null;
+  if (open.some((push) => push.generation === target.generation) || acknowledged.length > 0) return null;
+  return tx.pushes.start({
+    targetId: target.id,
+    epoch: context.epoch,
+    generation: target.generation,
+    attempt: target.attempts + 1,
+    leaseToken: token,
+    actor: target.intentActor ?? SYSTEM,
+    digest: slotsDigest(run.desired.slots),
+    items: pushItems(seen),
+  });
+}
+
+/** By reading back it is decided now what became of pushes that were left open. */
+async function closeEarlierPushes(tx: Repositories, run: Run, ownPushId: string | null): Promise<void> {
+  const { target } = run.lease;
+  for (const push of await tx.pushes.open(target.id)) {
+    if (push.id === ownPushId) continue;
+    const arrived = ownPushId === null && push.generation === target.generation;
+    await tx.pushes.end(push.id, {
+      outcome: arrived ? "succeeded" : "superseded",
+      evidence: arrived ? "stored" : null,
+      error: null,
+    });
+  }
+  await tx.pushes.raiseEvidence(await tx.pushes.acknowledged(target.id, target.generation), "stored");
+}
+
+function settledBindings(result: Settled, evidence: LadderEvidence): readonly SettledBinding[] {
+  const wrote = new Set(result.planned.filter((item) => item.action === "set").map(addressText));
+  const byBinding = groupBy(
+    result.seen.filter((item) => item.version !== null),
+    (item) => item.bindingId,
+  );
+  return [...byBinding].flatMap(([bindingId, items]) => {
+    if (items.some((item) => item.action !== "unchanged")) return [];
+    const settled: Partial<Record<Slot, number>> = {};
+    for (const item of items) if (item.version !== null) settled[item.slot] = item.version;
+    const unreadable = items.some((item) => item.found.kind === "unreadable");
+    return [
+      {
+        bindingId,
+        settled,
+        digest: Object.entries(settled)
+          .map(([slot, version]) => `${slot}=${version}`)
+          .sort()
+          .join(","),
+        evidence: unreadable ? "acknowledged" : evidence,
+        written: items
+          .filter((item) => wrote.has(addressText(item)))
+          .map(({ placement, key }) => ({ placement, key })),
+      },
+    ];
+  });
+}
+
+function observations(result: Settled, pushId: string | null): readonly NewObservation[] {
+  return result.seen.map((item) => ({
+    bindingId: item.bindingId,
+    slot: item.slot,
+    pushId,
+    found: item.found.kind === "reference" ? "unknown" : item.found.kind,
+    version: item.found.kind === "version" ? item.found.version : null,
+    reason: "reason" in item.found ? item.found.reason : null,
+  }));
+}
+
+function foreignValues(target: string, blocked: readonly PlannedItem[]): LockstepError {
+  const keys = blocked.map(
+    (item) => `${item.placement === "" ? "" : `${item.placement}: `}${item.key} (${foundText(item.found)})`,
+  );
+  return new LockstepError(
+    "FOREIGN_VALUE",
+    `Cannot write ${blocked.length === 1 ? "a key" : `${blocked.length} keys`} at target "${target}": what stands there is not ours: ${keys.join(", ")}.`,
+    { details: { target, keys: blocked.map((item) => item.key) } },
+  );
+}

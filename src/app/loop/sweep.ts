@@ -1,0 +1,27 @@
+/**
+ * Finds in Postgres what is owed and puts it into the queue. This, not the queue, is what makes sure that nothing is
+ * lost: a flushed Redis, a lost job and a killed worker all end here.
+ */
+import type { Job } from "../../core/ports/queue.ts";
+import type { AppContext } from "../context.ts";
+import { hint } from "./hint.ts";
+
+const MAX_PER_SWEEP = 500;
+
+export async function sweep(context: AppContext): Promise<number> {
+  const { read } = context.store;
+  const [targets, activations, groups, rollouts] = await Promise.all([
+    read.targets.due(MAX_PER_SWEEP),
+    read.activations.due(MAX_PER_SWEEP),
+    read.activations.groupsDue(MAX_PER_SWEEP),
+    read.rollouts.due(MAX_PER_SWEEP),
+  ]);
+  const jobs: Job[] = [
+    ...targets.map((id) => ({ name: "reconcile", id }) as const),
+    ...activations.map((id) => ({ name: "activate", id }) as const),
+    ...groups.map((id) => ({ name: "follow", id }) as const),
+    ...rollouts.map((id) => ({ name: "advance", id }) as const),
+  ];
+  await hint(context, jobs);
+  return jobs.length;
+}

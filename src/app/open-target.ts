@@ -1,0 +1,45 @@
+/** Opens a stored target for one piece of work: unseals its credential, which is bound to the target's destination. */
+import { credentialsAssociatedData } from "../core/associated-data.ts";
+import { LockstepError } from "../core/errors.ts";
+import type { TargetRecord } from "../core/ports/store/targets.ts";
+import type { JsonObject, Target, TargetKind } from "../core/ports/target.ts";
+import type { AppContext } from "./context.ts";
+
+export function kindOf(context: AppContext, kind: string): TargetKind {
+  const found = context.targetKinds.get(kind);
+  if (found === undefined) {
+    throw new LockstepError("UNSUPPORTED", `This release cannot serve targets of kind "${kind}".`);
+  }
+  return found;
+}
+
+export async function withTarget<T>(
+  context: AppContext,
+  record: TargetRecord,
+  work: (target: Target) => Promise<T>,
+): Promise<T> {
+  const kind = kindOf(context, record.kind);
+  const target = kind.open(record.config, await openCredentials(context, kind, record), {
+    targetName: record.name,
+    budget: context.budget,
+    storeId: context.storeId,
+    revisionMarker: context.revisionMarker,
+  });
+  try {
+    return await work(target);
+  } finally {
+    await target.close();
+  }
+}
+
+async function openCredentials(
+  context: AppContext,
+  kind: TargetKind,
+  record: TargetRecord,
+): Promise<JsonObject | null> {
+  if (record.credentialsSealed === null) return null;
+  // The destination is computed from the configuration that will be used, never read from its own column: whoever
+  // changes the address in the database gets a credential that does not open.
+  const associatedData = credentialsAssociatedData(record.id, kind.destination(record.config));
+  return JSON.parse(await context.sealer.open(record.credentialsSealed, associatedData)) as JsonObject;
+}

@@ -1,0 +1,33 @@
+/** A person says: what held it up is repaired. The same intent is tried again at once. */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { AppContext } from "../context.ts";
+import { hint } from "../loop/hint.ts";
+
+/** Throws NOT_FOUND for an unknown rollout, VERSION_STATE for one that has ended. */
+export async function resumeRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<void> {
+  const targets = await context.store.transaction(async (tx) => {
+    const rollout = await tx.rollouts.lock(rolloutId);
+    if (rollout === null)
+      throw new LockstepError("NOT_FOUND", `Cannot resume: there is no rollout ${rolloutId}.`);
+    if (rollout.state !== "running" && rollout.state !== "stalled") {
+      throw new LockstepError("VERSION_STATE", `Cannot resume rollout ${rolloutId}: it is ${rollout.state}.`);
+    }
+    const targetIds = await tx.targets.bindingTargets(rollout.secretId);
+    await tx.targets.resume(targetIds);
+    await tx.activations.reopen(targetIds);
+    await tx.rollouts.setState(rolloutId, "running", null);
+    await tx.rollouts.lookAgain(rolloutId, 0);
+    await tx.audit.append({
+      action: "rollout.resumed",
+      actor,
+      subject: { kind: "secret", id: rollout.secretId, name: rollout.secretName },
+      details: { rollout: rolloutId },
+    });
+    return targetIds;
+  });
+  await hint(
+    context,
+    targets.map((id) => ({ name: "reconcile", id }) as const),
+  );
+}

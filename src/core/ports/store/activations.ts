@@ -1,0 +1,80 @@
+import type { JsonObject, UnitSpec } from "../target.ts";
+
+export type ActivationState =
+  | "owed"
+  | "requested"
+  | "succeeded"
+  | "failed"
+  | "blocked"
+  | "dormant"
+  | "superseded";
+
+export interface ActivationRecord {
+  readonly id: string;
+  readonly unitId: string;
+  readonly unit: UnitSpec;
+  readonly targetId: string;
+  readonly state: ActivationState;
+  readonly digest: string;
+  readonly pushIds: readonly string[];
+  /** Tries that failed. */
+  readonly attempts: number;
+  readonly knownIds: readonly string[];
+  readonly externalId: string | null;
+  /** Milliseconds since the request, by the database's clock. */
+  readonly requestedAgoMs: number;
+  readonly pastDeadline: boolean;
+}
+
+export interface OweActivation {
+  readonly unit: UnitSpec;
+  readonly targetId: string;
+  readonly digest: string;
+  readonly pushId: string;
+  /** Wait that long for other changes of the same unit, but at most `maxQuietMs` in all. */
+  readonly quietMs: number;
+  readonly maxQuietMs: number;
+}
+
+export interface ActivationRepo {
+  /** Merges into the unit's waiting activation, if there is one. */
+  owe(activation: OweActivation): Promise<void>;
+  /** The write behind this push surely did not happen: what only it owed is owed no more. */
+  withdraw(pushId: string): Promise<void>;
+  /** Ids of owed activations whose targets have no write under way or in flight, and whose unit has none requested. */
+  due(limit: number): Promise<readonly string[]>;
+  /** Follow groups with a requested activation to look at. */
+  groupsDue(limit: number): Promise<readonly string[]>;
+  /** Claims an owed activation for `leaseMs`; null when it is not due or another holds it. */
+  claim(activationId: string, owner: string, leaseMs: number): Promise<ActivationRecord | null>;
+  /** Committed before the request. */
+  markRequested(
+    activationId: string,
+    request: { readonly knownIds: readonly string[]; readonly deadlineMs: number; readonly pollInMs: number },
+  ): Promise<void>;
+  recordExternalId(activationId: string, externalId: string): Promise<void>;
+  /** Back to owed: it was not started, or a further try is due. */
+  retry(
+    activationId: string,
+    retry: {
+      readonly inMs: number;
+      readonly spendsAttempt: boolean;
+      readonly error: { readonly code: string; readonly message: string } | null;
+    },
+  ): Promise<void>;
+  /** Claims a group's requested activations for following. */
+  claimGroup(followGroup: string, owner: string, leaseMs: number): Promise<readonly ActivationRecord[]>;
+  pollAgain(activationId: string, inMs: number): Promise<void>;
+  end(
+    activationId: string,
+    end: {
+      readonly state: Exclude<ActivationState, "owed" | "requested">;
+      readonly error: { readonly code: string; readonly message: string } | null;
+      readonly incarnation?: JsonObject;
+    },
+  ): Promise<void>;
+  /** Targets that feed a unit. */
+  targetsOfUnit(unitId: string): Promise<readonly string[]>;
+  /** Blocked or failed activations of targets become owed again: a person's resume. */
+  reopen(targetIds: readonly string[]): Promise<void>;
+}

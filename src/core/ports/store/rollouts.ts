@@ -1,0 +1,72 @@
+import type { Actor } from "../../actor.ts";
+import type { Evidence, LadderEvidence } from "../../evidence.ts";
+import type { Strategy } from "../../rollout/slots.ts";
+import type { JsonObject } from "../target.ts";
+
+export interface RolloutRecord {
+  readonly id: string;
+  readonly secretId: string;
+  readonly secretName: string;
+  readonly environment: string;
+  readonly fromVersion: number | null;
+  readonly toVersion: number;
+  readonly strategy: Strategy;
+  readonly phase: string;
+  readonly state: "running" | "stalled" | "done" | "failed" | "abandoned";
+  readonly engineVersion: number;
+  readonly reason: string | null;
+  readonly options: JsonObject;
+  readonly actor: Actor;
+}
+
+export interface RolloutMemberRow {
+  readonly bindingId: string;
+  readonly targetId: string;
+  readonly target: string;
+  readonly targetKind: string;
+  readonly targetConfig: JsonObject;
+  readonly key: string;
+  readonly optional: boolean;
+  readonly settledVersion: number | null;
+  readonly evidence: Evidence | null;
+  readonly owed: boolean;
+  readonly gaveUp: boolean;
+  readonly errorMessage: string | null;
+  /** The newest activation of each unit of its target. */
+  readonly activations: readonly {
+    readonly unit: string;
+    readonly state: string;
+    readonly errorMessage: string | null;
+  }[];
+  /** The place already held the new version: nothing was written, so nothing had to restart. */
+  readonly adopted: boolean;
+  /** Null until fixed. */
+  readonly required: LadderEvidence | null;
+}
+
+export interface RolloutRepo {
+  start(rollout: {
+    readonly secretId: string;
+    readonly fromVersion: number | null;
+    readonly toVersion: number;
+    readonly strategy: Strategy;
+    readonly phase: string;
+    readonly engineVersion: number;
+    readonly options: JsonObject;
+    readonly actor: Actor;
+  }): Promise<string>;
+  /** Locks the row until the transaction ends. */
+  lock(rolloutId: string): Promise<RolloutRecord | null>;
+  find(rolloutId: string): Promise<RolloutRecord | null>;
+  openOf(secretId: string): Promise<RolloutRecord | null>;
+  /** Open rollouts of the secrets that are bound at a target. */
+  openAtTarget(targetId: string): Promise<readonly string[]>;
+  /** Open rollouts to look at again, whatever told us or did not. */
+  due(limit: number): Promise<readonly string[]>;
+  members(rolloutId: string): Promise<readonly RolloutMemberRow[]>;
+  fixGate(rolloutId: string, bindingId: string, phase: string, required: LadderEvidence): Promise<void>;
+  meetGate(rolloutId: string, bindingId: string, phase: string, evidence: Evidence): Promise<void>;
+  setPhase(rolloutId: string, phase: string): Promise<void>;
+  setState(rolloutId: string, state: RolloutRecord["state"], reason: string | null): Promise<void>;
+  lookAgain(rolloutId: string, inMs: number): Promise<void>;
+}

@@ -1,0 +1,110 @@
+import type { Actor } from "../../actor.ts";
+import type { LadderEvidence } from "../../evidence.ts";
+import type { RolloutView } from "../../rollout/slots.ts";
+import type { Role, Slot } from "../../secret.ts";
+import type { Address, JsonObject } from "../target.ts";
+
+export interface TargetRecord {
+  readonly id: string;
+  readonly environmentId: string;
+  readonly environment: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly config: JsonObject;
+  readonly credentialsSealed: string | null;
+  readonly destination: string;
+  readonly generation: number;
+  readonly settledGeneration: number;
+  readonly attempts: number;
+  readonly inFlightUntil: Date | null;
+  readonly gaveUpAt: Date | null;
+  /** Who asked for the generation that is owed or settled. */
+  readonly intentActor: Actor | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export interface Lease {
+  readonly target: TargetRecord;
+  /** Fencing token: results are recorded under it only. */
+  readonly token: number;
+  /** How long a write of unknown outcome may still land, by the database's clock; 0: none. */
+  readonly inFlightLeftMs: number;
+}
+
+/** What a live binding means for the loop, read in one snapshot with its secret and open rollout. */
+export interface LoopBinding {
+  readonly id: string;
+  readonly secretId: string;
+  readonly secretName: string;
+  readonly placement: string;
+  readonly key: string;
+  readonly fallbackKey: string;
+  readonly role: Role;
+  readonly template: string | null;
+  readonly takeOver: boolean;
+  readonly settled: Readonly<Partial<Record<Slot, number>>>;
+  readonly currentVersion: number | null;
+  readonly rollout: RolloutView | null;
+}
+
+/** A key whose binding is gone and whose value may be deleted there, because Lockstep wrote it. */
+export interface PrunableKey {
+  readonly place: string;
+  readonly placement: string;
+  readonly key: string;
+  readonly slot: Slot;
+  readonly bindingId: string;
+  readonly secretId: string;
+  readonly template: string | null;
+}
+
+export interface Settlement {
+  /** The generation that was computed; null leaves the target owed. */
+  readonly generation: number | null;
+  readonly attempts: number;
+  /** From now; null: nothing to do by itself. */
+  readonly nextActionInMs: number | null;
+  readonly gaveUp: boolean;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  /** The write's outcome is known, and none before it is in flight: evidence may rise again. */
+  readonly clearInFlight: boolean;
+}
+
+export interface SettledBinding {
+  readonly bindingId: string;
+  readonly settled: Readonly<Partial<Record<Slot, number>>>;
+  /** "<slot>=<version>,…": what evidence belongs to. */
+  readonly digest: string;
+  /** Replaces what was known when the digest changed or keys were written; otherwise never lowers it. */
+  readonly evidence: LadderEvidence;
+  /** Keys that were written by us, as opposed to found equal. */
+  readonly written: readonly Address[];
+}
+
+export interface TargetRepo {
+  /** Ids that owe work now and are not leased. */
+  due(limit: number): Promise<readonly string[]>;
+  findById(targetId: string): Promise<TargetRecord | null>;
+  findByName(environment: string, name: string): Promise<TargetRecord | null>;
+  /** Null when somebody else holds it or it is gone. */
+  lease(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;
+  /** False when the lease was lost. */
+  renewLease(targetId: string, token: number, leaseMs: number): Promise<boolean>;
+  /** Throws LEASE_LOST. */
+  markInFlight(targetId: string, token: number, inFlightMs: number): Promise<void>;
+  /** Records the end of a run and lets the lease go. Throws LEASE_LOST. */
+  settle(targetId: string, token: number, settlement: Settlement): Promise<void>;
+  /** New intent: clears backoff and giving up. Answers the new generations by target id. */
+  bumpGenerations(targetIds: readonly string[], actor: Actor): Promise<ReadonlyMap<string, number>>;
+  /** A person's resume: the same intent is tried again now. */
+  resume(targetIds: readonly string[]): Promise<void>;
+
+  bindings(targetId: string): Promise<readonly LoopBinding[]>;
+  bindingTargets(secretId: string): Promise<readonly string[]>;
+  prunable(targetId: string): Promise<readonly PrunableKey[]>;
+  settleBindings(targetId: string, generation: number, bindings: readonly SettledBinding[]): Promise<void>;
+  /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
+  raiseAfterActivation(activationId: string): Promise<void>;
+  dropOwnership(places: readonly { readonly place: string; readonly key: string }[]): Promise<void>;
+}

@@ -1,0 +1,152 @@
+/**
+ * Desired + observed → what to write. Pure: the heart of the level-triggered loop. A second run over what the first
+ * one achieved answers "unchanged" for every key.
+ *
+ * We change only what we own, and delete only what we wrote:
+ *
+ *   observed              owned or told to take over    otherwise
+ *   equal to desired      unchanged                     unchanged (adopted without a write)
+ *   another version of us set                           set
+ *   absent                set                           set
+ *   unknown value         set, replaced is recorded     blocked
+ *   reference             set only when told            blocked
+ *   unreadable            set, unless settled there     blocked
+ *
+ * A key to unset goes only while it holds a version of ours; somebody else's later value stays.
+ */
+import type { Address, ObservedKey } from "../ports/target.ts";
+import type { Slot } from "../secret.ts";
+import type { SecretValue } from "../secret-value.ts";
+
+export interface DesiredSlot extends Address {
+  readonly bindingId: string;
+  readonly secretId: string;
+  readonly slot: Slot;
+  readonly version: number;
+  readonly value: SecretValue;
+  /** We settled or adopted something here before, so the key is ours. */
+  readonly owned: boolean;
+  readonly takeOver: boolean;
+  /** The version last settled here; judges what cannot be read. */
+  readonly settledVersion: number | null;
+  /** Values of other versions of the secret, rendered for this binding. */
+  readonly others: ReadonlyMap<number, SecretValue>;
+}
+
+export interface PrunedSlot extends Address {
+  readonly bindingId: string;
+  readonly secretId: string;
+  readonly slot: Slot;
+  /** All versions that we may have written there. */
+  readonly known: ReadonlyMap<number, SecretValue>;
+}
+
+export type Found =
+  | { readonly kind: "version"; readonly version: number }
+  | { readonly kind: "unknown" | "absent" }
+  | { readonly kind: "unreadable" | "reference"; readonly reason: string };
+
+export interface PlannedItem extends Address {
+  readonly bindingId: string;
+  readonly secretId: string;
+  readonly slot: Slot;
+  /** Null for unset. */
+  readonly version: number | null;
+  readonly action: "set" | "unset" | "unchanged" | "blocked" | "left";
+  readonly found: Found;
+  /** For set. */
+  readonly value: SecretValue | null;
+}
+
+/** Equality in constant time is the caller's to give, because it needs a crypto library. */
+export type SameValue = (left: SecretValue, right: SecretValue) => boolean;
+
+export function planChange(
+  desired: readonly DesiredSlot[],
+  pruned: readonly PrunedSlot[],
+  observed: readonly ObservedKey[],
+  same: SameValue,
+): readonly PlannedItem[] {
+  const seen = new Map(observed.map((entry) => [addressText(entry), entry]));
+  return [
+    ...desired.map((slot) => planDesired(slot, seen.get(addressText(slot)), same)),
+    ...pruned.map((slot) => planPruned(slot, seen.get(addressText(slot)), same)),
+  ];
+}
+
+function planDesired(slot: DesiredSlot, seen: ObservedKey | undefined, same: SameValue): PlannedItem {
+  const found = identify(seen, new Map([...slot.others, [slot.version, slot.value]]), same);
+  const action = decide(slot, found);
+  return {
+    placement: slot.placement,
+    key: slot.key,
+    bindingId: slot.bindingId,
+    secretId: slot.secretId,
+    slot: slot.slot,
+    version: slot.version,
+    action,
+    found,
+    value: action === "set" ? slot.value : null,
+  };
+}
+
+function decide(slot: DesiredSlot, found: Found): "set" | "unchanged" | "blocked" {
+  switch (found.kind) {
+    case "version":
+      return found.version === slot.version ? "unchanged" : "set";
+    case "absent":
+      return "set";
+    case "unknown":
+      return slot.owned || slot.takeOver ? "set" : "blocked";
+    case "unreadable":
+      if (slot.settledVersion === slot.version) return "unchanged";
+      return slot.owned || slot.takeOver ? "set" : "blocked";
+    case "reference":
+      return slot.takeOver ? "set" : "blocked";
+  }
+}
+
+function planPruned(slot: PrunedSlot, seen: ObservedKey | undefined, same: SameValue): PlannedItem {
+  const found = identify(seen, slot.known, same);
+  return {
+    placement: slot.placement,
+    key: slot.key,
+    bindingId: slot.bindingId,
+    secretId: slot.secretId,
+    slot: slot.slot,
+    version: null,
+    action: found.kind === "version" ? "unset" : "left",
+    found,
+    value: null,
+  };
+}
+
+/** Which version an observed key holds. The highest matching version wins when two versions are equal. */
+export function identify(
+  seen: ObservedKey | undefined,
+  versions: ReadonlyMap<number, SecretValue>,
+  same: SameValue,
+): Found {
+  if (seen === undefined) return { kind: "unreadable", reason: "the place gave no answer for this key" };
+  const { observed } = seen;
+  switch (observed.state) {
+    case "absent":
+      return { kind: "absent" };
+    case "unreadable":
+      return { kind: "unreadable", reason: observed.reason };
+    case "reference":
+      return { kind: "reference", reason: "it refers to another variable" };
+    case "present": {
+      let match: number | null = null;
+      // No early end: the time taken must not tell which version matched.
+      for (const [version, value] of versions) {
+        if (same(value, observed.value) && (match === null || version > match)) match = version;
+      }
+      return match === null ? { kind: "unknown" } : { kind: "version", version: match };
+    }
+  }
+}
+
+export function addressText(address: Address): string {
+  return `${address.placement}\u0000${address.key}`;
+}

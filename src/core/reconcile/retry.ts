@@ -1,0 +1,42 @@
+/**
+ * When a target is tried again. The ladder is long and never ends for failures that may pass; a failure that cannot
+ * pass by itself waits for new intent or a person's resume.
+ */
+import type { LockstepError } from "../errors.ts";
+
+const LADDER_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000] as const;
+const JITTER = 0.2;
+
+export type NextTry =
+  | { readonly kind: "in"; readonly delayMs: number; readonly spendsAttempt: boolean }
+  | { readonly kind: "gave-up" };
+
+/** `attempts` counts failed tries before this one; `random` is in [0, 1). */
+export function nextTry(error: LockstepError, attempts: number, random: number): NextTry {
+  switch (error.verdict) {
+    case "never":
+      return { kind: "gave-up" };
+    case "replan":
+      // A refused order or a foreign value stays so until somebody acts; a lost race is worth another look.
+      return error.code === "WRITE_CONFLICT" || error.code === "LEASE_LOST"
+        ? onLadder(attempts, random)
+        : { kind: "gave-up" };
+    case "at-retry-after":
+      return { kind: "in", delayMs: error.retryAfterMs ?? rung(attempts + 3, random), spendsAttempt: false };
+    case "read-back":
+      return { kind: "in", delayMs: 0, spendsAttempt: true };
+    case "later":
+      return error.retryAfterMs === undefined
+        ? onLadder(attempts, random)
+        : { kind: "in", delayMs: error.retryAfterMs, spendsAttempt: true };
+  }
+}
+
+function onLadder(attempts: number, random: number): NextTry {
+  return { kind: "in", delayMs: rung(attempts, random), spendsAttempt: true };
+}
+
+function rung(attempts: number, random: number): number {
+  const base = LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 3_600_000;
+  return Math.round(base * (1 + JITTER * (2 * random - 1)));
+}

@@ -1,0 +1,99 @@
+/**
+ * The worker: takes jobs from the queue, hands them to use cases, and sweeps. A job's failure is logged and dropped,
+ * because the state of what it was about stands in Postgres, where the next sweep finds it.
+ */
+import type { AppContext } from "../../app/context.ts";
+import { activateUnit } from "../../app/loop/activate-unit.ts";
+import { followActivations } from "../../app/loop/follow-activations.ts";
+import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
+import { sweep } from "../../app/loop/sweep.ts";
+import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
+import { toLockstepError } from "../../core/errors.ts";
+import type { Job } from "../../core/ports/queue.ts";
+import { assertNever } from "../../lib/assert-never.ts";
+
+export interface Worker {
+  /** Stops taking jobs, lets running ones end, and stops sweeping. */
+  close(): Promise<void>;
+}
+
+export async function startWorker(
+  context: AppContext,
+  options: { readonly concurrency: number },
+): Promise<Worker> {
+  const stopping = new AbortController();
+  await context.queue.start(
+    (job, signal) => handle(context, job, AbortSignal.any([signal, stopping.signal])),
+    options,
+  );
+  const sweeping = sweepForever(context, stopping.signal);
+  return {
+    close: async () => {
+      stopping.abort();
+      await sweeping;
+    },
+  };
+}
+
+async function handle(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
+  try {
+    await run(context, job, signal);
+  } catch (error) {
+    const failure = toLockstepError(error);
+    context.log.error("job failed", {
+      job: job.name,
+      id: job.id,
+      code: failure.code,
+      reason: failure.message,
+    });
+    if (failure.code === "INTERNAL" && error instanceof Error)
+      context.log.debug("defect", { at: whereOf(error) });
+  }
+}
+
+async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
+  switch (job.name) {
+    case "reconcile":
+      await reconcileTarget(context, job.id, signal);
+      return;
+    case "activate":
+      return activateUnit(context, job.id, signal);
+    case "follow":
+      return followActivations(context, job.id, signal);
+    case "advance":
+      return advanceRollout(context, job.id);
+    default:
+      return assertNever(job.name);
+  }
+}
+
+async function sweepForever(context: AppContext, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await sweep(context);
+    } catch (error) {
+      context.log.warn("sweep failed", { code: toLockstepError(error).code });
+    }
+    await interval(context.timing.sweepMs, signal);
+  }
+}
+
+function interval(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** Where a defect happened, without its message, which may hold anything. */
+function whereOf(error: Error): readonly string[] {
+  return (error.stack ?? "")
+    .split("\n")
+    .filter((line) => line.trimStart().startsWith("at "))
+    .map((line) => line.trim());
+}
