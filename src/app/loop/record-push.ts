@@ -40,7 +40,7 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
       });
     }
     if (!capped) await closeEarlierPushes(tx, run, pushId);
-    await tx.pushes.observe(observations(result, pushId));
+    await tx.pushes.observe(observationsOf(result.seen, pushId));
     await tx.targets.settleBindings(
       lease.target.id,
       lease.target.generation,
@@ -180,8 +180,11 @@ function settledBindings(result: Settled, evidence: LadderEvidence): readonly Se
   });
 }
 
-function observations(result: Settled, pushId: string | null): readonly NewObservation[] {
-  return result.seen.map((item) => ({
+export function observationsOf(
+  seen: readonly PlannedItem[],
+  pushId: string | null,
+): readonly NewObservation[] {
+  return seen.map((item) => ({
     bindingId: item.bindingId,
     slot: item.slot,
     pushId,

@@ -1,0 +1,99 @@
+/** Looks at places and says what stands there, without writing: `lockstep check`. One failing place never hides others. */
+import { type BindingState, bindingState } from "../core/drift/state.ts";
+import { toLockstepError } from "../core/errors.ts";
+import type { TargetRecord } from "../core/ports/store/targets.ts";
+import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
+import type { AppContext } from "./context.ts";
+import { loadDesired } from "./loop/desired.ts";
+import { observationsOf } from "./loop/record-push.ts";
+import { withTarget } from "./open-target.ts";
+
+export interface CheckedBinding {
+  readonly target: string;
+  readonly secret: string;
+  readonly placement: string;
+  readonly key: string;
+  readonly state: BindingState;
+  /** In words; null when in sync. */
+  readonly reason: string | null;
+}
+
+export interface CheckedTarget {
+  readonly target: string;
+  /** Null when the place could be looked at. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
+  readonly bindings: readonly CheckedBinding[];
+}
+
+const MAX_AT_ONCE = 8;
+
+export async function checkTargets(
+  context: AppContext,
+  targets: readonly TargetRecord[],
+  signal: AbortSignal,
+): Promise<readonly CheckedTarget[]> {
+  const results: CheckedTarget[] = [];
+  const waiting = [...targets.entries()];
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      results[next[0]] = await checkTarget(context, next[1], signal);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(MAX_AT_ONCE, targets.length) }, lane));
+  return results;
+}
+
+async function checkTarget(
+  context: AppContext,
+  record: TargetRecord,
+  signal: AbortSignal,
+): Promise<CheckedTarget> {
+  try {
+    const desired = await loadDesired(context, record.id);
+    const observation = await withTarget(context, record, (target) => target.observe(desired.slots, signal));
+    const items = planChange(desired.slots, [], observation.keys, context.sameValue);
+    await context.store.transaction((tx) => tx.pushes.observe(observationsOf(items, null)));
+    const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));
+    const bindings = items.map((item) => checked(record, item, names.get(item.bindingId)));
+    return { target: record.name, error: null, bindings };
+  } catch (error) {
+    const { code, message, hint } = toLockstepError(error);
+    return { target: record.name, error: { code, message, hint }, bindings: [] };
+  }
+}
+
+function checked(
+  record: TargetRecord,
+  item: PlannedItem,
+  binding: { readonly secretName: string; readonly settled: { readonly primary?: number } } | undefined,
+): CheckedBinding {
+  const found = item.found.kind === "reference" ? "unknown" : item.found.kind;
+  const foundVersion = item.found.kind === "version" ? item.found.version : null;
+  const state = bindingState({
+    wantedVersion: item.version,
+    settledVersion: binding?.settled.primary ?? null,
+    found,
+    foundVersion,
+  });
+  return {
+    target: record.name,
+    secret: binding?.secretName ?? "",
+    placement: item.placement,
+    key: item.key,
+    state,
+    reason: state === "in-sync" ? null : inWords(item),
+  };
+}
+
+function inWords(item: PlannedItem): string {
+  switch (item.found.kind) {
+    case "version":
+      return `holds v${item.found.version}, should hold v${item.version}`;
+    case "unknown":
+      return "holds a value that was never ours";
+    case "absent":
+      return "holds nothing";
+    default:
+      return item.found.reason;
+  }
+}
