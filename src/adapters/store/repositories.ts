@@ -1,9 +1,13 @@
 /** The table of repositories: a further one is one line here, beside its file in `repositories/`. */
 import type { Kysely } from "kysely";
 import type { Repositories } from "../../core/ports/store/store.ts";
+import { createActivationRepo } from "./repositories/activations.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
+import { createPushRepo } from "./repositories/pushes.ts";
+import { createRolloutRepo } from "./repositories/rollouts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
+import { createTargetRepo } from "./repositories/targets.ts";
 import { PostgresTokenRepo } from "./repositories/tokens.ts";
 import type { Database } from "./schema.ts";
 
@@ -13,6 +17,10 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     meta: new PostgresMetaRepo(db),
     secrets: new PostgresSecretRepo(db),
     tokens: new PostgresTokenRepo(db),
+    targets: createTargetRepo(db),
+    pushes: createPushRepo(db),
+    activations: createActivationRepo(db),
+    rollouts: createRolloutRepo(db),
     audit: new PostgresAuditLog(db),
   };
 }

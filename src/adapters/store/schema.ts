@@ -70,6 +70,7 @@ export interface TargetTable {
   destination: string;
   generation: Generated<number>;
   settled_generation: Generated<number>;
+  intent_actor: ColumnType<Actor | null, string | null, string | null>;
   lease_token: Generated<number>;
   lease_owner: string | null;
   lease_until: Date | null;
@@ -115,6 +116,7 @@ export interface BindingTable {
   take_over: Generated<boolean>;
   settled: JsonbWithDefault<{ readonly [slot in Slot]?: number | null }>;
   settled_digest: string | null;
+  settled_at: Date | null;
   evidence: Evidence | null;
   evidence_at: Date | null;
   created_at: Generated<Date>;
