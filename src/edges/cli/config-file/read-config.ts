@@ -1,0 +1,154 @@
+/**
+ * Reads lockstep.yaml (or several files) with its user's rights and answers the structured configuration that travels
+ * to the server. Promises: every error is told, each with file, line, column, the path in words and a remedy; no
+ * error quotes a value; a file that is empty or cannot be read never becomes an empty configuration.
+ *
+ * What a target's own keys mean is left to the server; `locate` finds the line for what it answers.
+ */
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { LockstepError } from "../../../core/errors.ts";
+import { checkConfig } from "../../../core/plan/check-config.ts";
+import { type Config, configSchema } from "../../../protocol/config.ts";
+import {
+  type ConfigPath,
+  type ConfigProblem,
+  problemsOf,
+  wordIssue,
+} from "../../../protocol/config-problem.ts";
+import { type Assembled, assemble } from "./assemble.ts";
+import { formatProblem, type LocatedProblem, type Location, locateProblem } from "./located.ts";
+import { resolveReferences, type Surroundings, whyUnreadable } from "./references.ts";
+import { parseYaml, type YamlSource } from "./yaml-source.ts";
+
+export const DEFAULT_CONFIG_FILE = "lockstep.yaml";
+
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+export interface ReadConfig {
+  readonly config: Config;
+  /** Where a part of the configuration was written: for problems that the server answers. */
+  locate(path: ConfigPath): Location;
+}
+
+/**
+ * Throws CONFIG_UNREADABLE for a file that cannot be read at all, otherwise CONFIG_INVALID with every problem in
+ * `details.problems` (LocatedProblem) and in the message.
+ */
+export async function readConfig(files: readonly string[], surroundings: Surroundings): Promise<ReadConfig> {
+  const names = files.length === 0 ? [DEFAULT_CONFIG_FILE] : [...new Set(files)];
+  const texts = await Promise.all(names.map((file) => readText(file, surroundings)));
+  const sources = names.map((file, index) => parseYaml(file, texts[index] ?? ""));
+
+  const problems: LocatedProblem[] = sources.flatMap((source) => source.problems);
+  const resolved = await Promise.all(
+    sources
+      .filter((source) => source.value !== null || source.problems.length === 0)
+      .map(async (source): Promise<YamlSource> => {
+        const { value, problems: unresolved } = await resolveReferences(source.value, {
+          file: source.file,
+          surroundings,
+        });
+        problems.push(...unresolved.map((problem) => locateProblem(problem, source.locate(problem.path))));
+        return { ...source, value };
+      }),
+  );
+  const assembled = assemble(resolved);
+  problems.push(...assembled.problems);
+  const whole = resolved.length === sources.length;
+  const { config, found } = validate(assembled, { whole });
+  // What is refused as written counts as absent; its absence is not told on top.
+  const told = new Set(problems.map(positionOf));
+  problems.push(...locateProblems(found, assembled).filter((problem) => !told.has(positionOf(problem))));
+  if (problems.length > 0 || config === null) throw invalid(problems);
+  return { config, locate: (path) => assembled.locate(path) };
+}
+
+/** Gives the server's problems (`details.problems` of CONFIG_INVALID) the lines that they are about. */
+export function locateProblems(
+  problems: readonly ConfigProblem[],
+  source: { locate(path: ConfigPath): Location },
+): readonly LocatedProblem[] {
+  return problems.map((problem) => locateProblem(problem, source.locate(problem.path)));
+}
+
+function positionOf({ file, line, column }: Location): string {
+  return `${file}:${line}:${column}`;
+}
+
+function validate(
+  assembled: Assembled,
+  { whole }: { readonly whole: boolean },
+): {
+  readonly config: Config | null;
+  readonly found: readonly ConfigProblem[];
+} {
+  const parsed = configSchema.safeParse(assembled.raw, { error: wordIssue });
+  if (parsed.success) return { config: parsed.data, found: whole ? checkConfig(parsed.data) : [] };
+  const shape = problemsOf(parsed.error.issues);
+  // What is well-formed is checked all the same, so that one run tells everything.
+  const rest = configSchema.safeParse(without(assembled.raw, shape));
+  // Names that a broken file may hold are not called missing.
+  const meaning = rest.success && whole ? checkConfig(rest.data, namesOfTargets(assembled.raw)) : [];
+  return { config: null, found: [...shape, ...meaning] };
+}
+
+type Raw = Assembled["raw"];
+
+function without(raw: Raw, problems: readonly ConfigProblem[]): unknown {
+  const copy = structuredClone({ environments: raw.environments }) as {
+    environments: Record<string, unknown>;
+  };
+  for (const { path } of problems) {
+    const parents: Record<string, unknown>[] = [copy];
+    // environments / name / secrets / NAME: the secret or target as a whole goes, or what stands above it.
+    for (const part of path.slice(0, 4)) {
+      const child = parents.at(-1)?.[String(part)];
+      if (typeof child !== "object" || child === null) break;
+      parents.push(child as Record<string, unknown>);
+    }
+    const depth = Math.min(path.length, 4, parents.length) - 1;
+    delete parents[depth]?.[String(path[depth])];
+  }
+  return copy;
+}
+
+function namesOfTargets(raw: Raw): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    Object.entries(raw.environments).map(([name, environment]) => {
+      const targets = (environment as { targets?: unknown } | null)?.targets;
+      return [name, typeof targets === "object" && targets !== null ? Object.keys(targets) : []];
+    }),
+  );
+}
+
+async function readText(file: string, surroundings: Surroundings): Promise<string> {
+  const path = resolve(surroundings.workingDirectory, file);
+  try {
+    const status = await stat(path);
+    if (status.isDirectory()) throw unreadable(file, "it is a directory");
+    if (status.size > MAX_CONFIG_BYTES) throw unreadable(file, "it is larger than 1 MiB");
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    if (error instanceof LockstepError) throw error;
+    throw unreadable(file, `it ${whyUnreadable(error)}`);
+  }
+}
+
+function unreadable(file: string, reason: string): LockstepError {
+  return new LockstepError("CONFIG_UNREADABLE", `Cannot read the configuration ${file}: ${reason}.`, {
+    details: { file },
+  });
+}
+
+function invalid(problems: readonly LocatedProblem[]): LockstepError {
+  const sorted = [...problems].sort(
+    (a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column,
+  );
+  const count = sorted.length === 1 ? "1 error" : `${sorted.length} errors`;
+  const lines = sorted.map((problem) => `  ${formatProblem(problem)}`);
+  return new LockstepError("CONFIG_INVALID", `The configuration has ${count}:\n${lines.join("\n")}`, {
+    details: { problems: sorted },
+    hint: "Nothing was sent. Correct the named lines and run it again.",
+  });
+}

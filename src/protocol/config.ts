@@ -1,0 +1,121 @@
+/**
+ * The configuration as it travels from the CLI to the server: everything of lockstep.yaml, sorted by environment, with
+ * `${env:…}` and `${file:…}` already resolved by the CLI. What a target's own keys mean is its kind's matter; here
+ * they are free JSON. Unknown keys are refused everywhere else: a typing error must never become a deletion.
+ */
+import { z } from "zod";
+import { say, wordUnknownKeys } from "./config-problem.ts";
+
+/** Keys at a target that name its kind; exactly one stands there. `memory` serves tests and the demo. */
+export const CONFIG_TARGET_KINDS = ["railway", "ssh", "agent", "vault", "manual", "memory"] as const;
+export type ConfigTargetKind = (typeof CONFIG_TARGET_KINDS)[number];
+
+/** Keys beside the kind, on hosts. */
+export const CONFIG_TARGET_EXTRAS = ["files", "activate", "health", "alsoCheck"] as const;
+
+function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, { error: wordUnknownKeys(Object.keys(shape)) });
+}
+
+const environmentName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, {
+  error: say(
+    "is not a name for an environment",
+    "Use lower-case letters, digits, - and _; for example production.",
+  ),
+});
+
+const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, {
+  error: say(
+    "is not a name for a secret",
+    "Use capitals, digits and _, beginning with a letter; give places with other keys a `key:`.",
+  ),
+});
+
+const targetName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
+  error: say("is not a name for a target", "Use letters, digits, and . _ - inside; for example vps-1."),
+});
+
+const fieldName = z.string().regex(/^[a-z][a-zA-Z0-9_]{0,63}$/, {
+  error: say(
+    "is not a name for a field",
+    "Begin with a small letter, then letters, digits and _; for example password.",
+  ),
+});
+
+// Which keys a place can hold is its kind's matter; here only what no place and no terminal can.
+const placeKey = z.string().regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,512}$/u, {
+  error: say("is not usable as a key", "Use 1 to 512 visible characters."),
+});
+
+/** `90s`, `15m`, `24h`, `30d`, `2w`: kept as written, so that it reads back as it was meant. */
+const duration = z.string().regex(/^[1-9][0-9]{0,5}(?:s|m|h|d|w)$/, {
+  error: say("is not a duration", "Write a whole number and a unit: 90s, 15m, 24h, 30d or 2w."),
+});
+
+const generate = strict({
+  random: strict({
+    bytes: z.int().min(16).max(1024),
+    encoding: z.enum(["base64url", "base64", "hex"]).default("base64url"),
+  }),
+});
+
+const rotate = strict({
+  every: duration.optional(),
+  strategy: z.enum(["overlap", "swap", "issued", "replace"]).optional(),
+  settleFor: duration.optional(),
+  undoFor: duration.optional(),
+  quietFor: duration.optional(),
+});
+
+const freeJson = z.record(z.string(), z.json());
+
+const binding = strict({
+  target: targetName,
+  /** The explicit word for a target of another environment. */
+  environment: environmentName.optional(),
+  role: z.enum(["verifier", "caller", "both"]),
+  /** The secret's name unless told. */
+  key: placeKey.optional(),
+  /** Which of the target's files; needed where it has several. */
+  file: z.string().min(1).max(4096).optional(),
+  /** `<KEY>_FALLBACK` unless told. */
+  fallbackKey: placeKey.optional(),
+  /** For example `postgres://{{user}}:{{password}}@db/app`. */
+  template: z.string().min(1).max(8192).optional(),
+  optional: z.boolean().optional(),
+  drift: z.enum(["report", "heal"]).optional(),
+  probe: freeJson.optional(),
+  acceptsFallback: z.enum(["attested"]).optional(),
+  authority: z.boolean().optional(),
+  /** The explicit word for keys that steer loaders and interpreters. */
+  allowSteeringKey: z.boolean().optional(),
+});
+
+const secret = strict({
+  generate: generate.optional(),
+  rotate: rotate.optional(),
+  /** Fields that change together; a secret without is one value. */
+  fields: z.record(fieldName, strict({ generate: generate.optional() })).optional(),
+  issue: freeJson.optional(),
+  renew: freeJson.optional(),
+  bindings: z.array(binding).default([]),
+});
+
+const target = z.record(z.string(), z.json());
+
+const environment = strict({
+  secrets: z.record(secretName, secret).default({}),
+  targets: z.record(targetName, target).default({}),
+});
+
+export const configSchema = strict({
+  environments: z.record(environmentName, environment),
+  alerts: freeJson.optional(),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type EnvironmentConfig = z.output<typeof environment>;
+export type SecretConfig = z.output<typeof secret>;
+export type BindingConfig = z.output<typeof binding>;
+export type GenerateConfig = z.output<typeof generate>;
+export type TargetConfig = z.output<typeof target>;

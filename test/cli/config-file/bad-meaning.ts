@@ -1,0 +1,165 @@
+/** Configurations that read well and say something that cannot be meant. */
+import { type BadCase, binding, TARGET, target } from "./bad-configs.ts";
+
+const secret = (inside: string): string => `${TARGET}secrets:\n  A: { ${inside} }\n`;
+
+const IN_A = "environment production, secret A";
+const BINDING = `${IN_A}, binding 1`;
+
+export const MEANINGLESS: readonly BadCase[] = [
+  {
+    name: "no role",
+    text: binding("target: t"),
+    at: "5:9",
+    where: `${BINDING}, role`,
+    says: ["missing", "verifier"],
+  },
+  {
+    name: "a misspelt role",
+    text: binding("target: t, role: verifer"),
+    at: "5:22",
+    where: `${BINDING}, role`,
+    says: ['Did you mean "verifier"?'],
+  },
+  {
+    name: "a misspelt key of a binding",
+    text: binding("target: t, role: both, fallbackkey: X"),
+    at: "5:34",
+    where: `${BINDING}, fallbackkey`,
+    says: ['Did you mean "fallbackKey"?'],
+  },
+  {
+    name: "a misspelt target",
+    text: `targets: { worker: { ssh: {} } }\nsecrets: { A: { bindings: [{ target: worke, role: both }] } }\n`,
+    at: "2:30",
+    where: `${BINDING}, target`,
+    says: ["not a target of environment production", '"worker"'],
+  },
+  {
+    name: "a target of another environment without the word",
+    text: `${TARGET}environments:\n  staging: { secrets: { A: { bindings: [{ target: t, role: both }] } } }\n`,
+    at: "3:43",
+    where: "environment staging, secret A, binding 1, target",
+    says: ["add `environment: production`"],
+  },
+  {
+    name: "a key that two bindings own",
+    text: `${TARGET}secrets:\n  A: { bindings: [{ target: t, role: both }] }\n  B: { bindings: [{ target: t, role: both, key: A, fallbackKey: C }] }\n`,
+    at: "4:19",
+    where: "environment production, secret B, binding 1",
+    says: ["already owns", "binding 1 of A"],
+  },
+  {
+    name: "a key that is another one's fallback",
+    text: `${TARGET}secrets:\n  A: { bindings: [{ target: t, role: both }] }\n  A_FALLBACK: { bindings: [{ target: t, role: both }] }\n`,
+    at: "4:28",
+    where: "environment production, secret A_FALLBACK, binding 1",
+    says: ["already owns"],
+  },
+  {
+    name: "a fallback that is the key itself",
+    text: binding("target: t, role: both, fallbackKey: A"),
+    at: "5:34",
+    where: `${BINDING}, fallbackKey`,
+    says: ["same as the key"],
+  },
+  {
+    name: "a key that steers interpreters",
+    text: binding("target: t, role: both, key: NODE_OPTIONS"),
+    at: "5:34",
+    where: `${BINDING}, key`,
+    says: ["allowSteeringKey: true"],
+  },
+  {
+    name: "a template of an unknown field",
+    text: binding('target: t, role: both, template: "{{valu}}"'),
+    at: "5:34",
+    where: `${BINDING}, template`,
+    says: ['Did you mean "value"?'],
+  },
+  {
+    name: "fields without a template",
+    text: secret("fields: { user: {}, password: {} }, bindings: [{ target: t, role: both }]"),
+    at: "3:55",
+    where: BINDING,
+    says: ["needs a template", "{{user}}"],
+  },
+  {
+    name: "generate beside fields",
+    text: secret("fields: { user: {} }, generate: { random: { bytes: 32 } }"),
+    at: "3:30",
+    where: `${IN_A}, generate`,
+    says: ["unclear which field"],
+  },
+  { name: "a secret that is null", text: "secrets:\n  A:\n", at: "2:3", where: IN_A, says: ["is empty"] },
+  {
+    name: "a section that is null",
+    text: `${TARGET}secrets:\n`,
+    at: "2:1",
+    where: "environment production, secrets",
+    says: ["is empty"],
+  },
+  {
+    name: "a name of a secret in small letters",
+    text: "secrets:\n  api_key: { bindings: [] }\n",
+    at: "2:3",
+    where: "environment production, secret api_key",
+    says: ["Use capitals"],
+  },
+  {
+    name: "a name of an environment with capitals",
+    text: `environment: Production\n${TARGET}`,
+    at: "1:1",
+    where: "environment Production",
+    says: ["lower-case"],
+  },
+  {
+    name: "a duration without a unit",
+    text: secret("rotate: { every: 30 }"),
+    at: "3:18",
+    where: `${IN_A}, rotate, every`,
+    says: ["must be text", "quotes"],
+  },
+  {
+    name: "a duration in words",
+    text: secret("rotate: { every: monthly }"),
+    at: "3:18",
+    where: `${IN_A}, rotate, every`,
+    says: ["24h"],
+  },
+  {
+    name: "too few random bytes",
+    text: secret("generate: { random: { bytes: 8 } }"),
+    at: "3:30",
+    where: `${IN_A}, generate, random, bytes`,
+    says: ["at least 16"],
+  },
+  {
+    name: "bindings that are no list",
+    text: secret("bindings: { target: t, role: both }"),
+    at: "3:8",
+    where: `${IN_A}, bindings`,
+    says: ["must be a list"],
+  },
+  {
+    name: "a target without a kind",
+    text: target("files: []"),
+    at: "2:3",
+    where: "environment production, target t",
+    says: ["does not say its kind", "railway, ssh"],
+  },
+  {
+    name: "a target of two kinds",
+    text: target("ssh: {}\n    railway: {}"),
+    at: "2:3",
+    where: "environment production, target t",
+    says: ["several kinds"],
+  },
+  {
+    name: "a misspelt kind",
+    text: target("railwy: {}"),
+    at: "3:5",
+    where: "environment production, target t, railwy",
+    says: ['Did you mean "railway"?'],
+  },
+];
