@@ -40,6 +40,8 @@ export class ScriptedPlace {
   /** What the running process was started with. */
   running = new Map<string, string>();
   restarts = 0;
+  restores = 0;
+  discards = 0;
 
   releaseLateWrites(): void {
     for (const write of this.lateWrites.splice(0)) write();
@@ -117,6 +119,16 @@ function openScripted(name: string): Target {
       return { outcome: "changed" };
     },
     activator: scriptedActivator(place),
+    restorer: {
+      restore: async () => {
+        place.restores += 1;
+        place.values.clear();
+        for (const [key, value] of place.running) place.values.set(key, value);
+      },
+      discard: async () => {
+        place.discards += 1;
+      },
+    },
     close: async () => {},
   };
 }

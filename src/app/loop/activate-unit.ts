@@ -33,7 +33,7 @@ export async function activateUnit(
       await request(context, claimed, activator, signal);
     });
   } catch (error) {
-    await recordFailure(context, claimed, toLockstepError(error));
+    await recordFailure(context, claimed, toLockstepError(error), signal);
   }
 }
 
@@ -79,6 +79,7 @@ async function recordFailure(
   context: AppContext,
   activation: ActivationRecord,
   error: LockstepError,
+  signal: AbortSignal,
 ): Promise<void> {
   context.log.warn("activation failed", {
     unit: activation.unit.name,
@@ -86,7 +87,8 @@ async function recordFailure(
     reason: error.message,
   });
   const next = nextTry(error, activation.attempts, context.random());
-  if (next.kind === "gave-up") return failedActivation(context, activation, error.code, error.message);
+  if (next.kind === "gave-up")
+    return failedActivation(context, activation, error.code, error.message, signal);
   await context.store.transaction((tx) =>
     tx.activations.retry(activation.id, {
       inMs: next.delayMs,

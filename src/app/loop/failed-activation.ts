@@ -1,9 +1,13 @@
-/** A failed activation is tried once more by itself; a second failure of the same digest blocks the unit for a person. */
+/**
+ * A failed activation is tried once more by itself; a second failure of the same digest blocks the unit for a person,
+ * and puts back what stood there before where that cannot hurt.
+ */
 import { SYSTEM } from "../../core/actor.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
 import type { AppContext } from "../context.ts";
 import { afterActivation } from "./after-activation.ts";
+import { restoreAfterFailure } from "./restore-target.ts";
 
 const MAX_AUTOMATIC_ATTEMPTS = 2;
 
@@ -12,13 +16,14 @@ export async function failedActivation(
   activation: ActivationRecord,
   code: ErrorCode,
   message: string,
+  signal: AbortSignal,
 ): Promise<void> {
   const error = { code, message };
-  await context.store.transaction(async (tx) => {
+  const blocked = await context.store.transaction(async (tx) => {
     if (activation.attempts + 1 < MAX_AUTOMATIC_ATTEMPTS) {
       const inMs = context.timing.retryFailedActivationMs;
       await tx.activations.retry(activation.id, { inMs, spendsAttempt: true, error });
-      return;
+      return false;
     }
     await tx.activations.end(activation.id, { state: "blocked", error });
     await tx.audit.append({
@@ -27,6 +32,8 @@ export async function failedActivation(
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
       details: { activation: activation.id, outcome: "blocked", code },
     });
+    return true;
   });
+  if (blocked) await restoreAfterFailure(context, activation, signal);
   await afterActivation(context, activation);
 }

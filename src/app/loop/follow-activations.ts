@@ -52,16 +52,23 @@ async function followAtTarget(
       expected: await expectedOf(context, activation),
     })),
   );
-  const progress = await withTarget(context, target, async ({ activator }) =>
-    activator === null ? [] : activator.follow(asked, signal),
-  );
+  const progress = await withTarget(context, target, async ({ activator, restorer }) => {
+    if (activator === null) return [];
+    const seen = await activator.follow(asked, signal);
+    // The unit runs well with the change: what it replaced is not needed any more, and is a value at rest.
+    const placements = asked.flatMap(({ expected }, index) =>
+      seen[index]?.state === "succeeded" ? expected.map((item) => item.placement) : [],
+    );
+    if (placements.length > 0) await restorer?.discard([...new Set(placements)], signal);
+    return seen;
+  });
   for (const [index, activation] of activations.entries()) {
     const seen = progress[index];
     if (seen === undefined)
       await context.store.transaction((tx) =>
         tx.activations.end(activation.id, { state: "dormant", error: null }),
       );
-    else await judge(context, activation, seen);
+    else await judge(context, activation, seen, signal);
   }
 }
 
@@ -76,11 +83,12 @@ async function judge(
   context: AppContext,
   activation: ActivationRecord,
   seen: ActivationProgress,
+  signal: AbortSignal,
 ): Promise<void> {
   switch (seen.state) {
     case "running":
       if (activation.pastDeadline)
-        return fail(context, activation, `it did not finish in time: ${seen.reason}`);
+        return fail(context, activation, signal, `it did not finish in time: ${seen.reason}`);
       if (seen.id !== null && activation.externalId === null) await adopt(context, activation, seen.id);
       return lookLater(context, activation);
     case "not-started":
@@ -91,7 +99,7 @@ async function judge(
     case "succeeded":
       return succeed(context, activation, seen);
     case "failed":
-      return fail(context, activation, seen.reason);
+      return fail(context, activation, signal, seen.reason);
     case "blocked":
       await context.store.transaction((tx) =>
         tx.activations.end(activation.id, {
@@ -133,8 +141,19 @@ async function succeed(
   await afterActivation(context, activation);
 }
 
-function fail(context: AppContext, activation: ActivationRecord, reason: string): Promise<void> {
-  return failedActivation(context, activation, "ACTIVATION_FAILED", `${activation.unit.name}: ${reason}`);
+function fail(
+  context: AppContext,
+  activation: ActivationRecord,
+  signal: AbortSignal,
+  reason: string,
+): Promise<void> {
+  return failedActivation(
+    context,
+    activation,
+    "ACTIVATION_FAILED",
+    `${activation.unit.name}: ${reason}`,
+    signal,
+  );
 }
 
 async function again(context: AppContext, activation: ActivationRecord, reason: string): Promise<void> {

@@ -110,7 +110,21 @@ export interface Target {
   /** Restarting units; null where nothing restarts (the place is only storage). */
   readonly activator: Activator | null;
 
+  /** Where the place keeps what stood there before a write; absent where it cannot. */
+  readonly restorer?: Restorer;
+
   close(): Promise<void>;
+}
+
+/** Putting back what a write replaced, for a change that its unit cannot run with. */
+export interface Restorer {
+  /**
+   * Puts the kept copies of these placements back. `order` must be newer than the write's. NOT_FOUND when a copy is
+   * missing: then nothing was put back.
+   */
+  restore(placements: readonly string[], order: Order, signal: AbortSignal): Promise<void>;
+  /** Removes the kept copies: the unit runs well with the change. Repeating is harmless. */
+  discard(placements: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 /** Restarts units and follows them. Waiting is done by the caller: no method waits for a deployment. */

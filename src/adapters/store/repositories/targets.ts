@@ -18,6 +18,19 @@ const RECORD = sql`
   t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
   t.error_code as "errorCode", t.error_message as "errorMessage"`;
 
+type LeaseRow = TargetRecord & { readonly token: number; readonly inFlightLeftMs: number };
+
+const LEASED = sql`
+  select ${RECORD}, t.lease_token as token,
+    greatest(0, ceil(extract(epoch from coalesce(t.in_flight_until, now()) - now()) * 1000))::int as "inFlightLeftMs"
+  from leased t join environment e on e.id = t.environment_id`;
+
+function toLease(row: LeaseRow | undefined): Lease | null {
+  if (row === undefined) return null;
+  const { token, inFlightLeftMs, ...target } = row;
+  return { target, token, inFlightLeftMs };
+}
+
 export function createTargetRepo(db: Kysely<Database>): TargetRepo {
   return {
     async due(limit) {
@@ -45,7 +58,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
     },
 
     async lease(targetId, owner, leaseMs) {
-      const { rows } = await sql<TargetRecord & { token: number; inFlightLeftMs: number }>`
+      const { rows } = await sql<LeaseRow>`
         with leased as (
           update target set lease_owner = ${owner}, lease_token = lease_token + 1,
             lease_until = now() + ${leaseMs} * interval '1 millisecond'
@@ -53,14 +66,8 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
             and (lease_until is null or lease_until < now())
             and (next_action_at is null or next_action_at <= now())
           returning *)
-        select ${RECORD}, t.lease_token as token,
-          greatest(0, ceil(extract(epoch from coalesce(t.in_flight_until, now()) - now()) * 1000))::int
-            as "inFlightLeftMs"
-        from leased t join environment e on e.id = t.environment_id`.execute(db);
-      const row = rows[0];
-      if (row === undefined) return null;
-      const { token, inFlightLeftMs, ...target } = row;
-      return { target, token, inFlightLeftMs } satisfies Lease;
+        ${LEASED}`.execute(db);
+      return toLease(rows[0]);
     },
 
     async renewLease(targetId, token, leaseMs) {
@@ -90,6 +97,34 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb
         where id = any(${targetIds}) returning id, generation`.execute(db);
       return new Map(rows.map((row) => [row.id, row.generation]));
+    },
+
+    async leaseForRestore(targetId, owner, leaseMs) {
+      const { rows } = await sql<LeaseRow>`
+        with leased as (
+          update target set lease_owner = ${owner}, lease_token = lease_token + 1, generation = generation + 1,
+            lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          where id = ${targetId} and removed_at is null and generation = settled_generation
+            and (lease_until is null or lease_until < now())
+          returning *)
+        ${LEASED}`.execute(db);
+      return toLease(rows[0]);
+    },
+
+    async dropEvidence(targetId) {
+      await sql`
+        update binding set evidence = null, evidence_at = now()
+        where target_id = ${targetId} and removed_at is null`.execute(db);
+    },
+
+    async standsAlone(targetId) {
+      const { rows } = await sql<{ alone: boolean }>`
+        select not exists (
+          select 1 from binding b join binding other on other.secret_id = b.secret_id and other.removed_at is null
+          where b.target_id = ${targetId} and b.removed_at is null and other.target_id <> b.target_id) as alone`.execute(
+        db,
+      );
+      return rows[0]?.alone ?? false;
     },
 
     async resume(targetIds) {

@@ -97,6 +97,15 @@ export interface TargetRepo {
   settle(targetId: string, token: number, settlement: Settlement): Promise<void>;
   /** New intent: clears backoff and giving up. Answers the new generations by target id. */
   bumpGenerations(targetIds: readonly string[], actor: Actor): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Leases a target whose unit is blocked, to put back what stood there before, under a generation of its own that
+   * stays owed: the change is still wanted. Null when other intent came or somebody works there.
+   */
+  leaseForRestore(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;
+  /** What was put back is not what was settled: nothing is known of the target's bindings until the next push. */
+  dropEvidence(targetId: string): Promise<void>;
+  /** True when every live binding of every secret bound here is bound here alone: no other place can disagree. */
+  standsAlone(targetId: string): Promise<boolean>;
   /** A person's resume: the same intent is tried again now. */
   resume(targetIds: readonly string[]): Promise<void>;
 
