@@ -19,6 +19,8 @@ export interface StoreConnection {
   readonly user?: string;
   readonly password?: string;
   readonly database?: string;
+  /** False where TLS makes no sense (a unix socket); otherwise the connection string and PGSSLMODE decide. */
+  readonly ssl?: false;
 }
 
 export interface PoolSettings {
