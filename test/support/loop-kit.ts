@@ -1,0 +1,182 @@
+/**
+ * The loop on a real store with scripted places: builds the context, seeds targets and bindings, and drives the work
+ * inline, so that a test decides what happens between two steps instead of waiting for it.
+ */
+import { randomUUID } from "node:crypto";
+import { sql } from "kysely";
+import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
+import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
+import { activateUnit } from "../../src/app/loop/activate-unit.ts";
+import { followActivations } from "../../src/app/loop/follow-activations.ts";
+import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
+import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
+import type { Actor } from "../../src/core/actor.ts";
+import type { Sealer } from "../../src/core/ports/sealer.ts";
+import type { Role } from "../../src/core/secret.ts";
+import { SecretValue } from "../../src/core/secret-value.ts";
+import type { TestDatabase } from "./database.ts";
+import { scriptedKind } from "./scripted-target.ts";
+
+export const TESTER: Actor = { kind: "local", id: "tester", name: "tester" };
+
+export interface LoopKit {
+  readonly context: AppContext;
+  /** Another process on the same store. */
+  other(overrides?: Partial<AppContext>): AppContext;
+  target(name: string): Promise<string>;
+  secret(name: string): Promise<string>;
+  bind(
+    secret: string,
+    target: string,
+    options?: { readonly key?: string; readonly role?: Role; readonly optional?: boolean },
+  ): Promise<string>;
+  set(secret: string, value: string, context?: AppContext): Promise<Introduced>;
+  /** Lets everything that is due happen, as the sweep would find it, until nothing is due. */
+  drain(context?: AppContext): Promise<void>;
+  /** Makes everything that waits for a later time due now. */
+  hurry(): Promise<void>;
+  /** Time passes until no write can be in flight any more. */
+  landed(): Promise<void>;
+  targetIds(...names: readonly string[]): Promise<readonly string[]>;
+  /** Empties the store, as for a new test. */
+  reset(): Promise<void>;
+  rows<T>(query: string): Promise<readonly T[]>;
+}
+
+const MAX_ROUNDS = 50;
+const STORE_ID = randomUUID();
+
+/** Hides and binds as the real one does; the real one has suites of its own. */
+const sealer: Sealer = {
+  seal: async (plain, associatedData) =>
+    Buffer.from(JSON.stringify([plain, associatedData])).toString("base64"),
+  open: async (sealed, associatedData) => {
+    const [plain, bound] = JSON.parse(Buffer.from(sealed, "base64").toString()) as [string, string];
+    return bound === associatedData ? plain : fail("sealed for another row");
+  },
+  rewrap: async (sealed) => sealed,
+};
+
+export function createLoopKit(database: TestDatabase): LoopKit {
+  const context = contextOn(database, {});
+  const { db } = database;
+  const never = new AbortController().signal;
+
+  const ids = new Map<string, string>();
+  const idOf = (name: string): string => ids.get(name) ?? fail(`unknown ${name}`);
+
+  const kit: LoopKit = {
+    context,
+    other: (overrides = {}) => contextOn(database, overrides),
+    async target(name) {
+      const place = `${name}-${randomUUID()}`;
+      const environment = await context.store.transaction((tx) => tx.secrets.ensureEnvironment("production"));
+      const { rows } = await sql<{ id: string }>`
+        insert into target (environment_id, name, kind, config, destination)
+        values (${environment.id}, ${name}, 'memory', ${JSON.stringify({ place })}::jsonb, ${`memory:${place}`})
+        returning id`.execute(db);
+      ids.set(name, rows[0]?.id ?? fail("no target"));
+      return place;
+    },
+    async secret(name) {
+      const created = await context.store.transaction(async (tx) => {
+        const environment = await tx.secrets.ensureEnvironment("production");
+        return tx.secrets.create({ environmentId: environment.id, name, policy: {} });
+      });
+      ids.set(name, created.id);
+      return created.id;
+    },
+    async bind(secret, target, options = {}) {
+      const key = options.key ?? secret;
+      const { rows } = await sql<{ id: string }>`
+        insert into binding (secret_id, target_id, key, fallback_key, role, optional)
+        values (${idOf(secret)}, ${idOf(target)}, ${key}, ${`${key}_FALLBACK`}, ${options.role ?? "both"},
+          ${options.optional ?? false}) returning id`.execute(db);
+      const id = rows[0]?.id ?? fail("no binding");
+      await sql`
+        insert into ownership (place, key, target_id, binding_id, placement, slot)
+        values (${idOf(target)}, ${key}, ${idOf(target)}, ${id}, '', 'primary')`.execute(db);
+      return id;
+    },
+    set: (secret, value, by = context) =>
+      introduceVersion(by, TESTER, {
+        environment: "production",
+        name: secret,
+        fields: { value: SecretValue.of(value) },
+      }),
+    async drain(by = context) {
+      for (let round = 0; round < MAX_ROUNDS; round += 1) {
+        const { read } = by.store;
+        const targets = await read.targets.due(100);
+        const activations = await read.activations.due(100);
+        const groups = await read.activations.groupsDue(100);
+        const rollouts = await read.rollouts.due(100);
+        if (targets.length + activations.length + groups.length + rollouts.length === 0) return;
+        for (const id of targets) await reconcileTarget(by, id, never);
+        for (const id of activations) await activateUnit(by, id, never);
+        for (const id of groups) await followActivations(by, id, never);
+        for (const id of rollouts) await advanceRollout(by, id);
+      }
+      fail("the loop does not come to rest");
+    },
+    async hurry() {
+      await sql`update target set next_action_at = now(), lease_until = null where generation <> settled_generation`.execute(
+        db,
+      );
+      await sql`update activation set next_action_at = now(), lease_until = null where state in ('owed', 'requested')`.execute(
+        db,
+      );
+      await sql`update rollout set next_action_at = now() where state in ('running', 'stalled')`.execute(db);
+    },
+    async landed() {
+      await sql`update target set in_flight_until = now(), next_action_at = now() where in_flight_until is not null`.execute(
+        db,
+      );
+    },
+    targetIds: async (...names) => names.map(idOf),
+    async reset() {
+      ids.clear();
+      await sql`
+        truncate environment, secret, secret_version, target, unit, target_unit, binding, ownership, rollout,
+          rollout_gate, push, push_item, activation, observation cascade`.execute(db);
+    },
+    async rows<T>(query: string) {
+      return (await sql.raw<T>(query).execute(db)).rows;
+    },
+  };
+  return kit;
+}
+
+function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppContext {
+  return {
+    store: database.store,
+    storeId: STORE_ID,
+    epoch: 1,
+    sealer,
+    fingerprinter: { fingerprint: (_id, value) => `fp-${value.reveal().length}` },
+    sameValue: (left, right) => left.reveal() === right.reveal(),
+    queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
+    clock: { now: () => new Date() },
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    budget: { take: async () => {}, report: async () => {} },
+    targetKinds: new Map([[scriptedKind.kind, scriptedKind]]),
+    timing: {
+      ...DEFAULT_TIMING,
+      quietMs: 0,
+      minPollMs: 0,
+      maxPollMs: 0,
+      notStartedAfterMs: 0,
+      retryFailedActivationMs: 0,
+      readBackDelaysMs: [0, 0],
+    },
+    revisionMarker: false,
+    processId: `test-${randomUUID()}`,
+    checkpoint: async () => {},
+    random: () => 0.5,
+    ...overrides,
+  };
+}
+
+function fail(what: string): never {
+  throw new Error(what);
+}
