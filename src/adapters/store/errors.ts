@@ -16,7 +16,7 @@ const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
 
 /** Raised by pg and pg-pool themselves, without any code; compared, never copied. */
 const CONNECTION_LOST =
-  /^(Connection terminated|Client (has encountered a connection error|was closed)|timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL)/;
+  /^(Connection terminated|Client (has encountered a connection error|was closed)|timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL|driver has already been destroyed)/;
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error));

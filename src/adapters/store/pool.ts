@@ -4,10 +4,11 @@
  * Promises: a restarted or lost Postgres never ends the process; bigint arrives as a number or not at all; a
  * statement that hangs, or a peer that is silent, is given up after a bounded time.
  */
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely } from "kysely";
 import pg from "pg";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
+import { CheckedPostgresDialect } from "./dialect.ts";
 import { toStoreError } from "./errors.ts";
 import type { Database } from "./schema.ts";
 
@@ -61,7 +62,7 @@ export function createPool(connection: StoreConnection, log: Logger, settings: P
 }
 
 export function createDatabase(pool: pg.Pool): Kysely<Database> {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Database>({ dialect: new CheckedPostgresDialect({ pool }) });
 }
 
 function getTypeParser(oid: number, format?: "text" | "binary"): (text: string) => unknown {

@@ -105,14 +105,7 @@ export class PostgresSecretRepo implements SecretRepo {
   }
 
   async lockForNewVersion(secretId: string): Promise<number> {
-    const locked = await this.#db
-      .selectFrom("secret")
-      .select("id")
-      .where("id", "=", secretId)
-      .where("removed_at", "is", null)
-      .forUpdate()
-      .executeTakeFirst();
-    if (locked === undefined) throw secretMissing("make a new version", secretId);
+    if (!(await this.#lock(secretId))) throw secretMissing("make a new version", secretId);
     // A statement of its own: its snapshot is taken after the lock was granted.
     const { highest } = await this.#db
       .selectFrom("secret_version")
@@ -190,12 +183,13 @@ export class PostgresSecretRepo implements SecretRepo {
   }
 
   async moveVersion(secretId: string, version: number, to: VersionState): Promise<void> {
+    // One secret's moves go one after the other: which version is current is a statement about all of them.
+    await this.#lock(secretId);
     const row = await this.#db
       .selectFrom("secret_version")
       .select(["state", "compromised_at"])
       .where("secret_id", "=", secretId)
       .where("version", "=", version)
-      .forUpdate()
       .executeTakeFirst();
     if (row === undefined) throw versionMissing(`make it ${to}`, secretId, version);
     if (!mayMove(row.state, to)) throw stateRefuses(secretId, version, to, `it is ${row.state}`);
@@ -222,6 +216,17 @@ export class PostgresSecretRepo implements SecretRepo {
       .returning("version")
       .executeTakeFirst();
     if (row === undefined) throw versionMissing("mark it", secretId, version);
+  }
+
+  /** Weak enough to let others refer to the secret meanwhile. False for a removed or unknown one. */
+  async #lock(secretId: string): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom("secret")
+      .select("removed_at")
+      .where("id", "=", secretId)
+      .forNoKeyUpdate()
+      .executeTakeFirst();
+    return row !== undefined && row.removed_at === null;
   }
 
   /** Says in words what the partial unique indexes would otherwise say as an aborted transaction. */
