@@ -71,7 +71,7 @@ async function request(
     if (failure.verdict !== "read-back") throw failure;
     context.log.warn("activation unknown", { unit: activation.unit.name, code: failure.code });
   }
-  await hint(context, [{ name: "follow", id: activation.unit.followGroup }]);
+  await hint(context, [{ name: "follow", id: activation.unit.followGroup }], context.timing.minPollMs);
 }
 
 /** The place said no, or was not reached: surely nothing was started. */

@@ -7,9 +7,7 @@ export async function afterPush(context: AppContext, targetId: string): Promise<
   for (const rolloutId of await context.store.read.rollouts.openAtTarget(targetId)) {
     await advanceRollout(context, rolloutId);
   }
-  const due = await context.store.read.activations.due(50);
-  await hint(
-    context,
-    due.map((id) => ({ name: "activate", id }) as const),
-  );
+  for (const { id, inMs } of await context.store.read.activations.owedAtTarget(targetId)) {
+    await hint(context, [{ name: "activate", id }], inMs);
+  }
 }

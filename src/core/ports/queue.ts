@@ -21,8 +21,11 @@ export interface Job {
 export type JobHandler = (job: Job, signal: AbortSignal) => Promise<void>;
 
 export interface Queue {
-  /** After commit only. Refused or lost adds are harmless: throws QUEUE_UNAVAILABLE, which callers may ignore. */
-  enqueue(jobs: readonly Job[]): Promise<void>;
+  /**
+   * After commit only. Refused or lost adds are harmless: throws QUEUE_UNAVAILABLE, which callers may ignore. With
+   * `delayMs` it runs that much later; adding it again meanwhile takes the newer time, so it can be brought forward.
+   */
+  enqueue(jobs: readonly Job[], options?: { readonly delayMs?: number }): Promise<void>;
   /** Runs jobs until `close`. `concurrency` is per process. */
   start(handler: JobHandler, options: { readonly concurrency: number }): Promise<void>;
   /** Finishes running jobs (at most `graceMs`), then lets go of every connection. */

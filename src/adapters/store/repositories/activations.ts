@@ -51,6 +51,14 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       return rows.map((row) => row.id);
     },
 
+    async owedAtTarget(targetId) {
+      const { rows } = await sql<{ id: string; inMs: number }>`
+        select a.id, greatest(0, ceil(extract(epoch from a.next_action_at - now()) * 1000))::int as "inMs"
+        from activation a join target_unit tu on tu.unit_id = a.unit_id
+        where tu.target_id = ${targetId} and a.state = 'owed'`.execute(db);
+      return rows;
+    },
+
     async groupsDue(limit) {
       const { rows } = await sql<{ group: string }>`
         select distinct u.follow_group as "group" from activation a join unit u on u.id = a.unit_id

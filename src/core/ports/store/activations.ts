@@ -43,6 +43,8 @@ export interface ActivationRepo {
   withdraw(pushId: string): Promise<void>;
   /** Ids of owed activations whose targets have no write under way or in flight, and whose unit has none requested. */
   due(limit: number): Promise<readonly string[]>;
+  /** Activations of a target that become due soon, and when: to be hinted at their time. */
+  owedAtTarget(targetId: string): Promise<readonly { readonly id: string; readonly inMs: number }[]>;
   /** Follow groups with a requested activation to look at. */
   groupsDue(limit: number): Promise<readonly string[]>;
   /** Claims an owed activation for `leaseMs`; null when it is not due or another holds it. */

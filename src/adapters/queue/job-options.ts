@@ -1,0 +1,41 @@
+/** What both backends are told. Rates and times are for hints: Postgres holds what is owed. */
+import type { JobsOptions, WorkerOptions } from "bullmq";
+import type { Job } from "../../core/ports/queue.ts";
+
+export const QUEUE_NAME = "lockstep";
+
+/** Hash-tagged, so that all keys of the queue live in one slot of a Redis Cluster. */
+export const REDIS_PREFIX = "{lockstep}";
+
+export const POSTGRES_SCHEMA = "bullmq";
+
+/** An id alone: payloads stay in the backend, in its dumps and in its failure lists. */
+export interface JobData {
+  readonly id: string;
+}
+
+/**
+ * `keepLastIfActive`: an add while the job runs gives exactly one more run. `replace`: an add while it is delayed is
+ * not dropped (it is without, measured on both backends).
+ */
+export function jobOptions(job: Job, delayMs: number): JobsOptions {
+  return {
+    deduplication: { id: `${job.name}:${job.id}`, keepLastIfActive: true, replace: true },
+    removeOnComplete: true,
+    removeOnFail: true,
+    attempts: 1,
+    ...(delayMs > 0 ? { delay: delayMs } : {}),
+  };
+}
+
+/**
+ * A killed worker's jobs are seen as stalled after `lockDuration` and given to another within `stalledInterval`. They
+ * may stall any number of times: giving up is decided in Postgres.
+ */
+export const WORKER_OPTIONS = {
+  lockDuration: 10_000,
+  stalledInterval: 5_000,
+  maxStalledCount: 1_000,
+  removeOnComplete: { count: 0 },
+  removeOnFail: { count: 0 },
+} as const satisfies Partial<WorkerOptions>;
