@@ -43,6 +43,10 @@ export const CATALOGUE = {
   CONFIG_INVALID: { family: "invalid", hint: "Correct lockstep.yaml at the named line." },
   CONFIG_UNREADABLE: { family: "invalid", hint: "Name the file with -f, and check that it may be read." },
   CONFIG_SHRUNKEN: { family: "invalid", hint: "If that is meant, repeat with --allow-shrink." },
+  PLAN_CHANGED: {
+    family: "conflict",
+    hint: "Look at the plan again and repeat; nothing was changed.",
+  },
   SETTING_INVALID: { family: "invalid", hint: "Correct the environment variable and start again." },
   KEY_INVALID: { family: "invalid", hint: "Use a key that the place can hold." },
   VALUE_INVALID: { family: "invalid", hint: "Use a value that the place can hold and give back unchanged." },

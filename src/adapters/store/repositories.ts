@@ -4,6 +4,7 @@ import type { Repositories } from "../../core/ports/store/store.ts";
 import { createActivationRepo } from "./repositories/activations.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
+import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
@@ -18,6 +19,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     secrets: new PostgresSecretRepo(db),
     tokens: new PostgresTokenRepo(db),
     targets: createTargetRepo(db),
+    places: createPlacesRepo(db),
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),

@@ -5,6 +5,7 @@ export const AUDIT_ACTIONS = [
   "environment.created",
   "config.applied",
   "secret.created",
+  "secret.changed",
   "secret.removed",
   "secret.revealed",
   "secret.imported",

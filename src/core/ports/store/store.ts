@@ -8,6 +8,7 @@
 import type { ActivationRepo } from "./activations.ts";
 import type { AuditLog } from "./audit.ts";
 import type { MetaRepo } from "./meta.ts";
+import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
 import type { RolloutRepo } from "./rollouts.ts";
 import type { SecretRepo } from "./secrets.ts";
@@ -19,6 +20,7 @@ export interface Repositories {
   readonly secrets: SecretRepo;
   readonly tokens: TokenRepo;
   readonly targets: TargetRepo;
+  readonly places: PlacesRepo;
   readonly pushes: PushRepo;
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;

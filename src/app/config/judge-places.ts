@@ -1,0 +1,212 @@
+/**
+ * What stands at the places of a configuration, in the words of a plan: place by place for secrets that have a value,
+ * in groups of equal values for those that have none yet.
+ */
+import { extractValue } from "../../core/adoption/extract-value.ts";
+import { type FoundPlace, groupPlaces } from "../../core/adoption/group-places.ts";
+import { type DesiredBinding, targetId } from "../../core/plan/desired-config.ts";
+import { bindingId } from "../../core/plan/diff-config.ts";
+import { type PlaceState, placeState } from "../../core/plan/place-state.ts";
+import { touchedTargets } from "../../core/plan/touched-targets.ts";
+import type { StoredBinding, StoredSecret } from "../../core/ports/store/places.ts";
+import type { ObservedKey } from "../../core/ports/target.ts";
+import { addressText } from "../../core/reconcile/plan-change.ts";
+import type { AppContext } from "../context.ts";
+import type { Fields } from "../secret-fields.ts";
+import { openKnownVersions, renderVersions } from "./known-versions.ts";
+import type { Look } from "./observe-places.ts";
+import type { PlannedAdoption, PlannedPlace } from "./plan-view.ts";
+import type { Prepared } from "./prepare.ts";
+
+export async function judgePlaces(
+  context: AppContext,
+  prepared: Prepared,
+  looks: ReadonlyMap<string, Look>,
+): Promise<{ readonly places: readonly PlannedPlace[]; readonly adoption: readonly PlannedAdoption[] }> {
+  const { desired, stored } = prepared;
+  const known = new Map(stored.bindings.map((binding) => [bindingId(binding), binding]));
+  const touched = touchedTargets(desired, stored, prepared.differences);
+  const places: PlannedPlace[] = [];
+  const adoption: PlannedAdoption[] = [];
+  for (const { environment, name } of desired.secrets) {
+    const secret = stored.secrets.find((item) => item.environment === environment && item.name === name);
+    const bindings = desired.bindings.filter(
+      (item) => item.secretEnvironment === environment && item.secret === name,
+    );
+    const seen = bindings.map((binding) => ({
+      binding,
+      stored: known.get(bindingId(binding)),
+      look: looks.get(targetId(binding.targetEnvironment, binding.target)),
+    }));
+    if (secret === undefined || secret.currentVersion === null) {
+      const { states, view } = judgeUnadopted(context, seen);
+      places.push(
+        ...seen.map(({ binding }, index) => viewPlace(binding, states[index] ?? CANNOT_TELL, null, touched)),
+      );
+      const next = view.groups.length === 1 && view.unknown.length === 0 ? "" : ` --from TARGET`;
+      if (view.groups.length > 0) {
+        adoption.push({
+          environment,
+          secret: name,
+          groups: view.groups.map(({ label, places: group }) => ({
+            label,
+            places: group.map(({ target, key, role }) => ({ target, key, role })),
+          })),
+          next: `lockstep import ${name}${next}`,
+        });
+      }
+    } else {
+      const versions = await openKnownVersions(context, context.store.read, secret.id);
+      places.push(
+        ...seen.map((item) =>
+          viewPlace(
+            item.binding,
+            judgeAdopted(context, secret, versions, item),
+            secret.currentVersion,
+            touched,
+          ),
+        ),
+      );
+    }
+  }
+  return { places, adoption };
+}
+
+interface Seen {
+  readonly binding: DesiredBinding;
+  readonly stored: StoredBinding | undefined;
+  readonly look: Look | undefined;
+}
+
+const CANNOT_TELL: PlaceState = {
+  state: "cannot-tell",
+  code: "INTERNAL",
+  reason: "the place was not looked at",
+  hint: "Run it again.",
+};
+
+function judgeAdopted(
+  context: AppContext,
+  secret: StoredSecret,
+  versions: ReadonlyMap<number, Fields>,
+  { binding, stored, look }: Seen,
+): PlaceState {
+  const failed = failureOf(look);
+  if (failed !== null) return failed;
+  // At another place than before nothing of what was settled counts.
+  const unmoved = stored?.place === binding.place ? stored : undefined;
+  return placeState(
+    {
+      currentVersion: secret.currentVersion ?? 0,
+      versions: renderVersions(versions, binding.template),
+      settledVersion: unmoved?.settledVersion ?? null,
+      takeOver: unmoved?.takeOver ?? false,
+      seen: seenAt(look, binding),
+    },
+    context.sameValue,
+  );
+}
+
+function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {
+  const found = seen.map(({ binding, look }): FoundPlace<DesiredPlace> => {
+    const place: DesiredPlace = {
+      target: binding.target,
+      environment: binding.targetEnvironment,
+      key: binding.key,
+      placement: binding.placement,
+      role: binding.role,
+    };
+    return { place, ...foundValue(seenAt(look, binding), binding.template, failureOf(look)?.reason ?? null) };
+  });
+  const view = groupPlaces(found, context.sameValue);
+  const labels = new Map(
+    view.groups.flatMap(({ label, places }) => places.map((place) => [place, label] as const)),
+  );
+  const states = found.map(({ place }, index): PlaceState => {
+    const item = seen[index];
+    const failed = failureOf(item?.look);
+    if (failed !== null) return failed;
+    const label = labels.get(place);
+    if (label !== undefined) return { state: "value", group: label };
+    const observed = item === undefined ? undefined : seenAt(item.look, item.binding)?.observed;
+    if (observed?.state === "absent") return { state: "absent" };
+    if (observed?.state === "reference") return { state: "reference" };
+    return { state: "unreadable", reason: found[index]?.reason ?? "the place gave no answer for this key" };
+  });
+  return { states, view };
+}
+
+interface DesiredPlace {
+  readonly target: string;
+  readonly environment: string;
+  readonly key: string;
+  readonly placement: string;
+  readonly role: DesiredBinding["role"];
+}
+
+export function foundValue(
+  seen: ObservedKey | undefined,
+  template: string | null,
+  failure: string | null,
+): Pick<FoundPlace, "value" | "reason"> {
+  if (failure !== null) return { value: null, reason: failure };
+  const observed = seen?.observed;
+  switch (observed?.state) {
+    case "present": {
+      const value = extractValue(observed.value, template);
+      return { value, reason: value === null ? "what stands there does not fit the template" : null };
+    }
+    case "absent":
+      return { value: null, reason: null };
+    case "unreadable":
+      return { value: null, reason: observed.reason };
+    case "reference":
+      return { value: null, reason: "it refers to another variable" };
+    case undefined:
+      return { value: null, reason: "the place gave no answer for this key" };
+  }
+}
+
+function failureOf(look: Look | undefined): Extract<PlaceState, { readonly state: "cannot-tell" }> | null {
+  if (look === undefined || look.error === null) return null;
+  const { code, message, hint } = look.error;
+  return { state: "cannot-tell", code, reason: message, hint };
+}
+
+function seenAt(look: Look | undefined, binding: DesiredBinding): ObservedKey | undefined {
+  return look?.keys?.get(addressText(binding));
+}
+
+function viewPlace(
+  binding: DesiredBinding,
+  place: PlaceState,
+  wantedVersion: number | null,
+  touched: ReadonlySet<string>,
+): PlannedPlace {
+  const {
+    secretEnvironment: environment,
+    secret,
+    targetEnvironment,
+    target,
+    placement,
+    key,
+    role,
+    path,
+  } = binding;
+  const overwritten =
+    place.state === "would-set" ||
+    (place.state === "drifted" && touched.has(targetId(targetEnvironment, target)));
+  return {
+    environment,
+    secret,
+    targetEnvironment,
+    target,
+    placement,
+    key,
+    role,
+    wantedVersion,
+    place,
+    overwritten,
+    path,
+  };
+}

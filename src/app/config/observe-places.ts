@@ -1,0 +1,104 @@
+/**
+ * Looks at the places that a configuration names, without changing anything. Many at once, with a cap; a place that
+ * does not answer becomes an answer itself ("cannot tell", and why) and hides no other.
+ *
+ * A credential is used towards its own address only: the given one towards what is asked for, the stored one only
+ * while the destination is the one that it was sealed for.
+ */
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
+import type { StoredTarget } from "../../core/ports/store/places.ts";
+import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.ts";
+import { addressText } from "../../core/reconcile/plan-change.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
+import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+import { openStoredCredentials, type Prepared } from "./prepare.ts";
+
+const MAX_AT_ONCE = 8;
+const LOOK_TIMEOUT_MS = 20_000;
+
+export type Look =
+  | { readonly keys: ReadonlyMap<string, ObservedKey>; readonly error: null }
+  | { readonly keys: null; readonly error: LockstepError };
+
+export interface LookAt {
+  readonly environment: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly config: JsonObject;
+  readonly addresses: readonly Address[];
+  /** Throws when there is no credential that may be used. */
+  readonly credentials: () => Promise<JsonObject | null>;
+}
+
+/** By `targetId`. */
+export async function lookAtPlaces(
+  context: AppContext,
+  asked: readonly LookAt[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Look>> {
+  const looks = await mapLimited(asked, MAX_AT_ONCE, (at) => look(context, at, signal));
+  return new Map(asked.map((at, index) => [targetId(at.environment, at.name), looks[index] ?? never()]));
+}
+
+async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promise<Look> {
+  try {
+    const target = kindOf(context, at.kind).open(at.config, await at.credentials(), {
+      targetName: at.name,
+      budget: context.budget,
+      storeId: context.storeId,
+      revisionMarker: context.revisionMarker,
+    });
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
+      const { keys } = await target.observe(at.addresses, limit);
+      return { keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
+    } finally {
+      await target.close();
+    }
+  } catch (error) {
+    return { keys: null, error: toLockstepError(error) };
+  }
+}
+
+/** What `plan` looks at: every desired binding's key, with the credentials that may be used for it. */
+export function looksOf(context: AppContext, prepared: Prepared): readonly LookAt[] {
+  const { desired, stored, elsewhere, credentials, verdicts } = prepared;
+  const known = new Map(
+    [...stored.targets, ...elsewhere].map((target) => [targetId(target.environment, target.name), target]),
+  );
+  const targets = [...desired.targets, ...elsewhere];
+  return targets.flatMap((target): LookAt[] => {
+    const id = targetId(target.environment, target.name);
+    const addresses = desired.bindings
+      .filter((binding) => targetId(binding.targetEnvironment, binding.target) === id)
+      .map(({ placement, key }) => ({ placement, key }));
+    if (addresses.length === 0) return [];
+    const given = credentials.get(id) ?? null;
+    const before = known.get(id);
+    const usable = async (): Promise<JsonObject | null> => {
+      if (given !== null) return given;
+      if (before === undefined || verdicts.get(id) === "none") return null;
+      return openUnmoved(context, before, target);
+    };
+    const { environment, name, kind, config } = target;
+    return [{ environment, name, kind, config, addresses, credentials: usable }];
+  });
+}
+
+async function openUnmoved(
+  context: AppContext,
+  stored: StoredTarget,
+  target: Pick<DesiredTarget, "kind" | "config">,
+): Promise<JsonObject | null> {
+  const before = kindOf(context, stored.kind).destination(stored.config);
+  if (stored.kind !== target.kind || before !== kindOf(context, target.kind).destination(target.config)) {
+    throw new LockstepError("DESTINATION_CHANGED", "the stored credential belongs to another address");
+  }
+  return openStoredCredentials(context, stored);
+}
+
+function never(): never {
+  throw new Error("every asked place has an answer");
+}

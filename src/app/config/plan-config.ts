@@ -1,0 +1,111 @@
+/**
+ * `lockstep plan`: what applying a configuration would change, and what stands at the places meanwhile. Reads the
+ * store and looks at the places; writes nothing anywhere. Convergent: right after an apply it has no changes.
+ */
+import { createHash } from "node:crypto";
+import type { Actor } from "../../core/actor.ts";
+import type { PlanProblem } from "../../core/plan/check-difference.ts";
+import { needsTakeOver } from "../../core/plan/place-state.ts";
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import type { AppContext } from "../context.ts";
+import { judgePlaces } from "./judge-places.ts";
+import { lookAtPlaces, looksOf } from "./observe-places.ts";
+import { type ConfigPlan, type PlannedChange, type PlannedPlace, viewDifference } from "./plan-view.ts";
+import { type ConfigRequest, type Prepared, prepareConfig } from "./prepare.ts";
+
+/** Throws CONFIG_INVALID; what only forbids applying is in `problems`. */
+export async function planConfig(
+  context: AppContext,
+  _actor: Actor,
+  request: ConfigRequest,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ConfigPlan> {
+  const prepared = await prepareConfig(context, context.store.read, request);
+  return planPrepared(context, prepared, request, signal);
+}
+
+export async function planPrepared(
+  context: AppContext,
+  prepared: Prepared,
+  request: ConfigRequest,
+  signal: AbortSignal,
+): Promise<ConfigPlan> {
+  const looks = await lookAtPlaces(context, looksOf(context, prepared), signal);
+  const { places, adoption } = await judgePlaces(context, prepared, looks);
+  const changes = [...prepared.differences.map(viewDifference), ...takeOvers(places, request)];
+  const problems = [...prepared.problems, ...unknownTakeOvers(prepared, request)];
+  const deleted = new Set(
+    changes.flatMap((change) => (change.action === "delete" ? [`${change.target}/${change.key}`] : [])),
+  );
+  return {
+    hasChanges: changes.length > 0,
+    changes,
+    places,
+    adoption,
+    leftInPlace: prepared.stored.owned
+      .filter((owned) => !owned.live && owned.written && !owned.prune)
+      .filter((owned) => !deleted.has(`${owned.target}/${owned.key}`))
+      .map(({ secretEnvironment, secret, target, key }) => ({
+        environment: secretEnvironment,
+        secret,
+        target,
+        key,
+      })),
+    problems,
+    warnings: prepared.warnings,
+    digest: digestOf(prepared, changes, places, problems),
+  };
+}
+
+/** Whose foreign value the request allows to overwrite. */
+export function isTakenOver(takeOver: ConfigRequest["takeOver"], place: PlannedPlace): boolean {
+  // Without a value of ours there is nothing to overwrite with: that is adoption's matter.
+  if (takeOver === undefined || place.wantedVersion === null || !needsTakeOver(place.place)) return false;
+  return (
+    takeOver === "all" ||
+    takeOver.includes(place.secret) ||
+    takeOver.includes(`${place.secret}@${place.target}`)
+  );
+}
+
+function takeOvers(places: readonly PlannedPlace[], { takeOver }: ConfigRequest): PlannedChange[] {
+  return places
+    .filter((place) => isTakenOver(takeOver, place))
+    .map((place) => ({
+      subject: "key",
+      action: "take-over",
+      environment: place.environment,
+      name: place.secret,
+      target: place.target,
+      key: place.key,
+      text: `overwrite ${place.key} at ${place.target}, which holds a value that was never ours`,
+      path: place.path,
+    }));
+}
+
+function digestOf(
+  prepared: Prepared,
+  changes: readonly PlannedChange[],
+  places: readonly PlannedPlace[],
+  problems: readonly PlanProblem[],
+): string {
+  const states = places.map(({ environment, secret, targetEnvironment, target, placement, key, place }) => [
+    [environment, secret, targetEnvironment, target, placement, key],
+    place.state,
+  ]);
+  const text = canonicalJson({ desired: prepared.desired, changes, states, problems });
+  return createHash("sha256").update(text).digest("base64url");
+}
+
+function unknownTakeOvers({ desired }: Prepared, { takeOver }: ConfigRequest): PlanProblem[] {
+  if (takeOver === undefined || takeOver === "all") return [];
+  const known = new Set(desired.bindings.flatMap(({ secret, target }) => [secret, `${secret}@${target}`]));
+  return takeOver
+    .filter((name) => !known.has(name))
+    .map((name) => ({
+      code: "INPUT_INVALID",
+      path: [],
+      message: `--take-over names ${name}, which is bound nowhere`,
+      remedy: "Name a secret, or one of its places as NAME@TARGET.",
+    }));
+}

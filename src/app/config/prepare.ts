@@ -1,0 +1,152 @@
+/**
+ * A configuration beside what is stored: desire, differences and what forbids them. Reads only; runs for `plan` and,
+ * a second time, inside the transaction of `apply`.
+ */
+import { credentialsAssociatedData } from "../../core/associated-data.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { checkConfig } from "../../core/plan/check-config.ts";
+import { checkDifference, type PlanProblem } from "../../core/plan/check-difference.ts";
+import {
+  type DesiredConfig,
+  desiredOf,
+  type GivenCredentials,
+  targetId,
+} from "../../core/plan/desired-config.ts";
+import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
+import { releaseLimits } from "../../core/plan/release-limits.ts";
+import type { StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import type { Config } from "../../protocol/config.ts";
+import type { ConfigProblem } from "../../protocol/config-problem.ts";
+import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+
+export interface ConfigRequest {
+  readonly config: Config;
+  /** Secrets (`NAME`) or single bindings (`NAME@TARGET`) whose foreign values may be overwritten. */
+  readonly takeOver?: readonly string[] | "all";
+  /** Delete what Lockstep wrote where bindings are gone. */
+  readonly prune?: boolean;
+  readonly allowShrink?: boolean;
+  /** Bindings may leave rollouts that are under way. */
+  readonly duringRollout?: boolean;
+}
+
+export interface Prepared {
+  readonly desired: DesiredConfig;
+  readonly stored: StoredConfig;
+  /** Targets of other environments that bindings name. */
+  readonly elsewhere: readonly StoredTarget[];
+  readonly credentials: GivenCredentials;
+  readonly verdicts: ReadonlyMap<string, CredentialsVerdict>;
+  readonly differences: readonly Difference[];
+  readonly problems: readonly PlanProblem[];
+  /** Stored, and without effect in this release. */
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/** Throws CONFIG_INVALID with `details.problems` (ConfigProblem) when the configuration itself is faulty. */
+export async function prepareConfig(
+  context: AppContext,
+  repositories: Repositories,
+  request: ConfigRequest,
+): Promise<Prepared> {
+  const { config } = request;
+  const limits = releaseLimits(config);
+  const faulty = [...checkConfig(config), ...limits.refused];
+  const elsewhere = await targetsElsewhere(repositories, config);
+  const { desired, credentials, problems } = desiredOf(config, context.targetKinds, elsewhere);
+  const told = new Set(faulty.map(({ path }) => JSON.stringify(path)));
+  faulty.push(...problems.filter(({ path }) => !told.has(JSON.stringify(path))));
+  if (faulty.length > 0) throw configInvalid(faulty);
+
+  const stored = await repositories.places.snapshot(desired.environments);
+  const verdicts = await judgeCredentials(context, desired, stored, credentials);
+  const differences = diffConfig(desired, stored, { prune: request.prune === true, credentials: verdicts });
+  const places = [...new Set(desired.bindings.map((binding) => binding.place))];
+  const owners = await repositories.places.ownersAt(places);
+  return {
+    desired,
+    stored,
+    elsewhere,
+    credentials,
+    verdicts,
+    differences,
+    problems: checkDifference({
+      desired,
+      stored,
+      differences,
+      owners,
+      credentials: verdicts,
+      allowShrink: request.allowShrink === true,
+      duringRollout: request.duringRollout === true,
+    }),
+    warnings: limits.inert,
+  };
+}
+
+async function targetsElsewhere(
+  repositories: Repositories,
+  config: Config,
+): Promise<readonly StoredTarget[]> {
+  const named = Object.values(config.environments).flatMap(({ secrets }) =>
+    Object.values(secrets).flatMap(({ bindings }) =>
+      bindings.flatMap(({ environment }) => environment ?? []),
+    ),
+  );
+  const foreign = [...new Set(named)].filter((name) => !Object.hasOwn(config.environments, name));
+  return foreign.length === 0 ? [] : (await repositories.places.snapshot(foreign)).targets;
+}
+
+async function judgeCredentials(
+  context: AppContext,
+  desired: DesiredConfig,
+  stored: StoredConfig,
+  credentials: GivenCredentials,
+): Promise<ReadonlyMap<string, CredentialsVerdict>> {
+  const known = new Map(stored.targets.map((target) => [targetId(target.environment, target.name), target]));
+  const verdicts = new Map<string, CredentialsVerdict>();
+  for (const target of desired.targets) {
+    const id = targetId(target.environment, target.name);
+    const before = known.get(id);
+    const given = credentials.get(id) ?? null;
+    if (given === null) verdicts.set(id, (before?.credentialsSealed ?? null) === null ? "none" : "kept");
+    else verdicts.set(id, before !== undefined && (await isStored(context, before, given)) ? "same" : "new");
+  }
+  return verdicts;
+}
+
+async function isStored(context: AppContext, target: StoredTarget, given: JsonObject): Promise<boolean> {
+  try {
+    const opened = await openStoredCredentials(context, target);
+    return opened !== null && canonicalJson(opened) === canonicalJson(given);
+  } catch (error) {
+    // One that does not open is replaced by the given one: that is the way back.
+    if (error instanceof LockstepError && error.code === "SEALED_UNREADABLE") return false;
+    throw error;
+  }
+}
+
+export async function openStoredCredentials(
+  context: AppContext,
+  target: Pick<StoredTarget, "id" | "kind" | "config" | "credentialsSealed">,
+): Promise<JsonObject | null> {
+  if (target.credentialsSealed === null) return null;
+  // From the stored configuration, never from the destination's own column: a moved address does not open.
+  const destination = kindOf(context, target.kind).destination(target.config);
+  const plain = await context.sealer.open(
+    target.credentialsSealed,
+    credentialsAssociatedData(target.id, destination),
+  );
+  return JSON.parse(plain) as JsonObject;
+}
+
+function configInvalid(problems: readonly ConfigProblem[]): LockstepError {
+  const count = problems.length === 1 ? "1 error" : `${problems.length} errors`;
+  const lines = problems.map(({ path, message, remedy }) => `  ${path.join(".")} ${message}. ${remedy}`);
+  return new LockstepError("CONFIG_INVALID", `The configuration has ${count}:\n${lines.join("\n")}`, {
+    details: { problems },
+  });
+}

@@ -1,0 +1,196 @@
+/**
+ * Configuration → what should be stored: kinds have parsed their targets, every binding knows its key, its placement
+ * and the place that it claims. Pure: kinds answer about configuration without touching the world.
+ *
+ * Credentials travel beside and apart, so that nothing that is compared, stored openly or shown can hold one.
+ */
+import type { BindingConfig, Config, SecretConfig, TargetConfig } from "../../protocol/config.ts";
+import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
+import { toLockstepError } from "../errors.ts";
+import type { BindingContent } from "../ports/store/places.ts";
+import type { Json, JsonObject, TargetKind } from "../ports/target.ts";
+import { keysOf, targetKindOf } from "./check-config.ts";
+
+export interface DesiredSecret {
+  readonly path: ConfigPath;
+  readonly environment: string;
+  readonly name: string;
+  /** {generate?, rotate?, fields?}: no values. */
+  readonly policy: JsonObject;
+}
+
+export interface DesiredTarget {
+  readonly path: ConfigPath;
+  readonly environment: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly config: JsonObject;
+  readonly destination: string;
+}
+
+export interface DesiredBinding extends BindingContent {
+  readonly path: ConfigPath;
+  readonly secretEnvironment: string;
+  readonly secret: string;
+  readonly targetEnvironment: string;
+  readonly target: string;
+  readonly placement: string;
+  readonly key: string;
+  readonly place: string;
+}
+
+export interface DesiredConfig {
+  readonly environments: readonly string[];
+  readonly secrets: readonly DesiredSecret[];
+  readonly targets: readonly DesiredTarget[];
+  readonly bindings: readonly DesiredBinding[];
+}
+
+/** By `targetId(environment, name)`: what the request gives; null where the kind found none in it. */
+export type GivenCredentials = ReadonlyMap<string, JsonObject | null>;
+
+/** A target of an environment that the configuration does not hold. */
+export type StoredElsewhere = Pick<DesiredTarget, "environment" | "name" | "kind" | "config">;
+
+export interface Desire {
+  readonly desired: DesiredConfig;
+  readonly credentials: GivenCredentials;
+  readonly problems: readonly ConfigProblem[];
+}
+
+export function targetId(environment: string, name: string): string {
+  return `${environment}/${name}`;
+}
+
+export function desiredOf(
+  config: Config,
+  kinds: ReadonlyMap<string, TargetKind>,
+  elsewhere: readonly StoredElsewhere[],
+): Desire {
+  const problems: ConfigProblem[] = [];
+  const credentials = new Map<string, JsonObject | null>();
+  const targets = Object.entries(config.environments).flatMap(([environment, content]) =>
+    Object.entries(content.targets).flatMap(([name, target]) => {
+      const path = ["environments", environment, "targets", name];
+      const parsed = parseTarget(target, { path, environment, name }, kinds, problems);
+      if (parsed === null) return [];
+      credentials.set(targetId(environment, name), parsed.credentials);
+      return [parsed.target];
+    }),
+  );
+  const reachable = new Map(
+    [...elsewhere, ...targets].map((known) => [targetId(known.environment, known.name), known]),
+  );
+  const entries = Object.entries(config.environments).flatMap(([environment, content]) =>
+    Object.entries(content.secrets).map(([name, secret]) => ({ environment, name, secret })),
+  );
+  const bindings = entries.flatMap(({ environment, name, secret }) =>
+    secret.bindings.flatMap((binding, index) => {
+      const path = ["environments", environment, "secrets", name, "bindings", index];
+      const target = reachable.get(targetId(binding.environment ?? environment, binding.target));
+      const kind = target === undefined ? undefined : kinds.get(target.kind);
+      if (target === undefined || kind === undefined) {
+        if (binding.environment !== undefined && !Object.hasOwn(config.environments, binding.environment)) {
+          problems.push({
+            path: [...path, "target"],
+            message: `is not a target of environment ${binding.environment}`,
+            remedy: "Apply that environment's configuration first.",
+          });
+        }
+        return [];
+      }
+      const located = { path, secretEnvironment: environment, secret: name };
+      const made = guarded(path, problems, () => bindingOf(binding, located, target, kind));
+      return made === null ? [] : [made];
+    }),
+  );
+  const secrets = entries.map(({ environment, name, secret }) => ({
+    path: ["environments", environment, "secrets", name],
+    environment,
+    name,
+    policy: policyOf(secret),
+  }));
+  return {
+    desired: { environments: Object.keys(config.environments), secrets, targets, bindings },
+    credentials,
+    problems,
+  };
+}
+
+function parseTarget(
+  target: TargetConfig,
+  named: { readonly path: ConfigPath; readonly environment: string; readonly name: string },
+  kinds: ReadonlyMap<string, TargetKind>,
+  problems: ConfigProblem[],
+): { readonly target: DesiredTarget; readonly credentials: JsonObject | null } | null {
+  const name = targetKindOf(target);
+  const kind = name === null ? undefined : kinds.get(name);
+  if (name === null || kind === undefined) {
+    if (name !== null) {
+      problems.push({
+        path: [...named.path, name],
+        message: `is a kind of target that this release cannot serve`,
+        remedy: `It serves ${[...kinds.keys()].join(", ")}; leave this target out until it can.`,
+      });
+    }
+    return null;
+  }
+  return guarded(named.path, problems, () => {
+    const { config, credentials } = kind.parse(target);
+    return { target: { ...named, kind: name, config, destination: kind.destination(config) }, credentials };
+  });
+}
+
+function bindingOf(
+  binding: BindingConfig,
+  located: Pick<DesiredBinding, "path" | "secretEnvironment" | "secret">,
+  target: StoredElsewhere,
+  kind: TargetKind,
+): DesiredBinding {
+  const { key, fallbackKey } = keysOf(binding, located.secret);
+  const placement = kind.resolvePlacement(target.config, binding.file);
+  kind.assertHoldable(target.config, { placement, key }, null);
+  kind.assertHoldable(target.config, { placement, key: fallbackKey }, null);
+  return {
+    ...located,
+    targetEnvironment: target.environment,
+    target: target.name,
+    placement,
+    key,
+    fallbackKey,
+    place: kind.place(target.config, placement),
+    role: binding.role,
+    template: binding.template ?? null,
+    optional: binding.optional ?? false,
+    drift: binding.drift ?? "report",
+    options: binding.acceptsFallback === undefined ? {} : { acceptsFallback: binding.acceptsFallback },
+  };
+}
+
+function policyOf({ generate, rotate, fields }: SecretConfig): JsonObject {
+  // Through JSON: drops what is undefined, and is what the store gives back.
+  return JSON.parse(JSON.stringify({ generate, rotate, fields })) as JsonObject;
+}
+
+/** A kind's refusal becomes a problem at the path that it names, below `path`. */
+function guarded<T>(path: ConfigPath, problems: ConfigProblem[], work: () => T): T | null {
+  try {
+    return work();
+  } catch (thrown) {
+    const error = toLockstepError(thrown);
+    // Our own defects are not the configuration's.
+    if (error.code === "INTERNAL") throw thrown;
+    problems.push({
+      path: [...path, ...detailPath(error.details["path"])],
+      message: `is refused: ${error.message}`,
+      remedy: error.hint,
+    });
+    return null;
+  }
+}
+
+function detailPath(path: unknown): ConfigPath {
+  if (typeof path === "string") return path.split(".").filter((part) => part !== "");
+  if (!Array.isArray(path)) return [];
+  return path.filter((part: Json) => typeof part === "string" || typeof part === "number") as ConfigPath;
+}

@@ -1,0 +1,67 @@
+/**
+ * What a place holds beside what it should: one word per binding of a plan. Pure; `same` compares in constant time.
+ *
+ *   the secret has a value     equal, would-set, foreign, reference, unreadable, drifted
+ *   it has none yet            absent, value (see adoption), reference, unreadable
+ *   the place did not answer   cannot-tell
+ */
+import type { ObservedKey } from "../ports/target.ts";
+import { identify, type SameValue } from "../reconcile/plan-change.ts";
+import type { SecretValue } from "../secret-value.ts";
+
+export type PlaceState =
+  /** Holds the current value already: adopted without a write. */
+  | { readonly state: "equal"; readonly version: number }
+  /** Nothing stands there, an older version of ours, or what may be taken over. */
+  | { readonly state: "would-set"; readonly now: "absent" | "older" | "foreign" | "reference" | "unreadable" }
+  /** A value that was never ours: it stays, unless taken over. */
+  | { readonly state: "foreign" }
+  | { readonly state: "reference" }
+  | { readonly state: "unreadable"; readonly reason: string }
+  /** Settled by us and changed by somebody since: the drift policy's matter. */
+  | { readonly state: "drifted"; readonly now: "absent" | "older" | "foreign" | "reference" }
+  | { readonly state: "absent" }
+  /** No value is known yet, and one stands there; equal letters are equal values. */
+  | { readonly state: "value"; readonly group: string }
+  | { readonly state: "cannot-tell"; readonly code: string; readonly reason: string; readonly hint: string };
+
+export interface PlaceFacts {
+  readonly currentVersion: number | null;
+  /** All known versions as this binding would store them. */
+  readonly versions: ReadonlyMap<number, SecretValue>;
+  readonly settledVersion: number | null;
+  readonly takeOver: boolean;
+  readonly seen: ObservedKey | undefined;
+}
+
+/** For a secret that has a current version. */
+export function placeState(
+  facts: PlaceFacts & { readonly currentVersion: number },
+  same: SameValue,
+): PlaceState {
+  const { currentVersion, settledVersion, takeOver } = facts;
+  const found = identify(facts.seen, facts.versions, same);
+  const settled = settledVersion === currentVersion;
+  switch (found.kind) {
+    case "version":
+      if (found.version === currentVersion) return { state: "equal", version: currentVersion };
+      return settled ? { state: "drifted", now: "older" } : { state: "would-set", now: "older" };
+    case "absent":
+      return settled ? { state: "drifted", now: "absent" } : { state: "would-set", now: "absent" };
+    case "unknown":
+      if (takeOver) return { state: "would-set", now: "foreign" };
+      return settledVersion === null ? { state: "foreign" } : { state: "drifted", now: "foreign" };
+    case "reference":
+      if (takeOver) return { state: "would-set", now: "reference" };
+      return settledVersion === null ? { state: "reference" } : { state: "drifted", now: "reference" };
+    case "unreadable":
+      // What we wrote last is the best that is known of it.
+      if (settled) return { state: "equal", version: currentVersion };
+      if (takeOver || settledVersion !== null) return { state: "would-set", now: "unreadable" };
+      return { state: "unreadable", reason: found.reason };
+  }
+}
+
+export function needsTakeOver({ state }: PlaceState): boolean {
+  return state === "foreign" || state === "reference" || state === "unreadable";
+}

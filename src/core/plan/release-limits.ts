@@ -1,0 +1,119 @@
+/**
+ * What the configuration may say already and this release does not do yet. Nothing is dropped in silence: what would
+ * give false comfort, or would have to be stored openly although it may hold a credential, is refused; what waits
+ * harmlessly is stored, and told at every plan.
+ */
+import type { BindingConfig, Config, SecretConfig } from "../../protocol/config.ts";
+import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
+
+interface Limit<Subject> {
+  readonly applies: (subject: Subject) => boolean;
+  /** Below the subject. */
+  readonly path: ConfigPath;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface ReleaseLimits {
+  readonly refused: readonly ConfigProblem[];
+  readonly inert: readonly ConfigProblem[];
+}
+
+const LATER = "belongs to a later release";
+
+const SECRET_REFUSED: readonly Limit<SecretConfig>[] = [
+  {
+    applies: (secret) => secret.issue !== undefined,
+    path: ["issue"],
+    message: LATER,
+    remedy: "Leave it out; set the value with `lockstep secret set` meanwhile.",
+  },
+  {
+    applies: (secret) => secret.renew !== undefined,
+    path: ["renew"],
+    message: LATER,
+    remedy: "Leave it out; nothing would be renewed before it expires.",
+  },
+];
+
+const BINDING_REFUSED: readonly Limit<BindingConfig>[] = [
+  {
+    applies: (binding) => binding.probe !== undefined,
+    path: ["probe"],
+    message: LATER,
+    remedy: "Leave it out; no live request would be made.",
+  },
+  {
+    applies: (binding) => binding.authority === true,
+    path: ["authority"],
+    message: LATER,
+    remedy: "Leave it out; a newer value found there would not be taken over by itself.",
+  },
+];
+
+const SECRET_INERT: readonly Limit<SecretConfig>[] = [
+  {
+    applies: (secret) => secret.rotate?.every !== undefined,
+    path: ["rotate", "every"],
+    message: "is stored, and nothing rotates by schedule in this release",
+    remedy: "Rotate with `lockstep rotate`.",
+  },
+  {
+    applies: ({ rotate }) => rotate?.strategy !== undefined && rotate.strategy !== "replace",
+    path: ["rotate", "strategy"],
+    message: "is stored, and this release moves every secret with `replace`: all places at once",
+    remedy: "Expect a short window in which places differ.",
+  },
+  {
+    applies: ({ rotate }) => (rotate?.settleFor ?? rotate?.undoFor ?? rotate?.quietFor) !== undefined,
+    path: ["rotate"],
+    message: "has waiting times that are stored, and `replace` does not wait",
+    remedy: "Nothing to do; they count as soon as the strategy does.",
+  },
+];
+
+const BINDING_INERT: readonly Limit<BindingConfig>[] = [
+  {
+    applies: (binding) => binding.drift === "heal",
+    path: ["drift"],
+    message: "is stored, and this release reports drift without healing it by itself",
+    remedy: "Look with `lockstep check`.",
+  },
+  {
+    applies: (binding) => binding.acceptsFallback !== undefined,
+    path: ["acceptsFallback"],
+    message: "is stored, and this release never gives a place two values",
+    remedy: "Nothing to do; it counts as soon as `overlap` does.",
+  },
+];
+
+export function releaseLimits(config: Config): ReleaseLimits {
+  const refused: ConfigProblem[] = [];
+  const inert: ConfigProblem[] = [];
+  if (config.alerts !== undefined && Object.keys(config.alerts).length > 0) {
+    // Believing in an alert that nobody sends is worse than having none.
+    refused.push({ path: ["alerts"], message: LATER, remedy: "Leave it out; nobody would be alerted." });
+  }
+  for (const [environment, { secrets }] of Object.entries(config.environments)) {
+    for (const [name, secret] of Object.entries(secrets)) {
+      const path = ["environments", environment, "secrets", name];
+      refused.push(...matching(SECRET_REFUSED, secret, path));
+      inert.push(...matching(SECRET_INERT, secret, path));
+      for (const [index, binding] of secret.bindings.entries()) {
+        refused.push(...matching(BINDING_REFUSED, binding, [...path, "bindings", index]));
+        inert.push(...matching(BINDING_INERT, binding, [...path, "bindings", index]));
+      }
+    }
+  }
+  return { refused, inert };
+}
+
+function matching<Subject>(
+  limits: readonly Limit<Subject>[],
+  subject: Subject,
+  path: ConfigPath,
+): ConfigProblem[] {
+  return limits
+    .filter((limit) => limit.applies(subject))
+    .map((limit) => ({ path: [...path, ...limit.path], message: limit.message, remedy: limit.remedy }));
+}

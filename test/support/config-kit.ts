@@ -1,0 +1,99 @@
+/**
+ * Configuration on a real store with scripted places: configs as short as a test needs them, and the loop driven
+ * inline after an apply.
+ */
+import { randomUUID } from "node:crypto";
+import type { AppContext } from "../../src/app/context.ts";
+import { LockstepError } from "../../src/core/errors.ts";
+import type { Address, JsonObject, TargetKind } from "../../src/core/ports/target.ts";
+import { type Config, configSchema } from "../../src/protocol/config.ts";
+import type { TestDatabase } from "./database.ts";
+import { createLoopKit, type LoopKit } from "./loop-kit.ts";
+import { type ScriptedPlace, scriptedKind, scriptedPlace } from "./scripted-target.ts";
+
+export interface ConfigKit {
+  readonly loop: LoopKit;
+  readonly context: AppContext;
+  /** The place of this name, of this test alone. */
+  place(name: string): ScriptedPlace;
+  /** `memory` targets of these names; `bindings`: "SECRET@target role key?", in the default environment. */
+  config(parts: ConfigParts): Config;
+  /** The credentials that places were opened with, by place. */
+  readonly opened: { readonly place: string; readonly credentials: JsonObject | null }[];
+  /** Places that do not answer. */
+  readonly away: Set<string>;
+}
+
+export interface ConfigParts {
+  readonly environment?: string;
+  readonly secrets?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
+  readonly targets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly policies?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+export function createConfigKit(database: TestDatabase): ConfigKit {
+  const run = randomUUID();
+  const opened: { place: string; credentials: JsonObject | null }[] = [];
+  const away = new Set<string>();
+  const loop = createLoopKit(database);
+  const nameOf = (name: string): string => `${name}-${run}`;
+  const context = loop.other({ targetKinds: new Map([["memory", createKind(opened, away)]]) });
+  return {
+    loop,
+    context,
+    opened,
+    away,
+    place: (name) => scriptedPlace(nameOf(name)),
+    config: ({ environment = "production", secrets = {}, targets = {}, policies = {} }) =>
+      configSchema.parse({
+        environments: {
+          [environment]: {
+            secrets: Object.fromEntries(
+              Object.entries(secrets).map(([name, bindings]) => [name, { ...policies[name], bindings }]),
+            ),
+            targets: Object.fromEntries(
+              Object.entries(targets).map(([name, memory]) => [
+                name,
+                { memory: { ...memory, place: nameOf(String(memory["place"] ?? name)) } },
+              ]),
+            ),
+          },
+        },
+      }),
+  };
+}
+
+/** The scripted kind with an address and a credential of its own, as real kinds have them. */
+function createKind(
+  opened: { place: string; credentials: JsonObject | null }[],
+  away: ReadonlySet<string>,
+): TargetKind {
+  return {
+    ...scriptedKind,
+    parse(raw) {
+      const { memory } = raw as { memory: JsonObject };
+      const { token, ...config } = memory;
+      if (config["broken"] === true) {
+        throw new LockstepError("CONFIG_INVALID", "broken is not allowed", {
+          details: { path: "memory.broken" },
+        });
+      }
+      return { config, credentials: token === undefined ? null : { token } };
+    },
+    destination: (config) => `memory:${String(config["origin"] ?? "here")}`,
+    resolvePlacement: (_, file) => file ?? "",
+    assertHoldable: (_, { key }: Address) => {
+      if (key.includes(" ")) throw new LockstepError("KEY_INVALID", "keys have no spaces here");
+    },
+    open(config, credentials, context) {
+      const place = String(config["place"]);
+      opened.push({ place, credentials });
+      const target = scriptedKind.open(config, credentials, context);
+      if (![...away].some((name) => place.startsWith(name))) return target;
+      return {
+        ...target,
+        observe: () => Promise.reject(new LockstepError("TARGET_UNREACHABLE", "no answer from the place")),
+      };
+    },
+  };
+}
