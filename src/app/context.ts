@@ -1,4 +1,5 @@
 /** What use cases are given. Built once, in `compose.ts`. */
+import type { RandomOptions } from "../core/generate.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Queue } from "../core/ports/queue.ts";
@@ -61,6 +62,7 @@ export interface AppContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly budget: RequestBudget;
+  readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
   readonly timing: LoopTiming;
   readonly revisionMarker: boolean;

@@ -4,6 +4,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
+import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
+import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
+import { createSealer } from "../../src/adapters/crypto/sealer.ts";
+import { randomValue } from "../../src/adapters/issuers/random/random.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
 import { activateUnit } from "../../src/app/loop/activate-unit.ts";
@@ -11,7 +15,6 @@ import { followActivations } from "../../src/app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
 import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
 import type { Actor } from "../../src/core/actor.ts";
-import type { Sealer } from "../../src/core/ports/sealer.ts";
 import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
@@ -46,16 +49,8 @@ export interface LoopKit {
 const MAX_ROUNDS = 50;
 const STORE_ID = randomUUID();
 
-/** Hides and binds as the real one does; the real one has suites of its own. */
-const sealer: Sealer = {
-  seal: async (plain, associatedData) =>
-    Buffer.from(JSON.stringify([plain, associatedData])).toString("base64"),
-  open: async (sealed, associatedData) => {
-    const [plain, bound] = JSON.parse(Buffer.from(sealed, "base64").toString()) as [string, string];
-    return bound === associatedData ? plain : fail("sealed for another row");
-  },
-  rewrap: async (sealed) => sealed,
-};
+const fingerprinter = createFingerprinter(newFingerprintKey());
+const sealer = createSealer(createLocalKeyRing([new Uint8Array(32).fill(9)]));
 
 export function createLoopKit(database: TestDatabase): LoopKit {
   const context = contextOn(database, {});
@@ -87,6 +82,8 @@ export function createLoopKit(database: TestDatabase): LoopKit {
       return created.id;
     },
     async bind(secret, target, options = {}) {
+      const known = await context.store.read.secrets.find("production", secret);
+      if (known !== null) ids.set(secret, known.id);
       const key = options.key ?? secret;
       const { rows } = await sql<{ id: string }>`
         insert into binding (secret_id, target_id, key, fallback_key, role, optional)
@@ -153,8 +150,9 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     storeId: STORE_ID,
     epoch: 1,
     sealer,
-    fingerprinter: { fingerprint: (_id, value) => `fp-${value.reveal().length}` },
-    sameValue: (left, right) => left.reveal() === right.reveal(),
+    fingerprinter,
+    sameValue,
+    makeRandom: randomValue,
     queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
     clock: { now: () => new Date() },
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },

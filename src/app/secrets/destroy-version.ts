@@ -1,0 +1,38 @@
+/** Drops a version's value for good. Backups made before still hold it, and the answer says so. */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { AppContext } from "../context.ts";
+import { findSecret, type SecretName } from "./change-secret.ts";
+
+/** Throws VERSION_IN_USE while anything may still need the value. */
+export async function destroyVersion(
+  context: AppContext,
+  actor: Actor,
+  secret: SecretName,
+  version: number,
+): Promise<void> {
+  const known = await findSecret(context, secret);
+  await context.store.transaction(async (tx) => {
+    await tx.secrets.lockForNewVersion(known.id);
+    const found = (await tx.secrets.versions(known.id)).find((one) => one.version === version);
+    if (found === undefined) {
+      throw new LockstepError("NOT_FOUND", `Cannot destroy: "${secret.name}" has no version ${version}.`);
+    }
+    if (found.state === "destroyed") return;
+    const open = await tx.rollouts.openOf(known.id);
+    const inRollout = open !== null && (open.fromVersion === version || open.toVersion === version);
+    if (inRollout || (found.state !== "retired" && found.state !== "abandoned")) {
+      throw new LockstepError(
+        "VERSION_IN_USE",
+        `Cannot destroy v${version} of "${secret.name}": it is ${inRollout ? "part of an open rollout" : found.state}.`,
+      );
+    }
+    await tx.secrets.moveVersion(known.id, version, "destroyed");
+    await tx.audit.append({
+      action: "version.destroyed",
+      actor,
+      subject: { kind: "secret", id: known.id, name: known.name },
+      details: { version },
+    });
+  });
+}
