@@ -70,6 +70,8 @@ export const CATALOGUE = {
     hint: "Use the address that Lockstep listens on, or allow the name with LOCKSTEP_ALLOWED_HOSTS.",
   },
   ORIGIN_NOT_ALLOWED: { family: "forbidden", hint: "The API is not for other pages in a browser." },
+  CONTENT_TYPE_NOT_ALLOWED: { family: "invalid", hint: "Send JSON, with content-type: application/json." },
+  BODY_TOO_LARGE: { family: "invalid", hint: "Send less than 1 MiB at once." },
   NOT_FOUND: { family: "not-found", hint: "Check the name; `lockstep status` lists what exists." },
   ALREADY_EXISTS: { family: "conflict", hint: "Choose another name." },
   ROLLOUT_OPEN: { family: "conflict", hint: "Wait for the rollout or see `lockstep rollout show`." },

@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { createActivationRepo } from "./repositories/activations.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
+import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
@@ -10,6 +11,7 @@ import { createRolloutRepo } from "./repositories/rollouts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
 import { createTargetRepo } from "./repositories/targets.ts";
 import { PostgresTokenRepo } from "./repositories/tokens.ts";
+import { createViewRepo } from "./repositories/views.ts";
 import type { Database } from "./schema.ts";
 
 /** `db` is a transaction, or the store's reading side. */
@@ -23,6 +25,8 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),
+    idempotency: createIdempotencyRepo(db),
+    views: createViewRepo(db),
     audit: new PostgresAuditLog(db),
   };
 }

@@ -7,6 +7,7 @@
  */
 import type { ActivationRepo } from "./activations.ts";
 import type { AuditLog } from "./audit.ts";
+import type { IdempotencyRepo } from "./idempotency.ts";
 import type { MetaRepo } from "./meta.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
@@ -14,6 +15,7 @@ import type { RolloutRepo } from "./rollouts.ts";
 import type { SecretRepo } from "./secrets.ts";
 import type { TargetRepo } from "./targets.ts";
 import type { TokenRepo } from "./tokens.ts";
+import type { ViewRepo } from "./views.ts";
 
 export interface Repositories {
   readonly meta: MetaRepo;
@@ -24,6 +26,8 @@ export interface Repositories {
   readonly pushes: PushRepo;
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;
+  readonly idempotency: IdempotencyRepo;
+  readonly views: ViewRepo;
   readonly audit: AuditLog;
 }
 

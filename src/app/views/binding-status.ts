@@ -1,0 +1,88 @@
+/** One binding in words: which version is known to stand there, in which state, and why. */
+import { bindingState } from "../../core/drift/state.ts";
+import type { BindingRow } from "../../core/ports/store/views.ts";
+import { slotsOf } from "../../core/rollout/slots.ts";
+import type { BoundStatus } from "../../protocol/api-parts.ts";
+
+export function bindingStatus(row: BindingRow): BoundStatus {
+  const { state, version, reason } = judge(row);
+  return {
+    target: row.target,
+    key: row.key,
+    role: row.role,
+    version,
+    state,
+    evidence: row.settled.primary == null ? null : row.evidence,
+    observedAt: row.observedAt?.toISOString() ?? null,
+    placement: row.placement,
+    reason,
+  };
+}
+
+type Judgement = Pick<BoundStatus, "state" | "version" | "reason">;
+
+function judge(row: BindingRow): Judgement {
+  const settled = row.settled.primary ?? null;
+  if (row.leftover) return { state: "leftover", version: settled, reason: "to be deleted there" };
+  const wanted = slotsOf(row.role, row.currentVersion, row.rollout).find(({ slot }) => slot === "primary");
+  const wantedVersion = wanted?.version ?? null;
+  const found = freshFinding(row, settled);
+  const state = bindingState({ wantedVersion, settledVersion: settled, ...found });
+  const version = versionThere(found, settled);
+  if (state === "in-sync") return { ...pendingActivation(row), version };
+  return { state, version, reason: whyNot(row, state, wantedVersion, version) };
+}
+
+interface Finding {
+  readonly found: BindingRow["found"];
+  readonly foundVersion: number | null;
+}
+
+/** What was seen before the last write tells nothing about now: then what was settled counts. */
+function freshFinding(row: BindingRow, settled: number | null): Finding {
+  const outdated = row.observedAt !== null && row.settledAt !== null && row.observedAt < row.settledAt;
+  if (outdated && settled !== null) return { found: "version", foundVersion: settled };
+  return { found: row.found, foundVersion: row.foundVersion };
+}
+
+function versionThere({ found, foundVersion }: Finding, settled: number | null): number | null {
+  if (found === "version") return foundVersion;
+  return found === "unknown" || found === "absent" ? null : settled;
+}
+
+/** Stored but not yet used: a unit still has to restart, or failed to. */
+function pendingActivation(row: BindingRow): Pick<Judgement, "state" | "reason"> {
+  if (row.evidence !== "acknowledged" && row.evidence !== "stored") return { state: "in-sync", reason: null };
+  for (const { unit, state, errorMessage } of row.activations) {
+    if (state === "owed") return { state: "owed", reason: `stored; ${unit} is about to restart` };
+    if (state === "requested") return { state: "owed", reason: `stored; ${unit} is restarting` };
+    if (state === "blocked" || state === "failed") {
+      return { state: "owed", reason: `stored; ${unit} did not restart: ${errorMessage ?? state}` };
+    }
+  }
+  return { state: "in-sync", reason: null };
+}
+
+function whyNot(
+  row: BindingRow,
+  state: BoundStatus["state"],
+  wanted: number | null,
+  version: number | null,
+): string {
+  const should = wanted === null ? "" : `, should hold v${wanted}`;
+  switch (state) {
+    case "owed":
+      if (row.targetErrorMessage !== null) {
+        return `${row.targetGaveUp ? "given up" : "trying again"}: ${row.targetErrorMessage}`;
+      }
+      return version === null ? `v${wanted} is on its way` : `v${version} → v${wanted} is on its way`;
+    case "stale":
+      return `holds v${version}${should}`;
+    case "foreign":
+      return row.targetErrorMessage ?? `holds a value that was never ours${should}`;
+    case "missing":
+      return `holds nothing${should}`;
+    default:
+      return row.foundReason ?? (row.found === null ? "never looked at" : "could not be read");
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The process's surroundings, read once into a frozen, typed `Settings`. No other file of Lockstep reads the
+ * environment. A wrong setting is refused by name, with the remedy, and never quoted: it may hold a credential.
+ *
+ * Leaves to others: lockstep.yaml (`edges/cli/config-file`), and what the settings are used for.
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { LockstepError } from "./core/errors.ts";
+import { SecretValue } from "./core/secret-value.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Settings {
+  /** Holds the embedded store, the root key and the local admin token. Made with mode 0700. */
+  readonly dataDirectory: string;
+  /** Null: in the data directory. */
+  readonly rootKeyFile: string | null;
+  /** Null: the embedded Postgres. */
+  readonly databaseUrl: SecretValue | null;
+  /** Null: the queue lives in Postgres too. */
+  readonly redisUrl: SecretValue | null;
+  /** The address that API and dashboard listen on. Loopback unless told. */
+  readonly listenAddress: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Names, besides loopback's, under which the API answers. */
+  readonly allowedHosts: readonly string[];
+  readonly logLevel: LogLevel;
+  /** Leave the non-secret LOCKSTEP_REV marker at places that cannot refuse older writes. */
+  readonly revisionMarker: boolean;
+  /** Jobs at once per worker process. */
+  readonly workerConcurrency: number;
+}
+
+/** What the command line itself needs of its user's surroundings. */
+export interface CliSurroundings {
+  /** For `${env:NAME}` in lockstep.yaml, which its user's process resolves. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+  readonly workingDirectory: string;
+  readonly dataDirectory: string;
+  /** Null: the server whose address stands in the data directory. */
+  readonly url: string | null;
+  /** Null: the local admin token. */
+  readonly token: SecretValue | null;
+  readonly noColor: boolean;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const DEFAULT_PORT = 7420;
+
+/** Flags win over the environment. Throws SETTING_INVALID. */
+export function readSettings(
+  flags: { readonly port?: number } = {},
+  env: Environment = process.env,
+): Settings {
+  return Object.freeze({
+    dataDirectory: dataDirectory(env),
+    rootKeyFile: path(env, "LOCKSTEP_ROOT_KEY_FILE"),
+    databaseUrl: secretUrl(env, "DATABASE_URL", ["postgres:", "postgresql:"]),
+    redisUrl: secretUrl(env, "REDIS_URL", ["redis:", "rediss:"]),
+    listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",
+    port: flags.port ?? DEFAULT_PORT,
+    allowedHosts: Object.freeze(hostNames(env)),
+    logLevel: logLevel(env),
+    revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),
+    workerConcurrency: wholeNumber(env, "LOCKSTEP_WORKER_CONCURRENCY", { fallback: 10, min: 1, max: 200 }),
+  });
+}
+
+/** Throws SETTING_INVALID. */
+export function readCliSurroundings(env: Environment = process.env): CliSurroundings {
+  return Object.freeze({
+    env,
+    homeDirectory: homedir(),
+    workingDirectory: process.cwd(),
+    dataDirectory: dataDirectory(env),
+    url: serverUrl(env),
+    token: token(env),
+    noColor: (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb",
+  });
+}
+
+function dataDirectory(env: Environment): string {
+  const chosen = path(env, "LOCKSTEP_DATA");
+  if (chosen !== null) return chosen;
+  if (process.platform === "darwin") return join(homedir(), "Library", "Application Support", "Lockstep");
+  const xdg = text(env, "XDG_DATA_HOME");
+  return join(xdg !== null && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "share"), "lockstep");
+}
+
+function text(env: Environment, name: string): string | null {
+  const value = env[name]?.trim();
+  return value === undefined || value === "" ? null : value;
+}
+
+function path(env: Environment, name: string): string | null {
+  const value = text(env, name);
+  if (value === null) return null;
+  return resolve(value.startsWith("~/") ? join(homedir(), value.slice(2)) : value);
+}
+
+/** `NAME`, or the content of the file that `NAME_FILE` names: containers hand credentials over as files. */
+function secretText(env: Environment, name: string): string | null {
+  const direct = text(env, name);
+  const file = path(env, `${name}_FILE`);
+  if (file === null) return direct;
+  if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    throw invalid(
+      `${name}_FILE`,
+      "names a file that cannot be read",
+      `Check that ${file} exists and may be read.`,
+    );
+  }
+}
+
+function secretUrl(env: Environment, name: string, protocols: readonly string[]): SecretValue | null {
+  const value = secretText(env, name);
+  if (value === null) return null;
+  const parsed = URL.canParse(value) ? new URL(value) : null;
+  if (parsed === null || !protocols.includes(parsed.protocol)) {
+    throw invalid(name, "is not an address of the right kind", `Begin it with ${protocols[0]}//.`);
+  }
+  return SecretValue.of(value);
+}
+
+function serverUrl(env: Environment): string | null {
+  const value = text(env, "LOCKSTEP_URL");
+  if (value === null) return null;
+  const parsed = URL.canParse(value) ? new URL(value) : null;
+  if (parsed === null || (parsed.protocol !== "https:" && parsed.protocol !== "http:")) {
+    throw invalid("LOCKSTEP_URL", "is not an address", "For example https://lockstep.example.com.");
+  }
+  if (parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== "") {
+    throw invalid("LOCKSTEP_URL", "holds more than an address", "Leave out user, password, query and #.");
+  }
+  if (parsed.protocol === "http:" && !isLoopbackName(parsed.hostname)) {
+    throw invalid(
+      "LOCKSTEP_URL",
+      "would send the token and values unencrypted",
+      "Use https, or an SSH tunnel to the server's loopback address.",
+    );
+  }
+  return `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`;
+}
+
+export function isLoopbackName(hostname: string): boolean {
+  return (
+    hostname === "localhost" || hostname === "[::1]" || hostname === "::1" || /^127(\.\d+){3}$/.test(hostname)
+  );
+}
+
+function token(env: Environment): SecretValue | null {
+  const value = secretText(env, "LOCKSTEP_TOKEN");
+  if (value === null) return null;
+  // Checked before it becomes a header: fetch would quote a header that it refuses.
+  if (!/^[A-Za-z0-9_-]{8,200}$/.test(value)) {
+    throw invalid("LOCKSTEP_TOKEN", "is not a token of Lockstep", "Copy it whole; it begins with lsk_.");
+  }
+  return SecretValue.of(value);
+}
+
+function hostNames(env: Environment): string[] {
+  const names = (text(env, "LOCKSTEP_ALLOWED_HOSTS") ?? "")
+    .split(",")
+    .map((name) => name.trim().toLowerCase());
+  return names.filter((name) => {
+    if (name === "") return false;
+    if (/^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/.test(name)) return true;
+    throw invalid(
+      "LOCKSTEP_ALLOWED_HOSTS",
+      "holds something that is not a host name",
+      "Write names with commas between, for example lockstep.example.com,10.0.0.5:7420.",
+    );
+  });
+}
+
+function logLevel(env: Environment): LogLevel {
+  const value = text(env, "LOCKSTEP_LOG_LEVEL") ?? "info";
+  const level = LOG_LEVELS.find((known) => known === value);
+  if (level === undefined)
+    throw invalid("LOCKSTEP_LOG_LEVEL", "is not a level", `Use ${LOG_LEVELS.join(", ")}.`);
+  return level;
+}
+
+function onOff(env: Environment, name: string, fallback: boolean): boolean {
+  const value = text(env, name)?.toLowerCase();
+  if (value === undefined) return fallback;
+  if (["1", "true", "on", "yes"].includes(value)) return true;
+  if (["0", "false", "off", "no"].includes(value)) return false;
+  throw invalid(name, "is neither on nor off", "Use on or off.");
+}
+
+function wholeNumber(
+  env: Environment,
+  name: string,
+  { fallback, min, max }: { readonly fallback: number; readonly min: number; readonly max: number },
+): number {
+  const value = text(env, name);
+  if (value === null) return fallback;
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw invalid(name, "is out of range", `Use a whole number from ${min} to ${max}.`);
+}
+
+function invalid(name: string, state: string, remedy: string): LockstepError {
+  return new LockstepError("SETTING_INVALID", `Cannot start: ${name} ${state}.`, {
+    details: { setting: name },
+    hint: remedy,
+  });
+}

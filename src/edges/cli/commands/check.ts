@@ -1,0 +1,61 @@
+/** `lockstep check`: asks the places now. Exits with 3 when something differs, with 4 when it cannot tell. */
+import type { CheckAnswer } from "../../../protocol/api-views.ts";
+import type { CommandFunction } from "../cli.ts";
+import { stateTone } from "../show/binding-table.ts";
+
+export interface CheckOptions {
+  readonly environment?: string;
+  readonly target?: string;
+}
+
+const EXIT_DRIFT = 3;
+const EXIT_CANNOT_TELL = 4;
+
+export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, { environment, target }) => {
+  const api = await cli.api();
+  const answer = await api.call("check", {
+    body: {
+      ...(environment === undefined ? {} : { environment }),
+      ...(target === undefined ? {} : { target }),
+    },
+  });
+  cli.output.answer(answer, () => {
+    cli.output.table(
+      [
+        { header: "target", cell: (line) => line.target },
+        { header: "secret", cell: (line) => line.secret },
+        { header: "key", cell: (line) => line.key },
+        { header: "state", cell: (line) => line.state, tone: (line) => stateTone(line.state) },
+        { header: "reason", cell: (line) => line.reason ?? "" },
+      ],
+      answer.targets.flatMap(toLines),
+    );
+  });
+  return exitCode(answer);
+};
+
+type CheckedTarget = CheckAnswer["targets"][number];
+
+interface CheckLine {
+  readonly target: string;
+  readonly secret: string;
+  readonly key: string;
+  readonly state: CheckedTarget["bindings"][number]["state"];
+  readonly reason: string | null;
+}
+
+function toLines({ target, error, bindings }: CheckedTarget): readonly CheckLine[] {
+  if (error !== null) {
+    const reason = `${error.message} ${error.hint}`;
+    return [{ target, secret: "–", key: "–", state: "unreadable", reason }];
+  }
+  return bindings.map((binding) => ({ target, ...binding }));
+}
+
+/** What surely differs weighs more than what could not be seen. */
+function exitCode({ targets }: CheckAnswer): number {
+  const states = targets.flatMap(({ bindings }) => bindings.map(({ state }) => state));
+  if (states.some((state) => state !== "in-sync" && state !== "unreadable")) return EXIT_DRIFT;
+  const blind = targets.some(({ error }) => error !== null) || states.includes("unreadable");
+  return blind ? EXIT_CANNOT_TELL : 0;
+}

@@ -1,0 +1,45 @@
+/** `lockstep status`: the matrix of secrets and targets, from what is recorded. */
+import type { SecretStatus } from "../../../protocol/api-views.ts";
+import type { Cli, CommandFunction } from "../cli.ts";
+import { type BindingLine, bindingColumns } from "../show/binding-table.ts";
+
+export interface StatusOptions {
+  readonly environment?: string;
+}
+
+export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, { environment }) => {
+  const api = await cli.api();
+  const answer = await api.call("getStatus", { query: environment === undefined ? {} : { environment } });
+  cli.output.answer(answer, () => show(cli, answer.secrets));
+  return 0;
+};
+
+function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
+  const environments = [...new Set(secrets.map((secret) => secret.environment))];
+  if (environments.length === 0)
+    output.line("There are no secrets yet. `lockstep apply` reads lockstep.yaml.");
+  for (const environment of environments) {
+    const inIt = secrets.filter((secret) => secret.environment === environment);
+    if (environments.length > 1) output.line(`${environment}:`);
+    const lines = inIt.flatMap(toLines);
+    if (lines.length > 0) output.table(bindingColumns(new Date(), { withSecret: true }), lines);
+    for (const secret of inIt.filter(({ bindings }) => bindings.length === 0)) {
+      output.line(
+        `${secret.name}: ${secret.current === null ? "no value" : `v${secret.current}`}, bound nowhere`,
+      );
+    }
+    output.line(summary(lines));
+  }
+}
+
+function toLines(secret: SecretStatus): BindingLine[] {
+  return secret.bindings.map((binding) => ({ ...binding, secret: secret.name, current: secret.current }));
+}
+
+function summary(lines: readonly BindingLine[]): string {
+  const wrong = lines.filter(({ state }) => state !== "in-sync");
+  if (wrong.length === 0) return `All ${lines.length} bindings are in sync, as far as was seen.`;
+  const named = wrong.slice(0, 3).map((line) => `${line.secret} at ${line.target} is ${line.state}`);
+  const more = wrong.length > named.length ? `, and ${wrong.length - named.length} more` : "";
+  return `${wrong.length} of ${lines.length} bindings: ${named.join(", ")}${more}.`;
+}

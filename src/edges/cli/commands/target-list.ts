@@ -1,0 +1,30 @@
+/** `lockstep target list`: the places, and what is owed there. */
+import type { TargetView } from "../../../protocol/api-views.ts";
+import type { CommandFunction } from "../cli.ts";
+
+export const run: CommandFunction<[], { readonly environment?: string }> = async (
+  cli,
+  _parameters,
+  options,
+) => {
+  const api = await cli.api();
+  const answer = await api.call("listTargets", {
+    query: options.environment === undefined ? {} : { environment: options.environment },
+  });
+  cli.output.answer(answer, () =>
+    cli.output.table<TargetView>(
+      [
+        { header: "target", cell: (target) => target.name },
+        { header: "environment", cell: (target) => target.environment },
+        { header: "kind", cell: (target) => target.kind },
+        { header: "bindings", cell: (target) => String(target.bindings) },
+        { header: "state", cell: (target) => target.state, tone: (target) => TONES[target.state] },
+        { header: "error", cell: ({ error }) => (error === null ? "" : `${error.code}: ${error.message}`) },
+      ],
+      answer.targets,
+    ),
+  );
+  return 0;
+};
+
+const TONES = { settled: "good", owed: "warn", "gave-up": "bad" } as const;

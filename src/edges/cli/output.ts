@@ -1,0 +1,127 @@
+/**
+ * The only one who speaks to stdout, stderr and the terminal.
+ *
+ * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document;
+ * colours appear on a terminal alone; text from elsewhere cannot steer the terminal; a closed pipe (`| head`) ends
+ * quietly. Leaves to others: what to say.
+ */
+import type { LockstepError } from "../../core/errors.ts";
+import { visibleLine, visibleText } from "../../lib/visible-text.ts";
+import { renderTable, type TableColumn } from "./table.ts";
+
+export type Tone = "good" | "warn" | "bad" | "dim" | "bold";
+
+const ANSI: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", bold: "1" };
+
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly #streams: Streams;
+  readonly #noColor: boolean;
+  #progressLines = 0;
+  #lastProgress: readonly string[] = [];
+
+  constructor(streams: Streams, options: { readonly json: boolean; readonly noColor: boolean }) {
+    this.#streams = streams;
+    this.json = options.json;
+    this.#noColor = options.noColor;
+  }
+
+  /** Prints the document with --json, otherwise what `show` prints. */
+  answer(document: unknown, show: () => void): void {
+    if (this.json) this.#streams.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    else show();
+  }
+
+  line(text = ""): void {
+    this.#streams.stdout.write(`${visibleText(text)}\n`);
+  }
+
+  /** Exactly these characters: a revealed value. A terminal gets a line break after it. */
+  raw(text: string): void {
+    this.#streams.stdout.write(this.#streams.stdout.isTTY && !text.endsWith("\n") ? `${text}\n` : text);
+  }
+
+  table<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): void {
+    const { isTTY, columns: width } = this.#streams.stdout;
+    const lines = renderTable(columns, rows, {
+      maxWidth: isTTY ? (width ?? 80) : null,
+      paint: (tone, text) => this.#paint(this.#streams.stdout, tone, text),
+    });
+    for (const line of lines) this.#streams.stdout.write(`${line}\n`);
+  }
+
+  /** A remark for the person; never part of the answer. */
+  note(text: string): void {
+    this.#endProgress();
+    this.#streams.stderr.write(`${visibleText(text)}\n`);
+  }
+
+  /** The present state of something that takes a while: redrawn on a terminal, otherwise each changed line once. */
+  progress(lines: readonly string[]): void {
+    const shown = lines.map((line) => visibleLine(line));
+    const { stderr } = this.#streams;
+    if (!stderr.isTTY) {
+      for (const line of shown) {
+        if (!this.#lastProgress.includes(line)) stderr.write(`${line}\n`);
+      }
+      this.#lastProgress = shown;
+      return;
+    }
+    const width = stderr.columns ?? 80;
+    const up = this.#progressLines > 0 ? `\u001b[${this.#progressLines}A` : "";
+    stderr.write(`${up}${shown.map((line) => `\u001b[2K${line.slice(0, width - 1)}\n`).join("")}\u001b[0J`);
+    this.#progressLines = shown.length;
+  }
+
+  error(error: LockstepError): void {
+    this.#endProgress();
+    const { stderr } = this.#streams;
+    if (this.json) {
+      stderr.write(`${JSON.stringify(problemOf(error), null, 2)}\n`);
+      return;
+    }
+    stderr.write(`${this.#paint(stderr, "bad", `error ${error.code}:`)} ${visibleText(error.message)}\n`);
+    stderr.write(`${this.#paint(stderr, "bold", "fix:")} ${visibleText(error.hint)}\n`);
+  }
+
+  /** True when a person sits at both ends, so that a question can be asked. */
+  get interactive(): boolean {
+    return process.stdin.isTTY === true && this.#streams.stderr.isTTY === true;
+  }
+
+  #endProgress(): void {
+    this.#progressLines = 0;
+    this.#lastProgress = [];
+  }
+
+  #paint(stream: NodeJS.WriteStream, tone: Tone, text: string): string {
+    return stream.isTTY && !this.#noColor ? `\u001b[${ANSI[tone]}m${text}\u001b[0m` : text;
+  }
+}
+
+/** The same words as the API's problem documents. */
+function problemOf(error: LockstepError) {
+  return {
+    type: `urn:lockstep:error:${error.code}`,
+    title: error.code,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    hint: error.hint,
+    details: error.details,
+  };
+}
+
+/** A reader that goes away (`| head`) is not a failure. Other write failures end the process with 1. */
+export function survivePipes(streams: Streams): void {
+  for (const stream of [streams.stdout, streams.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      process.exit(error.code === "EPIPE" ? (process.exitCode ?? 0) : 1);
+    });
+  }
+}

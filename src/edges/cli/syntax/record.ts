@@ -1,0 +1,29 @@
+/** history, audit. */
+import type { Command } from "commander";
+import type { Attach } from "../cli.ts";
+import { environmentOption, examples, limitOption } from "./options.ts";
+
+export function attachRecord(program: Command, attach: Attach): void {
+  attach(
+    program
+      .command("history")
+      .description("what was pushed where, by whom, with what outcome")
+      .addOption(environmentOption())
+      .option("--target <name>", "only to this target")
+      .option("--secret <name>", "only of this secret")
+      .addOption(limitOption(20))
+      .addHelpText("after", examples("lockstep history", "lockstep history --target api --limit 5 --json")),
+    () => import("../commands/history.ts"),
+  );
+  const audit = program.command("audit").description("who did what, when");
+  attach(
+    audit
+      .command("list")
+      .description("audit entries, newest first")
+      .option("--subject <name>", "only about this secret, target or token")
+      .option("--before <instant>", "only older than this, for example 2030-01-31T12:00:00Z")
+      .addOption(limitOption(50))
+      .addHelpText("after", examples("lockstep audit list --subject INTERNAL_AUTH_SECRET")),
+    () => import("../commands/audit-list.ts"),
+  );
+}

@@ -1,0 +1,29 @@
+/** status, check, target. */
+import type { Command } from "commander";
+import type { Attach } from "../cli.ts";
+import { environmentOption, examples } from "./options.ts";
+
+export function attachTruth(program: Command, attach: Attach): void {
+  attach(
+    program
+      .command("status")
+      .description("which version stands where, in which state, with which evidence")
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep status", "lockstep status --environment production --json")),
+    () => import("../commands/status.ts"),
+  );
+  attach(
+    program
+      .command("check")
+      .description("ask the places now; exits with 3 when something differs, with 4 when it cannot tell")
+      .addOption(environmentOption())
+      .option("--target <name>", "only this target")
+      .addHelpText("after", examples("lockstep check", "lockstep check --target api || page-somebody")),
+    () => import("../commands/check.ts"),
+  );
+  const target = program.command("target").description("the places that hold secrets");
+  attach(
+    target.command("list").description("the places, and what is owed there").addOption(environmentOption()),
+    () => import("../commands/target-list.ts"),
+  );
+}

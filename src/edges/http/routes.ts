@@ -1,0 +1,80 @@
+/**
+ * Turns the table of operations into routes: checks parameters, query and body against their schemas, asks for the
+ * permission, calls the handler. A handler per operation is demanded by the type; a route without an operation is
+ * impossible.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { z } from "zod";
+import type { AppContext } from "../../app/context.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
+import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
+import { type Caller, type Doorkeeper, identify } from "./caller.ts";
+import { runOnce } from "./idempotency.ts";
+
+export interface HandlerContext {
+  readonly context: AppContext;
+  readonly caller: Caller;
+  /** Aborts when the caller goes away or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+export type Handlers = {
+  readonly [Id in OperationId]: (
+    call: CheckedCall<Operations[Id]>,
+    handler: HandlerContext,
+  ) => Promise<z.input<Operations[Id]["answer"]>>;
+};
+
+interface RouteSurroundings {
+  readonly context: AppContext;
+  readonly doorkeeper: Doorkeeper;
+  readonly handlers: Handlers;
+  readonly closing: AbortSignal;
+}
+
+export function registerOperations(app: FastifyInstance, surroundings: RouteSurroundings): void {
+  for (const id of Object.keys(OPERATIONS) as OperationId[]) {
+    const operation: Operation = OPERATIONS[id];
+    app.route({
+      method: operation.method,
+      url: `${API_PREFIX}${operation.path}`,
+      handler: async (request, reply) => answer(id, operation, { request, reply, ...surroundings }),
+    });
+  }
+}
+
+async function answer(
+  id: OperationId,
+  operation: Operation,
+  { request, reply, ...surroundings }: RouteSurroundings & { request: FastifyRequest; reply: FastifyReply },
+): Promise<unknown> {
+  const { context, doorkeeper, closing } = surroundings;
+  const caller = await identify(request, doorkeeper);
+  if (operation.permission !== null) doorkeeper.assertMay(caller, operation.permission);
+  const call = {
+    params: check(operation.params, request.params, "path"),
+    query: check(operation.query, request.query, "query"),
+    body: operation.body === null ? undefined : check(operation.body, request.body ?? {}, "body"),
+  };
+  const gone = new AbortController();
+  reply.raw.once("close", () => gone.abort());
+  const handler: HandlerContext = { context, caller, signal: AbortSignal.any([gone.signal, closing]) };
+  // The table's type pairs each id with its own call; only the loop over it cannot see that.
+  const run = surroundings.handlers[id] as (call: unknown, handler: HandlerContext) => Promise<unknown>;
+  if (operation.method === "GET") return run(call, handler);
+  return runOnce(request, operation, { context, caller }, () => run(call, handler));
+}
+
+function check(schema: z.ZodType, input: unknown, where: "path" | "query" | "body"): unknown {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => ({
+    path: issue.path.map(String),
+    message: issue.message,
+  }));
+  const named = problems.map(({ path, message }) => `${path.join(".") || where}: ${message}`).slice(0, 5);
+  throw new LockstepError("INPUT_INVALID", `Cannot read the request's ${where}: ${named.join("; ")}.`, {
+    details: { where, problems },
+  });
+}

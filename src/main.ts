@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+/** The entry: closes what a debugger or a foreign variable could open, then hands over to the command line. */
+import { readFileSync } from "node:fs";
+import { runCommandLine } from "./edges/cli/run.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+process.exitCode = await runCommandLine({
+  argv: process.argv.slice(2),
+  version,
+  streams: process,
+});

@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { violations } from "./arrows.ts";
+import { filesBelow, importsOf, sourceOf } from "./imports.ts";
+
+const files = filesBelow("src");
+
+describe("the tree", () => {
+  test("has no import against the arrows", () => {
+    const found = files.flatMap((file) => importsOf(file).flatMap(violations));
+    expect(found).toEqual([]);
+  });
+
+  test("reads the environment in config.ts alone", () => {
+    // hardening.ts deletes variables before anything else can read them; that is its purpose.
+    const allowed = ["src/config.ts", "src/adapters/telemetry/hardening.ts"];
+    const readers = files.filter(
+      (file) => !allowed.includes(file) && /\bprocess\.env\b/.test(sourceOf(file)),
+    );
+    expect(readers).toEqual([]);
+  });
+
+  test("has no file beyond 300 lines", () => {
+    const long = files.filter((file) => sourceOf(file).split("\n").length > 301);
+    expect(long).toEqual([]);
+  });
+});
+
+describe("the guard itself", () => {
+  test.each([
+    ["src/core/plan/x.ts", 'import { y } from "../../adapters/store/store.ts";'],
+    ["src/core/x.ts", 'import { readFile } from "node:fs/promises";'],
+    ["src/app/x.ts", 'import type { Pool } from "pg";'],
+    ["src/app/x.ts", 'export { y } from "../edges/cli/run.ts";'],
+    ["src/adapters/targets/railway/x.ts", 'import { y } from "../ssh/client.ts";'],
+    ["src/adapters/queue/x.ts", 'import {\n  y,\n} from "../store/pool.ts";'],
+    ["src/edges/http/x.ts", 'const y = await import("../../adapters/store/store.ts");'],
+    ["src/edges/cli/x.ts", 'import { y } from "../../app/views/status.ts";'],
+    ["src/protocol/x.ts", 'import "../core/errors.ts";'],
+    ["src/lib/x.ts", 'import type { y } from "../protocol/api.ts";'],
+  ])("finds the forbidden import of %s", (file, source) => {
+    expect(importsOf(file, source).flatMap(violations)).toHaveLength(1);
+  });
+
+  test("lets the stair from targets to hosts and placements stand", () => {
+    const source =
+      'import { x } from "../../placements/files.ts";\nimport { y } from "../../hosts/ssh/host.ts";';
+    expect(importsOf("src/adapters/targets/ssh/target.ts", source).flatMap(violations)).toEqual([]);
+  });
+});

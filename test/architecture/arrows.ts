@@ -1,0 +1,102 @@
+/** Which way imports may point, and why the others are banned. */
+import type { Import } from "./imports.ts";
+
+interface Ban {
+  readonly from: RegExp;
+  readonly to: RegExp;
+  /** Imports that the ban does not mean. */
+  readonly except?: (found: Import) => boolean;
+  readonly reason: string;
+}
+
+const folderOf = (path: string, depth: number): string => path.split("/").slice(0, depth).join("/");
+
+/** `targets` are written once above `hosts` and `placements`: the one stair between adapters. */
+function isStair({ from, to }: Import): boolean {
+  const upper = ["src/adapters/targets/", "src/adapters/placements/"].some((folder) =>
+    from.startsWith(folder),
+  );
+  return upper && ["src/adapters/placements/", "src/adapters/hosts/"].some((folder) => to.startsWith(folder));
+}
+
+export const BANS: readonly Ban[] = [
+  {
+    from: /^src\/core\//,
+    to: /^src\/(?!core\/|lib\/|protocol\/)/,
+    reason: "core is what Lockstep knows; it must stay true whatever stands around it",
+  },
+  {
+    from: /^src\/core\//,
+    to: /^(?:node:(?!util$|crypto$)|pg$|kysely$|bullmq$|ioredis$|fastify$|pino$|ssh2$|commander$|graphql)/,
+    reason: "core is pure: no I/O, so that every rule in it can be tested without a world",
+  },
+  {
+    from: /^src\/app\//,
+    to: /^src\/(?:adapters|edges|compose\.ts|config\.ts|main\.ts)/,
+    reason: "use cases speak to ports; which implementation answers is compose.ts's choice",
+  },
+  {
+    from: /^src\/app\//,
+    to: /^(?:pg|kysely|bullmq|ioredis|fastify|ssh2|commander|graphql|graphql-request)$/,
+    reason: "a use case that knows a library cannot be run on another",
+  },
+  {
+    from: /^src\/adapters\//,
+    to: /^src\/(?:app|edges|compose\.ts|config\.ts|main\.ts)/,
+    reason: "an adapter serves a port and decides nothing; what it needs is handed to it",
+  },
+  {
+    from: /^src\/adapters\//,
+    to: /^src\/adapters\//,
+    except: (found) => folderOf(found.from, 3) === folderOf(found.to, 3) || isStair(found),
+    reason: "adapters do not know each other, so that one can be replaced without reading the others",
+  },
+  {
+    from: /^src\/adapters\/targets\//,
+    to: /^src\/adapters\/targets\//,
+    except: (found) => folderOf(found.from, 4) === folderOf(found.to, 4),
+    reason: "kinds of targets do not know each other",
+  },
+  {
+    from: /^src\/edges\//,
+    to: /^src\/(?:adapters|compose\.ts|main\.ts)/,
+    reason: "edges call use cases; an edge that reaches an adapter goes around every rule between",
+  },
+  {
+    from: /^src\/edges\//,
+    to: /^src\/edges\//,
+    except: (found) => folderOf(found.from, 3) === folderOf(found.to, 3),
+    reason: "edges are ways in, independent of each other",
+  },
+  {
+    from: /^src\/edges\/cli\//,
+    to: /^src\/app\//,
+    reason: "the command line speaks HTTP, so that it can do nothing that its token may not",
+  },
+  {
+    from: /^src\/(?:lib|protocol|sdk)\//,
+    to: /^src\/(?!lib\/|protocol\/)/,
+    reason: "everybody may import these, agents and applications too; they bring nothing of ours along",
+  },
+  {
+    from: /^src\/(?:lib|sdk)\//,
+    to: /^src\/protocol\//,
+    reason: "lib and sdk stand below the protocol",
+  },
+  {
+    from: /^src\/(?!main\.ts)/,
+    to: /^src\/compose\.ts/,
+    reason: "only main.ts starts processes; whoever imports compose.ts knows everyone",
+  },
+  {
+    from: /^src\//,
+    to: /^(?:test\/|vitest|fast-check|tsx|typescript)/,
+    reason: "what ships does not need what tests it",
+  },
+];
+
+export function violations(found: Import): readonly string[] {
+  return BANS.filter(
+    ({ from, to, except }) => from.test(found.from) && to.test(found.to) && except?.(found) !== true,
+  ).map(({ reason }) => `${found.from} imports ${found.to}: ${reason}`);
+}

@@ -1,0 +1,171 @@
+/** What a page in the operator's browser, a slow peer and a curious one meet. */
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HttpServer } from "../../src/edges/http/server.ts";
+import { useDatabase } from "../support/database.ts";
+import { ask, testServer, VIEWER } from "../support/http-kit.ts";
+import { createLoopKit } from "../support/loop-kit.ts";
+
+const getDatabase = useDatabase();
+let server: HttpServer;
+let port: number;
+
+beforeAll(async () => {
+  const { context } = createLoopKit(getDatabase());
+  server = testServer(context, {
+    settings: { listenAddress: "127.0.0.1", allowedHosts: ["lockstep.example.com", "10.0.0.5:9000"] },
+    requestTimeoutMs: 500,
+  });
+  port = (await server.listen(0)).port;
+});
+afterAll(() => server.close());
+
+describe("the Host header", () => {
+  test.each([
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    "lockstep.example.com",
+    "lockstep.example.com:8443",
+    "10.0.0.5:9000",
+  ])("may be %s", async (host) => {
+    expect((await ask(server, "/api/v1/status", { headers: { host } })).status).toBe(200);
+  });
+
+  test("may be loopback with our port", async () => {
+    const { status } = await ask(server, "/api/v1/status", { headers: { host: `127.0.0.1:${port}` } });
+    expect(status).toBe(200);
+  });
+
+  test.each([
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1:1",
+    "10.0.0.5",
+    "",
+    "lockstep.example.com.evil.example",
+  ])("is refused with 421 when it is %j", async (host) => {
+    const answer = await ask(server, "/api/v1/status", { headers: { host } });
+    expect(answer.status).toBe(421);
+    expect(answer.json()).toMatchObject({ code: "HOST_NOT_ALLOWED" });
+  });
+});
+
+describe("an Origin", () => {
+  test.each(["https://evil.example", "http://localhost:1", "null"])("of %s is refused", async (origin) => {
+    const answer = await ask(server, "/api/v1/status", { headers: { origin } });
+    expect(answer.status).toBe(403);
+    expect(answer.json()).toMatchObject({ code: "ORIGIN_NOT_ALLOWED" });
+    expect(answer.headers).not.toHaveProperty("access-control-allow-origin");
+  });
+
+  test("of our own is fine", async () => {
+    const { status } = await ask(server, "/api/v1/status", { headers: { origin: "http://localhost" } });
+    expect(status).toBe(200);
+  });
+
+  test("that a browser hides behind fetch metadata is refused too", async () => {
+    const { status } = await ask(server, "/api/v1/status", { headers: { "sec-fetch-site": "cross-site" } });
+    expect(status).toBe(403);
+  });
+});
+
+describe("a write", () => {
+  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])(
+    "with content type %j is refused with 415",
+    async (type) => {
+      const answer = await ask(server, "/api/v1/check", {
+        method: "POST",
+        body: "{}",
+        headers: { "content-type": type },
+      });
+      expect(answer.status).toBe(415);
+      expect(answer.json()).toMatchObject({ code: "CONTENT_TYPE_NOT_ALLOWED" });
+    },
+  );
+
+  test("that is too large is refused with 413", async () => {
+    const answer = await ask(server, "/api/v1/check", {
+      method: "POST",
+      body: { target: "x".repeat(2 ** 20) },
+    });
+    expect(answer.status).toBe(413);
+    expect(answer.json()).toMatchObject({ code: "BODY_TOO_LARGE" });
+  });
+
+  test("that is not JSON is refused without quoting it", async () => {
+    const answer = await ask(server, "/api/v1/check", { method: "POST", body: '{"canary-value' });
+    expect(answer.status).toBe(422);
+    expect(answer.text).not.toContain("canary");
+  });
+
+  test("with an unknown field is refused, so that a typing error does not widen what is meant", async () => {
+    const answer = await ask(server, "/api/v1/check", { method: "POST", body: { targets: "api" } });
+    expect(answer.json()).toMatchObject({ code: "INPUT_INVALID", details: { where: "body" } });
+  });
+});
+
+describe("a token", () => {
+  test.each([null, "lsk_unknown_0123456789", "short"])("that is %j is refused", async (token) => {
+    const answer = await ask(server, "/api/v1/status", { token });
+    expect(answer.status).toBe(401);
+    expect(answer.json()).toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+
+  test("without the permission is refused with its name", async () => {
+    const answer = await ask(server, "/api/v1/audit", { token: VIEWER });
+    expect(answer.status).toBe(403);
+    expect(answer.json()).toMatchObject({ code: "FORBIDDEN", detail: expect.stringContaining("audit.read") });
+  });
+});
+
+test("every answer forbids framing, sniffing and caching", async () => {
+  for (const url of ["/api/v1/status", "/nowhere", "/healthz", "/api/v1/%zz"]) {
+    const { headers } = await ask(server, url);
+    expect(headers).toMatchObject({
+      "cache-control": "no-store",
+      "content-security-policy": expect.stringContaining("default-src 'none'"),
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+    });
+  }
+});
+
+test("an unknown address is a problem document", async () => {
+  const answer = await ask(server, "/api/v1/nowhere");
+  expect(answer.status).toBe(404);
+  expect(answer.headers["content-type"]).toContain("application/problem+json");
+});
+
+test("health is answered under any name, and readiness asks the store", async () => {
+  for (const url of ["/healthz", "/readyz"]) {
+    const answer = await ask(server, url, { token: null, headers: { host: "10.1.2.3:7420" } });
+    expect(answer).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+  }
+});
+
+test("a body that does not arrive in time ends the connection", async () => {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(
+    `POST /api/v1/check HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{`,
+  );
+  expect(await text(socket)).toMatch(/^(?:HTTP\/1\.1 408 |$)/);
+});
+
+describe("/metrics", () => {
+  test("answers loopback without a token, and counts requests by route", async () => {
+    const answer = await ask(server, "/metrics", { token: null });
+    expect(answer.status).toBe(200);
+    expect(answer.text).toMatch(/lockstep_targets_owed \d+/);
+    expect(answer.text).toContain(
+      'lockstep_http_requests_total{method="GET",route="/api/v1/status",status="200"}',
+    );
+  });
+
+  test("asks who stands behind a proxy for a token", async () => {
+    const headers = { "x-forwarded-for": "203.0.113.9" };
+    expect((await ask(server, "/metrics", { token: null, headers })).status).toBe(401);
+    expect((await ask(server, "/metrics", { token: VIEWER, headers })).status).toBe(200);
+  });
+});
