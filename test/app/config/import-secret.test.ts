@@ -1,0 +1,147 @@
+import { beforeEach, expect, it } from "vitest";
+import { assertAdopted } from "../../../src/app/config/adoption.ts";
+import { applyConfig } from "../../../src/app/config/apply-config.ts";
+import { importSecret } from "../../../src/app/config/import-secret.ts";
+import { planConfig } from "../../../src/app/config/plan-config.ts";
+import type { Choice } from "../../../src/core/adoption/group-places.ts";
+import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { describeOnEachStore } from "../../support/database.ts";
+import { TESTER } from "../../support/loop-kit.ts";
+
+describeOnEachStore("adopting what is in use", (getDatabase) => {
+  let kit: ConfigKit;
+
+  beforeEach(async () => {
+    kit = createConfigKit(getDatabase());
+    await kit.loop.reset();
+  });
+
+  const name = { environment: "production", name: "A" };
+  const config = () =>
+    kit.config({
+      secrets: {
+        A: [
+          { target: "api", role: "verifier" },
+          { target: "vps", role: "caller" },
+          { target: "worker", role: "caller", template: "Bearer {{value}}" },
+          { target: "fresh", role: "caller" },
+        ],
+      },
+      targets: { api: {}, vps: {}, worker: {}, fresh: {} },
+    });
+  const hold = (values: Readonly<Record<string, string>>) => {
+    for (const [place, value] of Object.entries(values)) kit.place(place).values.set("A", value);
+  };
+  const take = (from: Choice) => importSecret(kit.context, TESTER, { ...name, from });
+  const settle = () => kit.loop.drain(kit.context);
+
+  it("shows places in groups of equal values, with counts and roles, and without values", async () => {
+    hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
+    const plan = await planConfig(kit.context, TESTER, { config: config() });
+    expect(plan.adoption).toEqual([
+      {
+        environment: "production",
+        secret: "A",
+        groups: [
+          {
+            label: "A",
+            places: [
+              { target: "api", key: "A", role: "verifier" },
+              { target: "worker", key: "A", role: "caller" },
+            ],
+          },
+          { label: "B", places: [{ target: "vps", key: "A", role: "caller" }] },
+        ],
+        next: "lockstep import A --from TARGET",
+      },
+    ]);
+    expect(plan.places.map(({ target, place }) => [target, place.state])).toEqual([
+      ["api", "value"],
+      ["vps", "value"],
+      ["worker", "value"],
+      ["fresh", "absent"],
+    ]);
+    expect(JSON.stringify(plan)).not.toMatch(/in use|stale/);
+  });
+
+  it("lets nothing win by default when places disagree", async () => {
+    hold({ api: "in use", vps: "stale" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    await expect(take({ by: "agreement" })).rejects.toMatchObject({ code: "NOT_ADOPTED" });
+    await expect(take({ by: "majority" })).rejects.toMatchObject({ code: "NOT_ADOPTED" });
+    await expect(assertAdopted(kit.context, TESTER, name)).rejects.toMatchObject({ code: "NOT_ADOPTED" });
+    expect(await kit.loop.rows("select 1 from secret_version")).toEqual([]);
+  });
+
+  it("adopts equal places without a write, and repairs the others from the chosen one", async () => {
+    hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    const imported = await take({ by: "target", target: "api", environment: "production" });
+    expect(imported.adopted.map(({ target }) => target)).toEqual(["api", "worker"]);
+    expect(imported.corrected.map(({ target }) => target)).toEqual(["vps", "fresh"]);
+    await settle();
+    expect(kit.place("api").writes).toEqual([]);
+    expect(kit.place("worker").writes).toEqual([]);
+    expect(kit.place("vps").values.get("A")).toBe("in use");
+    expect(kit.place("fresh").values.get("A")).toBe("in use");
+    // The loser is an older version, so it is recognised wherever it turns up again.
+    expect(await kit.loop.rows("select version, state from secret_version order by version")).toEqual([
+      { version: 1, state: "retired" },
+      { version: 2, state: "current" },
+    ]);
+    kit.place("vps").values.set("A", "stale");
+    const plan = await planConfig(kit.context, TESTER, { config: config() });
+    expect(plan.hasChanges).toBe(false);
+    expect(plan.places.find(({ target }) => target === "vps")?.place).toEqual({
+      state: "drifted",
+      now: "older",
+    });
+  });
+
+  it("takes what most places hold when told, unless what cannot be read could be more", async () => {
+    hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    kit.away.add("fresh");
+    await expect(take({ by: "majority" })).rejects.toMatchObject({ code: "NOT_ADOPTED" });
+    kit.away.clear();
+    await take({ by: "majority" });
+    await settle();
+    expect(kit.place("vps").values.get("A")).toBe("in use");
+  });
+
+  it("adopts by agreement when every place holds the same", async () => {
+    hold({ api: "in use", worker: "Bearer in use" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    const imported = await take({ by: "agreement" });
+    expect(imported.version).toBe(1);
+    await expect(assertAdopted(kit.context, TESTER, name)).resolves.toBeUndefined();
+  });
+
+  it("changes nothing when it is repeated", async () => {
+    hold({ api: "in use", vps: "stale" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    const from = { by: "target", target: "api", environment: "production" } as const;
+    await take(from);
+    await settle();
+    expect(await take(from)).toMatchObject({ version: 2, rolloutId: null });
+    await settle();
+    expect(kit.place("vps").writes).toHaveLength(1);
+    expect(await kit.loop.rows("select 1 from secret_version")).toHaveLength(2);
+  });
+
+  it("names why a chosen place cannot be imported from", async () => {
+    await applyConfig(kit.context, TESTER, { config: config() });
+    const from = (target: string) => take({ by: "target", target, environment: "production" });
+    await expect(from("api")).rejects.toMatchObject({
+      message: expect.stringContaining("nothing stands there"),
+    });
+    await expect(from("nowhere")).rejects.toMatchObject({
+      message: expect.stringContaining("not bound there"),
+    });
+    kit.away.add("api");
+    await expect(from("api")).rejects.toMatchObject({
+      message: expect.stringContaining("no answer from the place"),
+    });
+    await expect(take({ by: "agreement" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
