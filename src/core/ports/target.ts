@@ -173,8 +173,10 @@ export interface TargetKind {
   readonly kind: string;
 
   /**
-   * Parses untrusted configuration of this kind (the part of lockstep.yaml below the target's name) into what is
-   * stored openly and what is sealed. Throws CONFIG_INVALID with `details.path`.
+   * Parses untrusted configuration of this kind into what is stored openly and what is sealed. `raw` is everything
+   * below the target's name in lockstep.yaml, the kind's key included: `{ railway: {…} }`, or
+   * `{ ssh: {…}, files: […], activate: {…} }`. Credentials are null when none is given: a stored one then stays.
+   * Throws CONFIG_INVALID with `details.path`, a list of keys and indexes below the target's name.
    */
   parse(raw: unknown): { readonly config: JsonObject; readonly credentials: JsonObject | null };
 

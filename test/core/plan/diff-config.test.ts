@@ -188,6 +188,17 @@ describe("the difference between configuration and store", () => {
     );
   });
 
+  it("never deletes what it only claimed or adopted", () => {
+    fc.assert(
+      fc.property(desires(ENVIRONMENTS), desires(ENVIRONMENTS), (before, after) => {
+        const stored = applied(EMPTY, before, diffConfig(before, EMPTY, OPTIONS));
+        const adopted = { ...stored, owned: stored.owned.map((key) => ({ ...key, written: false })) };
+        const differences = diffConfig(after, adopted, { ...OPTIONS, prune: true });
+        expect(differences.filter(({ subject }) => subject === "key")).toEqual([]);
+      }),
+    );
+  });
+
   it("sees a new credential, and nothing else of it", () => {
     const desired: DesiredConfig = {
       environments: ["production"],

@@ -1,0 +1,74 @@
+import { beforeEach, expect, it } from "vitest";
+import { applyConfig } from "../../../src/app/config/apply-config.ts";
+import { planConfig } from "../../../src/app/config/plan-config.ts";
+import { introduceVersion } from "../../../src/app/introduce-version.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
+import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { describeOnEachStore } from "../../support/database.ts";
+import { TESTER } from "../../support/loop-kit.ts";
+
+describeOnEachStore("credentials of a configuration's targets", (getDatabase) => {
+  let kit: ConfigKit;
+
+  beforeEach(async () => {
+    kit = createConfigKit(getDatabase());
+    await kit.loop.reset();
+  });
+
+  const both = (...targets: string[]) => targets.map((target) => ({ target, role: "both" }));
+  const set = (name: string, value: string) =>
+    introduceVersion(kit.context, TESTER, {
+      environment: "production",
+      name,
+      fields: { value: SecretValue.of(value) },
+    });
+  const settle = () => kit.loop.drain(kit.context);
+
+  it("seals a credential with its destination, and does not take the stored one to another", async () => {
+    const at = (origin: string, token?: string) =>
+      kit.config({
+        secrets: { A: both("one") },
+        targets: { one: { origin, ...(token === undefined ? {} : { token }) } },
+      });
+    await applyConfig(kit.context, TESTER, { config: at("here", "canary-token") });
+    const rows = await kit.loop.rows<{ text: string }>(
+      "select row_to_json(t)::text || (select string_agg(row_to_json(a)::text, '') from audit_entry a) as text from target t",
+    );
+    expect(rows[0]?.text).not.toContain("canary-token");
+    expect(await planConfig(kit.context, TESTER, { config: at("here", "canary-token") })).toMatchObject({
+      hasChanges: false,
+    });
+
+    kit.opened.length = 0;
+    await planConfig(kit.context, TESTER, { config: at("here") });
+    expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "canary-token" }]);
+
+    kit.opened.length = 0;
+    const moved = await planConfig(kit.context, TESTER, { config: at("elsewhere") });
+    expect(kit.opened).toEqual([]);
+    expect(moved.problems.map(({ code }) => code)).toEqual(["DESTINATION_CHANGED"]);
+    expect(moved.places[0]?.place).toMatchObject({ state: "cannot-tell", code: "DESTINATION_CHANGED" });
+    await expect(applyConfig(kit.context, TESTER, { config: at("elsewhere") })).rejects.toMatchObject({
+      code: "DESTINATION_CHANGED",
+    });
+
+    await applyConfig(kit.context, TESTER, { config: at("elsewhere", "new-token") });
+    kit.opened.length = 0;
+    await planConfig(kit.context, TESTER, { config: at("elsewhere") });
+    expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "new-token" }]);
+  });
+
+  it("sees another credential for the same address, and gives the place another try", async () => {
+    const withToken = (token: string) =>
+      kit.config({ secrets: { A: both("one") }, targets: { one: { token } } });
+    await applyConfig(kit.context, TESTER, { config: withToken("old") });
+    await set("A", "first");
+    await settle();
+    const { plan, reconciling } = await applyConfig(kit.context, TESTER, { config: withToken("new") });
+    expect(plan.changes.map(({ text }) => text)).toEqual(["change target production/one (credential)"]);
+    expect(reconciling).toBe(1);
+    await settle();
+    expect(kit.opened.at(-1)?.credentials).toEqual({ token: "new" });
+    expect(kit.place("one").writes).toHaveLength(1);
+  });
+});
