@@ -72,7 +72,7 @@ async function makeCluster(
   log: number,
 ): Promise<string> {
   await removeUnfinished(directory);
-  const root = join(directory, `${UNFINISHED}${process.pid}`);
+  const root = join(directory, `${UNFINISHED}${process.pid}-${randomBytes(4).toString("hex")}`);
   const data = join(root, "data");
   const password = join(root, "password");
   await mkdir(root, { mode: 0o700 });
@@ -101,7 +101,7 @@ async function makeCluster(
   if (exitCode !== 0) {
     await rm(root, { recursive: true, force: true });
     throw new LockstepError("STORE_UNAVAILABLE", "Cannot make the embedded Postgres: initdb failed.", {
-      hint: "See postgres.log in the data directory.",
+      hint: "See postgres.log in the data directory. Its user needs a name (/etc/passwd), and the disk room.",
       details: { directory, exitCode },
     });
   }
@@ -114,8 +114,8 @@ async function makeCluster(
 async function removeUnfinished(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(UNFINISHED)) continue;
-    const pid = Number(name.slice(UNFINISHED.length));
-    if (pid !== process.pid && isAlive(pid)) continue;
+    const pid = Number.parseInt(name.slice(UNFINISHED.length), 10);
+    if (isAlive(pid)) continue;
     await rm(join(directory, name), { recursive: true, force: true });
   }
 }

@@ -11,12 +11,13 @@ import { CHILD_ENVIRONMENT, type RunAs } from "./run.ts";
 /**
  * fd 3 is the pipe, because a background command of sh reads /dev/null instead of stdin. Postgres must not hold it.
  * A shutdown that does not end in 20 s becomes an immediate one; Postgres then recovers from its log at the next start.
+ * The shell itself ignores signals: a service manager sends them to every process at once, while Node still works.
  */
 const SCRIPT = `
 exec 3<&0 </dev/null
 "$@" 3<&- &
 server=$!
-trap 'kill -INT "$server" 2>/dev/null' INT TERM HUP
+trap '' INT TERM HUP
 {
   read -r line <&3
   kill -INT "$server" 2>/dev/null
@@ -26,12 +27,9 @@ trap 'kill -INT "$server" 2>/dev/null' INT TERM HUP
 } &
 watcher=$!
 exec 3<&-
-while :; do
-  wait "$server"
-  status=$?
-  kill -0 "$server" 2>/dev/null || break
-done
-kill "$watcher" 2>/dev/null
+wait "$server"
+status=$?
+kill -KILL "$watcher" 2>/dev/null
 exit "$status"
 `;
 

@@ -26,9 +26,12 @@ export async function readPostmasterFile(dataDirectory: string): Promise<Postmas
   return { pid: Number(lines[0]), socketDirectory: lines[SOCKET_LINE]?.trim() ?? "", text };
 }
 
-/** Whether that process lives and is a postgres of this very directory. */
-export async function servesDirectory(pid: number, dataDirectory: string): Promise<boolean> {
-  if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return false;
+/** `serving`: it lives and is a postgres of this very directory. `other`: the pid is somebody else's by now. */
+export async function processState(
+  pid: number,
+  dataDirectory: string,
+): Promise<"serving" | "gone" | "other"> {
+  if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return "gone";
   const directory = await realpath(dataDirectory);
   if (process.platform === "linux") {
     // A postmaster works in its data directory.
@@ -36,10 +39,11 @@ export async function servesDirectory(pid: number, dataDirectory: string): Promi
       readFile(`/proc/${pid}/comm`, "utf8").catch(() => ""),
       readlink(`/proc/${pid}/cwd`).catch(() => ""),
     ]);
-    return program.trim() === "postgres" && cwd === directory;
+    return program.trim() === "postgres" && cwd === directory ? "serving" : "other";
   }
   const command = await commandLine(pid);
-  return command.includes("postgres") && (command.includes(directory) || command.includes(dataDirectory));
+  const named = command.includes(directory) || command.includes(dataDirectory);
+  return command.includes("postgres") && named ? "serving" : "other";
 }
 
 /**

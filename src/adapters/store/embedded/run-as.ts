@@ -6,11 +6,15 @@
  * nobody-with-capability  the same where `nobody` cannot enter a directory above the store's (/root is 0700):
  *                         the process keeps the one right to pass such directories
  *
+ * An ordinary user simply runs it; one whose id has no name (containers with arbitrary ids) gets one from a user
+ * namespace, because initdb insists on a name.
+ *
  * The capability is wider than the directory needs. Who could use it is who has taken over Postgres, which listens
  * on nothing but a private socket behind a password; without it Postgres would have to move out of the data
  * directory, away from the volume that the operator keeps.
  */
 import { chown, lstat, readdir } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { type RunAs, runProgram } from "./run.ts";
@@ -26,6 +30,7 @@ const USER_NAMESPACE: RunAs = {
   prefix: ["unshare", "--user", `--map-user=${NOBODY}`, `--map-group=${NOBODY}`, "--"],
   owner: ROOT_OWNER,
 };
+const NAMED_SELF: RunAs = { ...USER_NAMESPACE, owner: null };
 const PLAIN_NOBODY: RunAs = { kind: "nobody", prefix: [], uid: NOBODY, gid: NOBODY, owner: NOBODY_OWNER };
 /** Reading rights first; containers usually have only the wider one. */
 const CAPABILITIES = ["dac_read_search", "dac_override"] as const;
@@ -53,7 +58,10 @@ export type RunAsKind = RunAs["kind"];
  * way misbehaves). Throws UNSUPPORTED when root has no way down.
  */
 export async function chooseRunAs(directory: string, only?: readonly RunAsKind[]): Promise<RunAs> {
-  if (process.getuid?.() !== 0) return RUN_AS_SELF;
+  if (process.getuid?.() !== 0) {
+    if (hasName() || (await runProgram(NAMED_SELF, ["true"])) !== 0) return RUN_AS_SELF;
+    return NAMED_SELF;
+  }
   const allowed = (kind: RunAsKind): boolean => only === undefined || only.includes(kind);
 
   if (allowed("user-namespace") && (await runProgram(USER_NAMESPACE, ["true"])) === 0) {
@@ -61,7 +69,8 @@ export async function chooseRunAs(directory: string, only?: readonly RunAsKind[]
     return USER_NAMESPACE;
   }
   await giveTo(directory, NOBODY_OWNER);
-  const entersDirectory = ["test", "-x", directory];
+  // Entering itself: `test -x` asks the kernel in a way that leaves capabilities out.
+  const entersDirectory = ["/bin/sh", "-c", 'cd "$1"', "sh", directory];
   if (allowed("nobody") && (await runProgram(PLAIN_NOBODY, entersDirectory)) === 0) return PLAIN_NOBODY;
   if (allowed("nobody-with-capability")) {
     for (const capability of CAPABILITIES) {
@@ -77,6 +86,14 @@ export async function chooseRunAs(directory: string, only?: readonly RunAsKind[]
       details: { directory },
     },
   );
+}
+
+function hasName(): boolean {
+  try {
+    return userInfo().username !== "";
+  } catch {
+    return false;
+  }
 }
 
 /** Changes the owner of everything below, when the top shows that the way down is another one than last time. */

@@ -52,6 +52,14 @@ export async function removeSocketDirectory(path: string): Promise<void> {
   }
 }
 
+/**
+ * Postgres keeps a second pid file beside the socket and believes a reused pid there too. The directory is one
+ * server's alone, which the data directory's own lock sees to: this one may always go before a start.
+ */
+export async function removeSocketLock(directory: string): Promise<void> {
+  await rm(join(directory, `.s.PGSQL.${SOCKET_PORT}.lock`), { force: true });
+}
+
 /** The path is what Postgres will use, whichever name of the directory it was given. */
 function fits(directory: string): boolean {
   return Buffer.byteLength(join(directory, `.s.PGSQL.${SOCKET_PORT}`)) <= MAX_PATH_BYTES;

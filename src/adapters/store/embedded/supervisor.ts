@@ -65,7 +65,7 @@ export async function superviseServer(supervision: Supervision): Promise<Supervi
 
   const start = async (): Promise<Running> => {
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      await clearWay(cluster, connectionVia, log);
+      await clearWay(cluster, socketDirectory, connectionVia, log);
       const server = spawnGuarded(
         runAs,
         [supervision.binaries.postgres, ...serverArguments(cluster.dataDirectory, socketDirectory)],
@@ -103,6 +103,8 @@ export async function superviseServer(supervision: Supervision): Promise<Supervi
       const again = await startAgain();
       if (again === null) return;
       running = again;
+      // Asked to stop while it was coming up.
+      if (stopping) running.server.interrupt();
     }
   };
   const startAgain = async (): Promise<Running | null> => {
