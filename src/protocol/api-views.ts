@@ -72,7 +72,7 @@ export const rolloutSummary = z.object({
 });
 export type RolloutSummary = z.output<typeof rolloutSummary>;
 
-const rollout = rolloutSummary.extend({ bindings: z.array(boundStatus) });
+export const rollout = rolloutSummary.extend({ bindings: z.array(boundStatus) });
 export type RolloutView = z.output<typeof rollout>;
 
 const target = z.object({
@@ -111,7 +111,7 @@ export const VIEW_OPERATIONS = {
     method: "GET",
     path: "/status",
     summary: "Which version stands where, in which state, with which evidence, seen when.",
-    permission: "read",
+    permission: "status.read",
     query: inEnvironment,
     answer: status,
   }),
@@ -119,7 +119,7 @@ export const VIEW_OPERATIONS = {
     method: "POST",
     path: "/check",
     summary: "Looks at the places now, without writing, and says what stands there.",
-    permission: "check",
+    permission: "target.check",
     body: z.strictObject({ environment: name.exactOptional(), target: name.exactOptional() }),
     answer: checked,
   }),
@@ -127,7 +127,7 @@ export const VIEW_OPERATIONS = {
     method: "GET",
     path: "/history",
     summary: "The record of pushes, newest first.",
-    permission: "read",
+    permission: "history.read",
     query: z.strictObject({
       environment: name.exactOptional(),
       target: name.exactOptional(),
@@ -140,7 +140,7 @@ export const VIEW_OPERATIONS = {
     method: "GET",
     path: "/rollouts",
     summary: "Rollouts, newest first.",
-    permission: "read",
+    permission: "rollout.read",
     query: z.strictObject({
       environment: name.exactOptional(),
       secret: name.exactOptional(),
@@ -153,7 +153,7 @@ export const VIEW_OPERATIONS = {
     method: "GET",
     path: "/rollouts/:rollout",
     summary: "One rollout with its bindings.",
-    permission: "read",
+    permission: "rollout.read",
     params: z.strictObject({ rollout: id }),
     answer: rollout,
   }),
@@ -161,7 +161,7 @@ export const VIEW_OPERATIONS = {
     method: "GET",
     path: "/targets",
     summary: "The places, and what they still owe.",
-    permission: "read",
+    permission: "status.read",
     query: inEnvironment,
     answer: z.object({ targets: z.array(target) }),
   }),

@@ -1,7 +1,17 @@
 /** Every operation of `/api/v1`, by its operation id. A route without an entry here does not exist. */
+import { CONFIG_OPERATIONS } from "./api-config.ts";
+import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
+import { SECRET_OPERATIONS } from "./api-secrets.ts";
+import { TOKEN_OPERATIONS } from "./api-tokens.ts";
 import { VIEW_OPERATIONS } from "./api-views.ts";
 
-export const OPERATIONS = { ...VIEW_OPERATIONS } as const;
+export const OPERATIONS = {
+  ...VIEW_OPERATIONS,
+  ...ROLLOUT_OPERATIONS,
+  ...SECRET_OPERATIONS,
+  ...CONFIG_OPERATIONS,
+  ...TOKEN_OPERATIONS,
+} as const;
 
 export type Operations = typeof OPERATIONS;
 export type OperationId = keyof Operations;

@@ -2,24 +2,25 @@
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { HttpServer } from "../../src/edges/http/server.ts";
 import { useDatabase } from "../support/database.ts";
-import { ask, testServer, VIEWER } from "../support/http-kit.ts";
+import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit } from "../support/loop-kit.ts";
 
 const getDatabase = useDatabase();
-let server: HttpServer;
+let http: HttpKit;
+let viewer: string;
 let port: number;
 
 beforeAll(async () => {
   const { context } = createLoopKit(getDatabase());
-  server = testServer(context, {
+  http = await createHttpKit(context, {
     settings: { listenAddress: "127.0.0.1", allowedHosts: ["lockstep.example.com", "10.0.0.5:9000"] },
     requestTimeoutMs: 500,
   });
-  port = (await server.listen(0)).port;
+  port = (await http.server.listen(0)).port;
+  viewer = await http.token("viewer");
 });
-afterAll(() => server.close());
+afterAll(() => http.server.close());
 
 describe("the Host header", () => {
   test.each([
@@ -30,11 +31,11 @@ describe("the Host header", () => {
     "lockstep.example.com:8443",
     "10.0.0.5:9000",
   ])("may be %s", async (host) => {
-    expect((await ask(server, "/api/v1/status", { headers: { host } })).status).toBe(200);
+    expect((await http.ask("/api/v1/status", { headers: { host } })).status).toBe(200);
   });
 
   test("may be loopback with our port", async () => {
-    const { status } = await ask(server, "/api/v1/status", { headers: { host: `127.0.0.1:${port}` } });
+    const { status } = await http.ask("/api/v1/status", { headers: { host: `127.0.0.1:${port}` } });
     expect(status).toBe(200);
   });
 
@@ -46,7 +47,7 @@ describe("the Host header", () => {
     "",
     "lockstep.example.com.evil.example",
   ])("is refused with 421 when it is %j", async (host) => {
-    const answer = await ask(server, "/api/v1/status", { headers: { host } });
+    const answer = await http.ask("/api/v1/status", { headers: { host } });
     expect(answer.status).toBe(421);
     expect(answer.json()).toMatchObject({ code: "HOST_NOT_ALLOWED" });
   });
@@ -54,19 +55,19 @@ describe("the Host header", () => {
 
 describe("an Origin", () => {
   test.each(["https://evil.example", "http://localhost:1", "null"])("of %s is refused", async (origin) => {
-    const answer = await ask(server, "/api/v1/status", { headers: { origin } });
+    const answer = await http.ask("/api/v1/status", { headers: { origin } });
     expect(answer.status).toBe(403);
     expect(answer.json()).toMatchObject({ code: "ORIGIN_NOT_ALLOWED" });
     expect(answer.headers).not.toHaveProperty("access-control-allow-origin");
   });
 
   test("of our own is fine", async () => {
-    const { status } = await ask(server, "/api/v1/status", { headers: { origin: "http://localhost" } });
+    const { status } = await http.ask("/api/v1/status", { headers: { origin: "http://localhost" } });
     expect(status).toBe(200);
   });
 
   test("that a browser hides behind fetch metadata is refused too", async () => {
-    const { status } = await ask(server, "/api/v1/status", { headers: { "sec-fetch-site": "cross-site" } });
+    const { status } = await http.ask("/api/v1/status", { headers: { "sec-fetch-site": "cross-site" } });
     expect(status).toBe(403);
   });
 });
@@ -75,7 +76,7 @@ describe("a write", () => {
   test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])(
     "with content type %j is refused with 415",
     async (type) => {
-      const answer = await ask(server, "/api/v1/check", {
+      const answer = await http.ask("/api/v1/check", {
         method: "POST",
         body: "{}",
         headers: { "content-type": type },
@@ -86,7 +87,7 @@ describe("a write", () => {
   );
 
   test("that is too large is refused with 413", async () => {
-    const answer = await ask(server, "/api/v1/check", {
+    const answer = await http.ask("/api/v1/check", {
       method: "POST",
       body: { target: "x".repeat(2 ** 20) },
     });
@@ -95,34 +96,44 @@ describe("a write", () => {
   });
 
   test("that is not JSON is refused without quoting it", async () => {
-    const answer = await ask(server, "/api/v1/check", { method: "POST", body: '{"canary-value' });
+    const answer = await http.ask("/api/v1/check", { method: "POST", body: '{"canary-value' });
     expect(answer.status).toBe(422);
     expect(answer.text).not.toContain("canary");
   });
 
   test("with an unknown field is refused, so that a typing error does not widen what is meant", async () => {
-    const answer = await ask(server, "/api/v1/check", { method: "POST", body: { targets: "api" } });
+    const answer = await http.ask("/api/v1/check", { method: "POST", body: { targets: "api" } });
     expect(answer.json()).toMatchObject({ code: "INPUT_INVALID", details: { where: "body" } });
   });
 });
 
 describe("a token", () => {
+  test("that was revoked is refused with the next request", async () => {
+    const token = await http.token("viewer");
+    expect((await http.ask("/api/v1/status", { token })).status).toBe(200);
+    await http.ask(`/api/v1/tokens/${token.split("_")[1]}/revoke`, { method: "POST" });
+    expect((await http.ask("/api/v1/status", { token })).status).toBe(401);
+  });
+
   test.each([null, "lsk_unknown_0123456789", "short"])("that is %j is refused", async (token) => {
-    const answer = await ask(server, "/api/v1/status", { token });
+    const answer = await http.ask("/api/v1/status", { token });
     expect(answer.status).toBe(401);
     expect(answer.json()).toMatchObject({ code: "UNAUTHENTICATED" });
   });
 
   test("without the permission is refused with its name", async () => {
-    const answer = await ask(server, "/api/v1/audit", { token: VIEWER });
+    const answer = await http.ask("/api/v1/tokens", { token: viewer });
     expect(answer.status).toBe(403);
-    expect(answer.json()).toMatchObject({ code: "FORBIDDEN", detail: expect.stringContaining("audit.read") });
+    expect(answer.json()).toMatchObject({
+      code: "FORBIDDEN",
+      detail: expect.stringContaining("token.manage"),
+    });
   });
 });
 
 test("every answer forbids framing, sniffing and caching", async () => {
   for (const url of ["/api/v1/status", "/nowhere", "/healthz", "/api/v1/%zz"]) {
-    const { headers } = await ask(server, url);
+    const { headers } = await http.ask(url);
     expect(headers).toMatchObject({
       "cache-control": "no-store",
       "content-security-policy": expect.stringContaining("default-src 'none'"),
@@ -133,14 +144,14 @@ test("every answer forbids framing, sniffing and caching", async () => {
 });
 
 test("an unknown address is a problem document", async () => {
-  const answer = await ask(server, "/api/v1/nowhere");
+  const answer = await http.ask("/api/v1/nowhere");
   expect(answer.status).toBe(404);
   expect(answer.headers["content-type"]).toContain("application/problem+json");
 });
 
 test("health is answered under any name, and readiness asks the store", async () => {
   for (const url of ["/healthz", "/readyz"]) {
-    const answer = await ask(server, url, { token: null, headers: { host: "10.1.2.3:7420" } });
+    const answer = await http.ask(url, { token: null, headers: { host: "10.1.2.3:7420" } });
     expect(answer).toMatchObject({ status: 200, text: '{"status":"ok"}' });
   }
 });
@@ -155,7 +166,7 @@ test("a body that does not arrive in time ends the connection", async () => {
 
 describe("/metrics", () => {
   test("answers loopback without a token, and counts requests by route", async () => {
-    const answer = await ask(server, "/metrics", { token: null });
+    const answer = await http.ask("/metrics", { token: null });
     expect(answer.status).toBe(200);
     expect(answer.text).toMatch(/lockstep_targets_owed \d+/);
     expect(answer.text).toContain(
@@ -165,7 +176,7 @@ describe("/metrics", () => {
 
   test("asks who stands behind a proxy for a token", async () => {
     const headers = { "x-forwarded-for": "203.0.113.9" };
-    expect((await ask(server, "/metrics", { token: null, headers })).status).toBe(401);
-    expect((await ask(server, "/metrics", { token: VIEWER, headers })).status).toBe(200);
+    expect((await http.ask("/metrics", { token: null, headers })).status).toBe(401);
+    expect((await http.ask("/metrics", { token: viewer, headers })).status).toBe(200);
   });
 });

@@ -1,22 +1,23 @@
 /** What people are shown, on a real store, after real pushes to scripted places. */
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { HttpServer } from "../../src/edges/http/server.ts";
 import { useDatabase } from "../support/database.ts";
-import { answerOf, ask, testServer } from "../support/http-kit.ts";
+import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
 
 const getDatabase = useDatabase();
 let kit: LoopKit;
-let server: HttpServer;
+let http: HttpKit;
 
-beforeAll(() => {
+beforeAll(async () => {
   kit = createLoopKit(getDatabase());
-  server = testServer(kit.context);
 });
-beforeEach(() => kit.reset());
+beforeEach(async () => {
+  await kit.reset();
+  http = await createHttpKit(kit.context);
+});
 
-const status = async () => answerOf("getStatus", (await ask(server, "/api/v1/status")).json());
+const status = async () => answerOf("getStatus", (await http.ask("/api/v1/status")).json());
 
 async function seed(): Promise<void> {
   await kit.target("api");
@@ -54,7 +55,7 @@ describe("status", () => {
 
   test("of another environment is empty", async () => {
     await seed();
-    const answer = await ask(server, "/api/v1/status?environment=staging");
+    const answer = await http.ask("/api/v1/status?environment=staging");
     expect(answer.json()).toEqual({ secrets: [] });
   });
 });
@@ -64,7 +65,7 @@ describe("history", () => {
     await seed();
     await kit.set("API_KEY", "canary-1");
     await kit.drain();
-    const answer = await ask(server, "/api/v1/history?target=api&secret=API_KEY&limit=1");
+    const answer = await http.ask("/api/v1/history?target=api&secret=API_KEY&limit=1");
     expect(answer.text).not.toContain("canary");
     const { pushes } = answerOf("listPushes", answer.json());
     expect(pushes).toHaveLength(1);
@@ -77,7 +78,7 @@ describe("history", () => {
   });
 
   test("of an unknown target is empty", async () => {
-    expect((await ask(server, "/api/v1/history?target=nowhere")).json()).toEqual({ pushes: [] });
+    expect((await http.ask("/api/v1/history?target=nowhere")).json()).toEqual({ pushes: [] });
   });
 });
 
@@ -86,19 +87,16 @@ describe("rollouts", () => {
     await seed();
     await kit.set("API_KEY", "one");
     await kit.drain();
-    const { rollouts } = answerOf("listRollouts", (await ask(server, "/api/v1/rollouts")).json());
+    const { rollouts } = answerOf("listRollouts", (await http.ask("/api/v1/rollouts")).json());
     expect(rollouts[0]).toMatchObject({ secret: "API_KEY", to: 1 });
-    const shown = answerOf(
-      "getRollout",
-      (await ask(server, `/api/v1/rollouts/${rollouts[0]?.rollout}`)).json(),
-    );
+    const shown = answerOf("getRollout", (await http.ask(`/api/v1/rollouts/${rollouts[0]?.rollout}`)).json());
     expect(shown.bindings).toMatchObject([{ target: "api", version: 1 }]);
   });
 
   test.each(["no-uuid", "00000000-0000-4000-8000-000000000000"])(
     "that do not exist (%s) are not found",
     async (id) => {
-      expect((await ask(server, `/api/v1/rollouts/${id}`)).status).toBe(404);
+      expect((await http.ask(`/api/v1/rollouts/${id}`)).status).toBe(404);
     },
   );
 });
@@ -106,7 +104,7 @@ describe("rollouts", () => {
 test("targets are listed with what they owe", async () => {
   await seed();
   await kit.set("API_KEY", "one");
-  const before = answerOf("listTargets", (await ask(server, "/api/v1/targets")).json());
+  const before = answerOf("listTargets", (await http.ask("/api/v1/targets")).json());
   expect(before.targets).toMatchObject([{ name: "api", kind: "memory", bindings: 1, state: "owed" }]);
 });
 
@@ -114,16 +112,14 @@ test("check looks at the places now", async () => {
   await seed();
   await kit.set("API_KEY", "one");
   await kit.drain();
-  const answer = await ask(server, "/api/v1/check", { method: "POST", body: { target: "api" } });
+  const answer = await http.ask("/api/v1/check", { method: "POST", body: { target: "api" } });
   expect(answerOf("check", answer.json()).targets).toMatchObject([
     { target: "api", error: null, bindings: [{ secret: "API_KEY", state: "in-sync" }] },
   ]);
 });
 
 test("check of a target that does not exist is not a clean bill", async () => {
-  expect((await ask(server, "/api/v1/check", { method: "POST", body: { target: "nowhere" } })).status).toBe(
-    404,
-  );
+  expect((await http.ask("/api/v1/check", { method: "POST", body: { target: "nowhere" } })).status).toBe(404);
 });
 
 describe("an Idempotency-Key", () => {
@@ -134,16 +130,16 @@ describe("an Idempotency-Key", () => {
 
   test("lets a repeated write answer what the first one did", async () => {
     await seed();
-    const first = await ask(server, "/api/v1/check", { method: "POST", body: {}, headers: key });
+    const first = await http.ask("/api/v1/check", { method: "POST", body: {}, headers: key });
     await kit.set("API_KEY", "one");
-    const second = await ask(server, "/api/v1/check", { method: "POST", body: {}, headers: key });
+    const second = await http.ask("/api/v1/check", { method: "POST", body: {}, headers: key });
     expect(second.json()).toEqual(first.json());
   });
 
   test("is refused for another request", async () => {
     await seed();
-    await ask(server, "/api/v1/check", { method: "POST", body: {}, headers: key });
-    const other = await ask(server, "/api/v1/check", {
+    await http.ask("/api/v1/check", { method: "POST", body: {}, headers: key });
+    const other = await http.ask("/api/v1/check", {
       method: "POST",
       body: { target: "api" },
       headers: key,
@@ -152,9 +148,9 @@ describe("an Idempotency-Key", () => {
   });
 
   test("is free again after a failure", async () => {
-    const failed = await ask(server, "/api/v1/check", { method: "POST", body: {}, headers: key });
+    const failed = await http.ask("/api/v1/check", { method: "POST", body: {}, headers: key });
     expect(failed.status).toBe(404);
     await seed();
-    expect((await ask(server, "/api/v1/check", { method: "POST", body: {}, headers: key })).status).toBe(200);
+    expect((await http.ask("/api/v1/check", { method: "POST", body: {}, headers: key })).status).toBe(200);
   });
 });

@@ -1,41 +1,17 @@
-/** The API on a real store with scripted places, reached without a socket or on loopback. */
-
+/** The API on a real store with scripted places and real tokens, reached without a socket or on loopback. */
 import type { AppContext } from "../../src/app/context.ts";
-import { LockstepError } from "../../src/core/errors.ts";
-import type { Caller, Doorkeeper } from "../../src/edges/http/caller.ts";
+import { createToken } from "../../src/app/tokens/create-token.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/edges/http/server.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../src/protocol/api.ts";
 import type { AnswerOf } from "../../src/protocol/api-operation.ts";
+import { TESTER } from "./loop-kit.ts";
 
-export const ADMIN = "lsk_admin_0123456789";
-export const VIEWER = "lsk_viewer_0123456789";
-
-const CALLERS: Readonly<Record<string, Caller>> = {
-  [ADMIN]: { actor: { kind: "token", id: "admin", name: "admin" }, scopes: ["*"] },
-  [VIEWER]: { actor: { kind: "token", id: "viewer", name: "viewer" }, scopes: ["read"] },
-};
-
-/** Two tokens; what real ones may do is tested with them. */
-export const doorkeeper: Doorkeeper = {
-  authenticate: async (token) => {
-    const caller = CALLERS[token.reveal()];
-    if (caller === undefined) throw new LockstepError("UNAUTHENTICATED", "no such token");
-    return caller;
-  },
-  assertMay: ({ scopes }, permission) => {
-    if (scopes.includes("*") || scopes.includes(permission)) return;
-    throw new LockstepError("FORBIDDEN", `Cannot do this: the token lacks ${permission}.`);
-  },
-};
-
-export function testServer(context: AppContext, options: Partial<HttpServerOptions> = {}): HttpServer {
-  return createHttpServer({
-    context,
-    settings: { listenAddress: "127.0.0.1", allowedHosts: [] },
-    version: "0.0.0-test",
-    doorkeeper,
-    ...options,
-  });
+export interface HttpKit {
+  readonly server: HttpServer;
+  /** A token with these scopes. */
+  token(...scopes: readonly string[]): Promise<string>;
+  /** As an administrator unless told. */
+  ask(url: string, asked?: Asked): Promise<Answered>;
 }
 
 export interface Asked {
@@ -45,8 +21,33 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export async function ask(server: HttpServer, url: string, asked: Asked = {}) {
-  const { method = "GET", body, token = ADMIN, headers = {} } = asked;
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  json(): unknown;
+}
+
+export async function createHttpKit(
+  context: AppContext,
+  options: Partial<HttpServerOptions> = {},
+): Promise<HttpKit> {
+  const server = createHttpServer({
+    context,
+    settings: { listenAddress: "127.0.0.1", allowedHosts: [] },
+    version: "0.0.0-test",
+    ...options,
+  });
+  const token = async (...scopes: readonly string[]): Promise<string> => {
+    const created = await createToken(context, TESTER, { name: scopes.join(" "), scopes, expiresInMs: null });
+    return created.token.reveal();
+  };
+  const admin = await token("admin");
+  return { server, token, ask: (url, asked = {}) => ask(server, url, { token: admin, ...asked }) };
+}
+
+async function ask(server: HttpServer, url: string, asked: Asked): Promise<Answered> {
+  const { method = "GET", body, token = null, headers = {} } = asked;
   const response = await server.app.inject({
     method,
     url,

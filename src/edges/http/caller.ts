@@ -1,28 +1,32 @@
 /** Who asks, and may they: the bearer token becomes a caller, and each operation names the permission it needs. */
 import type { FastifyRequest } from "fastify";
-import type { Actor } from "../../core/actor.ts";
+import type { AppContext } from "../../app/context.ts";
+import { type Authenticated, authenticateToken } from "../../app/tokens/authenticate-token.ts";
+import { can, PERMISSIONS, type Permission } from "../../core/access/permissions.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 
-export interface Caller {
-  readonly actor: Actor;
-  readonly scopes: readonly string[];
-}
-
-export interface Doorkeeper {
-  /** Throws UNAUTHENTICATED. */
-  authenticate(token: SecretValue): Promise<Caller>;
-  /** Throws FORBIDDEN. */
-  assertMay(caller: Caller, permission: string): void;
-}
+export type Caller = Authenticated;
 
 const BEARER = /^Bearer ([A-Za-z0-9_-]{8,200})$/;
 
 /** Throws UNAUTHENTICATED. One message for everything: what is wrong with a token is nobody's business. */
-export async function identify(request: FastifyRequest, doorkeeper: Doorkeeper): Promise<Caller> {
+export async function identify(context: AppContext, request: FastifyRequest): Promise<Caller> {
   const token = BEARER.exec(request.headers.authorization ?? "")?.[1];
   if (token === undefined) {
     throw new LockstepError("UNAUTHENTICATED", "Cannot answer: the request carries no valid token.");
   }
-  return doorkeeper.authenticate(SecretValue.of(token));
+  return authenticateToken(context, SecretValue.of(token));
+}
+
+/** Throws FORBIDDEN. The protocol names permissions as text; one that does not exist grants nobody anything. */
+export function assertMay({ actor, scopes }: Caller, permission: string): void {
+  if (isPermission(permission) && can(scopes, permission)) return;
+  throw new LockstepError("FORBIDDEN", `Cannot do this: the token "${actor.name}" lacks ${permission}.`, {
+    details: { permission },
+  });
+}
+
+export function isPermission(text: string): text is Permission {
+  return PERMISSIONS.some((permission) => permission === text);
 }

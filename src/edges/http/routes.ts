@@ -9,7 +9,8 @@ import type { AppContext } from "../../app/context.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
-import { type Caller, type Doorkeeper, identify } from "./caller.ts";
+import { problemsOf, wordIssue } from "../../protocol/config-problem.ts";
+import { assertMay, type Caller, identify } from "./caller.ts";
 import { runOnce } from "./idempotency.ts";
 
 export interface HandlerContext {
@@ -28,7 +29,6 @@ export type Handlers = {
 
 interface RouteSurroundings {
   readonly context: AppContext;
-  readonly doorkeeper: Doorkeeper;
   readonly handlers: Handlers;
   readonly closing: AbortSignal;
 }
@@ -49,9 +49,9 @@ async function answer(
   operation: Operation,
   { request, reply, ...surroundings }: RouteSurroundings & { request: FastifyRequest; reply: FastifyReply },
 ): Promise<unknown> {
-  const { context, doorkeeper, closing } = surroundings;
-  const caller = await identify(request, doorkeeper);
-  if (operation.permission !== null) doorkeeper.assertMay(caller, operation.permission);
+  const { context, closing } = surroundings;
+  const caller = await identify(context, request);
+  if (operation.permission !== null) assertMay(caller, operation.permission);
   const call = {
     params: check(operation.params, request.params, "path"),
     query: check(operation.query, request.query, "query"),
@@ -67,13 +67,16 @@ async function answer(
 }
 
 function check(schema: z.ZodType, input: unknown, where: "path" | "query" | "body"): unknown {
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, { error: wordIssue });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => ({
-    path: issue.path.map(String),
-    message: issue.message,
-  }));
-  const named = problems.map(({ path, message }) => `${path.join(".") || where}: ${message}`).slice(0, 5);
+  const problems = problemsOf(parsed.error.issues);
+  const named = problems.slice(0, 5).map(({ path, message }) => `${path.join(".") || where} ${message}`);
+  // A configuration's own problems get the lines they are about from the CLI, which knows the file.
+  if (where === "body" && problems.every(({ path }) => path[0] === "config")) {
+    throw new LockstepError("CONFIG_INVALID", `The configuration is not valid: ${named.join("; ")}.`, {
+      details: { problems: problems.map(({ path, ...rest }) => ({ path: path.slice(1), ...rest })) },
+    });
+  }
   throw new LockstepError("INPUT_INVALID", `Cannot read the request's ${where}: ${named.join("; ")}.`, {
     details: { where, problems },
   });

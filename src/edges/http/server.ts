@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { AppContext } from "../../app/context.ts";
 import { LockstepError } from "../../core/errors.ts";
-import { type Doorkeeper, identify } from "./caller.ts";
+import { assertMay, identify } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";
 import { SECURITY_HEADERS } from "./headers.ts";
 import { isLocalRequest, RequestCounter, renderMetrics } from "./metrics.ts";
@@ -22,7 +22,6 @@ export interface HttpServerOptions {
   readonly context: AppContext;
   readonly settings: { readonly listenAddress: string; readonly allowedHosts: readonly string[] };
   readonly version: string;
-  readonly doorkeeper: Doorkeeper;
   /** How long a request may take to arrive in full, in ms. Default 15,000. */
   readonly requestTimeoutMs?: number;
 }
@@ -42,7 +41,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const SLOW_CHECK_MS = 1_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { context, settings, doorkeeper, requestTimeoutMs = 15_000 } = options;
+  const { context, settings, requestTimeoutMs = 15_000 } = options;
   let port = 0;
   const closing = new AbortController();
   const requests = new RequestCounter();
@@ -69,7 +68,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
 
   const rules: HostRules = { allowedHosts: settings.allowedHosts, port: () => port };
-  app.removeContentTypeParser("text/plain");
+  app.removeAllContentTypeParsers();
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    // Many writes need no body.
+    if (body === "") done(null, undefined);
+    else parseJson(request, String(body), done);
+  });
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     assertHost(request, rules);
@@ -103,13 +108,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return { status: "ok" };
   });
   app.get("/metrics", async (request, reply) => {
-    if (!isLocalRequest(request)) doorkeeper.assertMay(await identify(request, doorkeeper), "read");
+    if (!isLocalRequest(request)) assertMay(await identify(context, request), "status.read");
     reply.type("text/plain; version=0.0.4; charset=utf-8");
     return renderMetrics(context, requests);
   });
   const openApi = buildOpenApi(options.version);
   app.get("/api/v1/openapi.json", async () => openApi);
-  registerOperations(app, { context, doorkeeper, handlers, closing: closing.signal });
+  registerOperations(app, { context, handlers, closing: closing.signal });
 
   return {
     app,

@@ -1,5 +1,15 @@
 /** All handlers, one per operation. */
 import type { Handlers } from "../routes.ts";
+import { configHandlers } from "./config.ts";
+import { rolloutHandlers } from "./rollouts.ts";
+import { secretHandlers } from "./secrets.ts";
+import { tokenHandlers } from "./tokens.ts";
 import { viewHandlers } from "./views.ts";
 
-export const handlers: Handlers = { ...viewHandlers };
+export const handlers: Handlers = {
+  ...viewHandlers,
+  ...rolloutHandlers,
+  ...secretHandlers,
+  ...configHandlers,
+  ...tokenHandlers,
+};

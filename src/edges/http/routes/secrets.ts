@@ -1,0 +1,63 @@
+/** Handlers for secrets. Values become `SecretValue` on the way in, and text again only in `revealSecret`'s answer. */
+import { assertAdopted } from "../../../app/config/adoption.ts";
+import type { Introduced } from "../../../app/introduce-version.ts";
+import { generateSecret, type SecretName, setSecret } from "../../../app/secrets/change-secret.ts";
+import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
+import { listSecrets, listVersions, revealSecret } from "../../../app/secrets/read-secrets.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import type { IntroducedAnswer, SECRET_OPERATIONS } from "../../../protocol/api-secrets.ts";
+import type { Handlers } from "../routes.ts";
+
+export const secretHandlers: Pick<Handlers, keyof typeof SECRET_OPERATIONS> = {
+  listSecrets: async ({ query }, { context }) => {
+    const secrets = await listSecrets(context, query.environment);
+    return {
+      secrets: secrets.map(({ secret, current, versions }) => ({
+        name: secret.name,
+        environment: secret.environment,
+        current: current?.version ?? null,
+        versions,
+        changedAt: current?.createdAt.toISOString() ?? null,
+      })),
+    };
+  },
+  setSecret: async ({ params, body }, { context, caller, signal }) => {
+    const fields = Object.entries(body.fields).map(
+      ([field, value]) => [field, SecretValue.of(value)] as const,
+    );
+    await assertAdopted(context, caller.actor, params, signal);
+    return introduced(params, await setSecret(context, caller.actor, params, Object.fromEntries(fields)));
+  },
+  generateSecret: async ({ params }, { context, caller, signal }) => {
+    await assertAdopted(context, caller.actor, params, signal);
+    return introduced(params, await generateSecret(context, caller.actor, params));
+  },
+  listVersions: async ({ params }, { context }) => {
+    const versions = await listVersions(context, params);
+    return {
+      versions: versions.map((version) => ({
+        version: version.version,
+        state: version.state,
+        compromisedAt: version.compromisedAt?.toISOString() ?? null,
+        expiresAt: version.expiresAt?.toISOString() ?? null,
+        createdBy: version.createdBy,
+        createdAt: version.createdAt.toISOString(),
+      })),
+    };
+  },
+  revealSecret: async ({ params, body }, { context, caller }) => {
+    const { version, fields } = await revealSecret(context, caller.actor, params, body.version);
+    return {
+      version,
+      fields: Object.fromEntries([...fields].map(([field, value]) => [field, value.reveal()])),
+    };
+  },
+  destroyVersion: async ({ params: { version, ...secret } }, { context, caller }) => {
+    await destroyVersion(context, caller.actor, secret, version);
+    return { secret: secret.name, environment: secret.environment, version };
+  },
+};
+
+function introduced(secret: SecretName, { version, rolloutId }: Introduced): IntroducedAnswer {
+  return { secret: secret.name, environment: secret.environment, version, rollout: rolloutId };
+}
