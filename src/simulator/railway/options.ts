@@ -51,12 +51,24 @@ export interface SimulatorBehaviour {
   readonly maxPageSize: number;
 }
 
+export interface Defaults {
+  readonly workspaceId: string;
+  readonly projectId: string;
+  readonly environmentId: string;
+  readonly accountToken: string;
+  readonly workspaceToken: string;
+  /** Of the default environment. */
+  readonly projectToken: string;
+}
+
 export interface SimulatorOptions {
   /** Default 127.0.0.1; only loopback is meant. */
   readonly host?: string;
   /** Default: any free port. */
   readonly port?: number;
   readonly clock?: SimulatorClock;
+  /** Ids and tokens of what exists from the start; the rest is random. */
+  readonly defaults?: Partial<Defaults>;
   readonly durations?: Partial<DeploymentDurations>;
   readonly rateLimit?: Partial<RateLimitOptions>;
   readonly behaviour?: Partial<SimulatorBehaviour>;

@@ -12,9 +12,9 @@ import { API_PATH, Endpoint } from "./api/endpoint.ts";
 import { bindCommands, type Handle } from "./commands/command.ts";
 import { COMMANDS } from "./commands/commands.ts";
 import { listen } from "./listener.ts";
-import type { SimulatorOptions } from "./options.ts";
+import type { Defaults, SimulatorOptions } from "./options.ts";
 import { buildRailwaySchema } from "./schema/schema.ts";
-import { type Defaults, Simulation } from "./simulation.ts";
+import { Simulation } from "./simulation.ts";
 
 export { ManualClock } from "./clock.ts";
 export { INSTANT, type SimulatorOptions } from "./options.ts";

@@ -10,6 +10,7 @@ import {
   DEFAULT_BEHAVIOUR,
   DEFAULT_DURATIONS,
   DEFAULT_RATE_LIMIT,
+  type Defaults,
   type SimulatorOptions,
 } from "./options.ts";
 import { RequestLog } from "./request-log.ts";
@@ -20,16 +21,6 @@ import { Platform } from "./world/platform.ts";
 import { Replicas } from "./world/replicas.ts";
 import { Schedule } from "./world/schedule.ts";
 import { World } from "./world/world.ts";
-
-export interface Defaults {
-  readonly workspaceId: string;
-  readonly projectId: string;
-  readonly environmentId: string;
-  readonly accountToken: string;
-  readonly workspaceToken: string;
-  /** Of the default environment. */
-  readonly projectToken: string;
-}
 
 export class Simulation {
   readonly clock: SimulatorClock;
@@ -62,7 +53,7 @@ export class Simulation {
     });
     this.platform = new Platform(this.world, this.deployer, behaviour);
     this.patches = new Patches(this.platform, this.schedule, durations);
-    this.defaults = addDefaults(this.world);
+    this.defaults = addDefaults(this.world, options.defaults ?? {});
   }
 
   /** Default: the environment that was there from the start. */
@@ -89,17 +80,26 @@ export class Simulation {
   }
 }
 
-function addDefaults(world: World): Defaults {
-  const workspace = world.addWorkspace("workspace");
-  const project = world.addProject("project", workspace.id);
-  const environment = world.addEnvironment("production", project.id);
-  const scope = { projectId: project.id, environmentId: environment.id };
+function addDefaults(world: World, chosen: Partial<Defaults>): Defaults {
+  const workspace = world.addWorkspace("workspace", chosen.workspaceId);
+  const project = world.addProject("project", workspace.id, chosen.projectId);
+  const environment = world.addEnvironment(
+    "production",
+    project.id,
+    chosen.environmentId === undefined ? {} : { id: chosen.environmentId },
+  );
+  const text = (token: string | undefined) => (token === undefined ? {} : { text: token });
   return {
     workspaceId: workspace.id,
     projectId: project.id,
     environmentId: environment.id,
-    accountToken: world.addToken("account", {}).text,
-    workspaceToken: world.addToken("workspace", { workspaceId: workspace.id }).text,
-    projectToken: world.addToken("project", scope).text,
+    accountToken: world.addToken("account", text(chosen.accountToken)).text,
+    workspaceToken: world.addToken("workspace", { workspaceId: workspace.id, ...text(chosen.workspaceToken) })
+      .text,
+    projectToken: world.addToken("project", {
+      projectId: project.id,
+      environmentId: environment.id,
+      ...text(chosen.projectToken),
+    }).text,
   };
 }

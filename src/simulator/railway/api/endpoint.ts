@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { GraphQLSchema } from "graphql";
 import type { SimulatorClock } from "../clock.ts";
 import type { FaultBoard } from "../faults/fault-board.ts";
+import { readBody } from "../http-body.ts";
 import type { OpenRecord, RequestLog } from "../request-log.ts";
 import type { Patches } from "../world/patches.ts";
 import type { Platform } from "../world/platform.ts";
@@ -19,7 +20,6 @@ import { type Outcome, spoil, tooMany } from "./spoil.ts";
 import { Views } from "./views.ts";
 
 export const API_PATH = "/graphql/v2";
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 export interface EndpointParts {
   readonly schema: GraphQLSchema;
@@ -116,17 +116,4 @@ export class Endpoint {
   #serviceName(id: string): string {
     return this.#parts.platform.world.services.get(id)?.name ?? id;
   }
-}
-
-/** null: too long. */
-async function readBody(request: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    const buffer = Buffer.from(chunk);
-    bytes += buffer.length;
-    if (bytes > MAX_BODY_BYTES) return null;
-    chunks.push(buffer);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

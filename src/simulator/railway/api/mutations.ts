@@ -1,5 +1,6 @@
 /** The root fields that tell. A write that is to be ignored is authorised, acknowledged, and does nothing. */
 
+import { randomUUID } from "node:crypto";
 import { refusal } from "../refusal.ts";
 import { parsePatch } from "../world/environment-config.ts";
 import { SHARED } from "../world/variable-store.ts";
@@ -84,6 +85,7 @@ export const MUTATIONS = {
   ) => {
     const instance = instanceOf(args, context);
     if (args.commitSha && instance.settings.source?.repo === null) throw refusal("Commit not found");
+    if (context.effects.ignoreWrites) return randomUUID();
     return context.platform.deployFromSource(instance, "serviceInstanceDeployV2").id;
   },
 
@@ -124,18 +126,21 @@ export const MUTATIONS = {
 
   environmentPatchCommitStaged: (
     args: { environmentId: string; commitMessage?: string | null; skipDeploys?: boolean | null },
-    { access, patches }: RequestContext,
+    { access, effects, patches }: RequestContext,
   ) => {
     const environment = access.openEnvironment(args.environmentId);
+    if (effects.ignoreWrites) return randomUUID();
     return patches.commitStaged(environment, args.commitMessage ?? null, args.skipDeploys === true);
   },
 
   environmentPatchCommit: (
     args: { environmentId: string; commitMessage?: string | null; patch?: unknown },
-    { access, patches }: RequestContext,
+    { access, effects, patches }: RequestContext,
   ) => {
     const environment = access.openEnvironment(args.environmentId);
-    return patches.commit(environment, parsePatch(args.patch ?? {}), args.commitMessage ?? null);
+    const content = parsePatch(args.patch ?? {});
+    if (effects.ignoreWrites) return randomUUID();
+    return patches.commit(environment, content, args.commitMessage ?? null);
   },
 };
 

@@ -145,7 +145,8 @@ export class Views {
           this.deployment(deployment),
         ),
       variables: (page: PageArguments) => {
-        const scopes = [...open().variables.at(writesBehind)];
+        const alive = new Set([SHARED, ...world.instancesIn(open().id).map(({ service }) => service.id)]);
+        const scopes = [...environment.variables.at(writesBehind)].filter(([scope]) => alive.has(scope));
         const listed = scopes.flatMap(([scope, variables]) =>
           [...variables.values()].map((variable) => ({ scope, variable })),
         );

@@ -4,7 +4,7 @@
  */
 import { refusal } from "../refusal.ts";
 import type { Environment, EnvironmentConfigPatch, VariablePatch, VariablePatches } from "./model.ts";
-import { type ScopeChange, type ScopeVariables, SHARED } from "./variable-store.ts";
+import { type ScopeChange, type ScopeVariables, SHARED, type VariableSet } from "./variable-store.ts";
 import type { World } from "./world.ts";
 
 /** Values only when decrypted, and sealed ones never. */
@@ -113,17 +113,15 @@ function changeOf(scope: string, variables: VariablePatches): ScopeChange {
   return {
     scope,
     remove: entries.filter(([, variable]) => variable === null).map(([name]) => name),
-    set: entries.flatMap(([name, variable]) =>
-      variable?.value === undefined || variable.value === null
-        ? []
-        : [
-            {
-              name,
-              value: variable.value,
-              ...(variable.isSealed === undefined ? {} : { sealed: variable.isSealed }),
-            },
-          ],
-    ),
+    set: entries.flatMap(([name, variable]) => (variable === null ? [] : [setOf(name, variable)])),
+  };
+}
+
+function setOf(name: string, { value, isSealed }: VariablePatch): VariableSet {
+  return {
+    name,
+    ...(typeof value === "string" ? { value } : {}),
+    ...(isSealed === undefined ? {} : { sealed: isSealed }),
   };
 }
 

@@ -19,10 +19,17 @@ export interface StoredVariable {
 export type ScopeVariables = ReadonlyMap<string, StoredVariable>;
 export type Generation = ReadonlyMap<string, ScopeVariables>;
 
+export interface VariableSet {
+  readonly name: string;
+  /** Absent: as it was; then a name that does not exist stays absent. */
+  readonly value?: string;
+  /** Absent: as it was. A sealed variable can be overwritten, never unsealed. */
+  readonly sealed?: boolean;
+}
+
 export interface ScopeChange {
   readonly scope: string;
-  /** `sealed` absent: as it was; a sealed variable can be overwritten, never unsealed. */
-  readonly set?: readonly { readonly name: string; readonly value: string; readonly sealed?: boolean }[];
+  readonly set?: readonly VariableSet[];
   readonly remove?: readonly string[];
   /** Remove every name that `set` does not hold. */
   readonly replace?: boolean;
@@ -69,8 +76,10 @@ function applied(before: ScopeVariables, change: ScopeChange, at: Date): ScopeVa
     for (const name of before.keys()) if (!kept.has(name)) after.delete(name);
   }
   for (const name of change.remove ?? []) after.delete(name);
-  for (const { name, value, sealed } of set) {
+  for (const { name, value: told, sealed } of set) {
     const old = before.get(name);
+    const value = told ?? old?.value;
+    if (value === undefined) continue;
     after.set(name, {
       id: old?.id ?? randomUUID(),
       name,
