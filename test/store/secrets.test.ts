@@ -104,9 +104,12 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
       await secrets.lockForNewVersion(secretId);
       order.push("second");
     });
-    await waitsForLock();
-    release();
-    await Promise.all([first, second]);
+    try {
+      await waitsForLock();
+    } finally {
+      release();
+      await Promise.all([first, second]);
+    }
     expect(order).toEqual(["first", "second"]);
   });
 

@@ -84,7 +84,12 @@ describeOnEachStore("transactions", (getDatabase) => {
         `select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()`,
       );
+    await Promise.all(Array.from({ length: 5 }, () => ours.read.meta.read()));
     await cutAll();
+    await ours.transaction(({ secrets }) => secrets.ensureEnvironment("after-the-cut"));
+    await Promise.all(Array.from({ length: 5 }, () => ours.read.meta.read()));
+    await cutAll();
+    expect(await ours.read.secrets.findEnvironment("after-the-cut")).not.toBeNull();
     const busy = ours.transaction(async ({ secrets }) => {
       await secrets.ensureEnvironment("lost");
       await cutAll();

@@ -7,6 +7,8 @@ import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 /** Worth the same transaction again at once: serialization_failure, deadlock_detected. */
 const RETRYABLE = new Set(["40001", "40P01"]);
 
+const CUT = new Set(["57P01", "57P02", "57P05", "ECONNRESET", "EPIPE"]);
+
 /** Classes and single codes in which Postgres says "not now": the connection, its resources, an operator's act. */
 const UNAVAILABLE_CLASSES = new Set(["08", "53", "57", "58"]);
 /** lock_not_available, idle and transaction timeouts, read only (a replica during failover), and exhausted retries. */
@@ -14,16 +16,23 @@ const UNAVAILABLE_CODES = new Set(["55P03", "25P03", "25P04", "25006", ...RETRYA
 /** Postgres answers, and does not let us in. */
 const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
 
-/** Raised by pg and pg-pool themselves, without any code; compared, never copied. */
-const CONNECTION_LOST =
-  /^(Connection terminated|Client (has encountered a connection error|was closed)|timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL|driver has already been destroyed)/;
+/** Raised by pg, pg-pool and Kysely themselves, without any code; compared, never copied. */
+const CONNECTION_LOST = /^(Connection terminated|Client (has encountered a connection error|was closed))/;
+const NO_CONNECTION =
+  /^(timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL|driver has already been destroyed)/;
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error));
 }
 
-export function isUniqueViolation(error: unknown): boolean {
-  return codeOf(error) === "23505";
+/**
+ * The connection ended under the statement: cut by Postgres or an operator (57P0x), or gone with the socket. Says
+ * nothing about whether the statement had an effect.
+ */
+export function isConnectionLost(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code === "") return error instanceof Error && CONNECTION_LOST.test(error.message);
+  return CUT.has(code);
 }
 
 /** `action` completes "Cannot …". */
@@ -51,8 +60,9 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
     return make("INTERNAL", `Postgres refused a statement (${code})`);
   }
   if (code !== "") return make("STORE_UNAVAILABLE", `Postgres was not reached (${code})`);
-  if (error instanceof Error && CONNECTION_LOST.test(error.message)) {
-    return make("STORE_UNAVAILABLE", "the connection to Postgres was lost");
+  if (isConnectionLost(error)) return make("STORE_UNAVAILABLE", "the connection to Postgres was lost");
+  if (error instanceof Error && NO_CONNECTION.test(error.message)) {
+    return make("STORE_UNAVAILABLE", "there is no connection to Postgres");
   }
   return make("INTERNAL", "an unexpected failure");
 }

@@ -12,6 +12,7 @@ import type { Logger } from "../../core/ports/logger.ts";
 import { toStoreError } from "./errors.ts";
 import { loadMigrations, type Migration } from "./migration-files.ts";
 import type { StoreConnection } from "./pool.ts";
+import { grantRuntimeRole } from "./runtime-role.ts";
 import { OLDEST_SCHEMA } from "./schema.ts";
 
 /** Any fixed number; every Lockstep must use the same. Spells "lockstep" in ASCII. */
@@ -70,7 +71,7 @@ export async function assertSchema(
   });
 }
 
-/** Null when nothing is left to do. */
+/** Null when nothing is left to do: then the runtime role's rights are as they should be, too. */
 async function migrateOne(client: pg.Client, migrations: readonly Migration[]): Promise<Migration | null> {
   let running: Migration | null = null;
   await client.query("begin");
@@ -87,22 +88,24 @@ async function migrateOne(client: pg.Client, migrations: readonly Migration[]): 
     );
     const applied = await listApplied(client);
     assertKnown(applied, migrations);
-    const next = migrations[applied.length];
-    if (next !== undefined) {
-      running = next;
-      await client.query(next.sql);
-      await client.query("insert into schema_migration (version, name, checksum) values ($1, $2, $3)", [
-        next.version,
-        next.name,
-        next.checksum,
-      ]);
-    }
+    running = migrations[applied.length] ?? null;
+    if (running === null) await grantRuntimeRole(client);
+    else await runMigration(client, running);
     await client.query("commit");
-    return next ?? null;
+    return running;
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
     throw toStoreError(error, running === null ? "migrate the store" : `run the migration ${running.name}`);
   }
+}
+
+async function runMigration(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
+  await client.query(sql);
+  await client.query("insert into schema_migration (version, name, checksum) values ($1, $2, $3)", [
+    version,
+    name,
+    checksum,
+  ]);
 }
 
 async function listApplied(client: pg.Client): Promise<readonly Applied[]> {

@@ -7,11 +7,10 @@
  */
 import type pg from "pg";
 import type { Repositories, Store } from "../../core/ports/store/store.ts";
-import { toStoreError } from "./errors.ts";
 import { createDatabase } from "./pool.ts";
 import { ReadOnlyPlugin } from "./read-only.ts";
 import { createRepositories } from "./repositories.ts";
-import { runTransaction } from "./transaction.ts";
+import { runRead, runTransaction } from "./transaction.ts";
 
 /** Takes the pool over: `close` ends it. */
 export function createStore(pool: pg.Pool): Store {
@@ -36,14 +35,8 @@ function translate(repository: object): object {
     get(target, property) {
       const member: unknown = Reflect.get(target, property);
       if (typeof member !== "function") return member;
-      return async (...parameters: readonly unknown[]): Promise<unknown> => {
-        try {
-          const answer: unknown = await Reflect.apply(member, target, parameters);
-          return answer;
-        } catch (error) {
-          throw toStoreError(error, "read from the store");
-        }
-      };
+      return (...parameters: readonly unknown[]): Promise<unknown> =>
+        runRead<unknown>(async () => Reflect.apply(member, target, parameters));
     },
   });
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Kysely, Transaction } from "kysely";
-import { isRetryable, toStoreError } from "./errors.ts";
+import { isConnectionLost, isRetryable, toStoreError } from "./errors.ts";
 import type { Database } from "./schema.ts";
 
 const MAX_ATTEMPTS = 6;
@@ -23,10 +23,29 @@ export async function runTransaction<T>(
   work: (tx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
+    let begun = false;
     try {
-      return await database.transaction().execute(work);
+      return await database.transaction().execute((tx) => {
+        begun = true;
+        return work(tx);
+      });
     } catch (error) {
-      if (!isRetryable(error) || attempt === MAX_ATTEMPTS) throw toStoreError(error);
+      // Lost before anything was asked: an idle connection that Postgres had cut, which the pool did not know yet.
+      const again = isRetryable(error) || (!begun && isConnectionLost(error));
+      if (!again || attempt === MAX_ATTEMPTS) throw toStoreError(error);
+      await delay(Math.random() * BACKOFF_MS * 2 ** attempt);
+    }
+  }
+}
+
+/** The same for a statement that only reads: it may be asked again whenever the connection was lost. */
+export async function runRead<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isConnectionLost(error) || attempt === MAX_ATTEMPTS)
+        throw toStoreError(error, "read from the store");
       await delay(Math.random() * BACKOFF_MS * 2 ** attempt);
     }
   }
