@@ -1,6 +1,9 @@
-/** `Map.groupBy`, which Node 20 lacks. Order within and of groups is the order of arrival. */
-export function groupBy<T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
+/** Items by key, each group in the order of `items`. */
+export function groupBy<Item>(
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+): ReadonlyMap<string, readonly Item[]> {
+  const groups = new Map<string, Item[]>();
   for (const item of items) {
     const key = keyOf(item);
     const group = groups.get(key);

@@ -52,6 +52,7 @@ const placeState = z.discriminatedUnion("state", [
   z.object({ state: z.literal("drifted"), now: z.enum(["absent", "older", "foreign", "reference"]) }),
   z.object({ state: z.literal("absent") }),
   z.object({ state: z.literal("value"), group: z.string() }),
+  z.object({ state: z.literal("cannot-hold"), code: z.string(), reason: z.string(), hint: z.string() }),
   z.object({ state: z.literal("cannot-tell"), code: z.string(), reason: z.string(), hint: z.string() }),
 ]);
 

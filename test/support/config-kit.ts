@@ -82,7 +82,10 @@ function createKind(
     },
     destination: (config) => `memory:${String(config["origin"] ?? "here")}`,
     resolvePlacement: (_, file) => file ?? "",
-    assertHoldable: (_, { key }: Address) => {
+    assertHoldable: (config, { key }: Address, value) => {
+      if (config["singleLine"] === true && value?.reveal().includes("\n")) {
+        throw new LockstepError("VALUE_INVALID", "this place holds one line");
+      }
       if (key.includes(" ")) throw new LockstepError("KEY_INVALID", "keys have no spaces here");
     },
     open(config, credentials, context) {

@@ -39,7 +39,7 @@ export async function lookForAdoption(
 ): Promise<LookedAt> {
   const { read } = context.store;
   const own = await read.places.snapshot([environment]);
-  const secret = own.secrets.find((known) => known.name === name);
+  const secret = own.secrets.find((known) => known.name === name && !known.removed);
   if (secret === undefined) {
     throw new LockstepError("NOT_FOUND", `There is no secret ${name} in environment ${environment}.`, {
       hint: "Add it to lockstep.yaml with its bindings, and run `lockstep apply`.",
@@ -82,7 +82,7 @@ export async function assertAdopted(
 ): Promise<void> {
   const stored = await context.store.read.places.snapshot([name.environment]);
   const known = stored.secrets.find((secret) => secret.name === name.name);
-  if (known === undefined || known.currentVersion !== null) return;
+  if (known === undefined || known.removed || known.currentVersion !== null) return;
   const { secret, view } = await lookForAdoption(context, name, signal);
   const refusal = refuseUnadopted(secret.name, view, secret.currentVersion);
   if (refusal !== null) throw refusal;

@@ -155,6 +155,7 @@ class Writer {
 
   async #changeTarget({ desired, stored, changed }: Of<"target", "change">): Promise<void> {
     await this.#tx.places.updateTarget(stored.id, desired);
+    await this.#forgetUnreachable(stored.id);
     const moved = stored.kind !== desired.kind || stored.destination !== desired.destination;
     const verdict = this.#prepared.verdicts.get(targetId(desired.environment, desired.name));
     // An address that needs none any more must not keep one that is sealed for another.
@@ -163,6 +164,15 @@ class Writer {
       ...detailsOf(desired),
       changed,
     });
+  }
+
+  /** Also what waits for its deletion: the loop would delete the same key at the new place. */
+  async #forgetUnreachable(id: string): Promise<void> {
+    const { stored, isReachable } = this.#prepared;
+    for (const owned of stored.owned) {
+      if (owned.targetId === id && !isReachable(owned))
+        await this.#tx.places.forget(owned.bindingId, [owned]);
+    }
   }
 
   async #sealCredentials(id: string, desired: DesiredTarget): Promise<void> {

@@ -2,16 +2,21 @@
  * What stands at the places of a configuration, in the words of a plan: place by place for secrets that have a value,
  * in groups of equal values for those that have none yet.
  */
+
 import { extractValue } from "../../core/adoption/extract-value.ts";
 import { type FoundPlace, groupPlaces } from "../../core/adoption/group-places.ts";
+import { toLockstepError } from "../../core/errors.ts";
 import { type DesiredBinding, targetId } from "../../core/plan/desired-config.ts";
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { type PlaceState, placeState } from "../../core/plan/place-state.ts";
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
-import type { StoredBinding, StoredSecret } from "../../core/ports/store/places.ts";
+import type { StoredBinding } from "../../core/ports/store/places.ts";
 import type { ObservedKey } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
+import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
 import type { Fields } from "../secret-fields.ts";
 import { openKnownVersions, renderVersions } from "./known-versions.ts";
 import type { Look } from "./observe-places.ts";
@@ -26,19 +31,20 @@ export async function judgePlaces(
   const { desired, stored } = prepared;
   const known = new Map(stored.bindings.map((binding) => [bindingId(binding), binding]));
   const touched = touchedTargets(desired, stored, prepared.differences);
+  const secrets = new Map(stored.secrets.map((secret) => [`${secret.environment}/${secret.name}`, secret]));
+  const bound = groupBy(desired.bindings, (binding) => `${binding.secretEnvironment}/${binding.secret}`);
   const places: PlannedPlace[] = [];
   const adoption: PlannedAdoption[] = [];
   for (const { environment, name } of desired.secrets) {
-    const secret = stored.secrets.find((item) => item.environment === environment && item.name === name);
-    const bindings = desired.bindings.filter(
-      (item) => item.secretEnvironment === environment && item.secret === name,
-    );
+    const secret = secrets.get(`${environment}/${name}`);
+    const bindings = bound.get(`${environment}/${name}`) ?? [];
     const seen = bindings.map((binding) => ({
       binding,
       stored: known.get(bindingId(binding)),
       look: looks.get(targetId(binding.targetEnvironment, binding.target)),
     }));
-    if (secret === undefined || secret.currentVersion === null) {
+    const currentVersion = secret?.currentVersion ?? null;
+    if (secret === undefined || currentVersion === null) {
       const { states, view } = judgeUnadopted(context, seen);
       places.push(
         ...seen.map(({ binding }, index) => viewPlace(binding, states[index] ?? CANNOT_TELL, null, touched)),
@@ -61,8 +67,8 @@ export async function judgePlaces(
         ...seen.map((item) =>
           viewPlace(
             item.binding,
-            judgeAdopted(context, secret, versions, item),
-            secret.currentVersion,
+            judgeAdopted(context, currentVersion, versions, item),
+            currentVersion,
             touched,
           ),
         ),
@@ -87,24 +93,52 @@ const CANNOT_TELL: PlaceState = {
 
 function judgeAdopted(
   context: AppContext,
-  secret: StoredSecret,
-  versions: ReadonlyMap<number, Fields>,
+  currentVersion: number,
+  fields: ReadonlyMap<number, Fields>,
   { binding, stored, look }: Seen,
 ): PlaceState {
   const failed = failureOf(look);
   if (failed !== null) return failed;
+  const versions = renderVersions(fields, binding.template);
+  const unfit = unfitness(context, binding, versions.get(currentVersion), look);
+  if (unfit !== null) return unfit;
   // At another place than before nothing of what was settled counts.
   const unmoved = stored?.place === binding.place ? stored : undefined;
   return placeState(
     {
-      currentVersion: secret.currentVersion ?? 0,
-      versions: renderVersions(versions, binding.template),
+      currentVersion,
+      versions,
       settledVersion: unmoved?.settledVersion ?? null,
       takeOver: unmoved?.takeOver ?? false,
       seen: seenAt(look, binding),
     },
     context.sameValue,
   );
+}
+
+/** What a push would be refused for: told before anything is applied. */
+function unfitness(
+  context: AppContext,
+  binding: DesiredBinding,
+  value: SecretValue | undefined,
+  look: Look | undefined,
+): PlaceState | null {
+  if (value === undefined) {
+    return {
+      state: "cannot-hold",
+      code: "VALUE_INVALID",
+      reason: "the current version lacks a field that the template names",
+      hint: "Set the secret with every field that its bindings' templates name.",
+    };
+  }
+  if (look === undefined) return null;
+  try {
+    kindOf(context, look.at.kind).assertHoldable(look.at.config, binding, value);
+    return null;
+  } catch (error) {
+    const { code, message: reason, hint } = toLockstepError(error);
+    return { state: "cannot-hold", code, reason, hint };
+  }
 }
 
 function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {

@@ -10,6 +10,7 @@ import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts"
 import type { StoredTarget } from "../../core/ports/store/places.ts";
 import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
+import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
@@ -19,8 +20,8 @@ const MAX_AT_ONCE = 8;
 const LOOK_TIMEOUT_MS = 20_000;
 
 export type Look =
-  | { readonly keys: ReadonlyMap<string, ObservedKey>; readonly error: null }
-  | { readonly keys: null; readonly error: LockstepError };
+  | { readonly at: LookAt; readonly keys: ReadonlyMap<string, ObservedKey>; readonly error: null }
+  | { readonly at: LookAt; readonly keys: null; readonly error: LockstepError };
 
 export interface LookAt {
   readonly environment: string;
@@ -53,12 +54,12 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
       const { keys } = await target.observe(at.addresses, limit);
-      return { keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
+      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
     } finally {
       await target.close();
     }
   } catch (error) {
-    return { keys: null, error: toLockstepError(error) };
+    return { at, keys: null, error: toLockstepError(error) };
   }
 }
 
@@ -68,12 +69,11 @@ export function looksOf(context: AppContext, prepared: Prepared): readonly LookA
   const known = new Map(
     [...stored.targets, ...elsewhere].map((target) => [targetId(target.environment, target.name), target]),
   );
+  const bound = groupBy(desired.bindings, (binding) => targetId(binding.targetEnvironment, binding.target));
   const targets = [...desired.targets, ...elsewhere];
   return targets.flatMap((target): LookAt[] => {
     const id = targetId(target.environment, target.name);
-    const addresses = desired.bindings
-      .filter((binding) => targetId(binding.targetEnvironment, binding.target) === id)
-      .map(({ placement, key }) => ({ placement, key }));
+    const addresses = (bound.get(id) ?? []).map(({ placement, key }) => ({ placement, key }));
     if (addresses.length === 0) return [];
     const given = credentials.get(id) ?? null;
     const before = known.get(id);

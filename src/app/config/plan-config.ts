@@ -43,7 +43,7 @@ export async function planPrepared(
     places,
     adoption,
     leftInPlace: prepared.stored.owned
-      .filter((owned) => !owned.live && owned.written && !owned.prune)
+      .filter((owned) => !owned.live && owned.written && !owned.prune && prepared.isReachable(owned))
       .filter((owned) => !deleted.has(`${owned.target}/${owned.key}`))
       .map(({ secretEnvironment, secret, target, key }) => ({
         environment: secretEnvironment,

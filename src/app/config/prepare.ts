@@ -14,7 +14,7 @@ import {
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
 import { releaseLimits } from "../../core/plan/release-limits.ts";
-import type { StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
+import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
@@ -42,6 +42,8 @@ export interface Prepared {
   readonly credentials: GivenCredentials;
   readonly verdicts: ReadonlyMap<string, CredentialsVerdict>;
   readonly differences: readonly Difference[];
+  /** Whether an owned key still stands where its target is. */
+  readonly isReachable: (owned: OwnedKey) => boolean;
   readonly problems: readonly PlanProblem[];
   /** Stored, and without effect in this release. */
   readonly warnings: readonly ConfigProblem[];
@@ -64,7 +66,12 @@ export async function prepareConfig(
 
   const stored = await repositories.places.snapshot(desired.environments);
   const verdicts = await judgeCredentials(context, desired, stored, credentials);
-  const differences = diffConfig(desired, stored, { prune: request.prune === true, credentials: verdicts });
+  const isReachable = reachability(context, desired, stored);
+  const differences = diffConfig(desired, stored, {
+    prune: request.prune === true,
+    isReachable,
+    credentials: verdicts,
+  });
   const places = [...new Set(desired.bindings.map((binding) => binding.place))];
   const owners = await repositories.places.ownersAt(places);
   return {
@@ -74,6 +81,7 @@ export async function prepareConfig(
     credentials,
     verdicts,
     differences,
+    isReachable,
     problems: checkDifference({
       desired,
       stored,
@@ -98,6 +106,25 @@ async function targetsElsewhere(
   );
   const foreign = [...new Set(named)].filter((name) => !Object.hasOwn(config.environments, name));
   return foreign.length === 0 ? [] : (await repositories.places.snapshot(foreign)).targets;
+}
+
+function reachability(
+  context: AppContext,
+  desired: DesiredConfig,
+  stored: StoredConfig,
+): (owned: OwnedKey) => boolean {
+  const targets = new Map(
+    [...stored.targets, ...desired.targets].map((target) => [
+      targetId(target.environment, target.name),
+      target,
+    ]),
+  );
+  return ({ targetEnvironment, target: name, placement, place }) => {
+    const target = targets.get(targetId(targetEnvironment, name));
+    // A target of another environment: not changed by this configuration.
+    if (target === undefined) return true;
+    return kindOf(context, target.kind).place(target.config, placement) === place;
+  };
 }
 
 async function judgeCredentials(

@@ -35,7 +35,7 @@ function shrunken({ stored, desired, differences }: CheckedDifference): PlanProb
   const inScope = (environment: string): boolean => desired.environments.includes(environment);
   const counted = [
     ["binding", "bindings", stored.bindings.filter((binding) => inScope(binding.secretEnvironment)).length],
-    ["secret", "secrets", stored.secrets.length],
+    ["secret", "secrets", stored.secrets.filter((secret) => !secret.removed).length],
     ["target", "targets", stored.targets.length],
   ] as const;
   const lost = counted.flatMap(([subject, words, before]) => {

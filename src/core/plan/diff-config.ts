@@ -61,6 +61,11 @@ export type Difference =
 
 export interface DiffOptions {
   readonly prune: boolean;
+  /**
+   * Whether the key's target, as it is desired, still is at the place where the key stands. Through a target that
+   * moved, a deletion would reach the same key at another place.
+   */
+  readonly isReachable: (owned: OwnedKey) => boolean;
   /** By `targetId`. */
   readonly credentials: ReadonlyMap<string, CredentialsVerdict>;
 }
@@ -71,7 +76,7 @@ export function diffConfig(
   options: DiffOptions,
 ): readonly Difference[] {
   const bindings = diffBindings(desired, stored);
-  const deletions = options.prune ? deletionsOf(desired, stored, bindings) : [];
+  const deletions = options.prune ? deletionsOf(desired, stored, bindings, options) : [];
   return [
     ...desired.environments
       .filter((name) => !stored.environments.includes(name))
@@ -84,7 +89,8 @@ export function diffConfig(
 }
 
 function diffSecrets(desired: DesiredConfig, stored: StoredConfig): Difference[] {
-  const known = new Map(stored.secrets.map((secret) => [`${secret.environment}/${secret.name}`, secret]));
+  const live = stored.secrets.filter((secret) => !secret.removed);
+  const known = new Map(live.map((secret) => [`${secret.environment}/${secret.name}`, secret]));
   const wanted = new Set(desired.secrets.map((secret) => `${secret.environment}/${secret.name}`));
   return [
     ...desired.secrets.flatMap((secret): Difference[] => {
@@ -93,7 +99,7 @@ function diffSecrets(desired: DesiredConfig, stored: StoredConfig): Difference[]
       if (sameJson(before.policy, secret.policy)) return [];
       return [{ subject: "secret", action: "change", desired: secret, stored: before }];
     }),
-    ...stored.secrets
+    ...live
       .filter((secret) => desired.environments.includes(secret.environment))
       .filter((secret) => !wanted.has(`${secret.environment}/${secret.name}`))
       .map((secret): Difference => ({ subject: "secret", action: "remove", stored: secret })),
@@ -109,7 +115,9 @@ function diffTargets(
   const known = new Map(stored.targets.map((target) => [targetId(target.environment, target.name), target]));
   const wanted = new Set(desired.targets.map((target) => targetId(target.environment, target.name)));
   const waiting = new Set([
-    ...stored.owned.filter((owned) => owned.prune).map((owned) => owned.targetId),
+    ...stored.owned
+      .filter((owned) => owned.prune && options.isReachable(owned))
+      .map((owned) => owned.targetId),
     ...deletions.flatMap((deletion) => (deletion.subject === "key" ? [deletion.owned.targetId] : [])),
   ]);
   return [
@@ -166,6 +174,7 @@ function deletionsOf(
   desired: DesiredConfig,
   stored: StoredConfig,
   bindings: readonly Difference[],
+  options: DiffOptions,
 ): Difference[] {
   const going = new Set(
     bindings.flatMap((change) =>
@@ -179,6 +188,7 @@ function deletionsOf(
       // What another binding claims is its own from now on.
       .filter((owned) => !claimed.has(keyId(owned)))
       .filter((owned) => desired.environments.includes(owned.secretEnvironment))
+      .filter((owned) => options.isReachable(owned))
       .map((owned): Difference => ({ subject: "key", action: "delete", owned }))
   );
 }

@@ -1,7 +1,8 @@
 /**
  * What a place holds beside what it should: one word per binding of a plan. Pure; `same` compares in constant time.
  *
- *   the secret has a value     equal, would-set, foreign, reference, unreadable, drifted
+ *   the secret has a value     equal, would-set, foreign, reference, unreadable, drifted,
+ *                              cannot-hold
  *   it has none yet            absent, value (see adoption), reference, unreadable
  *   the place did not answer   cannot-tell
  */
@@ -23,6 +24,8 @@ export type PlaceState =
   | { readonly state: "absent" }
   /** No value is known yet, and one stands there; equal letters are equal values. */
   | { readonly state: "value"; readonly group: string }
+  /** What the secret has now cannot stand there. */
+  | { readonly state: "cannot-hold"; readonly code: string; readonly reason: string; readonly hint: string }
   | { readonly state: "cannot-tell"; readonly code: string; readonly reason: string; readonly hint: string };
 
 export interface PlaceFacts {

@@ -86,6 +86,15 @@ describeOnEachStore("applying a configuration", (getDatabase) => {
     expect(after.hasChanges).toBe(false);
   });
 
+  it("says before anything is written what a place cannot hold", async () => {
+    await applyConfig(kit.context, TESTER, { config: kit.config({ secrets: { A: [] } }) });
+    await set("A", "two\nlines");
+    const config = kit.config({ secrets: { A: both("one") }, targets: { one: { singleLine: true } } });
+    const { places } = await planConfig(kit.context, TESTER, { config });
+    expect(places[0]?.place).toMatchObject({ state: "cannot-hold", code: "VALUE_INVALID" });
+    expect(JSON.stringify(places)).not.toContain("lines");
+  });
+
   it("says what it cannot tell, and about every other place what it can", async () => {
     await applyConfig(kit.context, TESTER, { config: twoTargets() });
     await set("A", "first");

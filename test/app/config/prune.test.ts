@@ -112,6 +112,18 @@ describeOnEachStore("taking things out of a configuration", (getDatabase) => {
     ]);
   });
 
+  it("gives the places of a secret that comes back its value again", async () => {
+    await applyConfig(kit.context, TESTER, { config: twoTargets() });
+    await set("A", "first");
+    await settle();
+    await applyConfig(kit.context, TESTER, { config: kit.config({}), allowShrink: true });
+    kit.place("one").values.delete("A");
+    const { plan } = await applyConfig(kit.context, TESTER, { config: twoTargets() });
+    expect(plan.places.map(({ place }) => place.state)).toEqual(["would-set", "equal"]);
+    await settle();
+    expect(kit.place("one").values.get("A")).toBe("first");
+  });
+
   it("gives a target that moved its values anew, and leaves the old place as it is", async () => {
     const at = (place: string) => kit.config({ secrets: { A: both("one") }, targets: { one: { place } } });
     await applyConfig(kit.context, TESTER, { config: at("first") });
@@ -126,5 +138,25 @@ describeOnEachStore("taking things out of a configuration", (getDatabase) => {
       hasChanges: false,
       leftInPlace: [],
     });
+  });
+
+  it("does not delete at the new place what it wrote at the old one", async () => {
+    const config = (place: string, key: string) =>
+      kit.config({
+        secrets: { A: [{ target: "one", role: "both", key }], B: [], C: [] },
+        targets: { one: { place } },
+      });
+    await applyConfig(kit.context, TESTER, { config: config("first", "OLD"), allowShrink: true });
+    await set("A", "value");
+    await settle();
+    kit.place("second").values.set("OLD", "value");
+    await applyConfig(kit.context, TESTER, {
+      config: config("second", "NEW"),
+      prune: true,
+      allowShrink: true,
+    });
+    await settle();
+    expect(kit.place("second").values.get("OLD")).toBe("value");
+    expect(kit.place("first").values.get("OLD")).toBe("value");
   });
 });

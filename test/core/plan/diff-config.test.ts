@@ -86,7 +86,7 @@ function applied(
       if ("desired" in change) {
         const { path: _, ...rest } = change.desired;
         const id = `${rest.environment}/${rest.name}`;
-        secrets = [...secrets, { ...rest, id, currentVersion: 1, moving: false }];
+        secrets = [...secrets, { ...rest, id, currentVersion: 1, moving: false, removed: false }];
       }
     }
     if (change.subject === "target") {
@@ -147,7 +147,7 @@ function ownedBy(
   };
 }
 
-const OPTIONS = { prune: false, credentials: new Map() };
+const OPTIONS = { prune: false, credentials: new Map(), isReachable: () => true };
 
 describe("the difference between configuration and store", () => {
   it("is empty after it was applied, whatever was there before", () => {

@@ -159,10 +159,11 @@ export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
 async function selectSecrets(db: Kysely<Database>, environments: readonly string[]): Promise<StoredSecret[]> {
   const { rows } = await sql<StoredSecret>`
     select s.id, e.name as environment, s.name, s.policy, v.version as "currentVersion",
-      exists (select from rollout r where r.secret_id = s.id and r.state in ('running', 'stalled')) as moving
+      exists (select from rollout r where r.secret_id = s.id and r.state in ('running', 'stalled')) as moving,
+      s.removed_at is not null as removed
     from secret s join environment e on e.id = s.environment_id
       left join secret_version v on v.secret_id = s.id and v.state = 'current'
-    where e.name = any(${environments}) and s.removed_at is null order by e.name, s.name`.execute(db);
+    where e.name = any(${environments}) order by e.name, s.name`.execute(db);
   return rows;
 }
 

@@ -13,6 +13,8 @@ export interface StoredSecret {
   readonly currentVersion: number | null;
   /** A rollout of it is under way or stalled. */
   readonly moving: boolean;
+  /** Not configured any more; kept with its versions in case it comes back. */
+  readonly removed: boolean;
 }
 
 export interface StoredTarget {
@@ -71,7 +73,7 @@ export interface OwnedKey {
 export interface StoredConfig {
   /** Those asked for that exist. */
   readonly environments: readonly string[];
-  /** Of the environments asked for. */
+  /** Of the environments asked for, removed ones included. */
   readonly secrets: readonly StoredSecret[];
   /** Of the environments asked for. */
   readonly targets: readonly StoredTarget[];
