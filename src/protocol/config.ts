@@ -114,7 +114,6 @@ export const configSchema = strict({
 });
 
 export type Config = z.output<typeof configSchema>;
-export type EnvironmentConfig = z.output<typeof environment>;
 export type SecretConfig = z.output<typeof secret>;
 export type BindingConfig = z.output<typeof binding>;
 export type GenerateConfig = z.output<typeof generate>;

@@ -50,7 +50,7 @@ export interface PlannedAdoption {
 }
 
 /** Written by Lockstep, not bound any more, and left in place: `--prune` deletes it. */
-export interface LeftInPlace {
+interface LeftInPlace {
   readonly environment: string;
   readonly secret: string;
   readonly target: string;

@@ -20,7 +20,7 @@ import { isSteeringKey } from "./steering-keys.ts";
 /** Names of targets by environment: also of those whose own configuration is faulty, so that one error stays one. */
 export type KnownTargets = ReadonlyMap<string, readonly string[]>;
 
-export function knownTargetsOf(config: Config): KnownTargets {
+function knownTargetsOf(config: Config): KnownTargets {
   return new Map(
     Object.entries(config.environments).map(([name, { targets }]) => [name, Object.keys(targets)]),
   );

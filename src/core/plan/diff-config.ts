@@ -8,7 +8,6 @@
  */
 
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import type { ConfigPath } from "../../protocol/config-problem.ts";
 import type {
   BindingContent,
   OwnedKey,
@@ -217,10 +216,6 @@ export function bindingId(
 ): string {
   const { secretEnvironment, secret, targetEnvironment, target, placement, key } = binding;
   return JSON.stringify([secretEnvironment, secret, targetEnvironment, target, placement, key]);
-}
-
-export function pathOf(difference: Difference): ConfigPath {
-  return "desired" in difference ? difference.desired.path : [];
 }
 
 function sameJson(left: unknown, right: unknown): boolean {

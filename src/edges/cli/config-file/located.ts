@@ -32,7 +32,7 @@ const COLLECTIONS: Readonly<Record<string, string>> = {
 const LISTS: Readonly<Record<string, string>> = { bindings: "binding", files: "file" };
 
 /** `environment production, secret API_KEY, binding 2, role`. Keys lose control characters: they reach a terminal. */
-export function pathInWords(path: ConfigPath): string {
+function pathInWords(path: ConfigPath): string {
   const words: string[] = [];
   for (let index = 0; index < path.length; index += 1) {
     const part = path[index];
