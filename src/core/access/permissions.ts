@@ -58,6 +58,10 @@ const GRANTED: Readonly<Record<Scope, readonly Permission[]>> = {
   export: [],
 };
 
+export function isPermission(text: string): text is Permission {
+  return PERMISSIONS.some((permission) => permission === text);
+}
+
 export function isScope(text: string): text is Scope {
   return SCOPES.some((scope) => scope === text);
 }

@@ -1,0 +1,117 @@
+/** Railway's answers, parsed strictly where we decide by them: an unknown enum value is "unknown", never success. */
+import { z } from "zod";
+import { LockstepError } from "../../../core/errors.ts";
+
+const pageInfo = z.object({ hasNextPage: z.boolean(), endCursor: z.string().nullable() });
+
+/** `EnvironmentVariables`: name to text, or to null for a value that cannot be read. */
+const variables = z.record(z.string(), z.string().nullable());
+
+const variableMetadata = z.object({
+  edges: z.array(
+    z.object({
+      node: z.object({
+        name: z.string(),
+        isSealed: z.boolean(),
+        serviceId: z.string().nullable(),
+        updatedAt: z.string(),
+      }),
+    }),
+  ),
+  pageInfo,
+});
+export type VariableMetadata = z.output<typeof variableMetadata>;
+
+const staged = z.object({ id: z.string(), status: z.string(), patch: z.unknown() });
+
+export const observedService = z.object({
+  variables,
+  environment: z.object({ id: z.string(), projectId: z.string(), variables: variableMetadata }),
+  environmentStagedChanges: staged,
+  serviceInstance: z.object({ id: z.string(), serviceName: z.string() }),
+});
+
+export const observedShared = z.object({
+  variables,
+  environment: z.object({
+    id: z.string(),
+    projectId: z.string(),
+    config: z.unknown(),
+    variables: variableMetadata,
+    serviceInstances: z.object({
+      edges: z.array(z.object({ node: z.object({ serviceId: z.string(), serviceName: z.string() }) })),
+      pageInfo,
+    }),
+  }),
+  environmentStagedChanges: staged,
+});
+
+export const moreVariables = z.object({ environment: z.object({ variables: variableMetadata }) });
+
+const deployment = z.object({
+  id: z.string(),
+  status: z.string(),
+  createdAt: z.string(),
+  canRedeploy: z.boolean(),
+  deploymentStopped: z.boolean(),
+  instances: z.array(z.object({ id: z.string(), status: z.string() })),
+});
+export type Deployment = z.output<typeof deployment>;
+
+const unitDeployments = {
+  latestDeployment: deployment.nullable(),
+  activeDeployments: z.array(deployment),
+};
+
+export const unitAnswer = z.object({
+  serviceInstance: z.object({ serviceName: z.string(), ...unitDeployments }),
+});
+
+export const environmentUnits = z.object({
+  environment: z.object({
+    serviceInstances: z.object({
+      edges: z.array(
+        z.object({ node: z.object({ serviceId: z.string(), serviceName: z.string(), ...unitDeployments }) }),
+      ),
+      pageInfo,
+    }),
+  }),
+});
+export type UnitDeployments = z.output<
+  typeof environmentUnits
+>["environment"]["serviceInstances"]["edges"][number]["node"];
+
+export const snapshotAnswer = z.object({
+  deploymentSnapshot: z.object({ id: z.string(), variables }).nullable(),
+});
+
+export const projectTokenAnswer = z.object({
+  projectToken: z.object({ projectId: z.string(), environmentId: z.string() }),
+});
+
+export const environmentAnswer = z.object({
+  environment: z.object({
+    id: z.string(),
+    name: z.string(),
+    projectId: z.string(),
+    canAccess: z.boolean(),
+    deletedAt: z.string().nullable(),
+  }),
+});
+
+/** Throws TARGET_PROTOCOL; what was answered is not quoted, it holds values. */
+export function readAnswer<Schema extends z.ZodType>(
+  schema: Schema,
+  answer: unknown,
+  target: string,
+): z.output<Schema> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new LockstepError(
+    "TARGET_PROTOCOL",
+    `Railway's answer for target "${target}" has another form than expected.`,
+    {
+      details: { at: parsed.error.issues.slice(0, 3).map((issue) => issue.path.map(String).join(".")) },
+    },
+  );
+}

@@ -1,0 +1,128 @@
+/** What lockstep.yaml says of a Railway target: one service of one environment, or its shared scope. Pure. */
+import { z } from "zod";
+import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+
+export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
+
+const id = z
+  .string()
+  .regex(/^[A-Za-z0-9-]{1,64}$/, "is not a Railway id; copy the UUID from the dashboard (Cmd-K, Copy … ID)");
+
+const endpoint = z
+  .string()
+  .refine(isSafeEndpoint, "must be https, or http on loopback, without user, query or #");
+
+const railwaySchema = z.strictObject({
+  railway: z
+    .strictObject({
+      project: id,
+      environment: id,
+      /** Absent only with `shared: true`: a forgotten service must never become an environment-wide write. */
+      service: id.optional(),
+      shared: z.literal(true).optional(),
+      token: z
+        .string()
+        .regex(/^[\x21-\x7e]{8,512}$/, "is not a token")
+        .optional(),
+      endpoint: endpoint.optional(),
+      /** How often a request may take, in ms; 1,000 to 120,000. Railway has been seen to need more than 60 s. */
+      requestTimeoutMs: z.int().min(100).max(120_000).optional(),
+    })
+    .refine((railway) => (railway.service === undefined) === (railway.shared === true), {
+      path: ["service"],
+      message: "name either a service or `shared: true`",
+    }),
+});
+
+export interface RailwayConfig {
+  readonly project: string;
+  readonly environment: string;
+  /** Null: the environment's shared scope. */
+  readonly service: string | null;
+  readonly endpoint: string;
+  readonly requestTimeoutMs: number;
+}
+
+export interface RailwayCredentials {
+  readonly token: string;
+}
+
+/** Writes have been seen to take more than a minute under load and to be applied after the edge's 504. */
+const DEFAULT_REQUEST_TIMEOUT_MS = 90_000;
+
+export function parseRailway(raw: unknown): {
+  readonly config: JsonObject;
+  readonly credentials: JsonObject | null;
+} {
+  const parsed = railwaySchema.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = (issue?.path ?? []).map(String);
+    const what =
+      issue?.code === "unrecognized_keys"
+        ? `does not know ${issue.keys.join(", ")}`
+        : (issue?.message ?? "is not valid");
+    throw new LockstepError("CONFIG_INVALID", `${path.join(".") || "railway"}: ${what}`, {
+      details: { path },
+    });
+  }
+  const {
+    project,
+    environment,
+    service = null,
+    token,
+    endpoint: url = DEFAULT_ENDPOINT,
+    requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
+  } = parsed.data.railway;
+  return {
+    config: { project, environment, service, endpoint: url, requestTimeoutMs },
+    credentials: token === undefined ? null : { token },
+  };
+}
+
+/** What was stored came from `parseRailway`. */
+export function readConfig(config: JsonObject): RailwayConfig {
+  return config as unknown as RailwayConfig;
+}
+
+export function isSafeEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") return false;
+  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  return url.protocol === "https:" || (url.protocol === "http:" && loopback);
+}
+
+/** A variable that carries the revision marker; never a secret. */
+export const REVISION_KEY = "LOCKSTEP_REV";
+
+/** Railway's own names that a user may set; all others are provided (docs, variables reference). */
+const SETTABLE = new Set([
+  "RAILWAY_DEPLOYMENT_OVERLAP_SECONDS",
+  "RAILWAY_DEPLOYMENT_DRAINING_SECONDS",
+  "RAILWAY_HEALTHCHECK_TIMEOUT_SEC",
+  "RAILWAY_DOCKERFILE_PATH",
+  "RAILWAY_RUN_UID",
+  "RAILWAY_SHM_SIZE_BYTES",
+]);
+
+export function assertKey(key: string): void {
+  const refuse = (why: string): never => {
+    throw new LockstepError("KEY_INVALID", `Railway cannot hold the key "${key}": ${why}.`);
+  };
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(key)) refuse("names are letters, digits and _");
+  if (key.startsWith("RAILWAY_") && !SETTABLE.has(key))
+    refuse("Railway itself provides names that begin with RAILWAY_");
+  if (key === REVISION_KEY) refuse("it is Lockstep's own revision marker");
+}
+
+/** Railway reads `${{` as the beginning of a reference and documents no escape. */
+export function assertValue(key: string, value: string): void {
+  if (value.includes("${{")) {
+    throw new LockstepError(
+      "VALUE_INVALID",
+      `Railway cannot hold the value for "${key}": it contains the beginning of a reference.`,
+    );
+  }
+}

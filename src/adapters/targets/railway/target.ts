@@ -1,0 +1,89 @@
+/**
+ * Railway as a target: the variables of one service in one environment, or the environment's shared scope.
+ *
+ * Promises: compares before it writes, one upsert per change, never a deployment by a write, never a deletion of what
+ * is not ours. Unfenced: Railway cannot refuse an older write, so nothing above `acknowledged` is claimed while one
+ * may be in flight. The best evidence so far is `deployed`: the active deployments are ours or newer, all instances
+ * run, and the snapshot that they were started with holds the value. `running` and `proven` need probes.
+ * Leaves to others: when to write and to redeploy.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject, TargetKind } from "../../../core/ports/target.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import { createActivator } from "./activator.ts";
+import { apply } from "./apply.ts";
+import { RailwayClient } from "./client.ts";
+import { assertKey, assertValue, parseRailway, readConfig } from "./config.ts";
+import { observe } from "./observe.ts";
+import { probe } from "./probe.ts";
+
+/** After a client gave up, an accepted request has been seen to be applied later: that long is it waited for. */
+const LATE_WRITE_MS = 60_000;
+
+export const railwayKind: TargetKind = {
+  kind: "railway",
+
+  parse: parseRailway,
+
+  destination(config) {
+    const { project, environment, service, endpoint } = readConfig(config);
+    return `railway ${new URL(endpoint).href} ${project}/${environment}/${service ?? "shared"}`;
+  },
+
+  place(config) {
+    const { project, environment, service, endpoint } = readConfig(config);
+    return `railway:${new URL(endpoint).host}/${project}/${environment}/${service ?? "shared"}`;
+  },
+
+  resolvePlacement(_config, file) {
+    if (file === undefined) return "";
+    throw new LockstepError("CONFIG_INVALID", "a Railway target has no files; leave `file` out", {
+      details: { path: ["file"] },
+    });
+  },
+
+  capabilities(config) {
+    const { requestTimeoutMs } = readConfig(config);
+    return {
+      maxEvidence: "deployed",
+      readable: true,
+      deletable: true,
+      conditionalWrite: false,
+      inFlightMs: requestTimeoutMs + Math.min(LATE_WRITE_MS, requestTimeoutMs),
+    };
+  },
+
+  assertHoldable(_config, { key }, value) {
+    assertKey(key);
+    if (value !== null) assertValue(key, value.reveal());
+  },
+
+  open(stored, credentials, context) {
+    const config = readConfig(stored);
+    const target = context.targetName;
+    const client = new RailwayClient({
+      endpoint: config.endpoint,
+      token: tokenOf(credentials, target),
+      requestTimeoutMs: config.requestTimeoutMs,
+      target,
+      budget: context.budget,
+      purpose: "background",
+    });
+    return {
+      probe: (signal) => probe(client, config, target, signal),
+      observe: (addresses, signal) => observe(client, config, target, addresses, signal),
+      apply: (change, order, signal) =>
+        apply(client, config, change, { order, revisionMarker: context.revisionMarker, target }, signal),
+      activator: createActivator(client, config, target),
+      close: async () => {},
+    };
+  },
+};
+
+function tokenOf(credentials: JsonObject | null, target: string): SecretValue {
+  const token = credentials?.["token"];
+  if (typeof token === "string") return SecretValue.of(token);
+  throw new LockstepError("TARGET_CREDENTIAL_REJECTED", `Target "${target}" has no Railway token.`, {
+    hint: 'Give it as `token: "${env:RAILWAY_TOKEN}"` and run `lockstep apply`.',
+  });
+}

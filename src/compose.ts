@@ -1,0 +1,191 @@
+/**
+ * The one place that knows everyone: builds the adapters, hands them to the use cases, and takes them down again in
+ * the order that loses nothing (edges first, then the queue, then the store).
+ *
+ *   up       the embedded store unless told, migrations, server, worker: one process
+ *   server   the API; needs DATABASE_URL
+ *   worker   the loop; needs DATABASE_URL
+ *   migrate  brings the schemas up to this release and ends
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { sameValue } from "./adapters/crypto/fingerprint.ts";
+import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
+import { randomValue } from "./adapters/issuers/random/random.ts";
+import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
+import { createRedisQueue } from "./adapters/queue/redis-queue.ts";
+import { startEmbeddedPostgres } from "./adapters/store/embedded/start.ts";
+import { assertSchema, migrate } from "./adapters/store/migrator.ts";
+import { createDatabase, createPool, type StoreConnection } from "./adapters/store/pool.ts";
+import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
+import { createStore } from "./adapters/store/store.ts";
+import { railwayKind } from "./adapters/targets/railway/target.ts";
+import { sshKind } from "./adapters/targets/ssh/target.ts";
+import { createLogger } from "./adapters/telemetry/logger.ts";
+import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
+import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
+import type { Settings } from "./config.ts";
+import { LockstepError } from "./core/errors.ts";
+import type { Logger } from "./core/ports/logger.ts";
+import type { Queue } from "./core/ports/queue.ts";
+import type { Sealer } from "./core/ports/sealer.ts";
+import type { TargetKind } from "./core/ports/target.ts";
+
+export type Role = "up" | "server" | "worker" | "migrate";
+
+const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind];
+
+/** Undone in reverse order. */
+type Undo = () => Promise<void>;
+
+export interface Composed {
+  readonly context: AppContext;
+  close(): Promise<void>;
+}
+
+/** For fault tests: what a process may be told to do differently. */
+export type ContextOverrides = Partial<
+  Pick<AppContext, "timing" | "checkpoint" | "processId" | "targetKinds">
+>;
+
+/** Opens store, keys and queue. Throws what the person who starts it can act on. */
+export async function composeContext(
+  role: Role,
+  settings: Settings,
+  overrides: ContextOverrides = {},
+): Promise<Composed> {
+  const undo: Undo[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    return { context: await build(role, settings, overrides, undo), close };
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function build(
+  role: Role,
+  settings: Settings,
+  overrides: ContextOverrides,
+  undo: Undo[],
+): Promise<AppContext> {
+  const scrubber = createScrubber();
+  const log = createLogger({ level: settings.logLevel, scrubber });
+  knowCredentials(settings, scrubber);
+  await makeDataDirectory(settings.dataDirectory);
+
+  const connection = await openConnection(role, settings, log, undo);
+  if (role === "up" || role === "migrate") {
+    await migrate(connection, log);
+    await migratePostgresQueue(connection);
+  } else {
+    await assertSchema(connection);
+  }
+  const pool = createPool(connection, log);
+  const store = createStore(pool);
+  undo.push(() => store.close());
+
+  const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
+  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile);
+  const queue = openQueue(settings, connection, log);
+  undo.push(() => queue.close());
+
+  return {
+    store,
+    storeId,
+    epoch,
+    sealer: knowing(sealer, scrubber),
+    fingerprinter,
+    sameValue,
+    queue,
+    clock: { now: () => new Date() },
+    log,
+    budget: new PostgresRequestBudget(createDatabase(pool)),
+    makeRandom: randomValue,
+    targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    timing: DEFAULT_TIMING,
+    revisionMarker: settings.revisionMarker,
+    processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,
+    checkpoint: async () => {},
+    random: Math.random,
+    ...overrides,
+  };
+}
+
+async function openConnection(
+  role: Role,
+  settings: Settings,
+  log: Logger,
+  undo: Undo[],
+): Promise<StoreConnection> {
+  if (settings.databaseUrl !== null) return { connectionString: settings.databaseUrl.reveal() };
+  if (role !== "up") {
+    throw new LockstepError("SETTING_INVALID", `Cannot start the role "${role}": DATABASE_URL is not set.`, {
+      hint: "Set DATABASE_URL, or start everything in one process with `lockstep up`.",
+    });
+  }
+  const embedded = await startEmbeddedPostgres({ directory: join(settings.dataDirectory, "postgres"), log });
+  undo.push(() => embedded.stop());
+  return embedded.connection;
+}
+
+function openQueue(settings: Settings, connection: StoreConnection, log: Logger): Queue {
+  return settings.redisUrl === null
+    ? createPostgresQueue(connection, log)
+    : createRedisQueue(settings.redisUrl.reveal(), log);
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+  } catch {
+    throw new LockstepError(
+      "SETTING_INVALID",
+      `Cannot use the data directory ${path}: it cannot be made private to this user.`,
+      {
+        hint: "Name another one with LOCKSTEP_DATA.",
+      },
+    );
+  }
+}
+
+/** Every value passes here on its way in and out of the store: from then on the log knows it. */
+function knowing(sealer: Sealer, scrubber: Scrubber): Sealer {
+  return {
+    seal: (plain, associatedData) => {
+      know(plain, scrubber);
+      return sealer.seal(plain, associatedData);
+    },
+    open: async (sealed, associatedData) => {
+      const plain = await sealer.open(sealed, associatedData);
+      know(plain, scrubber);
+      return plain;
+    },
+    rewrap: (sealed, associatedData) => sealer.rewrap(sealed, associatedData),
+  };
+}
+
+/** What is sealed is JSON of named texts. */
+function know(plain: string, scrubber: Scrubber): void {
+  try {
+    const parsed: unknown = JSON.parse(plain);
+    const texts = typeof parsed === "object" && parsed !== null ? Object.values(parsed) : [];
+    for (const text of texts) if (typeof text === "string") scrubber.know(text);
+  } catch {
+    scrubber.know(plain);
+  }
+}
+
+function knowCredentials(settings: Settings, scrubber: Scrubber): void {
+  for (const url of [settings.databaseUrl, settings.redisUrl]) {
+    if (url === null) continue;
+    const { password } = new URL(url.reveal());
+    scrubber.know(decodeURIComponent(password));
+  }
+}

@@ -1,0 +1,108 @@
+/** Starts a role: context, edges, and the files by which the local command line finds the server. */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AppContext } from "./app/context.ts";
+import { authenticateToken } from "./app/tokens/authenticate-token.ts";
+import { createToken } from "./app/tokens/create-token.ts";
+import { type Composed, composeContext, type Role } from "./compose.ts";
+import type { Settings } from "./config.ts";
+import { can, isPermission } from "./core/access/permissions.ts";
+import { LockstepError } from "./core/errors.ts";
+import { SecretValue } from "./core/secret-value.ts";
+import { ADMIN_TOKEN_FILE, SERVER_FILE } from "./edges/cli/connection.ts";
+import type { Doorkeeper } from "./edges/http/caller.ts";
+import { createHttpServer, type HttpServer } from "./edges/http/server.ts";
+import { startWorker } from "./edges/worker/worker.ts";
+
+export interface Started {
+  /** Null for roles without an API. */
+  readonly url: string | null;
+  readonly dataDirectory: string;
+  readonly adminTokenFile: string | null;
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly role: Role;
+  readonly settings: Settings;
+  readonly version: string;
+}
+
+export async function startProcess({ role, settings, version }: StartOptions): Promise<Started> {
+  const composed = await composeContext(role, settings);
+  const undo: (() => Promise<void>)[] = [() => composed.close()];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const served = role === "up" || role === "server" ? await serve(composed, settings, version, undo) : null;
+    if (role === "up" || role === "worker") {
+      const worker = await startWorker(composed.context, { concurrency: settings.workerConcurrency });
+      undo.push(() => worker.close());
+    }
+    return {
+      url: served?.url ?? null,
+      dataDirectory: settings.dataDirectory,
+      adminTokenFile: served?.adminTokenFile ?? null,
+      close,
+    };
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function serve(
+  { context }: Composed,
+  settings: Settings,
+  version: string,
+  undo: (() => Promise<void>)[],
+): Promise<{ readonly url: string; readonly adminTokenFile: string }> {
+  const server: HttpServer = createHttpServer({
+    context,
+    settings,
+    version,
+    doorkeeper: doorkeeperOf(context),
+  });
+  undo.push(() => server.close());
+  const { url } = await server.listen(settings.port);
+  const adminTokenFile = await ensureAdminToken(context, settings.dataDirectory);
+  const serverFile = join(settings.dataDirectory, SERVER_FILE);
+  await writeFile(serverFile, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+  undo.push(() => rm(serverFile, { force: true }));
+  return { url, adminTokenFile };
+}
+
+function doorkeeperOf(context: AppContext): Doorkeeper {
+  return {
+    authenticate: (token) => authenticateToken(context, token),
+    assertMay: ({ scopes }, permission) => {
+      if (isPermission(permission) && can(scopes, permission)) return;
+      throw new LockstepError("FORBIDDEN", `Cannot do this: the token lacks the permission "${permission}".`);
+    },
+  };
+}
+
+/** The local administrator's token, in a file that only this user reads. A revoked or foreign one is replaced. */
+async function ensureAdminToken(context: AppContext, dataDirectory: string): Promise<string> {
+  const path = join(dataDirectory, ADMIN_TOKEN_FILE);
+  if (await stillValid(context, path)) return path;
+  const actor = { kind: "system", id: "start", name: "lockstep" } as const;
+  const { token } = await createToken(context, actor, {
+    name: "local admin",
+    scopes: ["admin"],
+    expiresInMs: null,
+  });
+  await rm(path, { force: true });
+  await writeFile(path, `${token.reveal()}\n`, { mode: 0o600, flag: "wx" });
+  return path;
+}
+
+async function stillValid(context: AppContext, path: string): Promise<boolean> {
+  try {
+    await authenticateToken(context, SecretValue.of((await readFile(path, "utf8")).trim()));
+    return true;
+  } catch {
+    return false;
+  }
+}
