@@ -22,7 +22,6 @@ import { createDatabase, createPool, type StoreConnection } from "./adapters/sto
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
-import { sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
@@ -35,7 +34,7 @@ import type { TargetKind } from "./core/ports/target.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
-const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind];
+const TARGET_KINDS: readonly TargetKind[] = [railwayKind];
 
 /** Undone in reverse order. */
 type Undo = () => Promise<void>;

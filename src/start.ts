@@ -6,11 +6,8 @@ import { authenticateToken } from "./app/tokens/authenticate-token.ts";
 import { createToken } from "./app/tokens/create-token.ts";
 import { type Composed, composeContext, type Role } from "./compose.ts";
 import type { Settings } from "./config.ts";
-import { can, isPermission } from "./core/access/permissions.ts";
-import { LockstepError } from "./core/errors.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import { ADMIN_TOKEN_FILE, SERVER_FILE } from "./edges/cli/connection.ts";
-import type { Doorkeeper } from "./edges/http/caller.ts";
 import { createHttpServer, type HttpServer } from "./edges/http/server.ts";
 import { startWorker } from "./edges/worker/worker.ts";
 
@@ -58,12 +55,7 @@ async function serve(
   version: string,
   undo: (() => Promise<void>)[],
 ): Promise<{ readonly url: string; readonly adminTokenFile: string }> {
-  const server: HttpServer = createHttpServer({
-    context,
-    settings,
-    version,
-    doorkeeper: doorkeeperOf(context),
-  });
+  const server: HttpServer = createHttpServer({ context, settings, version });
   undo.push(() => server.close());
   const { url } = await server.listen(settings.port);
   const adminTokenFile = await ensureAdminToken(context, settings.dataDirectory);
@@ -71,16 +63,6 @@ async function serve(
   await writeFile(serverFile, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
   undo.push(() => rm(serverFile, { force: true }));
   return { url, adminTokenFile };
-}
-
-function doorkeeperOf(context: AppContext): Doorkeeper {
-  return {
-    authenticate: (token) => authenticateToken(context, token),
-    assertMay: ({ scopes }, permission) => {
-      if (isPermission(permission) && can(scopes, permission)) return;
-      throw new LockstepError("FORBIDDEN", `Cannot do this: the token lacks the permission "${permission}".`);
-    },
-  };
 }
 
 /** The local administrator's token, in a file that only this user reads. A revoked or foreign one is replaced. */
