@@ -37,7 +37,8 @@ export const SILENT: Logger = {
   error: () => undefined,
 };
 
-const PREFIX = "lockstep-test-pg-";
+/** Followed by the pid of the run; what is named like this goes when that run is over. */
+export const PREFIX = "lockstep-test-pg-";
 
 /** With a migrated template; its directory goes with `stop`. */
 export async function startTestCluster(kind: StoreKind): Promise<TestCluster> {

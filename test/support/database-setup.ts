@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { STORE_KINDS, startTestCluster, type TestCluster } from "./database-clusters.ts";
+import { PREFIX, STORE_KINDS, startTestCluster, type TestCluster } from "./database-clusters.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -18,7 +18,7 @@ declare module "vitest" {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const clusters = new Map<string, Promise<TestCluster>>();
-  const directory = await mkdtemp(join(tmpdir(), "lockstep-test-"));
+  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const socket = join(directory, "databases");
 
   const server = createServer((client) => {

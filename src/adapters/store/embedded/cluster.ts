@@ -19,7 +19,7 @@ export const USER = "lockstep";
 
 const UNFINISHED = "cluster.new-";
 
-export function clusterIn(directory: string): Cluster {
+function clusterIn(directory: string): Cluster {
   const root = join(directory, "cluster");
   return { dataDirectory: join(root, "data"), passwordFile: join(root, "password") };
 }

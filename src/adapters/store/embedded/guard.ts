@@ -10,6 +10,7 @@ import { CHILD_ENVIRONMENT, type RunAs } from "./run.ts";
 
 /**
  * fd 3 is the pipe, because a background command of sh reads /dev/null instead of stdin. Postgres must not hold it.
+ * The interrupt is repeated, because a server that is only just starting does not listen to it yet.
  * A shutdown that does not end in 20 s becomes an immediate one; Postgres then recovers from its log at the next start.
  * The shell itself ignores signals: a service manager sends them to every process at once, while Node still works.
  */
@@ -20,9 +21,8 @@ server=$!
 trap '' INT TERM HUP
 {
   read -r line <&3
-  kill -INT "$server" 2>/dev/null
   tries=0
-  while [ "$tries" -lt 20 ] && kill -0 "$server" 2>/dev/null; do sleep 1; tries=$((tries + 1)); done
+  while [ "$tries" -lt 20 ] && kill -INT "$server" 2>/dev/null; do sleep 1; tries=$((tries + 1)); done
   kill -QUIT "$server" 2>/dev/null
 } &
 watcher=$!

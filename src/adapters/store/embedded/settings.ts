@@ -6,7 +6,7 @@
 /** Names the socket's file only: nothing listens on the network. */
 export const SOCKET_PORT = 5432;
 
-export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
+const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "",
   port: String(SOCKET_PORT),
   unix_socket_permissions: "0700",
