@@ -1,0 +1,129 @@
+/** Reads what the script answered, and words its refusals. */
+import { LockstepError } from "../../../core/errors.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+
+export interface Answer {
+  readonly word: string;
+  readonly rest: string;
+  /** What followed the answer's line. */
+  readonly tail: Buffer;
+}
+
+/** Null when no whole line of this nonce is there. */
+export function parseAnswer(stdout: Buffer, nonce: string): Answer | null {
+  const start = Buffer.from(`lockstep ${nonce} `);
+  const from = stdout.indexOf(start);
+  if (from < 0) return null;
+  const end = stdout.indexOf(0x0a, from);
+  if (end < 0) return null;
+  const line = stdout.subarray(from + start.length, end).toString("utf8");
+  const space = line.indexOf(" ");
+  return {
+    word: space < 0 ? line : line.slice(0, space),
+    rest: space < 0 ? "" : line.slice(space + 1),
+    tail: stdout.subarray(end + 1),
+  };
+}
+
+/** The content between the answer's line and the closing one; null when it was cut off. */
+export function contentOf(answer: Answer, nonce: string): Buffer | null {
+  const closing = Buffer.from(`\nlockstep ${nonce} end\n`);
+  const at = answer.tail.length - closing.length;
+  if (at < 0 || !answer.tail.subarray(at).equals(closing)) return null;
+  return answer.tail.subarray(0, at);
+}
+
+/** `-rw-r-----` → 0o640. */
+export function modeOfPermissions(permissions: string): number {
+  let mode = 0;
+  for (const [index, bit] of [...permissions.slice(1, 10)].entries()) {
+    if (bit !== "-") mode |= 1 << (8 - index);
+  }
+  return mode;
+}
+
+/** `action`: for example `read /etc/app/env on deploy@host:22`. */
+export function refusal(action: string, { word, rest }: Pick<Answer, "word" | "rest">): LockstepError {
+  // The host's words: at most a path's length of them.
+  const shown = visibleLine(rest.slice(0, 1024));
+  const [first = "", ...others] = shown.split(" ");
+  const place = others.join(" ");
+  const error = (code: ConstructorParameters<typeof LockstepError>[0], why: string, hint?: string) =>
+    new LockstepError(code, `Cannot ${action}: ${why}.`, hint === undefined ? {} : { hint });
+
+  switch (word) {
+    case "conflict":
+      return error("WRITE_CONFLICT", "its content is not what was read before");
+    case "busy":
+      return error("WRITE_CONFLICT", `another write holds the lock ${shown}`);
+    case "order":
+      return error("ORDER_REFUSED", `the place carries the order ${shown}`);
+    case "nothing":
+      return error("NOT_FOUND", "no copy for restoring is kept");
+    case "unsafe":
+      return unsafe(error, first, place);
+    case "denied":
+      return error("TARGET_PERMISSION", `no right to ${shown}`);
+    case "missing":
+      return error("TARGET_REFUSED", `the directory ${shown} does not exist`, "Create it.");
+    case "large":
+      return error("TARGET_REFUSED", "the file is larger than 4 MiB");
+    case "lacks":
+      return error(
+        "UNSUPPORTED",
+        `the host lacks ${LACKING[first] ?? "a tool that is needed"}`,
+        "Install it there, or set `sftpOnly: true`.",
+      );
+    case "unreadable":
+      return error(
+        "TARGET_REFUSED",
+        `the order marker ${shown} is damaged`,
+        "Compare the file with what should stand there, then remove the marker.",
+      );
+    case "failed":
+      return error("TARGET_REFUSED", FAILURES[first] ?? "a step failed on the host");
+    default:
+      return new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the answer was not understood.`);
+  }
+}
+
+const LACKING: Readonly<Record<string, string>> = {
+  sha256: "sha256sum, shasum and openssl",
+  mktemp: "mktemp, or room for a file in ~/.lockstep",
+  acl: "getfacl and setfacl, which are needed to keep the file's ACL",
+};
+
+const FAILURES: Readonly<Record<string, string>> = {
+  space: "writing failed on the host; the disk may be full",
+  mode: "the file's mode cannot be set",
+  group: "the file's group cannot be kept, because the user is not in it",
+  acl: "the file's ACL cannot be kept",
+  rename: "the new file cannot be moved into place",
+};
+
+function unsafe(
+  error: (code: "FILE_UNSAFE", why: string, hint?: string) => LockstepError,
+  kind: string,
+  rest: string,
+): LockstepError {
+  switch (kind) {
+    case "link":
+      return error("FILE_UNSAFE", "it is a symbolic link", "Name the file that it leads to.");
+    case "kind":
+      return error("FILE_UNSAFE", "it is not a regular file");
+    case "owner":
+      return error("FILE_UNSAFE", `it belongs to the user with id ${rest}`, "Log in as the file's owner.");
+    case "mode":
+      return error(
+        "FILE_UNSAFE",
+        `its mode is ${rest.split(" ")[0] ?? ""}, which lets others at it`,
+        "Take the rights away: chmod 600, or 640 where a group must read it.",
+      );
+    default:
+      return error(
+        "FILE_UNSAFE",
+        `${[kind, rest].join(" ").replace(/^way /, "")}: this directory is writable by others, or belongs to somebody else`,
+        "Each directory on the way must belong to root or the file's owner, and be writable by nobody else.",
+      );
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * One verified, logged-in connection. Runs commands and opens SFTP; tells exactly how far a command came, because a
+ * lost line means something else before its input was sent than after.
+ */
+import type { Duplex } from "node:stream";
+import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import { Semaphore } from "../../../lib/semaphore.ts";
+import { unreachable } from "./errors.ts";
+
+/** sshd allows 10 sessions per connection unless told (MaxSessions). */
+const MAX_SESSIONS = 8;
+/** A kept line that died without a word shows itself here. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+export interface ExecOptions {
+  readonly input: Uint8Array;
+  /** More is dropped and counted in `truncated`. */
+  readonly maxOutputBytes: number;
+  readonly signal: AbortSignal;
+  /** Sends SIGKILL when the signal aborts. Without it the line is only closed, and the program may go on. */
+  readonly killOnAbort: boolean;
+}
+
+export interface ExecResult {
+  /**
+   * "exited": its end was seen. "lost": the line died. "aborted": the signal did it.
+   * "not-started": nothing was sent to it, so nothing can have happened.
+   */
+  readonly end: "exited" | "lost" | "aborted" | "not-started";
+  /** Null when a signal ended it, or its end was not seen. */
+  readonly exitCode: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly truncated: boolean;
+}
+
+const NOT_STARTED: ExecResult = {
+  end: "not-started",
+  exitCode: null,
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.alloc(0),
+  truncated: false,
+};
+
+export class SshConnection {
+  readonly label: string;
+  readonly #client: Client;
+  readonly #sessions = new Semaphore(MAX_SESSIONS);
+  readonly #onClose = new Set<() => void>();
+  #closed = false;
+
+  constructor(client: Client, label: string) {
+    this.#client = client;
+    this.label = label;
+    client.on("close", () => {
+      this.#closed = true;
+      for (const listener of this.#onClose) listener();
+      this.#onClose.clear();
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#closed) listener();
+    else this.#onClose.add(listener);
+  }
+
+  /** Never throws: how it ended is the answer. */
+  async exec(command: string, options: ExecOptions): Promise<ExecResult> {
+    let release: () => void;
+    try {
+      release = await this.#sessions.acquire(options.signal);
+    } catch {
+      return NOT_STARTED;
+    }
+    try {
+      const channel = await this.#open<ClientChannel>(options.signal, (done) =>
+        this.#client.exec(command, done),
+      );
+      return await collect(channel, options);
+    } catch {
+      return NOT_STARTED;
+    } finally {
+      release();
+    }
+  }
+
+  /** Holds one session until the wrapper ends. Throws TARGET_UNREACHABLE. */
+  async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    const release = await this.#sessions.acquire(signal).catch(() => null);
+    if (release === null) throw unreachable(this.label, "it was given up while waiting for a session");
+    try {
+      const sftp = await this.#open<SFTPWrapper>(signal, (done) => this.#client.sftp(done));
+      sftp.on("close", release);
+      // Errors reach the callers through their callbacks.
+      sftp.on("error", () => undefined);
+      return sftp;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** A line to another host through this one. Throws TARGET_UNREACHABLE. */
+  async forward(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    return await this.#open<ClientChannel>(signal, (done) =>
+      this.#client.forwardOut("127.0.0.1", 0, host, port, done),
+    );
+  }
+
+  /** Ends the connection in order; what still runs on it is lost. */
+  end(): void {
+    this.#client.end();
+  }
+
+  /** For a line that does not answer any more. */
+  destroy(): void {
+    this.#client.destroy();
+  }
+
+  async #open<T extends { on(event: "error", listener: () => void): unknown }>(
+    signal: AbortSignal,
+    request: (done: (error: Error | undefined, channel: T) => void) => void,
+  ): Promise<T> {
+    if (this.#closed) throw unreachable(this.label, "the line is closed");
+    return await new Promise<T>((resolve, reject) => {
+      let settled = false;
+      const settle = (act: () => void) => {
+        if (settled) return;
+        settled = true;
+        clearTimeout(timer);
+        signal.removeEventListener("abort", onAbort);
+        this.#onClose.delete(onLost);
+        act();
+      };
+      const onAbort = () => settle(() => reject(unreachable(this.label, "it was given up")));
+      const onLost = () => settle(() => reject(unreachable(this.label, "the line was lost")));
+      const timer = setTimeout(() => {
+        settle(() => reject(unreachable(this.label, "the line does not answer any more")));
+        // Whoever comes next must not wait for the same silence.
+        this.destroy();
+      }, OPEN_TIMEOUT_MS);
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.onClose(onLost);
+      try {
+        request((error, channel) => {
+          if (error) return settle(() => reject(unreachable(this.label, "it refused a session")));
+          if (settled) return closeLate(channel);
+          settle(() => resolve(channel));
+        });
+      } catch {
+        settle(() => reject(unreachable(this.label, "the line is closed")));
+      }
+    });
+  }
+}
+
+function closeLate(channel: unknown): void {
+  const { close, end } = channel as { close?: () => void; end?: () => void };
+  if (close !== undefined) close.call(channel);
+  else end?.call(channel);
+}
+
+async function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResult> {
+  const { signal, maxOutputBytes } = options;
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  let kept = 0;
+  let truncated = false;
+  let exit: { code: number | null } | null = null;
+  const keep = (into: Buffer[]) => (chunk: Buffer) => {
+    const room = maxOutputBytes - kept;
+    if (chunk.length > room) truncated = true;
+    if (room <= 0) return;
+    into.push(chunk.subarray(0, room));
+    kept += Math.min(room, chunk.length);
+  };
+  return await new Promise<ExecResult>((resolve) => {
+    const finish = (end: ExecResult["end"]) => {
+      signal.removeEventListener("abort", onAbort);
+      const stdout = Buffer.concat(out);
+      resolve({ end, exitCode: exit?.code ?? null, stdout, stderr: Buffer.concat(err), truncated });
+    };
+    const onAbort = () => {
+      if (options.killOnAbort) channel.signal("KILL");
+      channel.close();
+      finish("aborted");
+    };
+    channel.on("data", keep(out));
+    channel.stderr.on("data", keep(err));
+    channel.on("error", () => undefined);
+    channel.stderr.on("error", () => undefined);
+    channel.on("exit", (code: number | null) => {
+      exit = { code };
+    });
+    channel.on("close", () => finish(exit === null ? "lost" : "exited"));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    channel.end(Buffer.from(options.input));
+  });
+}

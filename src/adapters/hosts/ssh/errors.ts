@@ -1,0 +1,104 @@
+/**
+ * Translates what ssh2, sockets and servers say. Only codes and levels are looked at; messages and causes are dropped,
+ * because they repeat what a server sent or what a key file held.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+import { labelOf, type SshHop } from "./destination.ts";
+import type { HostKey } from "./host-key.ts";
+import { SHA1_REFUSED } from "./login-key.ts";
+
+/** How far a handshake came; decides what a lost line means. */
+export interface HandshakeState {
+  /** The line was there. */
+  connected: boolean;
+  /** Keys are exchanged and the host is verified. */
+  verified: boolean;
+  /** The key that the server showed instead of the pinned one, when its type is one that is used. */
+  shown: HostKey | { readonly fingerprint: string } | null;
+}
+
+/** A connection that a server dropped before the key exchange: what MaxStartups does to bursts. */
+export function isDrop(error: unknown): boolean {
+  return error instanceof LockstepError && error.details["dropped"] === true;
+}
+
+export function connectError(hop: SshHop, error: unknown, state: HandshakeState): LockstepError {
+  const where = labelOf(hop);
+  const { level, code, message } = foreign(error);
+  if (state.shown !== null) return hostKeyError(hop, state.shown.fingerprint);
+  if (level === "handshake" && message.includes("no matching host key format")) {
+    return hostKeyError(hop, `another type than ${hop.hostKey.type}`);
+  }
+  if (level === "handshake" && message.includes("no matching key exchange")) {
+    return new LockstepError(
+      "UNSUPPORTED",
+      `Cannot connect to ${where}: it accepts only key exchanges that Lockstep does not speak.`,
+      {
+        hint: "Post-quantum key exchange is not supported yet; allow curve25519-sha256 beside it (KexAlgorithms in sshd_config).",
+      },
+    );
+  }
+  if (level === "handshake" && message.includes("o matching")) {
+    return new LockstepError(
+      "UNSUPPORTED",
+      `Cannot connect to ${where}: it offers no cipher or MAC without CBC and SHA-1.`,
+      { hint: "Allow aes128-gcm@openssh.com or aes256-ctr with hmac-sha2-256 in its sshd_config." },
+    );
+  }
+  if (message === SHA1_REFUSED) {
+    return new LockstepError(
+      "UNSUPPORTED",
+      `Cannot log in to ${where}: it accepts RSA keys with SHA-1 signatures only.`,
+      { hint: "Log in with an ed25519 key." },
+    );
+  }
+  if (level === "client-authentication") {
+    return new LockstepError(
+      "TARGET_CREDENTIAL_REJECTED",
+      `Cannot log in to ${where}: the key ${hop.key.fingerprint} was refused.`,
+      {
+        details: { key: hop.key.fingerprint },
+        hint: `Add the public key to authorized_keys of ${hop.user}, or give the target another key.`,
+      },
+    );
+  }
+  const dropped = state.connected && !state.verified && level !== "client-timeout";
+  return new LockstepError(
+    "TARGET_UNREACHABLE",
+    `Cannot connect to ${where}: ${reason(code, level, state)}.`,
+    {
+      details: { ...(code === "" ? {} : { code }), ...(dropped ? { dropped: true } : {}) },
+    },
+  );
+}
+
+export function hostKeyError(hop: SshHop, shown: string): LockstepError {
+  return new LockstepError(
+    "TARGET_HOST_KEY",
+    `Cannot trust ${labelOf(hop)}: it shows the host key ${shown}, pinned is ${hop.hostKey.fingerprint} (${hop.hostKey.type}).`,
+    { details: { shown, pinned: hop.hostKey.fingerprint } },
+  );
+}
+
+export function unreachable(where: string, why: string): LockstepError {
+  return new LockstepError("TARGET_UNREACHABLE", `Cannot reach ${where}: ${why}.`);
+}
+
+function reason(code: string, level: string, state: HandshakeState): string {
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "the name cannot be resolved";
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  if (code === "EHOSTUNREACH" || code === "ENETUNREACH") return "there is no route";
+  if (level === "client-timeout" || code === "ETIMEDOUT") return "no answer in time";
+  if (state.connected && !state.verified) return "the server dropped the line before the key exchange";
+  return "the line was lost";
+}
+
+function foreign(error: unknown): { level: string; code: string; message: string } {
+  if (!(error instanceof Error)) return { level: "", code: "", message: "" };
+  const { level, code } = error as { level?: unknown; code?: unknown };
+  return {
+    level: typeof level === "string" ? level : "",
+    code: typeof code === "string" && /^[A-Z_0-9]{1,32}$/.test(code) ? code : "",
+    message: error.message,
+  };
+}

@@ -1,0 +1,249 @@
+/**
+ * The one script that reads and writes files on a host: constant, POSIX sh, and sent over stdin together with its
+ * arguments and the data. Nothing stands in argv but BOOTSTRAP, so nothing shows in `ps`, and no login shell (csh,
+ * fish) has anything to interpret: BOOTSTRAP holds no quote inside its quotes, no backslash, no `!` and no newline.
+ *
+ * stdin: the script as one line; its arguments, one a line, in the order of ARGUMENTS; then the data up to the end.
+ * stdout: anything that start files print; then `lockstep <nonce> <word> …` as the only line that counts. Each call
+ * has a nonce of its own, so that no file's content can pass for an answer.
+ *
+ * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path:
+ *   <key>.order   the marker: the highest order that a write here may have had
+ *   <key>.keep    the copy for restoring, 0600; <key>.wrote: digest of what replaced it
+ *   <key>.temp    name of the temporary file beside the target, to remove it after a crash
+ *   <key>.lock    locked by flock where there is one; otherwise <key>.lock.d is made and holds the owner's pid
+ *
+ * Why no crash lets an older write win: under the lock, the marker is raised and synced BEFORE the rename, and checked
+ * before it is raised. A crash between the two leaves the old content under the new marker: the same write may repeat
+ * (equal order), a newer one may come, an older one is refused. The marker therefore says "nothing older may be written
+ * any more", never "this was written"; what stands there is told by reading.
+ *
+ * The data is taken in completely, and its digest checked, before the lock is asked for: a line that dies or falls
+ * silent in the middle of the data blocks nobody and changes nothing.
+ */
+
+/** `read` takes a pipe byte by byte, so whatever follows the first line is left for the script. */
+export const BOOTSTRAP = `exec /bin/sh -c 'IFS= read -r l; case $l in ": lockstep 1;"*) eval "$l";; esac; exit 97'`;
+
+/** Exit code of BOOTSTRAP when the first line did not arrive whole: a start file consumed stdin. */
+export const BOOTSTRAP_MISSED = 97;
+
+export const ARGUMENTS = [
+  "nonce",
+  "verb",
+  "path",
+  "key",
+  "expected",
+  "digest",
+  "mode",
+  "store",
+  "epoch",
+  "generation",
+] as const;
+
+export const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+const TEXT = `
+: lockstep 1;
+umask 077; LC_ALL=C; export LC_ALL; unset CDPATH IFS; set -f;
+PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin;
+temp=; incoming=; held=; sum=; marker=-; present=no; keeping=yes;
+${ARGUMENTS.map((name) => `IFS= read -r ${name};`).join(" ")}
+me=$(id -u); home=\${HOME:-/}; state=$home/.lockstep; file=$state/$key;
+
+# Everything ends through say: one answer, then out. The trap removes what must not stay.
+say() { printf "%s\\n" "lockstep $nonce $*"; exit 0; };
+finish() {
+  [ -z "$temp" ] || rm -f "$temp";
+  [ -z "$incoming" ] || rm -f "$incoming";
+  [ -z "$held" ] || rm -rf "$held";
+};
+trap finish EXIT; trap "exit 1" HUP INT TERM PIPE;
+
+digest_of() {
+  if command -v sha256sum >/dev/null 2>&1; then sum=$(sha256sum <"$1");
+  elif command -v shasum >/dev/null 2>&1; then sum=$(shasum -a 256 <"$1");
+  elif command -v openssl >/dev/null 2>&1; then sum=$(openssl dgst -sha256 -r <"$1");
+  else say lacks sha256; fi;
+  sum=\${sum%% *};
+};
+flush() { sync "$@" 2>/dev/null || sync; };
+
+# Each directory on the way, as written and where links lead, belongs to root or to us and is not writable by others.
+# A sticky one is fine above the last: nobody can replace what belongs to us in it. One find looks at all of them.
+check_ways() {
+  set -- . /;
+  for way in "$dir" "$real" "$home"; do
+    rest=\${way#/}; at=;
+    while [ -n "$rest" ]; do
+      at=$at/\${rest%%/*}; set -- "$@" "$at";
+      case $rest in */*) rest=\${rest#*/};; *) rest=;; esac;
+    done;
+  done;
+  bad=$(find "$@" -prune \\( ! -user 0 ! -user "$me" -o -type d \\( -perm -020 -o -perm -002 \\) \\( ! -perm -1000 -o -name . \\) \\) -print 2>/dev/null);
+  [ -z "$bad" ] || say unsafe way $bad;
+};
+
+# Goes to the directory, so that nothing below depends on the way any more, and looks at the file without following.
+look() {
+  dir=\${path%/*}; name=\${path##*/}; [ -n "$dir" ] || dir=/;
+  if [ ! -e "$dir" ]; then
+    up=$dir; until [ -e "\${up:-/}" ]; do up=\${up%/*}; done;
+    [ -x "\${up:-/}" ] || say denied "\${up:-/}";
+    [ "$verb" = read ] && say absent "$marker"; say missing "$dir";
+  fi;
+  cd -P -- "$dir" 2>/dev/null || say denied "$dir";
+  real=$(pwd -P);
+  check_ways;
+  set -- $(ls -dn "./$name" 2>/dev/null); perm=\${1:-}; owner=\${3:-}; group=\${4:-}; size=\${5:-0};
+  case $perm in
+    "") return;;
+    -*) present=yes;;
+    l*) say unsafe link "$path";;
+    *) say unsafe kind "$path";;
+  esac;
+  [ "$owner" = "$me" ] || say unsafe owner "$owner" "$path";
+  case $perm in ???[sS]*|??????[sS]*|?????w*|???????[!-]*|????????[!-]*|?????????[!-]*) say unsafe mode "$perm" "$path";; esac;
+  [ "$size" -le ${MAX_FILE_BYTES} ] || say large "$path";
+};
+
+# Sets marker; - when there is none.
+read_marker() {
+  [ -f "$file.order" ] || return 0;
+  IFS= read -r marker <"$file.order" || say unreadable "$file.order";
+};
+check_order() {
+  read_marker;
+  [ "$marker" = - ] && return;
+  their_store=\${marker%%.*}; rest=\${marker#*.}; their_epoch=\${rest%%.*}; their_generation=\${rest#*.};
+  case $their_epoch$their_generation in ""|*[!0-9]*) say unreadable "$file.order";; esac;
+  [ "$their_store" = "$store" ] || say order "$marker";
+  [ "$their_epoch" -le "$epoch" ] || say order "$marker";
+  [ "$their_epoch" -lt "$epoch" ] || [ "$their_generation" -le "$generation" ] || say order "$marker";
+};
+
+check_state() {
+  set -- $(ls -dn "$state" 2>/dev/null);
+  case \${1:-} in d[r-][w-]x------*) [ "$3" = "$me" ] || say unsafe owner "$3" "$state";; "") return 1;; *) say unsafe mode "$1" "$state";; esac;
+};
+need_state() {
+  check_state && return;
+  mkdir -m 700 "$state" 2>/dev/null;
+  check_state || say denied "$state";
+};
+
+# Waits at most about 10 s: whoever holds the lock has all of its data already.
+lock() {
+  tries=0;
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>"$file.lock";
+    until flock -n 9; do pause; done;
+    return;
+  fi;
+  until mkdir "$file.lock.d" 2>/dev/null; do
+    # A dead owner's lock is broken by one at a time: while break.d stands, nobody else can have taken the lock anew.
+    if mkdir "$file.break.d" 2>/dev/null; then
+      pid=$(cat "$file.lock.d/pid" 2>/dev/null);
+      [ -z "$pid" ] || kill -0 "$pid" 2>/dev/null || rm -rf "$file.lock.d";
+      rmdir "$file.break.d";
+    fi;
+    pause;
+  done;
+  held=$file.lock.d;
+  printf "%s\\n" $$ >"$held/pid";
+};
+pause() { tries=$((tries + 1)); [ $tries -lt 100 ] || say busy "$file.lock"; sleep 0.1 2>/dev/null || sleep 1; };
+
+check_content() {
+  if [ "$present" = no ]; then
+    [ -e "./$name" ] && say conflict; [ -L "./$name" ] && say conflict; [ "$expected" = absent ] || say conflict;
+    return;
+  fi;
+  digest_of "./$name"; [ "$sum" = "$expected" ] || say conflict;
+};
+
+# Owner is ours already; group, mode and ACL are taken over from the file that is replaced.
+take_over_rights() {
+  if [ "$present" = no ]; then chmod "$mode" "$temp" || say failed mode; return; fi;
+  chgrp "$group" "$temp" 2>/dev/null || say failed group "$group";
+  bits=\${perm#?}; others=\${bits#??????}; others=\${others%\${others#???}};
+  mine=\${bits%\${bits#???}}; groups=\${bits#???}; groups=\${groups%\${groups#???}};
+  chmod "$(printf "u=%s,g=%s,o=%s" "$mine" "$groups" "$others" | tr -d -)" "$temp" || say failed mode;
+  case $perm in
+    *+) command -v getfacl >/dev/null 2>&1 || say lacks acl "$path"; getfacl -p "./$name" 2>/dev/null | setfacl --set-file=- "$temp" 2>/dev/null || say failed acl;;
+    *.) chcon --reference="./$name" "$temp" 2>/dev/null || :;;
+  esac;
+};
+
+# The copy is complete before it gets its name, and "wrote" names the content that it may replace.
+keep_copy() {
+  if [ "$present" = no ] || [ "$keeping" = no ]; then rm -f "$file.keep" "$file.wrote"; return; fi;
+  cat "./$name" >"$file.keep.new" || say failed space;
+  mv -f "$file.keep.new" "$file.keep" && printf "%s\\n" "$digest" >"$file.wrote" || say failed space;
+};
+
+replace() {
+  lock; look; check_order; check_content;
+  if [ -f "$file.temp" ]; then
+    IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left";; esac;
+  fi;
+  temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>/dev/null) || { temp=; say denied "$real"; };
+  printf "%s\\n" "\${temp#./}" >"$file.temp" || say failed space;
+  cat "$incoming" >"$temp" || say failed space;
+  take_over_rights;
+  [ "$keeping" = no ] || keep_copy;
+  printf "%s\\n" "$store.$epoch.$generation" >"$file.order.new" || say failed space;
+  flush "$temp" "$file.order.new";
+  mv -f "$file.order.new" "$file.order" || say failed space;
+  flush "$state";
+  check_content;
+  mv -f "$temp" "./$name" || say failed rename;
+  temp=;
+  flush .;
+  rm -f "$file.temp";
+};
+
+case $verb in
+  read)
+    [ ! -d "$state" ] || { check_state; read_marker; };
+    look;
+    [ "$present" = yes ] || say absent "$marker";
+    [ -r "./$name" ] || say denied "$path";
+    printf "%s\\n" "lockstep $nonce file $perm $marker"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
+  write)
+    need_state;
+    find "$state" -name "*.in.*" -mmin +60 -exec rm -f {} + 2>/dev/null;
+    incoming=$(mktemp "$file.in.XXXXXXXXXX" 2>/dev/null) || { incoming=; say lacks mktemp; };
+    cat >"$incoming" || say failed space;
+    digest_of "$incoming"; [ "$sum" = "$digest" ] || say short;
+    replace;
+    say done;;
+  restore)
+    check_state || say nothing;
+    [ -f "$file.keep" ] || say nothing; [ -f "$file.wrote" ] || say nothing;
+    incoming=$(mktemp "$file.in.XXXXXXXXXX" 2>/dev/null) || { incoming=; say lacks mktemp; };
+    cat "$file.keep" >"$incoming" || say failed space;
+    IFS= read -r expected <"$file.wrote"; keeping=no;
+    replace;
+    rm -f "$file.keep" "$file.wrote";
+    say done;;
+  discard)
+    check_state || say done;
+    lock; rm -f "$file.keep" "$file.wrote";
+    say done;;
+  *) say failed verb;;
+esac;
+exit 0
+`;
+
+/** One line, without comments: BOOTSTRAP reads one line. */
+export const SCRIPT = TEXT.split("\n")
+  .map((line) => line.trim())
+  .filter((line) => line !== "" && !line.startsWith("#"))
+  .join(" ");
+
+/**
+ * Runs a program: its words, quoted, are the third line; what follows on stdin is the program's. The marked lines on
+ * both outputs tell what start files print from what the program says.
+ */
+export const RUN_SCRIPT = `: lockstep 1; IFS= read -r nonce; IFS= read -r words; printf "%s\\n" "lockstep $nonce"; printf "%s\\n" "lockstep $nonce" >&2; eval "exec $words"`;

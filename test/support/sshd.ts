@@ -1,0 +1,193 @@
+/**
+ * Starts the system's real OpenSSH server on a free loopback port: own host keys, own configuration, key
+ * authentication for the user that runs the tests. Works as root and as a normal user; a user can only log in as
+ * itself, so both log in as themselves. HOME of the sessions is a temporary directory.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { findServer } from "./servers.ts";
+
+export type TestKeyType = "ed25519" | "rsa" | "ecdsa";
+
+export interface SshdOptions {
+  readonly hostKeys?: readonly TestKeyType[];
+  /** Unauthenticated connections: `start:rate:full`. */
+  readonly maxStartups?: string;
+  /** `internal-sftp` alone, starting in the sessions' home: no command can be run. */
+  readonly sftpOnly?: boolean;
+  /** A program that runs every command in place of the login shell, as `<program> -c <command>`. */
+  readonly loginShell?: string;
+  /** Further lines of sshd_config; they come first, and the first word on a setting wins. */
+  readonly lines?: readonly string[];
+}
+
+export interface KeyPair {
+  /** OpenSSH's own format. */
+  readonly privateKey: string;
+  /** One line: type and base64. */
+  readonly publicKey: string;
+}
+
+export interface RunningSshd {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** The public host keys, in the order asked for. */
+  readonly hostKeys: readonly string[];
+  /** The first of `hostKeys`. */
+  readonly hostKey: string;
+  readonly clientKey: KeyPair;
+  /** HOME of the sessions. */
+  readonly home: string;
+  /** What sshd said so far. */
+  log(): string;
+  /** Lets one more key log in. */
+  authorize(publicKey: string): void;
+  stop(): Promise<void>;
+}
+
+export function generateKey(type: TestKeyType = "ed25519", passphrase?: string): KeyPair {
+  const lock = passphrase === undefined ? undefined : { passphrase, cipher: "aes256-ctr", rounds: 4 };
+  const pair = type === "ed25519" ? edPair(lock) : otherPair(type, lock);
+  return { privateKey: pair.private, publicKey: pair.public.split(" ").slice(0, 2).join(" ") };
+}
+
+interface Lock {
+  readonly passphrase: string;
+  readonly cipher: string;
+  readonly rounds: number;
+}
+
+function edPair(lock: Lock | undefined) {
+  return lock === undefined
+    ? ssh2.utils.generateKeyPairSync("ed25519")
+    : ssh2.utils.generateKeyPairSync("ed25519", lock);
+}
+
+function otherPair(type: "rsa" | "ecdsa", lock: Lock | undefined) {
+  return type === "rsa"
+    ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048, ...lock })
+    : ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256, ...lock });
+}
+
+export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd> {
+  const program = findServer("sshd");
+  if (program === null) throw new Error("sshd was not found");
+  // The way to it must be safe for the code under test: a private directory below the system's temporary one.
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-sshd-")));
+  const home = join(root, "home");
+  mkdirSync(home, { mode: 0o700 });
+  // As root, sshd wants its privilege separation directory.
+  if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+
+  const hostKeys = (options.hostKeys ?? ["ed25519"]).map((type, index) => {
+    const pair = generateKey(type);
+    const path = join(root, `host-key-${index}`);
+    writeFileSync(path, pair.privateKey, { mode: 0o600 });
+    return { path, publicKey: pair.publicKey };
+  });
+  const clientKey = generateKey();
+  const authorizedKeys = join(root, "authorized_keys");
+  const authorized = [clientKey.publicKey];
+  writeFileSync(authorizedKeys, `${authorized.join("\n")}\n`, { mode: 0o600 });
+
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const config = join(root, "sshd_config");
+    writeFileSync(config, configLines(options, { root, home, port, hostKeys, authorizedKeys }).join("\n"));
+    chmodSync(config, 0o600);
+    const child = spawn(program, ["-D", "-e", "-f", config], { stdio: ["ignore", "ignore", "pipe"] });
+    let log = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      log += chunk.toString("utf8");
+    });
+    if (await isListening(child, () => log)) {
+      return {
+        host: "127.0.0.1",
+        port,
+        user: userInfo().username,
+        hostKeys: hostKeys.map((key) => key.publicKey),
+        hostKey: hostKeys[0]?.publicKey ?? "",
+        clientKey,
+        home,
+        log: () => log,
+        authorize(publicKey) {
+          authorized.push(publicKey);
+          writeFileSync(authorizedKeys, `${authorized.join("\n")}\n`, { mode: 0o600 });
+        },
+        async stop() {
+          await ended(child);
+          rmSync(root, { recursive: true, force: true });
+        },
+      };
+    }
+    // Another process may have taken the port in between.
+    if (attempt === 3) throw new Error(`sshd did not start: ${log}`);
+  }
+}
+
+interface Places {
+  readonly root: string;
+  readonly home: string;
+  readonly port: number;
+  readonly hostKeys: readonly { readonly path: string }[];
+  readonly authorizedKeys: string;
+}
+
+function configLines(options: SshdOptions, places: Places): string[] {
+  return [
+    ...(options.lines ?? []),
+    "ListenAddress 127.0.0.1",
+    `Port ${places.port}`,
+    `PidFile ${join(places.root, "sshd.pid")}`,
+    ...places.hostKeys.map((key) => `HostKey ${key.path}`),
+    `AuthorizedKeysFile ${places.authorizedKeys}`,
+    "AuthenticationMethods publickey",
+    "PermitRootLogin prohibit-password",
+    // The temporary directory's parent is writable by all.
+    "StrictModes no",
+    "UsePAM no",
+    "PrintMotd no",
+    "UseDNS no",
+    `SetEnv HOME=${places.home}`,
+    ...(options.maxStartups === undefined ? [] : [`MaxStartups ${options.maxStartups}`]),
+    "Subsystem sftp internal-sftp",
+    ...(options.sftpOnly === true ? [`ForceCommand internal-sftp -d ${places.home}`] : []),
+    ...(options.loginShell === undefined
+      ? []
+      : [`ForceCommand exec ${options.loginShell} -c "$SSH_ORIGINAL_COMMAND"`]),
+    "",
+  ];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
+
+async function isListening(child: ChildProcess, log: () => string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const look = () => {
+      if (log().includes("Server listening on")) resolve(true);
+    };
+    child.stderr?.on("data", look);
+    child.once("exit", () => resolve(false));
+    child.once("error", () => resolve(false));
+    look();
+  });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGTERM");
+  await exit;
+}
