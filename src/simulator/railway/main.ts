@@ -8,6 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { startControlServer } from "./control/control-server.ts";
 import { startRailwaySimulator } from "./server.ts";
 import { populate, START_OPTIONS, toSimulatorOptions } from "./start-options.ts";
@@ -21,11 +22,16 @@ const { values } = parseArgs({
   },
 });
 const file = values.options === undefined ? {} : JSON.parse(readFileSync(values.options, "utf8"));
-const options = START_OPTIONS.parse({
+const parsed = START_OPTIONS.safeParse({
   ...file,
   ...(values.port === undefined ? {} : { port: Number(values.port) }),
   ...(values["control-port"] === undefined ? {} : { controlPort: Number(values["control-port"]) }),
 });
+if (!parsed.success) {
+  process.stderr.write(`The options cannot be used.\n${z.prettifyError(parsed.error)}\n`);
+  process.exit(64);
+}
+const options = parsed.data;
 
 const simulator = await startRailwaySimulator(toSimulatorOptions(options));
 populate(simulator, options);

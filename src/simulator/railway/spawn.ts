@@ -35,12 +35,19 @@ export async function spawnRailwaySimulator(options: StartOptions = {}): Promise
       "--stop-with-stdin",
     ],
     // The loader is looked up from the working directory.
-    { cwd: dirname(here), stdio: ["pipe", "pipe", "inherit"] },
+    { cwd: dirname(here), stdio: ["pipe", "pipe", "pipe"] },
   );
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  let complaint = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   try {
     const line = await Promise.race([firstLine(child.stdout), ended.then(() => null)]);
-    if (line === null || child.pid === undefined) throw new Error("the simulator ended before it was ready");
+    if (line === null || child.pid === undefined) {
+      throw new Error(`the simulator ended before it was ready: ${complaint}`);
+    }
+    child.stderr.removeAllListeners("data").pipe(process.stderr, { end: false });
     const { url, controlUrl, ...defaults } = JSON.parse(line) as Defaults & {
       url: string;
       controlUrl: string;
