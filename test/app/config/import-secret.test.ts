@@ -73,6 +73,15 @@ describeOnEachStore("adopting what is in use", (getDatabase) => {
     expect(await kit.loop.rows("select 1 from secret_version")).toEqual([]);
   });
 
+  it("has nothing to overwrite with before a value was chosen", async () => {
+    hold({ api: "in use" });
+    kit.place("vps").unreadable = true;
+    await applyConfig(kit.context, TESTER, { config: config() });
+    const plan = await planConfig(kit.context, TESTER, { config: config(), takeOver: "all" });
+    expect(plan.places.map(({ place }) => place.state)).toEqual(["value", "unreadable", "absent", "absent"]);
+    expect(plan.hasChanges).toBe(false);
+  });
+
   it("adopts equal places without a write, and repairs the others from the chosen one", async () => {
     hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
     await applyConfig(kit.context, TESTER, { config: config() });

@@ -150,13 +150,41 @@ describeOnEachStore("taking things out of a configuration", (getDatabase) => {
     await set("A", "value");
     await settle();
     kit.place("second").values.set("OLD", "value");
-    await applyConfig(kit.context, TESTER, {
-      config: config("second", "NEW"),
-      prune: true,
-      allowShrink: true,
-    });
+    const moved = { config: config("second", "NEW"), prune: true, allowShrink: true };
+    const { plan } = await applyConfig(kit.context, TESTER, moved);
+    expect(plan.changes.filter(({ action }) => action === "delete")).toEqual([]);
     await settle();
     expect(kit.place("second").values.get("OLD")).toBe("value");
     expect(kit.place("first").values.get("OLD")).toBe("value");
+  });
+
+  it("forgets a deletion that had not happened when the target moved", async () => {
+    const config = (place: string, ...secrets: string[]) =>
+      kit.config({
+        secrets: { A: [], B: [], ...Object.fromEntries(secrets.map((name) => [name, both("one")])) },
+        targets: { one: { place } },
+      });
+    await applyConfig(kit.context, TESTER, { config: config("first", "A", "B") });
+    await set("A", "a");
+    await set("B", "b");
+    await settle();
+    await applyConfig(kit.context, TESTER, { config: config("first", "A"), prune: true });
+    kit.place("second").values.set("B", "b");
+    await applyConfig(kit.context, TESTER, { config: config("second", "A") });
+    await settle();
+    expect(kit.place("second").values.get("B")).toBe("b");
+    expect(kit.place("second").values.get("A")).toBe("a");
+  });
+
+  it("owns nothing yet at the place that a target moved to", async () => {
+    const at = (place: string) => kit.config({ secrets: { A: both("one") }, targets: { one: { place } } });
+    await applyConfig(kit.context, TESTER, { config: at("first") });
+    await set("A", "ours");
+    await settle();
+    kit.place("second").values.set("A", "theirs");
+    const { kept } = await applyConfig(kit.context, TESTER, { config: at("second") });
+    await settle();
+    expect(kept).toHaveLength(1);
+    expect(kit.place("second").values.get("A")).toBe("theirs");
   });
 });
