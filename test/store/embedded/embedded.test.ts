@@ -53,7 +53,7 @@ test("statements and values stay out of its log", async () => {
   expect(await readFile(join(place.directory, "postgres.log"), "utf8")).not.toContain("canary");
 });
 
-test("a path too long for a socket falls back to a short private place.directory, gone after the stop", async () => {
+test("a path too long for a socket falls back to a short private directory, gone after the stop", async () => {
   place.directory = join(place.base, "x".repeat(120), "pg");
   const embedded = await start();
   const { host = "" } = embedded.connection;
@@ -123,7 +123,7 @@ describe.skipIf(!isRoot || !isLinux)("started as root", () => {
     await until("no process is left", async () => (await processesOf(place.directory)).length === 0);
   });
 
-  test("as a user who may not enter the place.directory it is refused with the directory's name", async () => {
+  test("as a user who may not enter the directory it is refused with the directory's name", async () => {
     const other = await child(12_345);
     expect(other.answer).toMatchObject({ ready: false, code: "SETTING_INVALID" });
   });
