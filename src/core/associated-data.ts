@@ -14,3 +14,8 @@ export function credentialsAssociatedData(targetId: string, destination: string)
 export function fingerprintKeyAssociatedData(storeId: string): string {
   return `lockstep/fingerprint-key/${storeId}`;
 }
+
+/** Of the text by which a start recognises a wrong root key. */
+export function keyCheckAssociatedData(storeId: string): string {
+  return `lockstep/key-check/${storeId}`;
+}

@@ -1,15 +1,10 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
 import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
-import { createRootKey, readRootKey } from "../../src/adapters/crypto/root-key-file.ts";
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
-import { openStoreKeys } from "../../src/adapters/crypto/store-keys.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
-import { describeOnEachStore } from "../support/database.ts";
 
 const KEY_A = new Uint8Array(32).fill(1);
 const KEY_B = new Uint8Array(32).fill(2);
@@ -24,7 +19,7 @@ describe("sealing", () => {
         fc.string(),
         async (plain, bound, other) => {
           const sealed = await sealer.seal(plain, bound);
-          expect(await sealer.open(sealed, bound)).toBe(Buffer.from(plain).toString());
+          expect(await sealer.open(sealed, bound)).toBe(plain);
           if (other !== bound) {
             await expect(sealer.open(sealed, other)).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
           }
@@ -44,6 +39,34 @@ describe("sealing", () => {
       });
       expect(JSON.stringify(error)).not.toContain("canary-51c0");
     }
+  });
+
+  it("no changed bit of any part opens, and no part shorter, longer or of another text", async () => {
+    const sealed = (await sealer.seal("canary-51c0", "row 1")).split(".");
+    const other = (await sealer.seal("canary-51c0", "row 1")).split(".");
+    const withPart = (index: number, part: string): string => sealed.with(index, part).join(".");
+    const changed: string[] = [];
+    for (const index of [3, 4, 5]) {
+      const bytes = Buffer.from(sealed[index] ?? "", "base64url");
+      for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+        const flipped = Buffer.from(bytes);
+        flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+        changed.push(withPart(index, flipped.toString("base64url")));
+      }
+      changed.push(withPart(index, bytes.subarray(1).toString("base64url")));
+      changed.push(withPart(index, Buffer.concat([bytes, Buffer.from([0])]).toString("base64url")));
+      changed.push(withPart(index, other[index] ?? ""), withPart(index, ""));
+    }
+    changed.push(`${sealed.join(".")}\n`, sealed.slice(0, 5).join("."), "", "plain text");
+    for (const text of changed) {
+      await expect(sealer.open(text, "row 1"), text).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+      await expect(sealer.rewrap(text, "row 1"), text).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+    }
+    expect(changed.length).toBeGreaterThan(500);
+  });
+
+  it("a text that would come back as another one is refused", async () => {
+    await expect(sealer.seal("half \ud800 pair", "row")).rejects.toMatchObject({ code: "VALUE_INVALID" });
   });
 
   it("the same value is sealed differently every time", async () => {
@@ -92,73 +115,22 @@ describe("fingerprints", () => {
     );
   });
 
+  it("of earlier releases are still the same", async () => {
+    const vectors = JSON.parse(
+      await readFile(new URL("../vectors/fingerprints-v1.json", import.meta.url), "utf8"),
+    ) as { key: string; fingerprints: { secretId: string; value: string; fingerprint: string }[] };
+    const frozen = createFingerprinter(vectors.key);
+    expect(vectors.fingerprints.length).toBeGreaterThan(2);
+    for (const { secretId, value, fingerprint } of vectors.fingerprints) {
+      expect(frozen.fingerprint(secretId, SecretValue.of(value))).toBe(fingerprint);
+    }
+  });
+
   it("values are compared exactly", () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (left, right) => {
         expect(sameValue(SecretValue.of(left), SecretValue.of(right))).toBe(left === right);
       }),
     );
-  });
-});
-
-describe("the root key's file", () => {
-  let directory: string;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "lockstep-root-key-"));
-  });
-  afterEach(() => rm(directory, { recursive: true }));
-
-  it("is made for its owner alone, and never overwritten", async () => {
-    const path = join(directory, "deeper", "root.key");
-    const key = await createRootKey(path);
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
-    expect(await readRootKey(path)).toEqual(key);
-    await expect(createRootKey(path)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
-  });
-
-  it("that others can read is refused with the remedy", async () => {
-    const path = join(directory, "root.key");
-    await createRootKey(path);
-    await chmod(path, 0o640);
-    await expect(readRootKey(path)).rejects.toMatchObject({
-      code: "ROOT_KEY_WRONG",
-      hint: `chmod 600 ${path}`,
-    });
-  });
-
-  it.each(["", "short", `${"A".repeat(43)}\n\n`, "!".repeat(43)])(
-    "that holds %j is refused",
-    async (text) => {
-      const path = join(directory, "root.key");
-      await writeFile(path, text, { mode: 0o600 });
-      await expect(readRootKey(path)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
-    },
-  );
-});
-
-describeOnEachStore("the keys of a store", (database) => {
-  let directory: string;
-  let path: string;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "lockstep-keys-"));
-    path = join(directory, "root.key");
-  });
-  afterEach(() => rm(directory, { recursive: true }));
-
-  it("are made once, and open the same store again; a missing or another key is refused and replaces nothing", async () => {
-    const first = await openStoreKeys(database().store, path);
-    const sealed = await first.sealer.seal("x", "row");
-    const again = await openStoreKeys(database().store, path);
-    expect(again.storeId).toBe(first.storeId);
-    expect(await again.sealer.open(sealed, "row")).toBe("x");
-    expect(again.fingerprinter.fingerprint("s", SecretValue.of("v"))).toBe(
-      first.fingerprinter.fingerprint("s", SecretValue.of("v")),
-    );
-
-    await rm(path);
-    await expect(openStoreKeys(database().store, path)).rejects.toMatchObject({ code: "ROOT_KEY_MISSING" });
-    await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
-    await createRootKey(path);
-    await expect(openStoreKeys(database().store, path)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
   });
 });

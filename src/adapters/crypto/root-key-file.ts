@@ -1,53 +1,117 @@
 /**
  * The root key's file: 32 random bytes as base64url in a file that only its owner can read. It is made only for an
  * empty store; a missing or wrong key of a store that holds something is a refusal to start, never a new key.
+ *
+ * Leaves to others: when a key may be made (`store-keys.ts`), and its recovery copy.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, link, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LockstepError } from "../../core/errors.ts";
+import { shellQuote } from "../../lib/shell-quote.ts";
 import { ROOT_KEY_BYTES } from "./local-key-ring.ts";
 
 const TEXT = /^[A-Za-z0-9_-]{43}\n?$/;
+/** Longer than any key: a device or a log given by mistake is not read to its end. */
+const MAX_READ_BYTES = 128;
 
 /** Null when the file does not exist. Throws ROOT_KEY_WRONG for a file that is no key or that others can read. */
 export async function readRootKey(path: string): Promise<Uint8Array | null> {
-  let mode: number;
+  const file = await openExisting(path);
+  if (file === null) return null;
   try {
-    mode = (await stat(path)).mode;
+    // The opened file is judged, not the path, which may name another one by now.
+    assertPrivate(path, await file.stat());
+    const buffer = Buffer.alloc(MAX_READ_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, MAX_READ_BYTES, 0);
+    const text = buffer.toString("latin1", 0, bytesRead);
+    const key = Buffer.from(text.trim(), "base64url");
+    if (!TEXT.test(text) || key.length !== ROOT_KEY_BYTES) throw refuse(path, "it does not hold a root key");
+    return key;
   } catch (error) {
-    if (isMissing(error)) return null;
-    throw refuse(path, "it cannot be read");
+    throw error instanceof LockstepError ? error : refuse(path, "it cannot be read");
+  } finally {
+    await file.close();
   }
-  if ((mode & 0o077) !== 0) throw refuse(path, "others than its owner can read it", `chmod 600 ${path}`);
-  const text = await readFile(path, "utf8").catch(() => {
-    throw refuse(path, "it cannot be read");
-  });
-  const key = Buffer.from(text.trim(), "base64url");
-  if (!TEXT.test(text) || key.length !== ROOT_KEY_BYTES) throw refuse(path, "it does not hold a root key");
-  return key;
 }
 
-/** Fails when the file exists: a key is never overwritten. Durable before it is used. */
-export async function createRootKey(path: string): Promise<Uint8Array> {
+/**
+ * Makes a key, or answers null when the file exists by then: a key is never overwritten. It appears whole and durable
+ * or not at all, because a half-written one would be taken for a wrong one for ever.
+ */
+export async function createRootKey(path: string): Promise<Uint8Array | null> {
   const key = randomBytes(ROOT_KEY_BYTES);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(path, "wx", 0o600).catch(() => {
-    throw refuse(path, "it cannot be created");
-  });
+  const draft = `${path}.${randomBytes(6).toString("hex")}.new`;
   try {
-    await file.writeFile(`${key.toString("base64url")}\n`);
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeDurably(draft, `${key.toString("base64url")}\n`);
+    // Unlike a rename, a link refuses to replace.
+    await link(draft, path);
+    return key;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return null;
+    throw refuse(path, "it cannot be created", "Check that its directory exists and may be written.");
+  } finally {
+    await rm(draft, { force: true });
+    await syncDirectory(dirname(path));
+  }
+}
+
+async function openExisting(path: string): Promise<FileHandle | null> {
+  try {
+    // Without O_NONBLOCK a named pipe would hang the start.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw refuse(path, "it cannot be read");
+  }
+}
+
+function assertPrivate(path: string, found: Stats): void {
+  if (!found.isFile()) throw refuse(path, "it is not a file");
+  const self = process.getuid?.() ?? 0;
+  const exposure = exposureOf(found, self);
+  if (exposure === "foreign-owner") {
+    throw refuse(path, "another user owns it", `chown ${self} ${shellQuote(path)}`);
+  }
+  if (exposure === "wide-mode") {
+    throw refuse(path, "others than its owner can read it", `chmod 600 ${shellQuote(path)}`);
+  }
+}
+
+/**
+ * A key that others can read is as good as published. systemd hands a credential over as root:root, 0440, where the
+ * group's bits are only the mask of an access list for the service's own user: that one shape is let through. What
+ * remains: a member of the group root could read such a file if no access list stands behind the bits.
+ */
+export function exposureOf(
+  { mode, uid, gid }: Pick<Stats, "mode" | "uid" | "gid">,
+  self: number,
+): "foreign-owner" | "wide-mode" | null {
+  if (uid !== self && uid !== 0) return "foreign-owner";
+  const isSystemdCredential = uid === 0 && self !== 0 && gid === 0 && (mode & 0o777) === 0o440;
+  return isSystemdCredential || (mode & 0o077) === 0 ? null : "wide-mode";
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
   }
-  const directory = await open(dirname(path), "r");
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r").catch(() => null);
+  if (directory === null) return;
   try {
     await directory.sync();
   } finally {
     await directory.close();
   }
-  return key;
 }
 
 function refuse(path: string, why: string, hint?: string): LockstepError {
@@ -58,6 +122,6 @@ function refuse(path: string, why: string, hint?: string): LockstepError {
   );
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -1,4 +1,5 @@
 /** Seals and opens through a key ring; see envelope.ts for the format. */
+import { LockstepError } from "../../core/errors.ts";
 import type { KeyRing } from "../../core/ports/key-ring.ts";
 import type { Sealer } from "../../core/ports/sealer.ts";
 import { decrypt, encrypt, formatEnvelope, newDataKey, parseEnvelope } from "./envelope.ts";
@@ -7,7 +8,7 @@ export function createSealer(ring: KeyRing): Sealer {
   return {
     async seal(plain, associatedData) {
       const dataKey = newDataKey();
-      const sealed = encrypt(dataKey, Buffer.from(plain), associatedData);
+      const sealed = encrypt(dataKey, exactBytes(plain), associatedData);
       const wrapped = await ring.wrap(dataKey, associatedData);
       return formatEnvelope({ keyId: ring.keyId, wrapped, ...sealed });
     },
@@ -27,4 +28,11 @@ export function createSealer(ring: KeyRing): Sealer {
       return formatEnvelope({ ...envelope, keyId: ring.keyId, wrapped });
     },
   };
+}
+
+/** Half a surrogate pair has no bytes of its own: it would come back as another text than it went in. */
+function exactBytes(plain: string): Uint8Array {
+  const bytes = Buffer.from(plain);
+  if (bytes.toString() === plain) return bytes;
+  throw new LockstepError("VALUE_INVALID", "Cannot seal: the value is not valid Unicode.");
 }

@@ -5,9 +5,13 @@
  *   store empty, key file given  the file's key is used
  *   store known, no key file     ROOT_KEY_MISSING
  *   store known, other key       ROOT_KEY_WRONG
+ *
+ * Changing the root key: every process starts with the new file and the old one as `previousRootKeyFile`; `rewrap`
+ * moves what is stored; then the old file is no longer named. A process may die anywhere between.
  */
 import { randomUUID } from "node:crypto";
-import { fingerprintKeyAssociatedData } from "../../core/associated-data.ts";
+import { rm } from "node:fs/promises";
+import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
@@ -26,27 +30,61 @@ export interface StoreKeys {
   readonly fingerprinter: Fingerprinter;
 }
 
-export async function openStoreKeys(store: Store, rootKeyFile: string): Promise<StoreKeys> {
+export interface StoreKeyOptions {
+  /** Only opens, until `rewrap` has moved everything to the root key. A named file must exist. */
+  readonly previousRootKeyFile?: string | null;
+}
+
+/** Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE. */
+export async function openStoreKeys(
+  store: Store,
+  rootKeyFile: string,
+  { previousRootKeyFile = null }: StoreKeyOptions = {},
+): Promise<StoreKeys> {
   const known = await store.read.meta.read();
-  const rootKey = await readRootKey(rootKeyFile);
-  if (known === null) {
-    if (await store.read.meta.holdsSealedData()) {
-      throw new LockstepError(
-        "SEALED_UNREADABLE",
-        "The store holds sealed values but has lost its identity row.",
-      );
-    }
-    const sealer = createSealer(createLocalKeyRing([rootKey ?? (await createRootKey(rootKeyFile))]));
-    await createMeta(store, sealer);
-    return openKnown(await readMeta(store), sealer);
-  }
-  if (rootKey === null) {
+  if (known === null) return setUp(store, rootKeyFile);
+  const rootKey = await mustRead(rootKeyFile);
+  const previous = previousRootKeyFile === null ? [] : [await mustRead(previousRootKeyFile)];
+  return openKnown(known, createSealer(createLocalKeyRing([rootKey, ...previous])));
+}
+
+async function mustRead(path: string): Promise<Uint8Array> {
+  const rootKey = await readRootKey(path);
+  if (rootKey !== null) return rootKey;
+  throw new LockstepError("ROOT_KEY_MISSING", `Cannot open the store: its root key file ${path} is missing.`);
+}
+
+async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
+  // The row is gone although values are there: a new key would make them look like somebody else's.
+  if (await store.read.meta.holdsSealedData()) {
     throw new LockstepError(
-      "ROOT_KEY_MISSING",
-      `Cannot open the store: its root key file ${rootKeyFile} is missing.`,
+      "SEALED_UNREADABLE",
+      "The store holds sealed values but has lost its identity row.",
     );
   }
-  return openKnown(known, createSealer(createLocalKeyRing([rootKey])));
+  const given = await readRootKey(rootKeyFile);
+  const made = given === null ? await createRootKey(rootKeyFile) : null;
+  // Null twice: another process made the file in between.
+  const sealer = createSealer(createLocalKeyRing([given ?? made ?? (await mustRead(rootKeyFile))]));
+  try {
+    await createMeta(store, sealer);
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== "ALREADY_EXISTS") throw error;
+    return joinOther(store, sealer, made === null ? null : rootKeyFile);
+  }
+  return openKnown(await readMeta(store), sealer);
+}
+
+/** Another process set the store up meanwhile: fine with the same key; a key made here for nothing is taken away. */
+async function joinOther(store: Store, sealer: Sealer, madeFile: string | null): Promise<StoreKeys> {
+  try {
+    return await openKnown(await readMeta(store), sealer);
+  } catch (error) {
+    if (madeFile !== null && error instanceof LockstepError && error.code === "ROOT_KEY_WRONG") {
+      await rm(madeFile, { force: true });
+    }
+    throw error;
+  }
 }
 
 async function createMeta(store: Store, sealer: Sealer): Promise<void> {
@@ -82,8 +120,4 @@ async function readMeta(store: Store): Promise<StoreMeta> {
   const meta = await store.read.meta.read();
   if (meta === null) throw new LockstepError("INTERNAL", "The store's identity row was not written.");
   return meta;
-}
-
-function keyCheckAssociatedData(storeId: string): string {
-  return `lockstep/key-check/${storeId}`;
 }

@@ -8,6 +8,7 @@ import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
+import { createSealedTextRepo } from "./repositories/sealed-texts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
 import { createTargetRepo } from "./repositories/targets.ts";
 import { PostgresTokenRepo } from "./repositories/tokens.ts";
@@ -19,6 +20,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
   return {
     meta: new PostgresMetaRepo(db),
     secrets: new PostgresSecretRepo(db),
+    sealedTexts: createSealedTextRepo(db),
     tokens: new PostgresTokenRepo(db),
     targets: createTargetRepo(db),
     places: createPlacesRepo(db),

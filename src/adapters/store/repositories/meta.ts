@@ -54,4 +54,8 @@ export class PostgresMetaRepo implements MetaRepo {
   async replaceFingerprintKey(sealed: string): Promise<void> {
     await this.#db.updateTable("store_meta").set({ fingerprint_key_sealed: sealed }).execute();
   }
+
+  async replaceKeyCheck(sealed: string): Promise<void> {
+    await this.#db.updateTable("store_meta").set({ key_check: sealed }).execute();
+  }
 }

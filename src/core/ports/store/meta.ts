@@ -13,4 +13,6 @@ export interface MetaRepo {
   /** True when any table that holds sealed data has rows: then a missing key must not be replaced by a new one. */
   holdsSealedData(): Promise<boolean>;
   replaceFingerprintKey(sealed: string): Promise<void>;
+  /** Last step of a `rewrap`: from then on the new root key alone opens the store. */
+  replaceKeyCheck(sealed: string): Promise<void>;
 }

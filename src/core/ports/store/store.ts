@@ -12,6 +12,7 @@ import type { MetaRepo } from "./meta.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
 import type { RolloutRepo } from "./rollouts.ts";
+import type { SealedTextRepo } from "./sealed-texts.ts";
 import type { SecretRepo } from "./secrets.ts";
 import type { TargetRepo } from "./targets.ts";
 import type { TokenRepo } from "./tokens.ts";
@@ -20,6 +21,7 @@ import type { ViewRepo } from "./views.ts";
 export interface Repositories {
   readonly meta: MetaRepo;
   readonly secrets: SecretRepo;
+  readonly sealedTexts: SealedTextRepo;
   readonly tokens: TokenRepo;
   readonly targets: TargetRepo;
   readonly places: PlacesRepo;

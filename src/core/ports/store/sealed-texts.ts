@@ -1,0 +1,27 @@
+/**
+ * Everything that is sealed in rows of its own, for `rewrap`. A further column of sealed text is a further kind here,
+ * or its content is lost with the old root key.
+ */
+export type SealedText = SealedVersion | SealedCredentials;
+
+export interface SealedVersion {
+  readonly kind: "version";
+  readonly secretId: string;
+  readonly version: number;
+  readonly sealed: string;
+}
+
+export interface SealedCredentials {
+  readonly kind: "credentials";
+  readonly targetId: string;
+  /** As it was sealed with. */
+  readonly destination: string;
+  readonly sealed: string;
+}
+
+export interface SealedTextRepo {
+  /** In a stable order; `after` is the last of the page before. An empty page is the end. */
+  page(after: SealedText | null, limit: number): Promise<readonly SealedText[]>;
+  /** False when the row does not hold `text.sealed` any more: what stands there now is newer, and stays. */
+  replace(text: SealedText, sealed: string): Promise<boolean>;
+}

@@ -1,0 +1,117 @@
+import { beforeAll, beforeEach, expect, it } from "vitest";
+import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.ts";
+import { createSealer } from "../../../src/adapters/crypto/sealer.ts";
+import { setSecret } from "../../../src/app/secrets/change-secret.ts";
+import { revealSecret } from "../../../src/app/secrets/read-secrets.ts";
+import { rewrapAll } from "../../../src/app/secrets/rewrap-all.ts";
+import {
+  credentialsAssociatedData,
+  fingerprintKeyAssociatedData,
+  keyCheckAssociatedData,
+} from "../../../src/core/associated-data.ts";
+import type { Sealer } from "../../../src/core/ports/sealer.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
+import { describeOnEachStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+
+const OLD = new Uint8Array(32).fill(11);
+const NEW = new Uint8Array(32).fill(12);
+const STORE_ID = "0b5cb0b4-6a29-4a52-8bd7-5a1a6f3f0c11";
+
+const before = createSealer(createLocalKeyRing([OLD]));
+const during = createSealer(createLocalKeyRing([NEW, OLD]));
+const after = createSealer(createLocalKeyRing([NEW]));
+
+describeOnEachStore("rewrapping", (database) => {
+  let kit: LoopKit;
+  beforeAll(() => {
+    kit = createLoopKit(database());
+  });
+  beforeEach(async () => {
+    await kit.reset();
+    await kit.rows("truncate store_meta");
+    await database().store.transaction(async (tx) => {
+      await tx.meta.create({
+        storeId: STORE_ID,
+        keyCheck: await before.seal("check", keyCheckAssociatedData(STORE_ID)),
+        fingerprintKeySealed: await before.seal("key", fingerprintKeyAssociatedData(STORE_ID)),
+      });
+    });
+  });
+  const under = (sealer: Sealer) => kit.other({ sealer, storeId: STORE_ID });
+  const name = (index: number) => ({ environment: "production", name: `SECRET_${index}` });
+  const set = (index: number, value: string) =>
+    setSecret(under(before), TESTER, name(index), { value: SecretValue.of(value) });
+  const read = async (index: number, sealer: Sealer) =>
+    (await revealSecret(under(sealer), TESTER, name(index))).fields.get("value")?.reveal();
+
+  it("moves versions, credentials and the store's own keys over several pages, and may be repeated", async () => {
+    for (let index = 0; index < 205; index += 1) await set(index, `value ${index}`);
+    await kit.target("api");
+    const [id = ""] = await kit.targetIds("api");
+    const bound = credentialsAssociatedData(id, "somewhere");
+    await database().pool.query("update target set destination = 'somewhere', credentials_sealed = $1", [
+      await before.seal("token", bound),
+    ]);
+
+    const expected = { versions: 205, credentials: 1, unreadable: [] };
+    expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
+    expect(await read(204, after)).toBe("value 204");
+    await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
+    const [target] = await kit.rows<{ sealed: string }>("select credentials_sealed as sealed from target");
+    expect(await after.open(target?.sealed ?? "", bound)).toBe("token");
+    const meta = await database().store.read.meta.read();
+    expect(await after.open(meta?.keyCheck ?? "", keyCheckAssociatedData(STORE_ID))).toBe("check");
+    expect(await after.open(meta?.fingerprintKeySealed ?? "", fingerprintKeyAssociatedData(STORE_ID))).toBe(
+      "key",
+    );
+
+    expect(await rewrapAll(under(after), TESTER)).toEqual(expected);
+    expect(await kit.rows("select from audit_entry where action = 'store.rewrapped'")).not.toEqual([]);
+  });
+
+  it("a damaged text is named, holds no other back, and keeps the previous root key needed", async () => {
+    const damaged = await set(1, "one");
+    await set(2, "two");
+    await database().pool.query(
+      "update secret_version set value_sealed = 'lockstep.v1.x.y.z.w' where secret_id = $1",
+      [damaged.secretId],
+    );
+    expect(await rewrapAll(under(during), TESTER)).toEqual({
+      versions: 1,
+      credentials: 0,
+      unreadable: [{ kind: "version", secretId: damaged.secretId, version: 1 }],
+    });
+    expect(await read(2, after)).toBe("two");
+    const meta = await database().store.read.meta.read();
+    expect(await before.open(meta?.keyCheck ?? "", keyCheckAssociatedData(STORE_ID))).toBe("check");
+  });
+
+  it("a death in the middle leaves every text readable, and the next run ends the work", async () => {
+    await set(1, "one");
+    await set(2, "two");
+    let left = 1;
+    const dying: Sealer = {
+      ...during,
+      rewrap: (sealed, associatedData) => {
+        left -= 1;
+        return left < 0 ? Promise.reject(new Error("died")) : during.rewrap(sealed, associatedData);
+      },
+    };
+    await expect(rewrapAll(under(dying), TESTER)).rejects.toThrow();
+    expect([await read(1, during), await read(2, during)]).toEqual(["one", "two"]);
+    expect(await rewrapAll(under(during), TESTER)).toMatchObject({ versions: 2, unreadable: [] });
+    expect([await read(1, after), await read(2, after)]).toEqual(["one", "two"]);
+  });
+
+  it("what was changed meanwhile is not overwritten", async () => {
+    const { secretId } = await set(1, "one");
+    const { store, pool } = database();
+    const [text] = await store.read.sealedTexts.page(null, 1);
+    await pool.query("update secret_version set value_sealed = 'newer' where secret_id = $1", [secretId]);
+    expect(text).toBeDefined();
+    if (text === undefined) return;
+    expect(await store.transaction((tx) => tx.sealedTexts.replace(text, "older"))).toBe(false);
+    expect(await kit.rows("select value_sealed from secret_version")).toEqual([{ value_sealed: "newer" }]);
+  });
+});
