@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The entry: closes what a debugger or a foreign variable could open, then hands over to the command line. */
+import "./adapters/telemetry/hardening.ts";
 import { readFileSync } from "node:fs";
 import { runCommandLine } from "./edges/cli/run.ts";
 
@@ -11,4 +12,5 @@ process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   version,
   streams: process,
+  start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
 });

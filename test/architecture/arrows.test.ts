@@ -47,3 +47,7 @@ describe("the guard itself", () => {
     expect(importsOf("src/adapters/targets/ssh/target.ts", source).flatMap(violations)).toEqual([]);
   });
 });
+
+test("main.ts hardens the process before it imports anything else", () => {
+  expect(importsOf("src/main.ts")[0]?.to).toBe("src/adapters/telemetry/hardening.ts");
+});

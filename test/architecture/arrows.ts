@@ -32,7 +32,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/app\//,
-    to: /^src\/(?:adapters|edges|compose\.ts|config\.ts|main\.ts)/,
+    to: /^src\/(?:adapters|edges|compose\.ts|start\.ts|config\.ts|main\.ts)/,
     reason: "use cases speak to ports; which implementation answers is compose.ts's choice",
   },
   {
@@ -42,7 +42,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/adapters\//,
-    to: /^src\/(?:app|edges|compose\.ts|config\.ts|main\.ts)/,
+    to: /^src\/(?:app|edges|compose\.ts|start\.ts|config\.ts|main\.ts)/,
     reason: "an adapter serves a port and decides nothing; what it needs is handed to it",
   },
   {
@@ -59,7 +59,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/edges\//,
-    to: /^src\/(?:adapters|compose\.ts|main\.ts)/,
+    to: /^src\/(?:adapters|compose\.ts|start\.ts|main\.ts)/,
     reason: "edges call use cases; an edge that reaches an adapter goes around every rule between",
   },
   {
@@ -84,8 +84,8 @@ export const BANS: readonly Ban[] = [
     reason: "lib and sdk stand below the protocol",
   },
   {
-    from: /^src\/(?!main\.ts)/,
-    to: /^src\/compose\.ts/,
+    from: /^src\/(?!main\.ts|start\.ts)/,
+    to: /^src\/(?:compose|start)\.ts/,
     reason: "only main.ts starts processes; whoever imports compose.ts knows everyone",
   },
   {

@@ -1,14 +1,30 @@
 /** What every command is given, and how a command is attached without loading it: `--version` must not wait for all. */
 import type { Command } from "commander";
-import type { CliSurroundings } from "../../config.ts";
+import type { CliSurroundings, Settings } from "../../config.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
 
+export type Role = "up" | "server" | "worker" | "migrate";
+
+export interface StartedProcess {
+  /** Null for roles without an API. */
+  readonly url: string | null;
+  readonly dataDirectory: string;
+  readonly adminTokenFile: string | null;
+  close(): Promise<void>;
+}
+
+export type StartProcess = (role: Role, settings: Settings) => Promise<StartedProcess>;
+
 export interface Cli {
   readonly output: Output;
+  readonly stdin: NodeJS.ReadStream;
   readonly surroundings: CliSurroundings;
   /** Finds the server and its token on first use. Throws SERVER_UNREACHABLE, UNAUTHENTICATED. */
   api(): Promise<ApiClient>;
+  /** Of a process that serves or works. Throws SETTING_INVALID. */
+  settings(flags: { readonly port?: number }): Settings;
+  readonly start: StartProcess;
   /** Aborts at Ctrl-C or when the process is asked to end. */
   readonly interrupted: AbortSignal;
 }

@@ -61,6 +61,11 @@ export class Output {
     this.#streams.stderr.write(`${visibleText(text)}\n`);
   }
 
+  /** A question's text, without a line break of its own. */
+  ask(text: string): void {
+    this.#streams.stderr.write(visibleText(text));
+  }
+
   /** The present state of something that takes a while: redrawn on a terminal, otherwise each changed line once. */
   progress(lines: readonly string[]): void {
     const shown = lines.map((line) => visibleLine(line));
@@ -89,9 +94,9 @@ export class Output {
     stderr.write(`${this.#paint(stderr, "bold", "fix:")} ${visibleText(error.hint)}\n`);
   }
 
-  /** True when a person sits at both ends, so that a question can be asked. */
-  get interactive(): boolean {
-    return process.stdin.isTTY === true && this.#streams.stderr.isTTY === true;
+  /** True when a person would see a question. */
+  get asksPeople(): boolean {
+    return this.#streams.stderr.isTTY === true;
   }
 
   #endProgress(): void {

@@ -3,19 +3,23 @@
  * 64 usage. Errors leave in the catalogue's words on stderr.
  */
 import { Command, CommanderError } from "commander";
-import { readCliSurroundings } from "../../config.ts";
+import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Attach, Cli } from "./cli.ts";
+import type { Attach, Cli, StartProcess } from "./cli.ts";
 import { Output, type Streams, survivePipes } from "./output.ts";
 import { attachEverything } from "./syntax/everything.ts";
 
 export interface CommandLine {
   readonly argv: readonly string[];
   readonly version: string;
-  readonly streams: Streams;
+  readonly start: StartProcess;
+  readonly streams: Streams & { readonly stdin: NodeJS.ReadStream };
+  /** The process's own unless told. */
+  readonly env?: Environment;
 }
 
 const EXIT_USAGE = 64;
+const ENDING = ["SIGINT", "SIGTERM"] as const;
 
 export async function runCommandLine(commandLine: CommandLine): Promise<number> {
   const { argv, streams } = commandLine;
@@ -23,14 +27,18 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   // Known before anything is parsed, so that a usage error already speaks the wanted language.
   const json = argv.includes("--json");
   let output = new Output(streams, { json, noColor: true });
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  for (const signal of ENDING) process.once(signal, interrupt);
   try {
-    const surroundings = readCliSurroundings();
+    const surroundings = readCliSurroundings(commandLine.env);
     output = new Output(streams, { json, noColor: surroundings.noColor });
-    const interrupted = new AbortController();
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
     const cli: Cli = {
       output,
+      stdin: streams.stdin,
       surroundings,
+      settings: (flags) => readSettings(flags, commandLine.env),
+      start: commandLine.start,
       api: async () => (await import("./connection.ts")).connect(surroundings),
       interrupted: interrupted.signal,
     };
@@ -40,6 +48,8 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
     const translated = toLockstepError(error);
     output.error(translated);
     return translated.exitCode;
+  } finally {
+    for (const signal of ENDING) process.off(signal, interrupt);
   }
 }
 

@@ -28,7 +28,7 @@ function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
         `${secret.name}: ${secret.current === null ? "no value" : `v${secret.current}`}, bound nowhere`,
       );
     }
-    output.line(summary(lines));
+    if (lines.length > 0) output.line(summary(lines));
   }
 }
 
@@ -37,6 +37,8 @@ function toLines(secret: SecretStatus): BindingLine[] {
 }
 
 function summary(lines: readonly BindingLine[]): string {
+  const unset = [...new Set(lines.filter(({ current }) => current === null).map(({ secret }) => secret))];
+  if (unset.length > 0) return `Without a value, so nothing is pushed yet: ${unset.join(", ")}.`;
   const wrong = lines.filter(({ state }) => state !== "in-sync");
   if (wrong.length === 0) return `All ${lines.length} bindings are in sync, as far as was seen.`;
   const named = wrong.slice(0, 3).map((line) => `${line.secret} at ${line.target} is ${line.state}`);

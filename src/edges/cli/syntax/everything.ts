@@ -1,10 +1,22 @@
 /** Every command's syntax. Only words: what a command does is loaded when it is called. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
+import { attachConfig } from "./config.ts";
 import { attachRecord } from "./record.ts";
+import { attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
+import { attachSecrets, attachTokens } from "./secrets.ts";
 import { attachTruth } from "./truth.ts";
 
 export function attachEverything(program: Command, attach: Attach): void {
-  for (const part of [attachTruth, attachRollouts, attachRecord]) part(program, attach);
+  for (const part of [
+    attachRoles,
+    attachConfig,
+    attachSecrets,
+    attachRollouts,
+    attachTruth,
+    attachRecord,
+    attachTokens,
+  ])
+    part(program, attach);
 }

@@ -20,4 +20,10 @@ export function attachRollouts(program: Command, attach: Attach): void {
     rollout.command("show <rollout>").description("one rollout with its bindings, and what it waits for"),
     () => import("../commands/rollout-show.ts"),
   );
+  attach(
+    rollout
+      .command("resume <rollout>")
+      .description("what held it up is repaired: try the same again at once"),
+    () => import("../commands/rollout-resume.ts"),
+  );
 }

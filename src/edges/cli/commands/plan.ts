@@ -1,0 +1,15 @@
+/** `lockstep plan`: what applying lockstep.yaml would change. Exits with 2 when it has changes, 0 without. */
+import type { CommandFunction } from "../cli.ts";
+import { type ConfigOptions, readRequest, withLines } from "../config-request.ts";
+import { showPlan } from "../show/plan.ts";
+
+const EXIT_CHANGES = 2;
+
+export const run: CommandFunction<[], ConfigOptions> = async (cli, _parameters, options) => {
+  const { request, source } = await readRequest(cli, options);
+  const api = await cli.api();
+  const plan = await withLines(source, () => api.call("plan", { body: request }));
+  cli.output.answer(plan, () => showPlan(cli.output, plan, source));
+  if (plan.problems.length > 0) return 1;
+  return plan.hasChanges ? EXIT_CHANGES : 0;
+};

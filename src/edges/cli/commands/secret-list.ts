@@ -1,0 +1,28 @@
+/** `lockstep secret list`: names and versions, never values. */
+import { ageText } from "../../../lib/age.ts";
+import type { ListedSecret } from "../../../protocol/api-secrets.ts";
+import type { CommandFunction } from "../cli.ts";
+
+export const run: CommandFunction<[], { readonly environment?: string }> = async (
+  cli,
+  _parameters,
+  options,
+) => {
+  const { environment } = options;
+  const api = await cli.api();
+  const answer = await api.call("listSecrets", { query: environment === undefined ? {} : { environment } });
+  const now = new Date();
+  cli.output.answer(answer, () =>
+    cli.output.table<ListedSecret>(
+      [
+        { header: "secret", cell: (secret) => secret.name },
+        { header: "environment", cell: (secret) => secret.environment },
+        { header: "current", cell: ({ current }) => (current === null ? "–" : `v${current}`) },
+        { header: "versions", cell: (secret) => String(secret.versions) },
+        { header: "changed", cell: (secret) => ageText(secret.changedAt, now) },
+      ],
+      answer.secrets,
+    ),
+  );
+  return 0;
+};

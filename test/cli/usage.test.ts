@@ -1,0 +1,94 @@
+/** What a person who mistypes, or has no server, is told. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCli } from "../support/cli-kit.ts";
+
+let empty: string;
+beforeAll(async () => {
+  empty = await mkdtemp(join(tmpdir(), "lockstep-cli-"));
+});
+afterAll(() => rm(empty, { recursive: true }));
+
+describe("usage errors", () => {
+  test.each([
+    [["nonsense"]],
+    [["status", "--nonsense"]],
+    [["history", "--limit", "many"]],
+    [["secret", "destroy", "API_KEY"]],
+    [["rollout", "show"]],
+    [["status", "superfluous"]],
+  ])("of %j exit with 64, an error and a remedy", async (argv) => {
+    const ran = await runCli(argv);
+    expect(ran).toMatchObject({ exitCode: 64, stdout: "" });
+    expect(ran.stderr).toMatch(/^error USAGE: .+\nfix: .+\n$/s);
+  });
+
+  test("speak JSON when asked to, on stderr", async () => {
+    const ran = await runCli(["nonsense", "--json"]);
+    expect(ran).toMatchObject({ exitCode: 64, stdout: "" });
+    expect(JSON.parse(ran.stderr)).toMatchObject({ code: "USAGE", hint: expect.any(String) });
+  });
+
+  test("no command at all shows the help, and is a usage error", async () => {
+    const ran = await runCli([]);
+    expect(ran.exitCode).toBe(64);
+    expect(ran.stdout).toContain("Usage: lockstep");
+  });
+});
+
+test.each([["--help"], ["status --help"], ["secret set --help"], ["--version"]])(
+  "%s is an answer",
+  async (line) => {
+    const ran = await runCli(line.split(" "));
+    expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(ran.stdout).not.toBe("");
+  },
+);
+
+describe("the environment", () => {
+  test.each([
+    [{ LOCKSTEP_URL: "http://lockstep.example.com" }, "unencrypted"],
+    [{ LOCKSTEP_URL: "https://user:canary@lockstep.example.com" }, "more than an address"],
+    [{ LOCKSTEP_URL: "nowhere" }, "not an address"],
+    [{ LOCKSTEP_TOKEN: "canary\r\nx: y" }, "not a token"],
+    [{ LOCKSTEP_TOKEN_FILE: "/nonexistent/canary-file" }, "cannot be read"],
+  ])("%j is refused by name, with the remedy", async (env, words) => {
+    const ran = await runCli(["status"], { env: { LOCKSTEP_DATA: empty, ...env } });
+    expect(ran.exitCode).toBe(64);
+    expect(ran.stderr).toContain(`error SETTING_INVALID: Cannot start: ${Object.keys(env)[0]}`);
+    expect(ran.stderr).toContain(words);
+    if (!("LOCKSTEP_TOKEN_FILE" in env)) expect(ran.stderr).not.toContain("canary");
+  });
+
+  test("without a server says how to start one", async () => {
+    const ran = await runCli(["status"], { env: { LOCKSTEP_DATA: empty } });
+    expect(ran).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(ran.stderr).toContain("error SERVER_UNREACHABLE");
+    expect(ran.stderr).toContain("lockstep up");
+  });
+
+  test("never sends the local admin token to another server", async () => {
+    const files = {
+      "server.json": JSON.stringify({ url: "http://127.0.0.1:9", pid: process.pid }),
+      "admin.token": "lsk_canary_canary",
+    };
+    for (const [name, text] of Object.entries(files))
+      await writeFile(join(empty, name), text, { mode: 0o600 });
+    const ran = await runCli(["status"], {
+      env: { LOCKSTEP_DATA: empty, LOCKSTEP_URL: "https://lockstep.example.com" },
+    });
+    expect(ran.exitCode).toBe(1);
+    expect(ran.stderr).toContain("error UNAUTHENTICATED");
+  });
+
+  test("does not trust the address file of a process that has ended", async () => {
+    await writeFile(
+      join(empty, "server.json"),
+      JSON.stringify({ url: "http://127.0.0.1:9", pid: 2 ** 22 + 1 }),
+    );
+    const ran = await runCli(["status"], { env: { LOCKSTEP_DATA: empty } });
+    expect(ran.stderr).toContain("no server runs on");
+  });
+});
