@@ -7,7 +7,7 @@ import type { Fault } from "./faults/fault.ts";
 import type { TokenKind } from "./world/model.ts";
 
 /** no: nothing was executed. held: it may still be. late: after the answer. */
-export type Execution = "no" | "held" | "yes" | "late";
+type Execution = "no" | "held" | "yes" | "late";
 
 export interface RecordedRequest {
   /** 1-based, in the order of arrival. */

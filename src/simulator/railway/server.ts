@@ -18,7 +18,7 @@ import { Simulation } from "./simulation.ts";
 
 export { ManualClock } from "./clock.ts";
 export { INSTANT, type SimulatorOptions } from "./options.ts";
-export type { ProcessStarter, ReplicaProcess, ReplicaStart } from "./processes.ts";
+export type { ReplicaStart } from "./processes.ts";
 
 export interface RailwaySimulator {
   /** Of the GraphQL endpoint. */

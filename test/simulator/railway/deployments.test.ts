@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock } from "../../../src/simulator/railway/clock.ts";
-import { type RailwaySimulator, startRailwaySimulator } from "../../../src/simulator/railway/server.ts";
+import {
+  ManualClock,
+  type RailwaySimulator,
+  startRailwaySimulator,
+} from "../../../src/simulator/railway/server.ts";
 import { Client, messages } from "./support.ts";
 
 const DURATIONS = { initializingMs: 10, buildingMs: 100, deployingMs: 50, secondMs: 1_000 };
@@ -166,6 +169,16 @@ it("hangs until it is released", async () => {
   expect(simulator.state.releaseDeployments()).toBe(1);
   advance(50);
   expect(statuses(id)).toEqual(["SUCCESS", "REMOVED"]);
+});
+
+it("removes a deployment that a newer one overtook, also one that hangs", async () => {
+  const id = api();
+  simulator.faults.add({ kind: "deployment-hangs" });
+  simulator.state.deploy({ service: "api" });
+  simulator.state.deploy({ service: "api" });
+  advance(1_000);
+  expect(statuses(id)).toEqual(["SUCCESS", "REMOVED", "REMOVED"]);
+  expect(simulator.state.releaseDeployments()).toBe(0);
 });
 
 it("waits for approval, and goes on when somebody approves", async () => {

@@ -116,6 +116,11 @@ it("starts a restarted process with the variables it had", async () => {
   );
   await expect.poll(() => started.length).toBe(2);
   expect([started[0]?.stopped, started[1]?.start.variables["A"]]).toEqual([1, "shared"]);
+  started[1]?.becomeReady();
+  await simulator.state.idle();
+  expect(simulator.state.deployments({ service: "api" })).toMatchObject([
+    { status: "SUCCESS", replicas: ["RUNNING"] },
+  ]);
 });
 
 it("stops every process when it closes", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock } from "../../../src/simulator/railway/clock.ts";
 import {
+  ManualClock,
   type RailwaySimulator,
   type SimulatorOptions,
   startRailwaySimulator,

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { ManualClock } from "../../../src/simulator/railway/clock.ts";
-import { type RailwaySimulator, startRailwaySimulator } from "../../../src/simulator/railway/server.ts";
+import {
+  ManualClock,
+  type RailwaySimulator,
+  startRailwaySimulator,
+} from "../../../src/simulator/railway/server.ts";
 import { Client } from "./support.ts";
 
 let simulator: RailwaySimulator;

@@ -12,11 +12,10 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
-  parse,
-  validate,
 } from "graphql";
 import { createHandler, type Handler } from "graphql-http";
 import type { RequestContext } from "./context.ts";
+import { DocumentCache } from "./document-cache.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { QUERIES } from "./queries.ts";
 
@@ -32,15 +31,14 @@ export class Executor {
   readonly #handler: Handler<IncomingMessage, RequestContext>;
 
   constructor(schema: GraphQLSchema) {
+    const documents = new DocumentCache(schema);
     this.#handler = createHandler<IncomingMessage, RequestContext, RequestContext>({
       // Ours, not its own: a bundler may load graphql twice, and one instance refuses the other's schema.
       execute,
       getOperationAST,
       onSubscribe(request, { query, operationName, variables }) {
-        const document = parsed(query);
-        if (document instanceof GraphQLError) return refused([document], "GRAPHQL_PARSE_FAILED");
-        const invalid = validate(schema, document);
-        if (invalid.length > 0) return refused(invalid, "GRAPHQL_VALIDATION_FAILED");
+        const { document, errors, code } = documents.read(query);
+        if (document === null) return refused(errors, code);
         return {
           schema,
           document,
@@ -89,14 +87,6 @@ export function errorsIn(answer: Answer): string[] {
     return (errors ?? []).map(({ message }) => message);
   } catch {
     return [];
-  }
-}
-
-function parsed(query: string) {
-  try {
-    return parse(query);
-  } catch (error) {
-    return error instanceof GraphQLError ? error : new GraphQLError("Syntax Error");
   }
 }
 

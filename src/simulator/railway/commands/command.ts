@@ -10,8 +10,6 @@ export interface Command<Input extends z.ZodType, Result> {
   readonly run: (simulation: Simulation, input: z.output<Input>) => Result;
 }
 
-export type Commands = Readonly<Record<string, Command<z.ZodType, unknown>>>;
-
 export function command<Input extends z.ZodType, Result>(
   input: Input,
   run: (simulation: Simulation, input: z.output<Input>) => Result,

@@ -21,7 +21,7 @@ const requestMatching = {
   operation: z.union([z.string(), z.array(z.string())]).optional(),
 };
 
-export const REQUEST_FAULT = z.discriminatedUnion("kind", [
+const REQUEST_FAULT = z.discriminatedUnion("kind", [
   /** 429 before anything is done; `Retry-After` only when told. */
   z.strictObject({
     kind: z.literal("rate-limited"),
@@ -87,7 +87,7 @@ export const REQUEST_FAULT = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ignored-write"), ...requestMatching }),
 ]);
 
-export const DEPLOYMENT_FAULT = z.discriminatedUnion("kind", [
+const DEPLOYMENT_FAULT = z.discriminatedUnion("kind", [
   /** FAILED at the build (no snapshot) or at the start, for example its health check. */
   z.strictObject({
     kind: z.literal("deployment-fails"),

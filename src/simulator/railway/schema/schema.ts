@@ -8,7 +8,7 @@ import { INPUTS } from "./inputs.ts";
 import { OBJECTS } from "./objects.ts";
 import { ROOTS } from "./roots.ts";
 
-export const RAILWAY_SDL = [ROOTS, OBJECTS, CONNECTIONS, INPUTS].join("\n");
+const RAILWAY_SDL = [ROOTS, OBJECTS, CONNECTIONS, INPUTS].join("\n");
 
 export function buildRailwaySchema(): GraphQLSchema {
   const schema = buildSchema(RAILWAY_SDL);

@@ -209,11 +209,8 @@ export class Deployer {
     if (settings.cronSchedule !== null) this.#parts.replicas.end(deployment, "EXITED");
     else this.#mark(deployment, "RUNNING");
     const position = deployments.indexOf(deployment);
-    if (deployments.slice(position + 1).some(isServing)) {
-      this.remove(deployment);
-      return;
-    }
     const overlapMs = this.#seconds(deployment, "overlapSeconds", "RAILWAY_DEPLOYMENT_OVERLAP_SECONDS");
+    // Also those still in progress: none of them may come back over this one.
     for (const older of deployments.slice(0, position)) {
       if (isInProgress(older) || older.status === "CRASHED") this.drop(older);
       else if (isServing(older)) schedule.after(overlapMs, () => this.remove(older));

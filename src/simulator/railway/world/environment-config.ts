@@ -83,10 +83,6 @@ export function changesOf(patch: EnvironmentConfigPatch): ScopeChange[] {
     .map(([scope, variables]) => changeOf(scope, variables));
 }
 
-export function isEmptyPatch(patch: EnvironmentConfigPatch): boolean {
-  return Object.keys(patch).length === 0;
-}
-
 /** What a reader sees of a patch. */
 export function readPatch(patch: EnvironmentConfigPatch, decrypt: boolean): EnvironmentConfigPatch {
   const masked = (variables: VariablePatches): VariablePatches =>

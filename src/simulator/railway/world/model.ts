@@ -16,7 +16,7 @@ export interface Project {
   deletedAt: Date | null;
 }
 
-export type PatchStatus = "STAGED" | "APPLYING" | "COMMITTED";
+type PatchStatus = "STAGED" | "APPLYING" | "COMMITTED";
 
 export interface Patch {
   readonly id: string;
