@@ -1,0 +1,111 @@
+/**
+ * How a file holds keys. A format edits text and never touches the world; everything that is not its key's own stays
+ * byte for byte. A value that the format's real readers would not give back unchanged is refused before anything is
+ * written.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+
+export interface Format {
+  readonly name: string;
+  /** Throws KEY_INVALID. */
+  assertKey(key: string): void;
+  /** Throws VALUE_NOT_REPRESENTABLE. */
+  assertValue(key: string, value: string): void;
+  /** What the format's readers see for these keys; missing ones are left out. Throws TARGET_REFUSED for a file that they could not read. */
+  read(text: string, keys: readonly string[]): ReadonlyMap<string, string>;
+  /** `null` content: the file does not exist yet. `null` value: the key goes. Answers the text itself when nothing changes. */
+  write(text: string | null, changes: ReadonlyMap<string, string | null>): string;
+}
+
+export function keyInvalid(format: string, key: string, why: string): LockstepError {
+  return new LockstepError("KEY_INVALID", `A ${format} file cannot hold the key "${key}": ${why}.`);
+}
+
+export function notRepresentable(format: string, key: string, why: string): LockstepError {
+  return new LockstepError(
+    "VALUE_NOT_REPRESENTABLE",
+    `A ${format} file cannot hold the value for "${key}": ${why}.`,
+  );
+}
+
+export function notReadable(format: string, why: string): LockstepError {
+  return new LockstepError("TARGET_REFUSED", `The ${format} file cannot be edited safely: ${why}.`, {
+    hint: "Repair the file by hand, or choose the format that it really has.",
+  });
+}
+
+/** What files of text cannot carry: lone surrogates, and control characters beyond the allowed ones. */
+export function assertText(format: string, key: string, value: string, allowed: string): void {
+  if (Buffer.from(value).toString() !== value) throw notRepresentable(format, key, "it is not valid Unicode");
+  for (const char of value) {
+    const code = char.codePointAt(0) ?? 0;
+    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    if (isControl && !allowed.includes(char))
+      throw notRepresentable(format, key, "its readers change or drop control characters");
+  }
+}
+
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+export function assertVariableName(format: string, key: string): void {
+  if (!VARIABLE.test(key)) throw keyInvalid(format, key, "names are letters, digits and _");
+}
+
+/** An assignment in a file of lines: where its text stands, without the line's end. */
+export interface Assignment {
+  readonly key: string;
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The last assignment of a key wins in every reader of these files. */
+export function readAssignments(
+  all: readonly Assignment[],
+  keys: readonly string[],
+): ReadonlyMap<string, string> {
+  const wanted = new Set(keys);
+  return new Map(all.filter(({ key }) => wanted.has(key)).map(({ key, value }) => [key, value]));
+}
+
+/**
+ * Replaces assignments where they stand, all of a key's, so that no older copy is left behind; appends new keys at
+ * the end; removes whole lines. `render` gives the assignment's text.
+ */
+export function writeAssignments(
+  text: string | null,
+  all: readonly Assignment[],
+  changes: ReadonlyMap<string, string | null>,
+  render: (key: string, value: string) => string,
+): string {
+  const source = text ?? "";
+  const newline = source.includes("\r\n") ? "\r\n" : "\n";
+  let written = "";
+  let at = 0;
+  const present = new Set<string>();
+  for (const { key, value, start, end } of all) {
+    const wanted = changes.get(key);
+    if (wanted === undefined) continue;
+    present.add(key);
+    if (wanted === value) continue;
+    written += source.slice(at, start);
+    if (wanted === null) {
+      at = endOfLine(source, end);
+    } else {
+      written += render(key, wanted);
+      at = end;
+    }
+  }
+  written += source.slice(at);
+  for (const [key, value] of changes) {
+    if (value === null || present.has(key)) continue;
+    if (written !== "" && !written.endsWith("\n")) written += newline;
+    written += render(key, value) + newline;
+  }
+  return written;
+}
+
+function endOfLine(source: string, from: number): number {
+  const newline = source.indexOf("\n", from);
+  return newline === -1 ? source.length : newline + 1;
+}

@@ -1,0 +1,16 @@
+/** The table of formats: a further one is one line here, beside its file. */
+import { dotenvFormat } from "./dotenv.ts";
+import type { Format } from "./format.ts";
+import { jsonFormat } from "./json.ts";
+import { rawFormat } from "./raw.ts";
+import { systemdFormat } from "./systemd.ts";
+
+export const FORMAT_NAMES = ["dotenv", "systemd", "json", "raw"] as const;
+export type FormatName = (typeof FORMAT_NAMES)[number];
+
+export const FORMATS: Readonly<Record<FormatName, Format>> = {
+  dotenv: dotenvFormat,
+  systemd: systemdFormat,
+  json: jsonFormat,
+  raw: rawFormat,
+};

@@ -1,0 +1,160 @@
+/**
+ * Files on a host that hold keys: reads what stands there and writes changes, file by file, over any `Host`.
+ *
+ * Promises: foreign bytes stay; a file that already holds everything is not written; a foreign edit between our look
+ * and our write is kept (compare-and-set, then looked at again); a value that would not come back unchanged is
+ * refused before any file is written.
+ */
+import { z } from "zod";
+import { LockstepError } from "../../core/errors.ts";
+import { compareOrder, type Order } from "../../core/order.ts";
+import type { Host, HostFile } from "../../core/ports/host.ts";
+import type { Address, ApplyResult, Change, ObservedKey } from "../../core/ports/target.ts";
+import { SecretValue } from "../../core/secret-value.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import { FORMAT_NAMES, FORMATS, type FormatName } from "./formats/formats.ts";
+
+/** Absolute or below the user's home; nothing that a shell, a log or a path walk could take for something else. */
+export const hostPath = z
+  .string()
+  .max(1024)
+  .regex(/^(?:~\/|\/)[^\p{Cc}\p{Cf}]+$/u, "must be an absolute path, or begin with ~/")
+  .refine((path) => !path.split("/").includes(".."), "must not climb with ..")
+  .refine((path) => !path.endsWith("/"), "must name a file");
+
+export const placedFileSchema = z.strictObject({
+  path: hostPath,
+  format: z.enum(FORMAT_NAMES),
+  /** For a new file; an existing one keeps its own. */
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'must be octal text such as "0600"')
+    .default("0600"),
+});
+
+export interface PlacedFile {
+  readonly path: string;
+  readonly format: FormatName;
+  readonly mode: string;
+}
+
+const MAX_CONFLICTS = 5;
+
+export async function observeFiles(
+  host: Host,
+  files: readonly PlacedFile[],
+  addresses: readonly Address[],
+  signal: AbortSignal,
+): Promise<{ readonly keys: readonly ObservedKey[]; readonly order: Order | null }> {
+  const texts = new Map<string, string | null>();
+  let newest: Order | null = null;
+  for (const path of new Set(addresses.map((address) => address.placement))) {
+    const file = await host.read(path, signal);
+    texts.set(path, textOf(file, path));
+    newest = newer(newest, file.order);
+  }
+  const keys = addresses.map((address): ObservedKey => {
+    const text = texts.get(address.placement) ?? null;
+    const value =
+      text === null
+        ? undefined
+        : formatOf(files, address.placement).read(text, [address.key]).get(address.key);
+    return {
+      ...address,
+      observed:
+        value === undefined ? { state: "absent" } : { state: "present", value: SecretValue.of(value) },
+    };
+  });
+  return { keys, order: newest };
+}
+
+export async function applyToFiles(
+  host: Host,
+  files: readonly PlacedFile[],
+  change: Change,
+  order: Order,
+  signal: AbortSignal,
+): Promise<ApplyResult> {
+  for (const { placement, key, value } of change.set) assertHoldable(files, { placement, key }, value);
+  const byFile = groupBy<Address & { value?: SecretValue }, string>(
+    [...change.set, ...change.unset],
+    (item) => item.placement,
+  );
+  let changed = false;
+  for (const [path, items] of byFile) {
+    const changes = new Map(items.map(({ key, value }) => [key, value?.reveal() ?? null]));
+    if (await applyToFile(host, fileOf(files, path), changes, order, signal)) changed = true;
+  }
+  return { outcome: changed ? "changed" : "unchanged" };
+}
+
+export function assertHoldable(
+  files: readonly PlacedFile[],
+  address: Address,
+  value: SecretValue | null,
+): void {
+  const format = formatOf(files, address.placement);
+  format.assertKey(address.key);
+  if (value !== null) format.assertValue(address.key, value.reveal());
+}
+
+async function applyToFile(
+  host: Host,
+  file: PlacedFile,
+  changes: ReadonlyMap<string, string | null>,
+  order: Order,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const before = await host.read(file.path, signal);
+    const text = textOf(before, file.path);
+    if (text === null && [...changes.values()].every((value) => value === null)) return false;
+    const after = FORMATS[file.format].write(text, changes);
+    if (after === text) return false;
+    try {
+      await host.write(
+        file.path,
+        {
+          content: Buffer.from(after),
+          expectedDigest: before.state === "absent" ? "absent" : before.digest,
+          order,
+          mode: Number.parseInt(file.mode, 8),
+        },
+        signal,
+      );
+      return true;
+    } catch (error) {
+      const lostRace = error instanceof LockstepError && error.code === "WRITE_CONFLICT";
+      if (!lostRace || conflicts >= MAX_CONFLICTS) throw error;
+    }
+  }
+}
+
+/** Bytes that are not UTF-8 could not be put back unchanged. */
+function textOf(file: HostFile, path: string): string | null {
+  if (file.state === "absent") return null;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file.content);
+  } catch {
+    throw new LockstepError("TARGET_REFUSED", `Cannot edit ${path}: it is not UTF-8 text.`);
+  }
+}
+
+function newer(left: Order | null, right: Order | null): Order | null {
+  if (left === null || right === null) return left ?? right;
+  // A mark of another store must not hide behind one of ours.
+  const verdict = compareOrder(right, left);
+  return verdict === "newer" || verdict === "foreign-store" ? right : left;
+}
+
+function fileOf(files: readonly PlacedFile[], path: string): PlacedFile {
+  const file = files.find((one) => one.path === path);
+  if (file !== undefined) return file;
+  throw new LockstepError("CONFIG_INVALID", `The target has no file ${path}.`, {
+    details: { path: ["file"] },
+  });
+}
+
+function formatOf(files: readonly PlacedFile[], path: string) {
+  return FORMATS[fileOf(files, path).format];
+}

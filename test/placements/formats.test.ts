@@ -1,0 +1,258 @@
+import { execFileSync } from "node:child_process";
+import { parseEnv } from "node:util";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Format } from "../../src/adapters/placements/formats/format.ts";
+import { FORMATS } from "../../src/adapters/placements/formats/formats.ts";
+import { LockstepError } from "../../src/core/errors.ts";
+
+const nasty = fc.string({
+  unit: fc.constantFrom(
+    "a",
+    "Z",
+    "9",
+    " ",
+    "\t",
+    "\n",
+    "\r",
+    '"',
+    "'",
+    "`",
+    "\\",
+    "$",
+    "#",
+    "=",
+    ";",
+    "{",
+    "}",
+    "%",
+    "é",
+    "🔑",
+    "\u0000",
+    "\u001b",
+    "n",
+    "\ud800",
+  ),
+  maxLength: 12,
+});
+
+/** The value as this format would hold it in a new file, or null when it refuses. */
+function writeOne(format: Format, key: string, value: string, before: string | null = null): string | null {
+  try {
+    format.assertValue(key, value);
+  } catch (error) {
+    if (error instanceof LockstepError && error.code === "VALUE_NOT_REPRESENTABLE") {
+      if (value.length > 4) expect(error.message).not.toContain(value);
+      return null;
+    }
+    throw error;
+  }
+  return format.write(before, new Map([[key, value]]));
+}
+
+describe.each(Object.values(FORMATS))("$name", (format) => {
+  it("gives every value that it accepts back unchanged, and writing it again changes nothing", () => {
+    fc.assert(
+      fc.property(nasty, nasty, (first, second) => {
+        const one = writeOne(format, "KEY", first);
+        if (one === null) return;
+        expect(format.read(one, ["KEY"]).get("KEY")).toBe(first);
+        const two = writeOne(format, "KEY", second, one);
+        if (two === null) return;
+        expect(format.read(two, ["KEY"]).get("KEY")).toBe(second);
+        expect(format.write(two, new Map([["KEY", second]]))).toBe(two);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("accepts what secrets usually are", () => {
+    for (const value of [
+      "c2VjcmV0LXZhbHVl",
+      "a+b/c==",
+      "p@ss w0rd!",
+      "postgres://u:p%40ss@db:5432/app?x=y#z",
+      "-----BEGIN KEY-----\nabc\n-----END KEY-----",
+      "${NOT}EXPANDED",
+      "$(date)",
+      "it's",
+    ]) {
+      expect(writeOne(format, "KEY", value), value).not.toBeNull();
+    }
+  });
+
+  it("says nothing of a key that is not there, and removing it changes nothing", () => {
+    const text = writeOne(format, "OTHER", "x") ?? "";
+    if (format.name === "raw") return;
+    expect(format.read(text, ["KEY"]).has("KEY")).toBe(false);
+    expect(format.write(text, new Map([["KEY", null]]))).toBe(text);
+  });
+});
+
+describe("dotenv files", () => {
+  const format = FORMATS.dotenv;
+
+  it("are read alike by Node and by a shell, whatever value was accepted", () => {
+    fc.assert(
+      fc.property(nasty, (value) => {
+        const text = writeOne(format, "KEY", value);
+        if (text === null) return;
+        expect(parseEnv(text)["KEY"]).toBe(value);
+      }),
+      { numRuns: 1_000 },
+    );
+    const values = [
+      "$(date) `id` $HOME",
+      'say "hi" # not a comment',
+      "it's",
+      "two\nlines",
+      "back\\slash n",
+      "",
+    ];
+    for (const value of values) {
+      const text = writeOne(format, "KEY", value) ?? "";
+      const seen = execFileSync("sh", ["-c", `${text}\nprintf %s "$KEY"`], { encoding: "utf8" });
+      expect(seen).toBe(value);
+    }
+  });
+
+  it("keeps foreign lines byte for byte", () => {
+    const before = "# top\r\nexport A=1 # one\r\n\r\n  KEY = old # why\r\nB='x\ny'\r\nlast=1";
+    const after = format.write(
+      before,
+      new Map([
+        ["KEY", "new"],
+        ["ADDED", "z"],
+      ]),
+    );
+    expect(after).toBe("# top\r\nexport A=1 # one\r\n\r\n  KEY='new'\r\nB='x\ny'\r\nlast=1\r\nADDED='z'\r\n");
+    expect(format.write(after, new Map([["ADDED", null]]))).toBe(
+      "# top\r\nexport A=1 # one\r\n\r\n  KEY='new'\r\nB='x\ny'\r\nlast=1\r\n",
+    );
+  });
+
+  it("leaves no older copy of a key that stands there twice", () => {
+    expect(format.write("KEY=a\nX=1\nKEY=b\n", new Map([["KEY", "c"]]))).toBe("KEY='c'\nX=1\nKEY='c'\n");
+    expect(format.read("KEY=a\nX=1\nKEY=b\n", ["KEY"]).get("KEY")).toBe("b");
+  });
+
+  it("does not take a key inside a quoted text for an assignment", () => {
+    const before = "A='\nKEY=inside\n'\n";
+    expect(format.read(before, ["KEY"]).size).toBe(0);
+    expect(format.write(before, new Map([["KEY", "x"]]))).toBe(`${before}KEY='x'\n`);
+  });
+
+  it.each(["A B", "1A", "A-B", "", "A=B", "É"])("refuses the key %j", (key) => {
+    expect(() => format.assertKey(key)).toThrow(expect.objectContaining({ code: "KEY_INVALID" }));
+  });
+});
+
+describe("systemd environment files", () => {
+  const format = FORMATS.systemd;
+  it("reads what systemd.exec(5) describes: quotes, escapes, continuations, comments, the last assignment", () => {
+    const text = [
+      "; c",
+      "# c \\",
+      "A=in comment",
+      "A=plain text  ",
+      "B='single \\ $x'",
+      'C="a\\"b\\\\c\\$d"',
+      "D=one\\",
+      "two",
+      "E=x'y'\"z\"",
+      "no assignment",
+      "A=last",
+    ].join("\n");
+    expect(Object.fromEntries(format.read(text, ["A", "B", "C", "D", "E"]))).toEqual({
+      A: "last",
+      B: "single \\ $x",
+      C: 'a"b\\c$d',
+      D: "onetwo",
+      E: "xyz",
+    });
+  });
+
+  it("keeps foreign lines byte for byte", () => {
+    const before = "# c\nA = 'keep'\n\nKEY=old\nB=\"multi\nline\"";
+    expect(format.write(before, new Map([["KEY", 'n"$']]))).toBe(
+      '# c\nA = \'keep\'\n\nKEY="n\\"\\$"\nB="multi\nline"',
+    );
+    expect(format.write(before, new Map([["KEY", null]]))).toBe("# c\nA = 'keep'\n\nB=\"multi\nline\"");
+  });
+
+  it("refuses a file whose quotes do not close rather than guessing", () => {
+    expect(() => format.write('A="open\nKEY=x\n', new Map([["KEY", "y"]]))).toThrow(
+      expect.objectContaining({ code: "TARGET_REFUSED" }),
+    );
+  });
+});
+
+describe("JSON files", () => {
+  const format = FORMATS.json;
+  const json = fc.json({ maxDepth: 3 });
+
+  it("changes the one value and no other byte, wherever it stands", () => {
+    const before =
+      '{\n\t"a": [1, {"k": "x"}],\n\t"gateway": { "auth": {"token" : "old"}, "port":1e3 },\n\t"z": "\\u00e9"\n}\n';
+    const after = format.write(before, new Map([["gateway.auth.token", 'n"w']]));
+    expect(after).toBe(before.replace('"old"', '"n\\"w"'));
+    expect(format.read(after, ["gateway.auth.token", "z", "gateway.port", "missing.x"])).toEqual(
+      new Map([
+        ["gateway.auth.token", 'n"w'],
+        ["z", "é"],
+        ["gateway.port", "1e3"],
+      ]),
+    );
+  });
+
+  it("setting and removing in any JSON object keeps it JSON, and keeps everything else", () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(
+          fc.string(),
+          json.map((text) => JSON.parse(text) as unknown),
+        ),
+        fc.string(),
+        fc.constantFrom(undefined, 2, "\t"),
+        (object, value, indent) => {
+          const { added: _added, ...rest } = object as Record<string, unknown>;
+          const before = JSON.stringify(rest, null, indent);
+          if (!(Buffer.from(value).toString() === value)) return;
+          const after = format.write(before, new Map([["added", value]]));
+          expect(JSON.parse(after)).toEqual({ ...(JSON.parse(before) as object), added: value });
+          expect(JSON.parse(format.write(after, new Map([["added", null]])))).toEqual(JSON.parse(before));
+        },
+      ),
+    );
+  });
+
+  it("makes missing parents, in a new file too", () => {
+    expect(JSON.parse(format.write(null, new Map([["a.b.c", "x"]])))).toEqual({ a: { b: { c: "x" } } });
+    expect(JSON.parse(format.write('{"a": {"z": 1}}', new Map([["/a/b.c/d~1e", "x"]])))).toEqual({
+      a: { z: 1, "b.c": { "d/e": "x" } },
+    });
+  });
+
+  it.each([
+    ["{", "a"],
+    ['{"a": 1, "a": 2}', "b"],
+    ['{"a": [1]}', "a.b"],
+    ['{"a": {"b": 1}}', "a"],
+    ["[]", "a"],
+    ["{} // comment", "a"],
+  ])("refuses to edit %j at %s", (text, key) => {
+    expect(() => format.write(text, new Map([[key, "x"]]))).toThrow(
+      expect.objectContaining({ code: "TARGET_REFUSED" }),
+    );
+  });
+});
+
+describe("raw files", () => {
+  it("keep the newline that stood at their end, and never add one", () => {
+    const { raw } = FORMATS;
+    expect(raw.read("value\n", ["k"]).get("k")).toBe("value");
+    expect(raw.write("value\n", new Map([["k", "new"]]))).toBe("new\n");
+    expect(raw.write("value", new Map([["k", "new"]]))).toBe("new");
+    expect(raw.write(null, new Map([["k", "new"]]))).toBe("new");
+  });
+});
