@@ -76,7 +76,7 @@ export async function applyToFiles(
   signal: AbortSignal,
 ): Promise<ApplyResult> {
   for (const { placement, key, value } of change.set) assertHoldable(files, { placement, key }, value);
-  const byFile = groupBy<Address & { value?: SecretValue }, string>(
+  const byFile = groupBy<Address & { value?: SecretValue }>(
     [...change.set, ...change.unset],
     (item) => item.placement,
   );

@@ -49,6 +49,7 @@ async function followAtTarget(
       unit: activation.unit,
       id: activation.externalId,
       knownIds: activation.knownIds,
+      requestedAgoMs: activation.requestedAgoMs,
       expected: await expectedOf(context, activation),
     })),
   );

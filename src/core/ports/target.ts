@@ -152,6 +152,8 @@ export interface FollowedActivation {
   readonly unit: UnitSpec;
   readonly id: string | null;
   readonly knownIds: readonly string[];
+  /** Since the request, by the store's clock: how long health has had to come. */
+  readonly requestedAgoMs: number;
   /** What the unit should have been started with: compared with the snapshot where there is one. */
   readonly expected: readonly SetItem[];
 }

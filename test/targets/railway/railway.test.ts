@@ -89,7 +89,8 @@ async function untilFollowed(
   const expected = set(values).set;
   const deadline = AbortSignal.timeout(10_000);
   for (;;) {
-    const [progress] = (await target.activator?.follow([{ unit, ...asked, expected }], never)) ?? [];
+    const [progress] =
+      (await target.activator?.follow([{ unit, ...asked, requestedAgoMs: 0, expected }], never)) ?? [];
     if (progress === undefined) throw new Error("no progress");
     if (progress.state !== "running") return progress;
     deadline.throwIfAborted();
@@ -457,8 +458,8 @@ describe("activation", () => {
     await railway.log.clear({});
     await target.activator?.follow(
       [
-        { unit, ...asked, expected: [] },
-        { unit: other, ...asked, expected: [] },
+        { unit, ...asked, requestedAgoMs: 0, expected: [] },
+        { unit: other, ...asked, requestedAgoMs: 0, expected: [] },
       ],
       never,
     );
