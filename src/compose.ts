@@ -22,6 +22,7 @@ import { createDatabase, createPool, type StoreConnection } from "./adapters/sto
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
+import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
@@ -34,7 +35,7 @@ import type { TargetKind } from "./core/ports/target.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
-const TARGET_KINDS: readonly TargetKind[] = [railwayKind];
+const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind];
 
 /** Undone in reverse order. */
 type Undo = () => Promise<void>;
@@ -88,6 +89,8 @@ async function build(
   const pool = createPool(connection, log);
   const store = createStore(pool);
   undo.push(() => store.close());
+
+  undo.push(closeSshConnections);
 
   const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
   const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile);

@@ -1,0 +1,187 @@
+/** What lockstep.yaml says of a host over SSH: how to get there, which files, what restarts. Pure. */
+import { z } from "zod";
+import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";
+import { parseHostKey } from "../../hosts/ssh/host-key.ts";
+import { parseLoginKey } from "../../hosts/ssh/login-key.ts";
+import {
+  type Activation,
+  activateSchema,
+  type Health,
+  healthSchema,
+} from "../../placements/activation/config.ts";
+import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
+
+const hostName = z
+  .string()
+  .max(253)
+  .regex(/^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$/, "is not a host name or address");
+const userName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, "is not a user's name");
+const hostKey = z
+  .string()
+  .refine(
+    isHostKey,
+    "must be the host's whole public key, such as `ssh-ed25519 AAAA…`; `lockstep target trust` shows it",
+  );
+
+const hop = {
+  host: hostName,
+  port: z.int().min(1).max(65_535).default(22),
+  user: userName,
+  hostKey,
+  privateKey: z.string().min(1).max(65_536).optional(),
+  passphrase: z.string().max(4_096).optional(),
+};
+
+const sshSchema = z.strictObject({
+  ssh: z.strictObject({ ...hop, jump: z.strictObject(hop).optional() }),
+  files: z
+    .array(placedFileSchema)
+    .min(1, "name at least one file")
+    .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, "names a file twice"),
+  activate: activateSchema.optional(),
+  health: healthSchema.optional(),
+});
+
+interface OpenHop {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly hostKey: string;
+}
+
+export interface SshConfig {
+  readonly ssh: OpenHop & { readonly jump: OpenHop | null };
+  readonly files: readonly PlacedFile[];
+  readonly activate: Activation | null;
+  readonly health: Health | null;
+}
+
+export function parseSsh(raw: unknown): {
+  readonly config: JsonObject;
+  readonly credentials: JsonObject | null;
+} {
+  const parsed = sshSchema.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = (issue?.path ?? []).map((step) => (typeof step === "number" ? step : String(step)));
+    const what =
+      issue?.code === "unrecognized_keys"
+        ? `does not know ${issue.keys.join(", ")}`
+        : (issue?.message ?? "is not valid");
+    throw new LockstepError("CONFIG_INVALID", what, { details: { path } });
+  }
+  const { ssh, files, activate = null, health = null } = parsed.data;
+  const { jump } = ssh;
+  assertUsable(ssh, ["ssh"]);
+  if (jump !== undefined) assertUsable(jump, ["ssh", "jump"]);
+  const config: SshConfig = {
+    ssh: { ...openHop(ssh), jump: jump === undefined ? null : openHop(jump) },
+    files,
+    activate,
+    health,
+  };
+  return { config: JSON.parse(JSON.stringify(config)) as JsonObject, credentials: credentialsOf(ssh, jump) };
+}
+
+type ParsedHop = Omit<z.output<typeof sshSchema>["ssh"], "jump">;
+
+function openHop({ host, port, user, hostKey: key }: ParsedHop): OpenHop {
+  const { type, key: base64 } = parseHostKey(key);
+  return { host: host.toLowerCase(), port, user, hostKey: `${type} ${base64}` };
+}
+
+/** A key that cannot be used is refused before anything is stored. */
+function assertUsable({ privateKey, passphrase }: ParsedHop, path: readonly string[]): void {
+  if (privateKey === undefined) return;
+  try {
+    parseLoginKey(
+      SecretValue.of(privateKey),
+      passphrase === undefined ? undefined : SecretValue.of(passphrase),
+    );
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    throw new LockstepError("CONFIG_INVALID", error.message, {
+      details: { path: [...path, "privateKey"] },
+      hint: error.hint,
+    });
+  }
+}
+
+/** Given whole or not at all: a jump host without its key would silently keep the old one. */
+function credentialsOf(ssh: ParsedHop, jump: ParsedHop | undefined): JsonObject | null {
+  if (ssh.privateKey === undefined && jump?.privateKey === undefined) return null;
+  if (ssh.privateKey === undefined || (jump !== undefined && jump.privateKey === undefined)) {
+    throw new LockstepError(
+      "CONFIG_INVALID",
+      "lacks a private key: give one for the host and one for the jump host",
+      { details: { path: ["ssh", "privateKey"] } },
+    );
+  }
+  return {
+    privateKey: ssh.privateKey,
+    ...(ssh.passphrase === undefined ? {} : { passphrase: ssh.passphrase }),
+    ...(jump?.privateKey === undefined ? {} : { jumpPrivateKey: jump.privateKey }),
+    ...(jump?.passphrase === undefined ? {} : { jumpPassphrase: jump.passphrase }),
+  };
+}
+
+/** What was stored came from `parseSsh`. */
+export function readConfig(config: JsonObject): SshConfig {
+  return config as unknown as SshConfig;
+}
+
+export function destinationOf(
+  config: SshConfig,
+  credentials: JsonObject | null,
+  target: string,
+): SshDestination {
+  const own = hopOf(config.ssh, secret(credentials, "privateKey"), secret(credentials, "passphrase"), target);
+  const { jump } = config.ssh;
+  if (jump === null) return own;
+  return {
+    ...own,
+    jump: hopOf(jump, secret(credentials, "jumpPrivateKey"), secret(credentials, "jumpPassphrase"), target),
+  };
+}
+
+function hopOf(
+  open: OpenHop,
+  privateKey: SecretValue | undefined,
+  passphrase: SecretValue | undefined,
+  target: string,
+): SshHop {
+  if (privateKey === undefined) {
+    throw new LockstepError(
+      "TARGET_CREDENTIAL_REJECTED",
+      `Target "${target}" has no private key for ${open.user}@${open.host}.`,
+      {
+        hint: 'Give it as `privateKey: "${file:~/.ssh/id_ed25519}"` and run `lockstep apply`.',
+      },
+    );
+  }
+  const { host, port, user } = open;
+  return {
+    host,
+    port,
+    user,
+    hostKey: parseHostKey(open.hostKey),
+    key: parseLoginKey(privateKey, passphrase),
+  };
+}
+
+function secret(credentials: JsonObject | null, name: string): SecretValue | undefined {
+  const value = credentials?.[name];
+  return typeof value === "string" ? SecretValue.of(value) : undefined;
+}
+
+function isHostKey(text: string): boolean {
+  try {
+    parseHostKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

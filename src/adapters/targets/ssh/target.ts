@@ -1,0 +1,101 @@
+/**
+ * A host over SSH as a target: keys in files, a unit that restarts.
+ *
+ * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one; foreign bytes stay;
+ * connections go to pinned keys only and are kept for the next piece of work. The best evidence so far is `deployed`
+ * where something restarts, otherwise `stored`; `running` needs a look into the process.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+import type { TargetKind, UnitSpec } from "../../../core/ports/target.ts";
+import { SshConnections } from "../../hosts/ssh/connections.ts";
+import { SshHost } from "../../hosts/ssh/ssh-host.ts";
+import { createHostActivator } from "../../placements/activation/activator.ts";
+import { unitOf } from "../../placements/activation/config.ts";
+import { applyToFiles, assertHoldable, observeFiles } from "../../placements/placement.ts";
+import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
+import { probe } from "./probe.ts";
+
+/** One per process: handshakes are what costs, so lines are shared by all pieces of work. */
+const connections = new SshConnections();
+
+/** For a process's end: idle lines would hold it for a minute. */
+export function closeSshConnections(): Promise<void> {
+  return connections.close();
+}
+
+export const sshKind: TargetKind = {
+  kind: "ssh",
+
+  parse: parseSsh,
+
+  destination(stored) {
+    const { ssh } = readConfig(stored);
+    const own = `ssh://${ssh.user}@${ssh.host}:${ssh.port} ${ssh.hostKey}`;
+    return ssh.jump === null
+      ? own
+      : `${own} via ssh://${ssh.jump.user}@${ssh.jump.host}:${ssh.jump.port} ${ssh.jump.hostKey}`;
+  },
+
+  place(stored, placement) {
+    const config = readConfig(stored);
+    const { user } = config.ssh;
+    // Below a home the user is part of the place; an absolute path is the same for everybody.
+    return `${hostName(config)}:${placement.startsWith("~/") ? `${user}:${placement}` : placement}`;
+  },
+
+  resolvePlacement(stored, file) {
+    const paths = readConfig(stored).files.map(({ path }) => path);
+    const [only] = paths;
+    if (file === undefined && paths.length === 1 && only !== undefined) return only;
+    if (file !== undefined && paths.includes(file)) return file;
+    const why =
+      file === undefined
+        ? "must say which `file`, because the target has several"
+        : "names a file that the target does not have";
+    throw new LockstepError("CONFIG_INVALID", why, { details: { path: ["file"] } });
+  },
+
+  capabilities(stored) {
+    return {
+      maxEvidence: readConfig(stored).activate === null ? "stored" : "deployed",
+      readable: true,
+      deletable: true,
+      conditionalWrite: true,
+      inFlightMs: 0,
+    };
+  },
+
+  assertHoldable: (stored, address, value) => assertHoldable(readConfig(stored).files, address, value),
+
+  open(stored, credentials, context) {
+    const config = readConfig(stored);
+    const host = new SshHost(connections, destinationOf(config, credentials, context.targetName));
+    const units = unitsOf(config);
+    return {
+      probe: (signal) => probe(host, config, signal),
+      observe: async (addresses, signal) => ({
+        ...(await observeFiles(host, config.files, addresses, signal)),
+        units,
+      }),
+      apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
+      activator: createHostActivator(host, config.activate, config.health),
+      restorer: {
+        restore: async (placements, order, signal) => {
+          for (const path of placements) await host.restore(path, order, signal);
+        },
+        discard: async (placements, signal) => {
+          for (const path of placements) await host.discardRestoreCopy(path, signal);
+        },
+      },
+      close: () => host.close(),
+    };
+  },
+};
+
+function unitsOf(config: SshConfig): readonly UnitSpec[] {
+  return config.activate === null ? [] : [unitOf(config.activate, hostName(config), config.ssh.host)];
+}
+
+function hostName({ ssh }: SshConfig): string {
+  return `ssh:${ssh.host}:${ssh.port}`;
+}
