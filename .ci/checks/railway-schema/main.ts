@@ -21,9 +21,10 @@ const BESIDE = ["../shared/ref/railway-schema.json", "../../shared/ref/railway-s
 const DOCUMENTS = join(ROOT, "src/adapters/targets/railway/documents.ts");
 
 const [named] = process.argv.slice(2);
-const file = named ?? BESIDE.map((path) => resolve(ROOT, path)).find((path) => existsSync(path));
+const places = named === undefined ? BESIDE.map((path) => resolve(ROOT, path)) : [resolve(named)];
+const file = places.find((path) => existsSync(path));
 if (file === undefined) {
-  console.log("railway-schema: skipped, the published schema is not here");
+  console.log("railway-schema: skipped, the published schema was not found");
 } else {
   const whole = load(file);
   const excerpt = differencesFrom(whole, buildRailwaySchema());

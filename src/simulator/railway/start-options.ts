@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ManualClock } from "./clock.ts";
 import { VARIABLES, WORLD_COMMANDS } from "./commands/world-commands.ts";
 import { INSTANT, type SimulatorOptions } from "./options.ts";
+import { replicaCommands } from "./replica-commands.ts";
 import type { RailwaySimulator } from "./server.ts";
 
 const ID = z.string().min(1);
@@ -68,6 +69,13 @@ export const START_OPTIONS = z.strictObject({
     })
     .partial()
     .optional(),
+  /** Programs to run for services, by name. */
+  processes: z
+    .record(
+      z.string(),
+      z.strictObject({ command: z.array(z.string()).min(1), readyWhenItPrints: z.string().optional() }),
+    )
+    .optional(),
   world: z
     .strictObject({
       shared: VARIABLES.optional(),
@@ -80,7 +88,7 @@ export const START_OPTIONS = z.strictObject({
 export type StartOptions = z.input<typeof START_OPTIONS>;
 
 export function toSimulatorOptions(options: z.output<typeof START_OPTIONS>): SimulatorOptions {
-  const { port, clock, defaults, durations, rateLimit, behaviour } = options;
+  const { port, clock, defaults, durations, rateLimit, behaviour, processes } = options;
   return {
     ...(port === undefined ? {} : { port }),
     ...(clock === "manual" ? { clock: new ManualClock() } : {}),
@@ -88,6 +96,7 @@ export function toSimulatorOptions(options: z.output<typeof START_OPTIONS>): Sim
     ...(durations === undefined ? {} : { durations: durations === "instant" ? INSTANT : defined(durations) }),
     ...(rateLimit === undefined ? {} : { rateLimit: defined(rateLimit) }),
     ...(behaviour === undefined ? {} : { behaviour: defined(behaviour) }),
+    ...(processes === undefined ? {} : { onDeploymentStarted: replicaCommands(processes) }),
   };
 }
 
