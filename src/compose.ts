@@ -93,9 +93,7 @@ async function build(
   undo.push(closeSshConnections);
 
   const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
-  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile, {
-    previousRootKeyFile: settings.previousRootKeyFile,
-  });
+  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
 

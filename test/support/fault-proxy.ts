@@ -14,7 +14,7 @@ export interface FaultProxy {
   accepted(): number;
   /** Bytes passed on since the start, both ways. */
   passed(direction: Direction): number;
-  /** Resets every live connection. */
+  /** Ends every live connection: the client sees a reset; the server reads what had passed, then the end. */
   cut(): void;
   /** Holds back what arrives from now on, without closing anything. */
   silence(...directions: Direction[]): void;
@@ -24,6 +24,8 @@ export interface FaultProxy {
   delay(delayMs: number): void;
   /** Cuts everything as soon as this many bytes more have passed in that direction. */
   cutAfter(direction: Direction, bytes: number): void;
+  /** Falls silent in that direction as soon as this many bytes more have passed. */
+  silenceAfter(direction: Direction, bytes: number): void;
   stop(): Promise<void>;
 }
 
@@ -37,12 +39,13 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
   const silent = new Set<Direction>();
   const passed: Record<Direction, number> = { "to-server": 0, "to-client": 0 };
   const limit: Record<Direction, number> = { "to-server": Infinity, "to-client": Infinity };
+  const atLimit: Record<Direction, "cut" | "silence"> = { "to-server": "cut", "to-client": "cut" };
   let accepted = 0;
   let delayMs = 0;
 
   function cut(): void {
     for (const pair of pairs) {
-      pair["to-server"].out.resetAndDestroy();
+      pair["to-server"].out.destroySoon();
       pair["to-client"].out.resetAndDestroy();
     }
     pairs.clear();
@@ -54,8 +57,12 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
     if (!way.out.destroyed) way.out.write(allowed);
     if (passed[direction] >= limit[direction]) {
       limit[direction] = Infinity;
-      // What was allowed must still arrive before the line dies.
-      setImmediate(cut);
+      if (atLimit[direction] === "cut") {
+        cut();
+        return;
+      }
+      silent.add(direction);
+      way.held.push(chunk.subarray(allowed.length));
     }
   }
 
@@ -117,6 +124,11 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
     },
     cutAfter(direction, bytes) {
       limit[direction] = passed[direction] + bytes;
+      atLimit[direction] = "cut";
+    },
+    silenceAfter(direction, bytes) {
+      limit[direction] = passed[direction] + bytes;
+      atLimit[direction] = "silence";
     },
     async stop() {
       cut();

@@ -3,12 +3,19 @@
  * authentication for the user that runs the tests. Works as root and as a normal user; a user can only log in as
  * itself, so both log in as themselves. HOME of the sessions is a temporary directory.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { findServer } from "./servers.ts";
 
 export type TestKeyType = "ed25519" | "rsa" | "ecdsa";
@@ -50,28 +57,18 @@ export interface RunningSshd {
   stop(): Promise<void>;
 }
 
-export function generateKey(type: TestKeyType = "ed25519", passphrase?: string): KeyPair {
-  const lock = passphrase === undefined ? undefined : { passphrase, cipher: "aes256-ctr", rounds: 4 };
-  const pair = type === "ed25519" ? edPair(lock) : otherPair(type, lock);
-  return { privateKey: pair.private, publicKey: pair.public.split(" ").slice(0, 2).join(" ") };
-}
-
-interface Lock {
-  readonly passphrase: string;
-  readonly cipher: string;
-  readonly rounds: number;
-}
-
-function edPair(lock: Lock | undefined) {
-  return lock === undefined
-    ? ssh2.utils.generateKeyPairSync("ed25519")
-    : ssh2.utils.generateKeyPairSync("ed25519", lock);
-}
-
-function otherPair(type: "rsa" | "ecdsa", lock: Lock | undefined) {
-  return type === "rsa"
-    ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048, ...lock })
-    : ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256, ...lock });
+/** By OpenSSH itself: ssh2's own generator makes a damaged ed25519 key now and then. */
+export function generateKey(type: TestKeyType = "ed25519", passphrase = ""): KeyPair {
+  const directory = mkdtempSync(join(tmpdir(), "lockstep-key-"));
+  try {
+    const path = join(directory, "key");
+    const bits = type === "rsa" ? ["-b", "2048"] : [];
+    execFileSync("ssh-keygen", ["-q", "-t", type, ...bits, "-N", passphrase, "-C", "", "-f", path]);
+    const publicKey = readFileSync(`${path}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+    return { privateKey: readFileSync(path, "utf8"), publicKey };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd> {

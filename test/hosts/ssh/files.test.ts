@@ -168,8 +168,8 @@ describe.skipIf(lacks("sshd"))("files of a host over SSH", () => {
   describe("refuses unsafe files, for reading and for writing", () => {
     async function refused(path: string, words: RegExp) {
       const write = writing("A=2\n", existsSync(path) ? readFileSync(path, "utf8") : null);
-      for (const attempt of [kit.host.read(path, soon()), kit.host.write(path, write, soon())]) {
-        await expect(attempt).rejects.toMatchObject({
+      for (const attempt of [() => kit.host.read(path, soon()), () => kit.host.write(path, write, soon())]) {
+        await expect(attempt()).rejects.toMatchObject({
           code: "FILE_UNSAFE",
           message: expect.stringMatching(words),
         });
@@ -222,6 +222,24 @@ describe.skipIf(lacks("sshd"))("files of a host over SSH", () => {
       expect(readFileSync(join(sticky, "mine/env"), "utf8")).toBe("A=1\n");
     });
   });
+
+  it("finds a path below home, with one marker however it is written", async () => {
+    const path = newPath();
+    const short = path.replace(kit.sshd.home, "~");
+    await kit.host.write(short, writing("A=1\n", null, 5), soon());
+    expect(readFileSync(path, "utf8")).toBe("A=1\n");
+    await expect(kit.host.write(path, writing("A=2\n", "A=1\n", 4), soon())).rejects.toMatchObject({
+      code: "ORDER_REFUSED",
+    });
+    expect(await kit.host.read(short, soon())).toEqual(await kit.host.read(path, soon()));
+  });
+
+  it.each(["relative", "/a/../b", "/a/b/", "/a//b", "/a\nb", "~user/a"])(
+    "refuses the path %j",
+    async (path) => {
+      await expect(kit.host.read(path, soon())).rejects.toMatchObject({ code: "INPUT_INVALID" });
+    },
+  );
 
   it("names the directory that is missing when it should write there", async () => {
     await expect(

@@ -1,17 +1,16 @@
 /**
- * The one constructor of every SSH connection, jump hosts included. It always verifies the host against the pinned
- * whole key (ssh2 accepts any key when no verifier is set), offers only the pin's signature algorithms, logs in with
- * one key and nothing else (no agent, no password, no `none`), and never forwards an agent.
- *
- * Throws TARGET_UNREACHABLE, TARGET_HOST_KEY, TARGET_CREDENTIAL_REJECTED or UNSUPPORTED.
+ * The one constructor of every SSH connection, jump hosts included. It always verifies the host (ssh2 accepts any key
+ * when no verifier is set): `connect` against the pinned whole key, offering only the pin's signature algorithms;
+ * `fetchHostKey` by refusing every key after a look at it, so that nothing is ever sent to an unpinned host. Logs in
+ * with one key and nothing else (no agent, no password, no `none`), and never forwards an agent.
  */
 import type { Duplex, Readable } from "node:stream";
-import ssh2, { type ConnectConfig } from "ssh2";
+import ssh2, { type Client, type ConnectConfig } from "ssh2";
 import { algorithmsFor } from "./algorithms.ts";
 import { SshConnection } from "./connection.ts";
 import { labelOf, type SshHop } from "./destination.ts";
-import { connectError, type HandshakeState, unreachable } from "./errors.ts";
-import { fingerprintOfBlob } from "./host-key.ts";
+import { connectError, fetchError, type HandshakeState, unreachable } from "./errors.ts";
+import { fingerprintOfBlob, HOST_KEY_TYPES, type HostKey, hostKeyOfBlob } from "./host-key.ts";
 
 /** From the first packet to the finished login. A busy host needs seconds for a burst of logins. */
 const READY_TIMEOUT_MS = 20_000;
@@ -23,46 +22,74 @@ export interface ConnectOptions {
   /** A line through a jump host; without it a TCP connection is made. */
   readonly through?: Duplex;
   readonly signal: AbortSignal;
-  readonly readyTimeoutMs?: number;
 }
 
+/** Throws TARGET_UNREACHABLE, TARGET_HOST_KEY, TARGET_CREDENTIAL_REJECTED or UNSUPPORTED. */
 export async function connect(hop: SshHop, options: ConnectOptions): Promise<SshConnection> {
-  const { signal } = options;
-  if (signal.aborted) throw unreachable(labelOf(hop), "it was given up before the first packet");
-  const client = new ssh2.Client();
-  const state: HandshakeState = { connected: false, verified: false, shown: null };
   const pinned = Buffer.from(hop.hostKey.key, "base64");
   let offered = false;
-
-  const config: ConnectConfig = {
-    host: hop.host,
-    port: hop.port,
-    username: hop.user,
+  const client = await handshake(hop, options, {
     algorithms: algorithmsFor([hop.hostKey.type]),
+    username: hop.user,
     // Public keys on both sides: nothing to compare in constant time.
-    hostVerifier: (key: Buffer) => {
-      if (key.equals(pinned)) return true;
-      state.shown = { fingerprint: fingerprintOfBlob(key) };
-      return false;
-    },
+    accepts: (key) => key.equals(pinned),
     authHandler: (_methods, _partial, next) => {
       if (offered) return next(false as unknown as "none");
       offered = true;
       next({ type: "publickey", username: hop.user, key: hop.key.parsed });
     },
-    agentForward: false,
-    keepaliveInterval: KEEPALIVE_INTERVAL_MS,
-    keepaliveCountMax: KEEPALIVE_MISSES,
-    readyTimeout: options.readyTimeoutMs ?? READY_TIMEOUT_MS,
-    ...(options.through === undefined ? {} : { sock: options.through as Readable }),
-  };
+    translate: (error, state) => connectError(hop, error, state),
+  });
+  return new SshConnection(client, labelOf(hop));
+}
 
-  return await new Promise<SshConnection>((resolve, reject) => {
-    const onAbort = () => fail(unreachable(labelOf(hop), "it was given up during the login"));
+/**
+ * The key that a host shows, for a person to compare: without logging in, and without naming a user. Ed25519 is asked
+ * for first. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL or UNSUPPORTED.
+ */
+export async function fetchHostKey(
+  address: { readonly host: string; readonly port: number },
+  options: ConnectOptions,
+): Promise<HostKey> {
+  let shown: HostKey | null = null;
+  try {
+    await handshake({ ...address, user: "" }, options, {
+      algorithms: algorithmsFor(HOST_KEY_TYPES),
+      username: "",
+      accepts: (key) => {
+        shown = hostKeyOfBlob(key);
+        return false;
+      },
+      authHandler: (_methods, _partial, next) => next(false as unknown as "none"),
+      translate: (error, state) => fetchError(address, error, state),
+    });
+  } catch (error) {
+    if (shown === null) throw error;
+  }
+  if (shown === null) throw fetchError(address, null, { connected: true, verified: true, shown: null });
+  return shown;
+}
+
+interface Handshake extends Required<Pick<ConnectConfig, "algorithms" | "username" | "authHandler">> {
+  readonly accepts: (key: Buffer) => boolean;
+  readonly translate: (error: unknown, state: HandshakeState) => unknown;
+}
+
+async function handshake(
+  address: Pick<SshHop, "host" | "port" | "user">,
+  { signal, through }: ConnectOptions,
+  { accepts, translate, ...settings }: Handshake,
+): Promise<Client> {
+  if (signal.aborted) throw unreachable(labelOf(address), "it was given up before the first packet");
+  const client = new ssh2.Client();
+  const state: HandshakeState = { connected: false, verified: false, shown: null };
+
+  return await new Promise<Client>((resolve, reject) => {
+    const onAbort = () => fail(unreachable(labelOf(address), "it was given up during the login"));
     const fail = (error: unknown) => {
       signal.removeEventListener("abort", onAbort);
       client.destroy();
-      options.through?.destroy();
+      through?.destroy();
       reject(error);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -75,12 +102,26 @@ export async function connect(hop: SshHop, options: ConnectOptions): Promise<Ssh
       state.verified = true;
     });
     // Stays for good: an error without a listener would end the process.
-    client.on("error", (error: unknown) => fail(connectError(hop, error, state)));
-    client.on("close", () => fail(connectError(hop, null, state)));
+    client.on("error", (error: unknown) => fail(translate(error, state)));
+    client.on("close", () => fail(translate(null, state)));
     client.once("ready", () => {
       signal.removeEventListener("abort", onAbort);
-      resolve(new SshConnection(client, labelOf(hop)));
+      resolve(client);
     });
-    client.connect(config);
+    client.connect({
+      ...settings,
+      host: address.host,
+      port: address.port,
+      hostVerifier: (key: Buffer) => {
+        if (accepts(key)) return true;
+        state.shown = fingerprintOfBlob(key);
+        return false;
+      },
+      agentForward: false,
+      keepaliveInterval: KEEPALIVE_INTERVAL_MS,
+      keepaliveCountMax: KEEPALIVE_MISSES,
+      readyTimeout: READY_TIMEOUT_MS,
+      ...(through === undefined ? {} : { sock: through as Readable }),
+    });
   });
 }

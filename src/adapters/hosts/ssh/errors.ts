@@ -4,7 +4,6 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import { labelOf, type SshHop } from "./destination.ts";
-import type { HostKey } from "./host-key.ts";
 import { SHA1_REFUSED } from "./login-key.ts";
 
 /** How far a handshake came; decides what a lost line means. */
@@ -13,8 +12,8 @@ export interface HandshakeState {
   connected: boolean;
   /** Keys are exchanged and the host is verified. */
   verified: boolean;
-  /** The key that the server showed instead of the pinned one, when its type is one that is used. */
-  shown: HostKey | { readonly fingerprint: string } | null;
+  /** Fingerprint of the key that the server showed, when it was refused. */
+  shown: string | null;
 }
 
 /** A connection that a server dropped before the key exchange: what MaxStartups does to bursts. */
@@ -24,27 +23,12 @@ export function isDrop(error: unknown): boolean {
 
 export function connectError(hop: SshHop, error: unknown, state: HandshakeState): LockstepError {
   const where = labelOf(hop);
-  const { level, code, message } = foreign(error);
-  if (state.shown !== null) return hostKeyError(hop, state.shown.fingerprint);
+  const { level, message } = foreign(error);
+  if (state.shown !== null) return hostKeyError(hop, state.shown);
   if (level === "handshake" && message.includes("no matching host key format")) {
     return hostKeyError(hop, `another type than ${hop.hostKey.type}`);
   }
-  if (level === "handshake" && message.includes("no matching key exchange")) {
-    return new LockstepError(
-      "UNSUPPORTED",
-      `Cannot connect to ${where}: it accepts only key exchanges that Lockstep does not speak.`,
-      {
-        hint: "Post-quantum key exchange is not supported yet; allow curve25519-sha256 beside it (KexAlgorithms in sshd_config).",
-      },
-    );
-  }
-  if (level === "handshake" && message.includes("o matching")) {
-    return new LockstepError(
-      "UNSUPPORTED",
-      `Cannot connect to ${where}: it offers no cipher or MAC without CBC and SHA-1.`,
-      { hint: "Allow aes128-gcm@openssh.com or aes256-ctr with hmac-sha2-256 in its sshd_config." },
-    );
-  }
+  if (level === "handshake" && /no matching/i.test(message)) return noCommonAlgorithm(where, message);
   if (message === SHA1_REFUSED) {
     return new LockstepError(
       "UNSUPPORTED",
@@ -62,6 +46,47 @@ export function connectError(hop: SshHop, error: unknown, state: HandshakeState)
       },
     );
   }
+  return lineError(where, error, state);
+}
+
+/** For a look at a host's key, where being refused by ourselves is the expected end. */
+export function fetchError(
+  address: { readonly host: string; readonly port: number },
+  error: unknown,
+  state: HandshakeState,
+): LockstepError {
+  const where = `${address.host}:${address.port}`;
+  const { level, message } = foreign(error);
+  if (state.shown !== null || message.includes("no matching host key format")) {
+    return new LockstepError(
+      "TARGET_PROTOCOL",
+      `Cannot use the host key of ${where}: it is of a type that is not used, or a short RSA key.`,
+      { hint: "Give the host an ed25519 key (ssh-keygen -A)." },
+    );
+  }
+  if (level === "handshake" && /no matching/i.test(message)) return noCommonAlgorithm(where, message);
+  return lineError(where, error, state);
+}
+
+function noCommonAlgorithm(where: string, message: string): LockstepError {
+  if (message.includes("key exchange")) {
+    return new LockstepError(
+      "UNSUPPORTED",
+      `Cannot connect to ${where}: it accepts only key exchanges that Lockstep does not speak.`,
+      {
+        hint: "Post-quantum key exchange is not supported yet; allow curve25519-sha256 beside it (KexAlgorithms in sshd_config).",
+      },
+    );
+  }
+  return new LockstepError(
+    "UNSUPPORTED",
+    `Cannot connect to ${where}: it offers no cipher or MAC without CBC and SHA-1.`,
+    { hint: "Allow aes128-gcm@openssh.com or aes256-ctr with hmac-sha2-256 in its sshd_config." },
+  );
+}
+
+function lineError(where: string, error: unknown, state: HandshakeState): LockstepError {
+  const { level, code } = foreign(error);
   const dropped = state.connected && !state.verified && level !== "client-timeout";
   return new LockstepError(
     "TARGET_UNREACHABLE",

@@ -49,7 +49,7 @@ umask 077; LC_ALL=C; export LC_ALL; unset CDPATH IFS; set -f;
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin;
 temp=; incoming=; held=; sum=; marker=-; present=no; keeping=yes;
 ${ARGUMENTS.map((name) => `IFS= read -r ${name};`).join(" ")}
-me=$(id -u); home=\${HOME:-/}; state=$home/.lockstep; file=$state/$key;
+me=$(id -u); home=\${HOME:-/}; state=$home/.lockstep;
 
 # Everything ends through say: one answer, then out. The trap removes what must not stay.
 say() { printf "%s\\n" "lockstep $nonce $*"; exit 0; };
@@ -60,13 +60,15 @@ finish() {
 };
 trap finish EXIT; trap "exit 1" HUP INT TERM PIPE;
 
-digest_of() {
-  if command -v sha256sum >/dev/null 2>&1; then sum=$(sha256sum <"$1");
-  elif command -v shasum >/dev/null 2>&1; then sum=$(shasum -a 256 <"$1");
-  elif command -v openssl >/dev/null 2>&1; then sum=$(openssl dgst -sha256 -r <"$1");
-  else say lacks sha256; fi;
-  sum=\${sum%% *};
-};
+if command -v sha256sum >/dev/null 2>&1; then sha256() { sha256sum; };
+elif command -v shasum >/dev/null 2>&1; then sha256() { shasum -a 256; };
+elif command -v openssl >/dev/null 2>&1; then sha256() { openssl dgst -sha256 -r; };
+else say lacks sha256; fi;
+digest_of() { sum=$(sha256 <"$1"); sum=\${sum%% *}; };
+# One file has one marker, however it is written: the key of a path below home is made here.
+case $path in "~/"*) path=$home/\${path#??}; key=$(printf %s "$path" | sha256); key=\${key%% *};; esac;
+file=$state/$key;
+
 flush() { sync "$@" 2>/dev/null || sync; };
 
 # Each directory on the way, as written and where links lead, belongs to root or to us and is not writable by others.
@@ -244,6 +246,9 @@ export const SCRIPT = TEXT.split("\n")
 
 /**
  * Runs a program: its words, quoted, are the third line; what follows on stdin is the program's. The marked lines on
- * both outputs tell what start files print from what the program says.
+ * both outputs tell what start files print from what the program says, and the process group's id.
  */
-export const RUN_SCRIPT = `: lockstep 1; IFS= read -r nonce; IFS= read -r words; printf "%s\\n" "lockstep $nonce"; printf "%s\\n" "lockstep $nonce" >&2; eval "exec $words"`;
+export const RUN_SCRIPT = `: lockstep 1; IFS= read -r nonce; IFS= read -r words; printf "%s\\n" "lockstep $nonce $$"; printf "%s\\n" "lockstep $nonce $$" >&2; eval "exec $words"`;
+
+/** Ends a process group; its id is the second line (dash takes `--` after `-s KILL` only). For servers that pass no signals on (OpenSSH for root). */
+export const KILL_SCRIPT = `: lockstep 1; IFS= read -r group; kill -s KILL -- "-$group" 2>/dev/null; exit 0`;

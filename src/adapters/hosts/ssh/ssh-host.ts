@@ -9,15 +9,25 @@ import { createHash, randomBytes } from "node:crypto";
 import { LockstepError } from "../../../core/errors.ts";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, RunOptions, RunResult } from "../../../core/ports/host.ts";
-import { quoteWords } from "../../../lib/quote-words.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
 import type { ExecOptions, ExecResult } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";
 import { unreachable } from "./errors.ts";
-import { ARGUMENTS, BOOTSTRAP, BOOTSTRAP_MISSED, MAX_FILE_BYTES, RUN_SCRIPT, SCRIPT } from "./script.ts";
+import {
+  ARGUMENTS,
+  BOOTSTRAP,
+  BOOTSTRAP_MISSED,
+  KILL_SCRIPT,
+  MAX_FILE_BYTES,
+  RUN_SCRIPT,
+  SCRIPT,
+} from "./script.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
+const KILL_TIMEOUT_MS = 3_000;
 /** A file and what start files may print around it. */
 const MAX_ANSWER_BYTES = MAX_FILE_BYTES + 256 * 1024;
 
@@ -82,17 +92,17 @@ export class SshHost implements Host {
       );
     }
     const nonce = newNonce();
-    const head = `${RUN_SCRIPT}\n${nonce}\n${quoteWords(argv)}\n`;
-    const result = await this.#exec(
-      {
+    const head = `${RUN_SCRIPT}\n${nonce}\n${shellCommand(argv)}\n`;
+    const result = await withDeadline(signal, options.timeoutMs, async (limited) => {
+      return await this.#exec({
         input: Buffer.concat([Buffer.from(head), options.stdin ?? new Uint8Array()]),
         maxOutputBytes: options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
+        signal: limited,
         killOnAbort: true,
-      },
-      signal,
-    );
+      });
+    });
     const action = `run ${program} on ${this.#label}`;
+    if (result.end === "aborted") await this.#kill(groupOf(result.stdout, nonce));
     if (result.end !== "exited") {
       const why = result.end === "aborted" ? "it did not end in time and was stopped" : "the line was lost";
       throw new LockstepError("TARGET_OUTCOME_UNKNOWN", `Cannot tell how it ended to ${action}: ${why}.`);
@@ -103,6 +113,15 @@ export class SshHost implements Host {
       stdout: afterMark(result.stdout, nonce),
       stderr: afterMark(result.stderr, nonce),
     };
+  }
+
+  /** The line's own signal may have been passed on already; then this finds nothing. */
+  async #kill(group: string | null): Promise<void> {
+    if (group === null) return;
+    const input = Buffer.from(`${KILL_SCRIPT}\n${group}\n`);
+    await withDeadline(new AbortController().signal, KILL_TIMEOUT_MS, (limited) =>
+      this.#exec({ input, maxOutputBytes: 0, signal: limited, killOnAbort: false }),
+    ).catch(() => undefined);
   }
 
   /** Connections are kept by the pool, for whoever comes next. */
@@ -127,21 +146,21 @@ export class SshHost implements Host {
     signal: AbortSignal,
   ): Promise<{ answer: Answer; nonce: string }> {
     const action = this.#action(verb, path);
-    if (!path.startsWith("/") || /[\p{Cc}]|\/$|\/\.\.?(\/|$)|\/\//u.test(path)) {
-      throw new LockstepError("INPUT_INVALID", `Cannot ${action}: the path must be absolute and plain.`);
+    if (!/^(~\/|\/)/.test(path) || /[\p{Cc}]|\/$|\/\.\.?(\/|$)|\/\//u.test(path)) {
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `Cannot ${action}: the path must be absolute or begin with ~/.`,
+      );
     }
     const nonce = newNonce();
     const given: Arguments = { nonce, verb, path, key: sha256(Buffer.from(path)), ...more };
     const lines = [SCRIPT, ...ARGUMENTS.map((name) => given[name] ?? "-")];
-    const result = await this.#exec(
-      {
-        input: Buffer.concat([Buffer.from(`${lines.join("\n")}\n`), data]),
-        maxOutputBytes: MAX_ANSWER_BYTES,
-        signal,
-        killOnAbort: false,
-      },
+    const result = await this.#exec({
+      input: Buffer.concat([Buffer.from(`${lines.join("\n")}\n`), data]),
+      maxOutputBytes: MAX_ANSWER_BYTES,
       signal,
-    );
+      killOnAbort: false,
+    });
     const answer = parseAnswer(result.stdout, nonce);
     // An answer is the script's last act: it counts even when the line died right after it.
     if (answer !== null) return { answer, nonce };
@@ -161,11 +180,11 @@ export class SshHost implements Host {
   }
 
   /** Throws TARGET_UNREACHABLE when nothing was started. */
-  async #exec(options: ExecOptions, signal: AbortSignal): Promise<ExecResult> {
+  async #exec(options: ExecOptions): Promise<ExecResult> {
     for (let tries = 1; ; tries += 1) {
       const { result, fresh } = await this.#connections.use(
         this.#destination,
-        signal,
+        options.signal,
         async (connection, isFresh) => ({
           result: await connection.exec(BOOTSTRAP, options),
           fresh: isFresh,
@@ -205,9 +224,13 @@ function sha256(bytes: Uint8Array): string {
 }
 
 function afterMark(output: Buffer, nonce: string): string {
-  const mark = `lockstep ${nonce}\n`;
-  const at = output.indexOf(mark);
-  return at < 0 ? "" : output.subarray(at + mark.length).toString("utf8");
+  const at = output.indexOf(`lockstep ${nonce} `);
+  const end = output.indexOf(0x0a, at);
+  return at < 0 || end < 0 ? "" : output.subarray(end + 1).toString("utf8");
+}
+
+function groupOf(output: Buffer, nonce: string): string | null {
+  return new RegExp(`lockstep ${nonce} ([0-9]+)\n`).exec(output.toString("latin1"))?.[1] ?? null;
 }
 
 function missed(action: string): LockstepError {

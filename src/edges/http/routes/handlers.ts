@@ -3,7 +3,6 @@ import type { Handlers } from "../routes.ts";
 import { configHandlers } from "./config.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
-import { storeHandlers } from "./store.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { viewHandlers } from "./views.ts";
 
@@ -12,6 +11,5 @@ export const handlers: Handlers = {
   ...rolloutHandlers,
   ...secretHandlers,
   ...configHandlers,
-  ...storeHandlers,
   ...tokenHandlers,
 };
