@@ -93,7 +93,9 @@ async function build(
   undo.push(closeSshConnections);
 
   const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
-  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile);
+  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile, {
+    previousRootKeyFile: settings.previousRootKeyFile,
+  });
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
 

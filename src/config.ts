@@ -18,6 +18,8 @@ export interface Settings {
   readonly dataDirectory: string;
   /** Null: in the data directory. */
   readonly rootKeyFile: string | null;
+  /** While `rewrap` moves to another root key: the one before. */
+  readonly previousRootKeyFile: string | null;
   /** Null: the embedded Postgres. */
   readonly databaseUrl: SecretValue | null;
   /** Null: the queue lives in Postgres too. */
@@ -61,6 +63,7 @@ export function readSettings(
   return Object.freeze({
     dataDirectory: dataDirectory(env),
     rootKeyFile: path(env, "LOCKSTEP_ROOT_KEY_FILE"),
+    previousRootKeyFile: path(env, "LOCKSTEP_PREVIOUS_ROOT_KEY_FILE"),
     databaseUrl: secretUrl(env, "DATABASE_URL", ["postgres:", "postgresql:"]),
     redisUrl: secretUrl(env, "REDIS_URL", ["redis:", "rediss:"]),
     listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",

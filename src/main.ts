@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The entry: closes what a debugger or a foreign variable could open, then hands over to the command line. */
-import "./adapters/telemetry/hardening.ts";
+import "./adapters/telemetry/before-all.ts";
 import { readFileSync } from "node:fs";
 import { runCommandLine } from "./edges/cli/run.ts";
 

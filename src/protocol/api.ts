@@ -2,6 +2,7 @@
 import { CONFIG_OPERATIONS } from "./api-config.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
 import { SECRET_OPERATIONS } from "./api-secrets.ts";
+import { STORE_OPERATIONS } from "./api-store.ts";
 import { TOKEN_OPERATIONS } from "./api-tokens.ts";
 import { VIEW_OPERATIONS } from "./api-views.ts";
 
@@ -10,6 +11,7 @@ export const OPERATIONS = {
   ...ROLLOUT_OPERATIONS,
   ...SECRET_OPERATIONS,
   ...CONFIG_OPERATIONS,
+  ...STORE_OPERATIONS,
   ...TOKEN_OPERATIONS,
 } as const;
 

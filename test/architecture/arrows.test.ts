@@ -49,5 +49,5 @@ describe("the guard itself", () => {
 });
 
 test("main.ts hardens the process before it imports anything else", () => {
-  expect(importsOf("src/main.ts")[0]?.to).toBe("src/adapters/telemetry/hardening.ts");
+  expect(importsOf("src/main.ts")[0]?.to).toBe("src/adapters/telemetry/before-all.ts");
 });

@@ -1,6 +1,10 @@
-/** The log: one JSON object per line to standard error, through the scrubber, whatever a caller passed. */
+/**
+ * The log: one JSON object per line to standard error. Fields pass `loggable`, lines pass the scrubber, and control or
+ * bidirectional characters are escaped, because an operator reads the log in a terminal.
+ */
 import { type DestinationStream, pino } from "pino";
 import type { Logger } from "../../core/ports/logger.ts";
+import { loggable } from "./loggable.ts";
 import type { Scrubber } from "./scrubber.ts";
 
 export interface LoggerOptions {
@@ -10,20 +14,37 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
 }
 
-export function createLogger({ level, scrubber, write = toStandardError }: LoggerOptions): Logger {
-  const destination: DestinationStream = { write: (line) => write(scrubber.scrub(line)) };
+export function createLogger({ level, scrubber, write = standardError() }: LoggerOptions): Logger {
+  const destination: DestinationStream = { write: (line) => write(escapeUnseen(scrubber.scrub(line))) };
   const log = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: "event",
+      formatters: { level: (label) => ({ level: label }) },
+    },
     destination,
   );
   return {
-    debug: (event, fields) => log.debug(fields ?? {}, event),
-    info: (event, fields) => log.info(fields ?? {}, event),
-    warn: (event, fields) => log.warn(fields ?? {}, event),
-    error: (event, fields) => log.error(fields ?? {}, event),
+    debug: (event, fields = {}) => log.debug(loggable(fields), event),
+    info: (event, fields = {}) => log.info(loggable(fields), event),
+    warn: (event, fields = {}) => log.warn(loggable(fields), event),
+    error: (event, fields = {}) => log.error(loggable(fields), event),
   };
 }
 
-function toStandardError(line: string): void {
-  process.stderr.write(line);
+/** After scrubbing: an escaped value would not be found any more. JSON itself escapes the other controls. */
+function escapeUnseen(line: string): string {
+  return line.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+function standardError(): (line: string) => void {
+  // Whoever read the log went away: that must not end the process.
+  if (process.stderr.listenerCount("error") === 0) process.stderr.on("error", () => undefined);
+  return (line) => void process.stderr.write(line);
 }

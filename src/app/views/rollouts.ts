@@ -3,7 +3,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { RolloutRow } from "../../core/ports/store/views.ts";
 import type { RolloutSummary, RolloutView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../context.ts";
-import { bindingStatus } from "./binding-status.ts";
+import { viewBindings } from "./bindings.ts";
 
 export async function listRollouts(
   context: AppContext,
@@ -21,11 +21,7 @@ export async function viewRollout(context: AppContext, rolloutId: string): Promi
       hint: "`lockstep rollout list` shows the rollouts.",
     });
   }
-  const bindings = await views.bindings({ secretId: row.secretId });
-  return {
-    ...summary(row),
-    bindings: bindings.filter((binding) => !binding.leftover).map(bindingStatus),
-  };
+  return { ...summary(row), bindings: await viewBindings(context, row.secretId) };
 }
 
 function summary(row: RolloutRow): RolloutSummary {

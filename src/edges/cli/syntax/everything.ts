@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { attachConfig } from "./config.ts";
 import { attachRecord } from "./record.ts";
-import { attachRoles } from "./roles.ts";
+import { attachKeys, attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
 import { attachSecrets, attachTokens } from "./secrets.ts";
 import { attachTruth } from "./truth.ts";
@@ -17,6 +17,7 @@ export function attachEverything(program: Command, attach: Attach): void {
     attachTruth,
     attachRecord,
     attachTokens,
+    attachKeys,
   ])
     part(program, attach);
 }

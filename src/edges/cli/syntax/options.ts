@@ -16,6 +16,19 @@ export function limitOption(fallback: number): Option {
   });
 }
 
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** In ms. */
+export function parseDuration(text: string): number {
+  const [, count = "", unit = ""] = /^([1-9]\d{0,4})([smhd])$/.exec(text) ?? [];
+  if (unit === "s" || unit === "m" || unit === "h" || unit === "d") return Number(count) * UNIT_MS[unit];
+  throw new InvalidArgumentError("Use for example 30s, 15m, 12h or 90d.");
+}
+
+export function durationOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(parseDuration);
+}
+
 /** For the end of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;

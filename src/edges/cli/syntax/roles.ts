@@ -28,6 +28,22 @@ export function attachRoles(program: Command, attach: Attach): void {
   );
 }
 
+export function attachKeys(program: Command, attach: Attach): void {
+  attach(
+    program
+      .command("rewrap")
+      .description("move everything sealed to the present root key; values stay as they are")
+      .addHelpText(
+        "after",
+        examples(
+          "LOCKSTEP_ROOT_KEY_FILE=new.key LOCKSTEP_PREVIOUS_ROOT_KEY_FILE=old.key lockstep up",
+          "lockstep rewrap",
+        ),
+      ),
+    () => import("../commands/rewrap.ts"),
+  );
+}
+
 function portOption(): Option {
   return new Option("--port <number>", "7420 unless told; 0 for any free one").argParser((text) => {
     const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;

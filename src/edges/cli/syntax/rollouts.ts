@@ -1,9 +1,24 @@
 /** rotate, rollout. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples, limitOption } from "./options.ts";
+import { durationOption, environmentOption, examples, limitOption } from "./options.ts";
 
 export function attachRollouts(program: Command, attach: Attach): void {
+  attach(
+    program
+      .command("rotate <name>")
+      .description("a new value for every bound place, made by the secret's policy")
+      .addOption(environmentOption())
+      .option(
+        "--wait",
+        "stay until it has ended; exits with 1 when it does not end well, 4 when it still runs",
+      )
+      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .addOption(new Option("--strategy <name>").choices(["overlap", "swap", "issued", "replace"]))
+      .option("--dry-run", "only say what it would touch")
+      .addHelpText("after", examples("lockstep rotate API_KEY --wait", "lockstep rotate API_KEY --dry-run")),
+    () => import("../commands/rotate.ts"),
+  );
   const rollout = program.command("rollout").description("the moves from one version to another");
   attach(
     rollout

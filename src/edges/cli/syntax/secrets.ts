@@ -1,7 +1,7 @@
 /** secret, token. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples } from "./options.ts";
+import { environmentOption, examples, parseDuration } from "./options.ts";
 
 export function attachSecrets(program: Command, attach: Attach): void {
   const secret = program.command("secret").description("values: set, make, look at");
@@ -71,7 +71,7 @@ export function attachTokens(program: Command, attach: Attach): void {
       ])
       .addOption(
         new Option("--expires <duration>", "30m, 12h, 90d, or never")
-          .default(90 * UNIT_MS.d, "90d")
+          .default(parseDuration("90d"), "90d")
           .argParser(parseExpiry),
       )
       .addHelpText("after", examples("lockstep token create ci --scope operator --expires 30d > ci.token")),
@@ -84,13 +84,9 @@ export function attachTokens(program: Command, attach: Attach): void {
   );
 }
 
-const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 function parseExpiry(text: string): number | null {
   if (text === "never") return null;
-  const [, count = "", unit = ""] = /^([1-9]\d{0,3})([mhd])$/.exec(text) ?? [];
-  if (unit === "m" || unit === "h" || unit === "d") return Number(count) * UNIT_MS[unit];
-  throw new InvalidArgumentError("Use for example 30m, 12h, 90d or never.");
+  return parseDuration(text);
 }
 
 /** Not `--version`, which prints Lockstep's own. */

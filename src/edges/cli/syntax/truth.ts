@@ -26,4 +26,11 @@ export function attachTruth(program: Command, attach: Attach): void {
     target.command("list").description("the places, and what is owed there").addOption(environmentOption()),
     () => import("../commands/target-list.ts"),
   );
+  attach(
+    target
+      .command("test <name>")
+      .description("credential, address and rights of one target; changes nothing there")
+      .addOption(environmentOption()),
+    () => import("../commands/target-test.ts"),
+  );
 }

@@ -3,6 +3,7 @@ import type { Handlers } from "../routes.ts";
 import { configHandlers } from "./config.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
+import { storeHandlers } from "./store.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { viewHandlers } from "./views.ts";
 
@@ -11,5 +12,6 @@ export const handlers: Handlers = {
   ...rolloutHandlers,
   ...secretHandlers,
   ...configHandlers,
+  ...storeHandlers,
   ...tokenHandlers,
 };

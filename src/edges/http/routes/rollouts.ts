@@ -1,10 +1,32 @@
 /** Handlers that move secrets. */
 import { resumeRollout } from "../../../app/rollouts/resume-rollout.ts";
+import { previewRotation, rotateSecret } from "../../../app/rollouts/rotate-secret.ts";
+import { listVersions } from "../../../app/secrets/read-secrets.ts";
+import { viewBindings } from "../../../app/views/bindings.ts";
 import { viewRollout } from "../../../app/views/rollouts.ts";
 import type { ROLLOUT_OPERATIONS } from "../../../protocol/api-rollouts.ts";
 import type { Handlers } from "../routes.ts";
 
 export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = {
+  rotateSecret: async ({ params, body: { dryRun, ...request } }, { context, caller, signal }) => {
+    const known = { secret: params.name, environment: params.environment, strategy: "replace" } as const;
+    if (dryRun === true) {
+      const { secretId, from, to } = await previewRotation(context, caller.actor, params, request, signal);
+      return {
+        ...known,
+        rollout: null,
+        from,
+        to,
+        state: "planned",
+        bindings: await viewBindings(context, secretId),
+      };
+    }
+    const { version, rolloutId } = await rotateSecret(context, caller.actor, params, request, signal);
+    if (rolloutId !== null) return rotationOf(await viewRollout(context, rolloutId));
+    const older = (await listVersions(context, params)).filter((known) => known.version < version);
+    const from = older.find(({ state }) => state === "retired")?.version ?? null;
+    return { ...known, rollout: null, from, to: version, state: "done", bindings: [] };
+  },
   resumeRollout: async ({ params }, { context, caller }) => {
     // Also turns what is no id into NOT_FOUND before the store sees it.
     const { rollout } = await viewRollout(context, params.rollout);
@@ -12,3 +34,8 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
     return viewRollout(context, rollout);
   },
 };
+
+function rotationOf(view: Awaited<ReturnType<typeof viewRollout>>) {
+  const { rollout, secret, environment, from, to, strategy, state, bindings } = view;
+  return { rollout, secret, environment, from, to, strategy, state, bindings };
+}

@@ -1,0 +1,42 @@
+/** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
+import { LockstepError, toLockstepError } from "../core/errors.ts";
+import type { ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
+import type { AppContext } from "./context.ts";
+import { kindOf, withTarget } from "./open-target.ts";
+
+export interface TestedTarget {
+  readonly target: string;
+  readonly environment: string;
+  readonly kind: string;
+  readonly ok: boolean;
+  readonly checks: readonly ProbeCheck[];
+  readonly capabilities: TargetCapabilities;
+}
+
+/** Throws NOT_FOUND. What is wrong with the place is an answer. */
+export async function testTarget(
+  context: AppContext,
+  { environment, name }: { readonly environment: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<TestedTarget> {
+  const record = await context.store.read.targets.findByName(environment, name);
+  if (record === null) {
+    throw new LockstepError("NOT_FOUND", `There is no target "${name}" in ${environment}.`, {
+      hint: "`lockstep target list` shows the targets.",
+    });
+  }
+  const known = { target: record.name, environment: record.environment, kind: record.kind };
+  const capabilities = kindOf(context, record.kind).capabilities(record.config);
+  try {
+    const { ok, checks } = await withTarget(context, record, (target) => target.probe(signal));
+    return { ...known, ok, checks, capabilities };
+  } catch (error) {
+    const { message, hint } = toLockstepError(error);
+    return {
+      ...known,
+      ok: false,
+      checks: [{ name: "open", ok: false, message: `${message} ${hint}` }],
+      capabilities,
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/** `lockstep rotate` against a real server, with the loop driven inline. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type RunOptions, runCli } from "../support/cli-kit.ts";
+import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
+import { useDatabase } from "../support/database.ts";
+import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
+
+const getDatabase = useDatabase();
+let kit: ConfigKit;
+let http: HttpKit;
+let directory: string;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  kit = createConfigKit(getDatabase());
+  http = await createHttpKit(kit.context);
+  env = { LOCKSTEP_URL: (await http.server.listen(0)).url };
+  directory = await mkdtemp(join(tmpdir(), "lockstep-cli-"));
+});
+afterAll(async () => {
+  await http.server.close();
+  await rm(directory, { recursive: true });
+});
+beforeEach(async () => {
+  await kit.loop.reset();
+  for (const place of [kit.place("api"), kit.place("web")]) {
+    place.values.clear();
+    place.order = null;
+  }
+  env["LOCKSTEP_TOKEN"] = await http.token("admin");
+  const config = kit.config({
+    secrets: {
+      API_KEY: [
+        { target: "api", role: "verifier" },
+        { target: "web", role: "caller" },
+      ],
+    },
+    targets: { api: {}, web: {} },
+  });
+  const file = join(directory, "lockstep.yaml");
+  await writeFile(file, JSON.stringify(config));
+  await cli(`apply --yes -f ${file}`);
+  await cli("secret set API_KEY", { stdin: "canary-1" });
+  await kit.loop.drain(kit.context);
+  await kit.loop.hurry();
+  await kit.loop.drain(kit.context);
+});
+
+const cli = (line: string, options: RunOptions = {}) => runCli(line.split(" "), { ...options, env });
+
+/** Lets the loop work until the command has ended. */
+async function whileWorking<T>(command: Promise<T>): Promise<T> {
+  let ended = false;
+  const watched = command.finally(() => {
+    ended = true;
+  });
+  while (!ended) {
+    await kit.loop.hurry();
+    await kit.loop.drain(kit.context);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return watched;
+}
+
+test("--wait --json ends with the promised document, progress on stderr, and no value anywhere", async () => {
+  const ran = await whileWorking(cli("rotate API_KEY --wait --json"));
+  expect(ran.exitCode).toBe(0);
+  const document = ran.json() as object;
+  expect(Object.keys(document)).toEqual(["rollout", "secret", "from", "to", "state", "bindings"]);
+  expect(document).toMatchObject({
+    secret: "API_KEY",
+    from: 1,
+    to: 2,
+    state: "done",
+    bindings: [
+      { target: "api", version: 2, state: "in-sync" },
+      { target: "web", version: 2, state: "in-sync" },
+    ],
+  });
+  expect(ran.stderr).toContain("api");
+  expect(ran.stdout + ran.stderr).not.toContain(kit.place("api").values.get("API_KEY"));
+  expect(kit.place("api").values.get("API_KEY")).toBe(kit.place("web").values.get("API_KEY"));
+});
+
+test("without --wait answers at once, and says how to look", async () => {
+  const ran = await cli("rotate API_KEY");
+  expect(ran.exitCode).toBe(0);
+  expect(ran.stdout).toContain("Look with: lockstep rollout show ");
+});
+
+test("--dry-run names what it would touch, and changes nothing", async () => {
+  const ran = await cli("rotate API_KEY --dry-run --json");
+  expect(ran.json()).toMatchObject({ rollout: null, from: 1, to: 2, state: "planned", bindings: [{}, {}] });
+  expect((await cli("rollout list --open --json")).json()).toEqual({ rollouts: [] });
+});
+
+test("a strategy that this release lacks is refused, not understood as another one", async () => {
+  const ran = await cli("rotate API_KEY --strategy overlap");
+  expect(ran.exitCode).toBe(1);
+  expect(ran.stderr).toContain("error UNSUPPORTED");
+});
+
+describe("when it does not end well", () => {
+  test("--timeout ends the waiting with 4, and the rollout goes on", async () => {
+    const ran = await cli("rotate API_KEY --wait --timeout 1s");
+    expect(ran.exitCode).toBe(4);
+    expect(ran.stderr).toContain("The rollout goes on. Look again: lockstep rollout show ");
+    expect((await cli("rollout list --open --json")).json()).toMatchObject({
+      rollouts: [{ state: "running" }],
+    });
+  });
+
+  test("a secret that does not exist is not made up", async () => {
+    const ran = await cli("rotate NO_SUCH_KEY");
+    expect(ran.stderr).toContain("error NOT_FOUND");
+  });
+});
+
+test("target test reports checks and abilities", async () => {
+  const ran = await cli("target test api");
+  expect(ran.stdout).toMatch(/api \(memory\): evidence up to/);
+});
