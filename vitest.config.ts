@@ -9,5 +9,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     globalSetup: ["test/support/database-setup.ts"],
     restoreMocks: true,
+    reporters: ["default", "./test/support/account-reporter.ts"],
   },
 });

@@ -1,6 +1,6 @@
 /** Secrets, tokens and what each scope may do, over the wire. */
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { isPermission } from "../../src/edges/http/caller.ts";
+import { isPermission } from "../../src/core/access/permissions.ts";
 import { OPERATIONS } from "../../src/protocol/api.ts";
 import { useDatabase } from "../support/database.ts";
 import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";

@@ -6,7 +6,8 @@
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-export type RealServer = "postgres" | "redis" | "sshd" | "chromium";
+export const REAL_SERVERS = ["postgres", "redis", "sshd", "chromium"] as const;
+export type RealServer = (typeof REAL_SERVERS)[number];
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 

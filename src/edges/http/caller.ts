@@ -2,7 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { AppContext } from "../../app/context.ts";
 import { type Authenticated, authenticateToken } from "../../app/tokens/authenticate-token.ts";
-import { can, PERMISSIONS, type Permission } from "../../core/access/permissions.ts";
+import { can, isPermission } from "../../core/access/permissions.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 
@@ -25,8 +25,4 @@ export function assertMay({ actor, scopes }: Caller, permission: string): void {
   throw new LockstepError("FORBIDDEN", `Cannot do this: the token "${actor.name}" lacks ${permission}.`, {
     details: { permission },
   });
-}
-
-export function isPermission(text: string): text is Permission {
-  return PERMISSIONS.some((permission) => permission === text);
 }

@@ -1,0 +1,30 @@
+/** Every error code is documented as it is, and used: a code that nobody throws is a promise that nobody keeps. */
+import { expect, test } from "vitest";
+import { CATALOGUE, type ErrorCode, FAMILIES, LockstepError } from "../../src/core/errors.ts";
+import { toProblem } from "../../src/edges/http/problem.ts";
+import { filesBelow, sourceOf } from "./imports.ts";
+
+const codes = Object.keys(CATALOGUE) as ErrorCode[];
+const page = sourceOf("src/edges/http/errors.md");
+const sources = filesBelow("src")
+  .filter((file) => file !== "src/core/errors.ts")
+  .map(sourceOf);
+
+/** Contracts that a later release fulfils: its code is taken already, so that it never gets another meaning. */
+const RESERVED: readonly ErrorCode[] = ["VERSION_COMPROMISED"];
+
+test.each(codes)("%s is documented with its status, exit code and verdict", (code) => {
+  const { verdict, exitCode } = FAMILIES[CATALOGUE[code].family];
+  const { status } = toProblem(new LockstepError(code, "Cannot."));
+  expect(page).toContain(`| \`${code}\` | ${status} | ${exitCode} | ${verdict} | `);
+});
+
+test("the page documents no code that does not exist", () => {
+  const documented = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
+  expect(documented).toEqual(codes);
+});
+
+test("every code is used", () => {
+  const unused = codes.filter((code) => !sources.some((source) => source.includes(`"${code}"`)));
+  expect(unused).toEqual(RESERVED);
+});
