@@ -2,13 +2,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ROOT, sourceOf } from "./imports.ts";
+import { ROOT } from "./imports.ts";
+import { tableRows } from "./pages.ts";
 
-const map = new Set(
-  [...sourceOf("src/README.md").matchAll(/^\| `([^`]+)` \|/gm)].map(([, name = ""]) =>
-    name.replace(/\/$/, ""),
-  ),
-);
+const map = new Set(tableRows("src/README.md").map(([name = ""]) => name.replace(/^`|\/?`$/g, "")));
 
 function foldersBelow(folder: string): readonly string[] {
   return readdirSync(join(ROOT, "src", folder), { withFileTypes: true })
