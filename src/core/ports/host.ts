@@ -26,6 +26,9 @@ export interface Host {
   /** Puts the copy kept by `write` back, under the same compare-and-set with a new order; NOT_FOUND when there is none. */
   restore(path: string, order: Order, signal: AbortSignal): Promise<void>;
 
+  /** Whether `restore` would find a copy: to know before the first of several files is put back. */
+  hasRestoreCopy(path: string, signal: AbortSignal): Promise<boolean>;
+
   /** Removes the copy that `write` kept. Repeating is harmless. */
   discardRestoreCopy(path: string, signal: AbortSignal): Promise<void>;
 

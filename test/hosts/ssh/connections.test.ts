@@ -224,6 +224,14 @@ describe.skipIf(lacks("sshd"))("connections over SSH", () => {
     expect(sshd.log()).not.toMatch(/publickey|user/);
   });
 
+  it("shows a host's key through a jump host", async () => {
+    const inner = await server();
+    const outer = await server();
+    const { host, port } = inner;
+    const key = await pool().fetchHostKey({ host, port, jump: destinationOf(outer) }, soon());
+    expect(key).toEqual(parseHostKey(inner.hostKey));
+  });
+
   it("gives up when its caller does", async () => {
     const sshd = await server();
     const proxy = await proxyTo(sshd);

@@ -6,11 +6,12 @@
  * not started can be repeated once on a new one.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import { connect } from "./connect.ts";
+import { connect, fetchHostKey } from "./connect.ts";
 import type { SshConnection } from "./connection.ts";
-import { identityOf, labelOf, type SshDestination } from "./destination.ts";
+import { identityOf, labelOf, type SshDestination, type SshHop } from "./destination.ts";
 import { unreachable } from "./errors.ts";
 import { type HandshakeLimits, Handshakes } from "./handshakes.ts";
+import type { HostKey } from "./host-key.ts";
 
 export interface SshConnectionsOptions {
   /** How long a line without work is kept, in ms. */
@@ -19,6 +20,7 @@ export interface SshConnectionsOptions {
 }
 
 const DEFAULT_IDLE_MS = 60_000;
+const END_TIMEOUT_MS = 2_000;
 
 interface Kept {
   readonly opening: Promise<SshConnection>;
@@ -63,6 +65,19 @@ export class SshConnections {
     }
   }
 
+  /** The key that a host shows, for a person to compare; the host itself is not logged in to. */
+  async fetchHostKey(
+    address: { readonly host: string; readonly port: number; readonly jump?: SshHop },
+    signal: AbortSignal,
+  ): Promise<HostKey> {
+    const { host, port, jump } = address;
+    if (jump === undefined) return await fetchHostKey({ host, port }, { signal });
+    return await this.use(jump, signal, async (outer) => {
+      const through = await outer.forward(host, port, signal);
+      return await fetchHostKey({ host, port }, { signal, through });
+    });
+  }
+
   /** Ends every connection in order. Nothing can be used afterwards. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -75,7 +90,10 @@ export class SshConnections {
         if (connection === null) return;
         const closed = new Promise<void>((resolve) => connection.onClose(resolve));
         connection.end();
+        // A silent server does not answer the goodbye.
+        const timer = setTimeout(() => connection.destroy(), END_TIMEOUT_MS);
         await closed;
+        clearTimeout(timer);
       }),
     );
   }

@@ -229,6 +229,9 @@ case $verb in
     replace;
     rm -f "$file.keep" "$file.wrote";
     say done;;
+  kept)
+    check_state && [ -f "$file.keep" ] && [ -f "$file.wrote" ] && say kept;
+    say nothing;;
   discard)
     check_state || say done;
     lock; rm -f "$file.keep" "$file.wrote";

@@ -16,6 +16,7 @@ import type { ExecOptions, ExecResult } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";
 import { unreachable } from "./errors.ts";
+import { assertPlainPath } from "./plain-path.ts";
 import {
   ARGUMENTS,
   BOOTSTRAP,
@@ -77,6 +78,13 @@ export class SshHost implements Host {
 
   async restore(path: string, order: Order, signal: AbortSignal): Promise<void> {
     await this.#change("restore", path, orderArguments(order), new Uint8Array(), signal);
+  }
+
+  async hasRestoreCopy(path: string, signal: AbortSignal): Promise<boolean> {
+    const { answer } = await this.#call("kept", path, {}, new Uint8Array(), signal);
+    if (answer.word === "kept") return true;
+    if (answer.word === "nothing") return false;
+    throw refusal(this.#action("look at the copy of", path), answer);
   }
 
   async discardRestoreCopy(path: string, signal: AbortSignal): Promise<void> {
@@ -146,12 +154,7 @@ export class SshHost implements Host {
     signal: AbortSignal,
   ): Promise<{ answer: Answer; nonce: string }> {
     const action = this.#action(verb, path);
-    if (!/^(~\/|\/)/.test(path) || /[\p{Cc}]|\/$|\/\.\.?(\/|$)|\/\//u.test(path)) {
-      throw new LockstepError(
-        "INPUT_INVALID",
-        `Cannot ${action}: the path must be absolute or begin with ~/.`,
-      );
-    }
+    assertPlainPath(action, path);
     const nonce = newNonce();
     const given: Arguments = { nonce, verb, path, key: sha256(Buffer.from(path)), ...more };
     const lines = [SCRIPT, ...ARGUMENTS.map((name) => given[name] ?? "-")];
@@ -172,7 +175,9 @@ export class SshHost implements Host {
             hint: "The user needs a shell with POSIX sh, or set `sftpOnly: true` for an account with SFTP alone.",
           });
     }
-    if (verb === "read") throw unreachable(this.#label, "the line was lost while a file was read");
+    if (verb === "read" || verb === "kept") {
+      throw unreachable(this.#label, "the line was lost before the answer came");
+    }
     throw new LockstepError(
       "TARGET_OUTCOME_UNKNOWN",
       `Cannot tell whether it worked to ${action}: ${result.end === "aborted" ? "no answer in time" : "the line was lost"}.`,

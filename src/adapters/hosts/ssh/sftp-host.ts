@@ -1,0 +1,271 @@
+/**
+ * `Host` for accounts that may use SFTP and nothing else. Unfenced, and says so: SFTP can neither lock nor compare and
+ * set, so a write that was sent can land after a newer one. The content and the order's marker are still compared
+ * right before the rename, which finds nearly all races without being a promise.
+ *
+ * State has the names and the meaning of the script's (script.ts), so an account may change to a shell and back.
+ * Nothing can be run.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { LockstepError } from "../../../core/errors.ts";
+import { compareOrder, formatOrder, type Order, parseOrder } from "../../../core/order.ts";
+import type { Host, HostFile, HostWrite, RunResult } from "../../../core/ports/host.ts";
+import { refusal } from "./answer.ts";
+import type { SshConnections } from "./connections.ts";
+import { labelOf, type SshDestination } from "./destination.ts";
+import { unreachable } from "./errors.ts";
+import { assertPlainPath } from "./plain-path.ts";
+import { MAX_FILE_BYTES } from "./script.ts";
+import { assertSafeWay, lookAtFile, type Refuse } from "./sftp-safety.ts";
+import { SFTP_STATUS, SftpFailure, SftpSession } from "./sftp-session.ts";
+
+/** One call's view: resolved path, state files, and who we are. */
+interface Place {
+  readonly session: SftpSession;
+  readonly path: string;
+  readonly directory: string;
+  readonly state: string;
+  readonly file: string;
+  readonly me: number | null;
+  readonly refuse: Refuse;
+}
+
+/** Set right before the request that cannot be taken back. */
+interface Progress {
+  begun: boolean;
+}
+
+export class SftpHost implements Host {
+  readonly fenced = false;
+  readonly #connections: SshConnections;
+  readonly #destination: SshDestination;
+  readonly #label: string;
+
+  constructor(connections: SshConnections, destination: SshDestination) {
+    this.#connections = connections;
+    this.#destination = destination;
+    this.#label = labelOf(destination);
+  }
+
+  async read(path: string, signal: AbortSignal): Promise<HostFile> {
+    return await this.#at("read", path, signal, async (place) => await readFile(place));
+  }
+
+  async write(path: string, write: HostWrite, signal: AbortSignal): Promise<void> {
+    await this.#at("write", path, signal, async (place, progress) => {
+      if (write.content.length > MAX_FILE_BYTES) throw place.refuse("large", path);
+      await replaceFile(place, write, { keep: true, signal, progress });
+    });
+  }
+
+  async restore(path: string, order: Order, signal: AbortSignal): Promise<void> {
+    await this.#at("restore", path, signal, async (place, progress) => {
+      const content = await readState(place, "keep");
+      const wrote = await readState(place, "wrote");
+      if (content === null || wrote === null) throw place.refuse("nothing", "");
+      const expectedDigest = wrote.toString("latin1").trim();
+      await replaceFile(
+        place,
+        { content, expectedDigest, order, mode: 0o600 },
+        { keep: false, signal, progress },
+      );
+      await discard(place);
+    });
+  }
+
+  async hasRestoreCopy(path: string, signal: AbortSignal): Promise<boolean> {
+    return await this.#at("look at the copy of", path, signal, async ({ session, file }) => {
+      return (
+        (await session.lstat(`${file}.keep`)) !== null && (await session.lstat(`${file}.wrote`)) !== null
+      );
+    });
+  }
+
+  async discardRestoreCopy(path: string, signal: AbortSignal): Promise<void> {
+    await this.#at("discard the copy of", path, signal, async (place) => await discard(place));
+  }
+
+  async run(): Promise<RunResult> {
+    throw new LockstepError("UNSUPPORTED", `Cannot run a command on ${this.#label}: it has SFTP alone.`);
+  }
+
+  /** Connections are kept by the pool, for whoever comes next. */
+  async close(): Promise<void> {}
+
+  async #at<T>(
+    verb: string,
+    path: string,
+    signal: AbortSignal,
+    work: (place: Place, progress: Progress) => Promise<T>,
+  ): Promise<T> {
+    const action = `${verb} ${path} on ${this.#label}`;
+    assertPlainPath(action, path);
+    const progress: Progress = { begun: false };
+    return await this.#connections.use(this.#destination, signal, async (connection) => {
+      const session = new SftpSession(await connection.sftp(signal), signal);
+      try {
+        return await work(await findPlace(session, path, action), progress);
+      } catch (error) {
+        throw translate(error, action, this.#label, progress, path);
+      } finally {
+        session.end();
+      }
+    });
+  }
+}
+
+async function findPlace(session: SftpSession, path: string, action: string): Promise<Place> {
+  const home = await session.realpath(".");
+  const resolved = path.startsWith("~/") ? `${home === "/" ? "" : home}/${path.slice(2)}` : path;
+  const state = `${home === "/" ? "" : home}/.lockstep`;
+  const key = createHash("sha256").update(resolved).digest("hex");
+  const owner = (await session.lstat(state))?.uid ?? (await session.lstat(home))?.uid ?? 0;
+  const directory = resolved.slice(0, resolved.lastIndexOf("/")) || "/";
+  return {
+    session,
+    path: resolved,
+    directory,
+    state,
+    file: `${state}/${key}`,
+    // A root-owned home (chroot) tells nothing about who we are, unless we are root.
+    me: owner === 0 ? null : owner,
+    refuse: (word, rest) => refusal(action, { word, rest }),
+  };
+}
+
+async function readFile(place: Place): Promise<HostFile> {
+  const { session, path, directory, refuse } = place;
+  const order = await readMarker(place);
+  if ((await session.lstat(directory)) === null) return { state: "absent", order };
+  await assertSafeWay(session, [directory, await session.realpath(directory)], place.me, refuse);
+  const found = await lookAtFile(session, path, place.me, refuse);
+  if (found === null) return { state: "absent", order };
+  const content = await session.read(path, MAX_FILE_BYTES);
+  if (content.length > MAX_FILE_BYTES) throw refuse("large", path);
+  return { state: "present", content, digest: sha256(content), mode: found.mode & 0o777, order };
+}
+
+async function replaceFile(
+  place: Place,
+  write: HostWrite,
+  { keep, signal, progress }: { keep: boolean; signal: AbortSignal; progress: Progress },
+): Promise<void> {
+  const { session, path, directory, refuse } = place;
+  const before = await readFile(place);
+  if (before.order !== null && ["older", "foreign-store"].includes(compareOrder(write.order, before.order))) {
+    throw refuse("order", formatOrder(before.order));
+  }
+  assertExpected(before, write, refuse);
+  const stateful = await needState(place);
+  const left = await readState(place, "temp");
+  const leftName = left?.toString("latin1").trim() ?? "";
+  if (/^\.lockstep-[0-9a-f]+$/.test(leftName)) await session.remove(`${directory}/${leftName}`);
+
+  const name = `.lockstep-${randomBytes(10).toString("hex")}`;
+  const temporary = `${directory === "/" ? "" : directory}/${name}`;
+  if (stateful) await writeState(place, "temp", name);
+  try {
+    await session.create(temporary, write.content);
+    const rights = await session.lstat(path);
+    await session.setRights(temporary, {
+      mode: rights === null ? write.mode & 0o777 : rights.mode & 0o777,
+      ...(rights === null ? {} : { uid: rights.uid, gid: rights.gid }),
+    });
+    if (stateful) await recordState(place, before, write, keep);
+    assertExpected(await readFile(place), write, refuse);
+    if (signal.aborted) throw new SftpFailure(null);
+    progress.begun = true;
+    await session.replace(temporary, path);
+  } catch (error) {
+    if (!(error instanceof SftpFailure && error.status === null)) await session.remove(temporary);
+    throw error;
+  }
+  await session.remove(`${place.file}.temp`);
+}
+
+/** The copy first, then the marker: as in the script. */
+async function recordState(place: Place, before: HostFile, write: HostWrite, keep: boolean): Promise<void> {
+  if (keep && before.state === "present") {
+    await writeState(place, "keep", before.content);
+    await writeState(place, "wrote", sha256(write.content));
+  } else if (keep) {
+    await discard(place);
+  }
+  await writeState(place, "order", formatOrder(write.order));
+}
+
+function assertExpected(found: HostFile, write: HostWrite, refuse: Refuse): void {
+  const digest = found.state === "absent" ? "absent" : found.digest;
+  if (digest !== write.expectedDigest) throw refuse("conflict", "");
+}
+
+async function readMarker(place: Place): Promise<Order | null> {
+  const text = await readState(place, "order");
+  if (text === null) return null;
+  const order = parseOrder(text.toString("latin1").trim());
+  if (order === null) throw place.refuse("unreadable", `${place.file}.order`);
+  return order;
+}
+
+/** False where the home is not ours to write (chroot): then nothing can be restored later, and no marker is left. */
+async function needState({ session, state, refuse }: Place): Promise<boolean> {
+  if ((await session.lstat(state)) === null) {
+    try {
+      await session.makeDirectory(state);
+    } catch (error) {
+      if (error instanceof SftpFailure && error.status === SFTP_STATUS.permissionDenied) return false;
+      throw error;
+    }
+  }
+  const found = await session.lstat(state);
+  if (found === null || (found.mode & 0o170077) !== 0o040000) throw refuse("unsafe", `mode 0700 ${state}`);
+  return true;
+}
+
+async function readState(place: Place, name: string): Promise<Buffer | null> {
+  try {
+    return await place.session.read(`${place.file}.${name}`, MAX_FILE_BYTES);
+  } catch (error) {
+    if (error instanceof SftpFailure && error.status === SFTP_STATUS.noSuchFile) return null;
+    throw error;
+  }
+}
+
+async function writeState(place: Place, name: string, content: string | Uint8Array): Promise<void> {
+  const target = `${place.file}.${name}`;
+  await place.session.remove(`${target}.new`);
+  const bytes = typeof content === "string" ? Buffer.from(`${content}\n`) : content;
+  await place.session.create(`${target}.new`, bytes);
+  await place.session.replace(`${target}.new`, target);
+}
+
+async function discard(place: Place): Promise<void> {
+  for (const name of ["keep", "wrote"]) await place.session.remove(`${place.file}.${name}`);
+}
+
+function translate(error: unknown, action: string, label: string, progress: Progress, path: string): unknown {
+  if (!(error instanceof SftpFailure)) return error;
+  if (error.status === null) {
+    return progress.begun
+      ? new LockstepError(
+          "TARGET_OUTCOME_UNKNOWN",
+          `Cannot tell whether it worked to ${action}: no answer came.`,
+        )
+      : unreachable(label, "the line was lost or silent");
+  }
+  if (error.status === SFTP_STATUS.permissionDenied) return refusal(action, { word: "denied", rest: path });
+  if (error.status === SFTP_STATUS.unsupported) {
+    return new LockstepError(
+      "UNSUPPORTED",
+      `Cannot ${action}: the server cannot replace a file atomically.`,
+      {
+        hint: "It needs posix-rename@openssh.com; use OpenSSH's internal-sftp, or an account with a shell.",
+      },
+    );
+  }
+  return refusal(action, { word: "failed", rest: "space" });
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
