@@ -26,10 +26,17 @@ async function seed(): Promise<void> {
 }
 
 describe("status", () => {
-  test("shows a secret without a value as nothing owed", async () => {
+  test("never calls a secret without a value in sync", async () => {
     await seed();
     expect(await status()).toMatchObject({
-      secrets: [{ name: "API_KEY", environment: "production", current: null, bindings: [{ version: null }] }],
+      secrets: [
+        {
+          name: "API_KEY",
+          environment: "production",
+          current: null,
+          bindings: [{ version: null, state: "missing" }],
+        },
+      ],
     });
   });
 

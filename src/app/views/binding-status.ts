@@ -26,11 +26,21 @@ function judge(row: BindingRow): Judgement {
   if (row.leftover) return { state: "leftover", version: settled, reason: "to be deleted there" };
   const wanted = slotsOf(row.role, row.currentVersion, row.rollout).find(({ slot }) => slot === "primary");
   const wantedVersion = wanted?.version ?? null;
+  if (wantedVersion === null) return withoutValue(row);
   const found = freshFinding(row, settled);
   const state = bindingState({ wantedVersion, settledVersion: settled, ...found });
   const version = versionThere(found, settled);
   if (state === "in-sync") return { ...pendingActivation(row), version };
   return { state, version, reason: whyNot(row, state, wantedVersion, version) };
+}
+
+/** Nothing is owed, yet calling it in sync would hide that nothing of ours stands there. */
+function withoutValue(row: BindingRow): Judgement {
+  const reason = "the secret has no value yet";
+  if (row.found === "unknown")
+    return { state: "foreign", version: null, reason: `${reason}; one stands there` };
+  if (row.found === "unreadable") return { state: "unreadable", version: null, reason };
+  return { state: "missing", version: null, reason };
 }
 
 interface Finding {
