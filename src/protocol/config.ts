@@ -116,5 +116,4 @@ export const configSchema = strict({
 export type Config = z.output<typeof configSchema>;
 export type SecretConfig = z.output<typeof secret>;
 export type BindingConfig = z.output<typeof binding>;
-export type GenerateConfig = z.output<typeof generate>;
 export type TargetConfig = z.output<typeof target>;

@@ -1,0 +1,76 @@
+/** What is shipped for production keeps the promises of the threat model. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { ROOT } from "./imports.ts";
+
+interface Service {
+  readonly ports?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly cap_drop?: readonly string[];
+  readonly ulimits?: { readonly core: number };
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly networks: readonly string[];
+}
+
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const compose = parse(read("docker-compose.yml"), { merge: true }) as {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly networks: { readonly inside: { readonly internal: boolean } };
+};
+
+describe("docker-compose.yml", () => {
+  test("publishes the API on loopback, and no other port", () => {
+    const published = Object.entries(compose.services).flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => `${name} ${port}`),
+    );
+    expect(published).toEqual(["server 127.0.0.1:7420:7420"]);
+  });
+
+  test.each(Object.entries(compose.services))(
+    "%s gains no privileges and dumps no core",
+    (_name, service) => {
+      expect(service.security_opt).toEqual(["no-new-privileges:true"]);
+      expect(service.cap_drop).toEqual(["ALL"]);
+      expect(service.ulimits).toEqual({ core: 0 });
+    },
+  );
+
+  test.each(Object.entries(compose.services))(
+    "%s gets credentials as files alone",
+    (_name, { environment = {} }) => {
+      const named = Object.keys(environment).filter((key) => /URL|PASSWORD|KEY|TOKEN/.test(key));
+      expect(named.filter((key) => !key.endsWith("_FILE"))).toEqual([]);
+    },
+  );
+
+  test("the stores are reachable from inside alone", () => {
+    expect(compose.networks.inside.internal).toBe(true);
+    expect([compose.services["postgres"]?.networks, compose.services["redis"]?.networks]).toEqual([
+      ["inside"],
+      ["inside"],
+    ]);
+  });
+});
+
+test.each(["server", "worker", "migrate"])(
+  "the systemd unit of %s is confined and gets credentials loaded",
+  (role) => {
+    const unit = read(`deploy/systemd/lockstep-${role}.service`);
+    expect(unit).toContain(`dist/main.js ${role}\n`);
+    for (const line of [
+      "NoNewPrivileges=yes",
+      "LimitCORE=0",
+      "ProtectSystem=strict",
+      "LoadCredential=root-key:",
+    ]) {
+      expect(unit).toContain(line);
+    }
+    expect(unit).not.toMatch(/^Environment=.*(?:PASSWORD|TOKEN|DATABASE_URL=|REDIS_URL=)/m);
+  },
+);
+
+test("the image runs as an unprivileged user", () => {
+  expect(read("deploy/Dockerfile")).toMatch(/^USER lockstep$/m);
+});
