@@ -127,6 +127,19 @@ describe.skipIf(lacks("sshd"))("files of a host with SFTP alone", () => {
     expect(readFileSync(path, "utf8")).toBe("A=1\n");
   });
 
+  it("replaces a kept line that was cut", async () => {
+    const proxy = await startFaultProxy(kit.sshd.port);
+    const connections = new SshConnections();
+    const faulty = new SftpHost(connections, destinationOf(kit.sshd, { port: proxy.port }));
+    const path = existing("A=1\n");
+    await faulty.read(path, soon());
+    proxy.cut();
+    expect(await faulty.read(path, soon())).toMatchObject({ state: "present" });
+    expect(proxy.accepted()).toBe(2);
+    await connections.close();
+    await proxy.stop();
+  });
+
   it("is not held by a silent line, and removes what a lost one left", async () => {
     const proxy = await startFaultProxy(kit.sshd.port);
     const connections = new SshConnections();

@@ -63,9 +63,11 @@ export class SshConnection {
     return this.#closed;
   }
 
-  onClose(listener: () => void): void {
+  /** Answers how to stop listening. */
+  onClose(listener: () => void): () => void {
     if (this.#closed) listener();
     else this.#onClose.add(listener);
+    return () => this.#onClose.delete(listener);
   }
 
   /** Never throws: how it ended is the answer. */

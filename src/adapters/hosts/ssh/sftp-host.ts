@@ -7,10 +7,12 @@
  * Nothing can be run.
  */
 import { createHash, randomBytes } from "node:crypto";
+import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order, parseOrder } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, RunResult } from "../../../core/ports/host.ts";
 import { refusal } from "./answer.ts";
+import type { SshConnection } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";
 import { unreachable } from "./errors.ts";
@@ -100,18 +102,52 @@ export class SftpHost implements Host {
   ): Promise<T> {
     const action = `${verb} ${path} on ${this.#label}`;
     assertPlainPath(action, path);
-    const progress: Progress = { begun: false };
-    return await this.#connections.use(this.#destination, signal, async (connection) => {
-      const session = new SftpSession(await connection.sftp(signal), signal);
-      try {
-        return await work(await findPlace(session, path, action), progress);
-      } catch (error) {
-        throw translate(error, action, this.#label, progress, path);
-      } finally {
-        session.end();
-      }
-    });
+    for (;;) {
+      const outcome = await this.#connections.use(this.#destination, signal, async (connection, fresh) => {
+        let sftp: SFTPWrapper;
+        try {
+          sftp = await connection.sftp(signal);
+        } catch (error) {
+          // A kept line may have died unnoticed, and nothing was sent: once more, on a new one.
+          if (fresh || signal.aborted) throw error;
+          return null;
+        }
+        return { value: await this.#within(connection, sftp, { action, path, signal, work }) };
+      });
+      if (outcome !== null) return outcome.value;
+    }
   }
+
+  async #within<T>(
+    connection: SshConnection,
+    sftp: SFTPWrapper,
+    { action, path, signal, work }: Call<T>,
+  ): Promise<T> {
+    // ssh2 leaves requests unanswered for good when their line dies, so its end ends them here.
+    const over = new AbortController();
+    const end = () => over.abort();
+    const stopListening = connection.onClose(end);
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    const session = new SftpSession(sftp, over.signal);
+    const progress: Progress = { begun: false };
+    try {
+      return await work(await findPlace(session, path, action), progress);
+    } catch (error) {
+      throw translate(error, action, this.#label, progress, path);
+    } finally {
+      stopListening();
+      signal.removeEventListener("abort", end);
+      session.end();
+    }
+  }
+}
+
+interface Call<T> {
+  readonly action: string;
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly work: (place: Place, progress: Progress) => Promise<T>;
 }
 
 async function findPlace(session: SftpSession, path: string, action: string): Promise<Place> {

@@ -6,6 +6,7 @@ import { SecretValue } from "../../../core/secret-value.ts";
 import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";
 import { parseHostKey } from "../../hosts/ssh/host-key.ts";
 import { parseLoginKey } from "../../hosts/ssh/login-key.ts";
+import { isPlainPath } from "../../hosts/ssh/plain-path.ts";
 import {
   type Activation,
   activateSchema,
@@ -35,10 +36,26 @@ const hop = {
   passphrase: z.string().max(4_096).optional(),
 };
 
+/** What the host refuses later is better refused before it is stored. */
+const file = placedFileSchema
+  .refine(({ path }) => isPlainPath(path), {
+    message: "must be plain: without `.`, doubled or closing slashes",
+    path: ["path"],
+  })
+  .refine(({ mode }) => (Number.parseInt(mode, 8) & 0o627) === 0o600, {
+    message: "must let the owner read and write, at most a group read, and nobody else anything",
+    path: ["mode"],
+  });
+
 const sshSchema = z.strictObject({
-  ssh: z.strictObject({ ...hop, jump: z.strictObject(hop).optional() }),
+  ssh: z.strictObject({
+    ...hop,
+    jump: z.strictObject(hop).optional(),
+    /** For accounts that may use SFTP and nothing else: writes are unfenced, nothing can be restarted. */
+    sftpOnly: z.boolean().default(false),
+  }),
   files: z
-    .array(placedFileSchema)
+    .array(file)
     .min(1, "name at least one file")
     .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, "names a file twice"),
   activate: activateSchema.optional(),
@@ -53,7 +70,7 @@ interface OpenHop {
 }
 
 export interface SshConfig {
-  readonly ssh: OpenHop & { readonly jump: OpenHop | null };
+  readonly ssh: OpenHop & { readonly jump: OpenHop | null; readonly sftpOnly: boolean };
   readonly files: readonly PlacedFile[];
   readonly activate: Activation | null;
   readonly health: Health | null;
@@ -77,8 +94,16 @@ export function parseSsh(raw: unknown): {
   const { jump } = ssh;
   assertUsable(ssh, ["ssh"]);
   if (jump !== undefined) assertUsable(jump, ["ssh", "jump"]);
+  if (ssh.sftpOnly) {
+    for (const [name, given] of Object.entries({ activate, health })) {
+      if (given === null) continue;
+      throw new LockstepError("CONFIG_INVALID", "needs an account that may run commands, not SFTP alone", {
+        details: { path: [name] },
+      });
+    }
+  }
   const config: SshConfig = {
-    ssh: { ...openHop(ssh), jump: jump === undefined ? null : openHop(jump) },
+    ssh: { ...openHop(ssh), jump: jump === undefined ? null : openHop(jump), sftpOnly: ssh.sftpOnly },
     files,
     activate,
     health,
@@ -86,7 +111,7 @@ export function parseSsh(raw: unknown): {
   return { config: JSON.parse(JSON.stringify(config)) as JsonObject, credentials: credentialsOf(ssh, jump) };
 }
 
-type ParsedHop = Omit<z.output<typeof sshSchema>["ssh"], "jump">;
+type ParsedHop = Omit<z.output<typeof sshSchema>["ssh"], "jump" | "sftpOnly">;
 
 function openHop({ host, port, user, hostKey: key }: ParsedHop): OpenHop {
   const { type, key: base64 } = parseHostKey(key);

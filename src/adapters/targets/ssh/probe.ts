@@ -1,14 +1,27 @@
-/** `target test` for a host: reaches it, logs in, looks at each file, and at the right to restart. Changes nothing. */
-import { toLockstepError } from "../../../core/errors.ts";
+/**
+ * `target test` for a host: reaches it, logs in, looks for the tools that writing needs, at each file and its
+ * directory, and at the right to restart. Changes nothing; prints the exact line that is missing.
+ */
+import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
+import { shellQuote } from "../../../lib/shell-quote.ts";
 import type { SshConfig } from "./config.ts";
 
 const TIMEOUT_MS = 15_000;
 
+/** Prints a word for each thing that is there. */
+const FIND_TOOLS =
+  "for tool in sha256sum shasum openssl mktemp flock; do command -v $tool >/dev/null 2>&1 && echo $tool; done; exit 0";
+/** $1: a file's path. The nearest existing directory decides. */
+const MAY_WRITE =
+  'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; dir=${1%/*}; [ -d "${dir:-/}" ] || exit 3; [ -w "${dir:-/}" ] || exit 4';
+
+type Check = (name: string, work: () => Promise<string>) => Promise<boolean>;
+
 export async function probe(host: Host, config: SshConfig, signal: AbortSignal): Promise<ProbeResult> {
   const checks: ProbeCheck[] = [];
-  const run = async (name: string, work: () => Promise<string>): Promise<boolean> => {
+  const check: Check = async (name, work) => {
     try {
       checks.push({ name, ok: true, message: await work() });
       return true;
@@ -18,55 +31,100 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
       return false;
     }
   };
-  const { user } = config.ssh;
-  const reached = await run("login", async () => {
-    await host.run(["true"], { timeoutMs: TIMEOUT_MS }, signal);
-    return `logged in as ${user}, the host key is the pinned one`;
+  const run = (argv: readonly string[]) => host.run(argv, { timeoutMs: TIMEOUT_MS }, signal);
+
+  const reached = await check("login", async () => {
+    const welcome = `logged in as ${config.ssh.user}, the host key is the pinned one`;
+    const [first] = config.files;
+    if (!config.ssh.sftpOnly) await run(["true"]);
+    else if (first !== undefined) await host.read(first.path, signal).catch(passUnlessUnreached);
+    return welcome;
   });
+  if (reached && !config.ssh.sftpOnly)
+    await check("tools", async () => judgeTools((await run(["sh", "-c", FIND_TOOLS])).stdout));
   if (reached) {
-    for (const file of config.files) {
-      await run(`file ${file.path}`, async () => {
-        const { state } = await host.read(file.path, signal);
+    for (const { path } of config.files) {
+      await check(`file ${path}`, async () => {
+        const { state } = await host.read(path, signal);
+        if (!config.ssh.sftpOnly)
+          assertWritable(path, (await run(["sh", "-c", MAY_WRITE, "sh", path])).exitCode);
         return state === "present" ? "can be read and is safe" : "does not exist yet; it will be made";
       });
     }
-    if (config.activate?.systemd !== undefined)
-      await probeSystemd(host, config.activate.systemd, user, checks, signal);
+    const { activate } = config;
+    if (activate?.systemd !== undefined) {
+      const unit = activate.systemd;
+      await check(`restart ${unit}`, () => judgeRestart(run, unit, config.ssh.user));
+    }
+    const program = activate?.command?.[0];
+    if (program !== undefined) {
+      await check(`command ${program}`, async () => {
+        if ((await run(["test", "-x", program])).exitCode === 0) return "can be executed";
+        throw new LockstepError("TARGET_MISSING", `${program} is not there, or may not be executed.`, {
+          hint: "Correct `activate: { command: … }`, or its rights on the host.",
+        });
+      });
+    }
   }
   return { ok: checks.every(({ ok }) => ok), checks };
 }
 
-/** Asks sudo whether it would, without doing it; prints the one line that is needed. */
-async function probeSystemd(
-  host: Host,
+/** The look at the files reports what is wrong with them; here only whether the host can be reached counts. */
+function passUnlessUnreached(error: unknown): void {
+  const { code } = toLockstepError(error);
+  if (!["FILE_UNSAFE", "TARGET_REFUSED", "TARGET_PERMISSION"].includes(code)) throw error;
+}
+
+function judgeTools(stdout: string): string {
+  const found = new Set(stdout.split("\n"));
+  const lacks = (what: string, hint: string) =>
+    new LockstepError("UNSUPPORTED", `The host lacks ${what}.`, { hint });
+  if (!["sha256sum", "shasum", "openssl"].some((tool) => found.has(tool))) {
+    throw lacks("sha256sum, shasum and openssl", "Install one of them (coreutils, perl or openssl).");
+  }
+  if (!found.has("mktemp")) throw lacks("mktemp", "Install coreutils.");
+  return found.has("flock")
+    ? "everything that fenced writing needs is there"
+    : "flock is missing; a lock directory is used instead";
+}
+
+function assertWritable(path: string, exitCode: number | null): void {
+  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  if (exitCode === 0) return;
+  const missing = exitCode === 3;
+  throw new LockstepError(
+    missing ? "TARGET_MISSING" : "TARGET_PERMISSION",
+    missing
+      ? `The directory ${directory} does not exist.`
+      : `The SSH user may not make files in ${directory}, which an atomic replacement needs.`,
+    {
+      hint: missing
+        ? `Make it: mkdir -p -m 0700 ${quotePath(directory)}`
+        : "Give the directory to the SSH user; keep it closed to others.",
+    },
+  );
+}
+
+/** A quoted `~` would not be expanded. */
+function quotePath(path: string): string {
+  return path.startsWith("~/") ? `~/${shellQuote(path.slice(2))}` : shellQuote(path);
+}
+
+/** Asks sudo whether it would, without doing it. The line names one unit, without wildcards. */
+async function judgeRestart(
+  run: (argv: readonly string[]) => Promise<{ readonly exitCode: number | null; readonly stdout: string }>,
   unit: string,
   user: string,
-  checks: ProbeCheck[],
-  signal: AbortSignal,
-): Promise<void> {
-  const name = `restart ${unit}`;
-  try {
-    const id = await host.run(["id", "-u"], { timeoutMs: TIMEOUT_MS }, signal);
-    if (id.stdout.trim() === "0") {
-      checks.push({
-        name,
-        ok: true,
-        message: "the SSH user is root; a user of its own with one sudo line is safer",
-      });
-      return;
-    }
-    const argv = ["sudo", "-n", "-l", "systemctl", "restart", "--", unit];
-    const { exitCode } = await host.run(argv, { timeoutMs: TIMEOUT_MS }, signal);
-    if (exitCode === 0) checks.push({ name, ok: true, message: "sudo allows it without a password" });
-    else {
-      const line = `${user} ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- ${unit}`;
-      checks.push({
-        name,
-        ok: false,
-        message: `sudo does not allow it. Add this line with \`visudo -f /etc/sudoers.d/lockstep\`: ${line}`,
-      });
-    }
-  } catch (error) {
-    checks.push({ name, ok: false, message: toLockstepError(error).message });
+): Promise<string> {
+  if ((await run(["id", "-u"])).stdout.trim() === "0") {
+    return "the SSH user is root; a user of its own with one sudo line is safer";
   }
+  if ((await run(["sudo", "-n", "-l", "systemctl", "restart", "--", unit])).exitCode === 0) {
+    return "sudo allows it";
+  }
+  const found = (await run(["sh", "-c", "command -v systemctl"])).stdout.trim();
+  const systemctl = /^\/[A-Za-z0-9/_-]+\/systemctl$/.test(found) ? found : "/usr/bin/systemctl";
+  throw new LockstepError("TARGET_PERMISSION", `sudo does not let ${user} restart ${unit}.`, {
+    hint: `Add this line with \`visudo -f /etc/sudoers.d/lockstep\`: ${user} ALL=(root) NOPASSWD: ${systemctl} restart -- ${unit}`,
+  });
 }

@@ -1,13 +1,16 @@
 /**
  * A host over SSH as a target: keys in files, a unit that restarts.
  *
- * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one; foreign bytes stay;
- * connections go to pinned keys only and are kept for the next piece of work. The best evidence so far is `deployed`
- * where something restarts, otherwise `stored`; `running` needs a look into the process.
+ * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one (unfenced, and saying
+ * so, where the account has SFTP alone); foreign bytes stay; connections go to pinned keys only and are kept for the
+ * next piece of work. The best evidence so far is `deployed` where something restarts, otherwise `stored`; `running`
+ * needs a look into the process.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import type { TargetKind, UnitSpec } from "../../../core/ports/target.ts";
+import type { Host } from "../../../core/ports/host.ts";
+import type { Restorer, TargetKind, UnitSpec } from "../../../core/ports/target.ts";
 import { SshConnections } from "../../hosts/ssh/connections.ts";
+import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { unitOf } from "../../placements/activation/config.ts";
@@ -17,6 +20,9 @@ import { probe } from "./probe.ts";
 
 /** One per process: handshakes are what costs, so lines are shared by all pieces of work. */
 const connections = new SshConnections();
+
+/** A late write over SFTP: until the server has noticed that its line is dead. */
+const SFTP_IN_FLIGHT_MS = 150_000;
 
 /** For a process's end: idle lines would hold it for a minute. */
 export function closeSshConnections(): Promise<void> {
@@ -56,12 +62,13 @@ export const sshKind: TargetKind = {
   },
 
   capabilities(stored) {
+    const { activate, ssh } = readConfig(stored);
     return {
-      maxEvidence: readConfig(stored).activate === null ? "stored" : "deployed",
+      maxEvidence: activate === null ? "stored" : "deployed",
       readable: true,
       deletable: true,
-      conditionalWrite: true,
-      inFlightMs: 0,
+      conditionalWrite: !ssh.sftpOnly,
+      inFlightMs: ssh.sftpOnly ? SFTP_IN_FLIGHT_MS : 0,
     };
   },
 
@@ -69,7 +76,10 @@ export const sshKind: TargetKind = {
 
   open(stored, credentials, context) {
     const config = readConfig(stored);
-    const host = new SshHost(connections, destinationOf(config, credentials, context.targetName));
+    const destination = destinationOf(config, credentials, context.targetName);
+    const host: Host = config.ssh.sftpOnly
+      ? new SftpHost(connections, destination)
+      : new SshHost(connections, destination);
     const units = unitsOf(config);
     return {
       probe: (signal) => probe(host, config, signal),
@@ -79,18 +89,27 @@ export const sshKind: TargetKind = {
       }),
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
       activator: createHostActivator(host, config.activate, config.health),
-      restorer: {
-        restore: async (placements, order, signal) => {
-          for (const path of placements) await host.restore(path, order, signal);
-        },
-        discard: async (placements, signal) => {
-          for (const path of placements) await host.discardRestoreCopy(path, signal);
-        },
-      },
+      restorer: restorerOf(host),
       close: () => host.close(),
     };
   },
 };
+
+function restorerOf(host: Host): Restorer {
+  return {
+    async restore(placements, order, signal) {
+      // All or nothing as far as it can be known: half of a restored set would be a state that never ran.
+      for (const path of placements) {
+        if (await host.hasRestoreCopy(path, signal)) continue;
+        throw new LockstepError("NOT_FOUND", `No copy of ${path} is kept; nothing was put back.`);
+      }
+      for (const path of placements) await host.restore(path, order, signal);
+    },
+    async discard(placements, signal) {
+      for (const path of placements) await host.discardRestoreCopy(path, signal);
+    },
+  };
+}
 
 function unitsOf(config: SshConfig): readonly UnitSpec[] {
   return config.activate === null ? [] : [unitOf(config.activate, hostName(config), config.ssh.host)];

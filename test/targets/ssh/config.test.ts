@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
+import type { LockstepError } from "../../../src/core/errors.ts";
+import { lacks } from "../../support/servers.ts";
+import { generateKey } from "../../support/sshd.ts";
+
+describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
+  const hostKey = generateKey().publicKey;
+  const { privateKey } = generateKey();
+  const ssh = { host: "VPS.example.com", user: "deploy", hostKey: `${hostKey} root@vps`, privateKey };
+  const files = [{ path: "/etc/app/env", format: "dotenv" }];
+
+  function refusal(raw: unknown): LockstepError {
+    try {
+      sshKind.parse(raw);
+    } catch (error) {
+      return error as LockstepError;
+    }
+    throw new Error("it was accepted");
+  }
+
+  it("keeps the key apart, and stores host, pin and files openly", () => {
+    const { config, credentials } = sshKind.parse({ ssh, files });
+    expect(credentials).toEqual({ privateKey });
+    expect(JSON.stringify(config)).not.toContain(privateKey.split("\n")[1]);
+    expect(config).toMatchObject({ ssh: { host: "vps.example.com", port: 22, user: "deploy", hostKey } });
+  });
+
+  it("names a destination that changes with address, user, pin and jump host", () => {
+    const other = generateKey().publicKey;
+    const jump = { host: "jump.example.com", user: "hop", hostKey: other, privateKey };
+    const destinations = [
+      { ssh, files },
+      { ssh: { ...ssh, port: 2222 }, files },
+      { ssh: { ...ssh, user: "root" }, files },
+      { ssh: { ...ssh, host: "other.example.com" }, files },
+      { ssh: { ...ssh, hostKey: other }, files },
+      { ssh: { ...ssh, jump }, files },
+      { ssh: { ...ssh, jump: { ...jump, hostKey } }, files },
+    ].map((raw) => sshKind.destination(sshKind.parse(raw).config));
+    expect(new Set(destinations).size).toBe(destinations.length);
+    expect(destinations[0]).toBe(`ssh://deploy@vps.example.com:22 ${hostKey}`);
+  });
+
+  it("names places globally: two targets with one file collide", () => {
+    const place = (raw: unknown) => sshKind.place(sshKind.parse(raw).config, "/etc/app/env");
+    expect(place({ ssh, files })).toBe("ssh:vps.example.com:22:/etc/app/env");
+    expect(place({ ssh: { ...ssh, user: "other", host: "vps.EXAMPLE.com" }, files })).toBe(
+      place({ ssh, files }),
+    );
+  });
+
+  it("says of an account with SFTP alone that it is unfenced, and refuses to restart there", () => {
+    const fenced = sshKind.parse({ ssh, files }).config;
+    expect(sshKind.capabilities(fenced)).toMatchObject({ conditionalWrite: true, inFlightMs: 0 });
+    const sftp = sshKind.parse({ ssh: { ...ssh, sftpOnly: true }, files }).config;
+    expect(sshKind.capabilities(sftp)).toMatchObject({ conditionalWrite: false, inFlightMs: 150_000 });
+    const raw = { ssh: { ...ssh, sftpOnly: true }, files, activate: { systemd: "app.service" } };
+    expect(refusal(raw).details).toEqual({ path: ["activate"] });
+  });
+
+  it.each([
+    ["an unknown key", { ssh: { ...ssh, password: "x" }, files }],
+    ["a fingerprint in place of the whole key", { ssh: { ...ssh, hostKey: "SHA256:abcdef" }, files }],
+    [
+      "a type that differs from the key",
+      { ssh: { ...ssh, hostKey: hostKey.replace("ssh-ed25519", "ssh-rsa") }, files },
+    ],
+    ["a user that would be an option", { ssh: { ...ssh, user: "-oProxyCommand" }, files }],
+    ["no file", { ssh, files: [] }],
+    ["a file that climbs", { ssh, files: [{ path: "/etc/../env", format: "dotenv" }] }],
+    ["two spellings of one file", { ssh, files: [{ path: "/etc//env", format: "dotenv" }] }],
+    ["a mode for everybody", { ssh, files: [{ path: "/etc/env", format: "dotenv", mode: "0644" }] }],
+    ["a key that is none", { ssh: { ...ssh, privateKey: "nonsense canary" }, files }],
+    ["a public key", { ssh: { ...ssh, privateKey: hostKey }, files }],
+    ["a jump host without its key", { ssh: { ...ssh, jump: { host: "j", user: "u", hostKey } }, files }],
+  ])("refuses %s, with the path to it and without the key", (_name, raw) => {
+    const error = refusal(raw);
+    expect(error.code).toBe("CONFIG_INVALID");
+    expect(Array.isArray(error.details["path"])).toBe(true);
+    expect(`${error.message} ${error.hint}`).not.toMatch(/canary/);
+    expect(`${error.message} ${error.hint}`).not.toContain(privateKey.split("\n")[1]);
+  });
+
+  it("refuses a locked key without its passphrase, and with a wrong one", () => {
+    const locked = generateKey("ed25519", "right").privateKey;
+    expect(refusal({ ssh: { ...ssh, privateKey: locked }, files }).message).toContain("passphrase");
+    expect(refusal({ ssh: { ...ssh, privateKey: locked, passphrase: "wrong" }, files }).message).toContain(
+      "passphrase",
+    );
+    expect(
+      sshKind.parse({ ssh: { ...ssh, privateKey: locked, passphrase: "right" }, files }).credentials,
+    ).toEqual({
+      privateKey: locked,
+      passphrase: "right",
+    });
+  });
+});
