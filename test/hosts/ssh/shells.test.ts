@@ -134,6 +134,23 @@ os.execv(words[1], words[1:])
     expect(readdirSync(kit.directory)).toEqual([]);
   });
 
+  it("leave the old file where the disk is full", async () => {
+    // As a full disk does, a limit on file sizes makes writing fail in the middle.
+    const kit = await kitWith(`#!/bin/sh\nulimit -f 200\nexec /bin/sh -c "$2"\n`);
+    const path = join(kit.directory, "env");
+    writeFileSync(path, "A=1\n", { mode: 0o600 });
+    const content = Buffer.alloc(1_000_000, "x");
+    const expectedDigest = createHash("sha256").update("A=1\n").digest("hex");
+    const write = { content, expectedDigest, order: orderOf(1), mode: 0o600 };
+    expect(await failure(kit.host.write(path, write, soon()))).toMatchObject({
+      code: "TARGET_REFUSED",
+      message: expect.stringContaining("disk may be full"),
+    });
+    expect(readFileSync(path, "utf8")).toBe("A=1\n");
+    expect(readdirSync(kit.directory)).toEqual(["env"]);
+    expect(readdirSync(join(kit.sshd.home, ".lockstep"))).toEqual([]);
+  });
+
   it("say what is missing where no shell answers", async () => {
     const kit = await kitWith("#!/bin/sh\necho This account is not available.\nexit 1\n");
     expect(await failure(kit.host.read(join(kit.directory, "env"), soon()))).toMatchObject({

@@ -6,10 +6,10 @@
  * State has the names and the meaning of the script's (script.ts), so an account may change to a shell and back.
  * Nothing can be run.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
-import { compareOrder, formatOrder, type Order, parseOrder } from "../../../core/order.ts";
+import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, RunResult } from "../../../core/ports/host.ts";
 import { refusal } from "./answer.ts";
 import type { SshConnection } from "./connection.ts";
@@ -20,17 +20,17 @@ import { assertPlainPath } from "./plain-path.ts";
 import { MAX_FILE_BYTES } from "./script.ts";
 import { assertSafeWay, lookAtFile, type Refuse } from "./sftp-safety.ts";
 import { SFTP_STATUS, SftpFailure, SftpSession } from "./sftp-session.ts";
-
-/** One call's view: resolved path, state files, and who we are. */
-interface Place {
-  readonly session: SftpSession;
-  readonly path: string;
-  readonly directory: string;
-  readonly state: string;
-  readonly file: string;
-  readonly me: number | null;
-  readonly refuse: Refuse;
-}
+import {
+  discard,
+  findPlace,
+  needState,
+  type Place,
+  readMarker,
+  readState,
+  recordState,
+  sha256,
+  writeState,
+} from "./sftp-state.ts";
 
 /** Set right before the request that cannot be taken back. */
 interface Progress {
@@ -150,25 +150,6 @@ interface Call<T> {
   readonly work: (place: Place, progress: Progress) => Promise<T>;
 }
 
-async function findPlace(session: SftpSession, path: string, action: string): Promise<Place> {
-  const home = await session.realpath(".");
-  const resolved = path.startsWith("~/") ? `${home === "/" ? "" : home}/${path.slice(2)}` : path;
-  const state = `${home === "/" ? "" : home}/.lockstep`;
-  const key = createHash("sha256").update(resolved).digest("hex");
-  const owner = (await session.lstat(state))?.uid ?? (await session.lstat(home))?.uid ?? 0;
-  const directory = resolved.slice(0, resolved.lastIndexOf("/")) || "/";
-  return {
-    session,
-    path: resolved,
-    directory,
-    state,
-    file: `${state}/${key}`,
-    // A root-owned home (chroot) tells nothing about who we are, unless we are root.
-    me: owner === 0 ? null : owner,
-    refuse: (word, rest) => refusal(action, { word, rest }),
-  };
-}
-
 async function readFile(place: Place): Promise<HostFile> {
   const { session, path, directory, refuse } = place;
   const order = await readMarker(place);
@@ -219,64 +200,9 @@ async function replaceFile(
   await session.remove(`${place.file}.temp`);
 }
 
-/** The copy first, then the marker: as in the script. */
-async function recordState(place: Place, before: HostFile, write: HostWrite, keep: boolean): Promise<void> {
-  if (keep && before.state === "present") {
-    await writeState(place, "keep", before.content);
-    await writeState(place, "wrote", sha256(write.content));
-  } else if (keep) {
-    await discard(place);
-  }
-  await writeState(place, "order", formatOrder(write.order));
-}
-
 function assertExpected(found: HostFile, write: HostWrite, refuse: Refuse): void {
   const digest = found.state === "absent" ? "absent" : found.digest;
   if (digest !== write.expectedDigest) throw refuse("conflict", "");
-}
-
-async function readMarker(place: Place): Promise<Order | null> {
-  const text = await readState(place, "order");
-  if (text === null) return null;
-  const order = parseOrder(text.toString("latin1").trim());
-  if (order === null) throw place.refuse("unreadable", `${place.file}.order`);
-  return order;
-}
-
-/** False where the home is not ours to write (chroot): then nothing can be restored later, and no marker is left. */
-async function needState({ session, state, refuse }: Place): Promise<boolean> {
-  if ((await session.lstat(state)) === null) {
-    try {
-      await session.makeDirectory(state);
-    } catch (error) {
-      if (error instanceof SftpFailure && error.status === SFTP_STATUS.permissionDenied) return false;
-      throw error;
-    }
-  }
-  const found = await session.lstat(state);
-  if (found === null || (found.mode & 0o170077) !== 0o040000) throw refuse("unsafe", `mode 0700 ${state}`);
-  return true;
-}
-
-async function readState(place: Place, name: string): Promise<Buffer | null> {
-  try {
-    return await place.session.read(`${place.file}.${name}`, MAX_FILE_BYTES);
-  } catch (error) {
-    if (error instanceof SftpFailure && error.status === SFTP_STATUS.noSuchFile) return null;
-    throw error;
-  }
-}
-
-async function writeState(place: Place, name: string, content: string | Uint8Array): Promise<void> {
-  const target = `${place.file}.${name}`;
-  await place.session.remove(`${target}.new`);
-  const bytes = typeof content === "string" ? Buffer.from(`${content}\n`) : content;
-  await place.session.create(`${target}.new`, bytes);
-  await place.session.replace(`${target}.new`, target);
-}
-
-async function discard(place: Place): Promise<void> {
-  for (const name of ["keep", "wrote"]) await place.session.remove(`${place.file}.${name}`);
 }
 
 function translate(error: unknown, action: string, label: string, progress: Progress, path: string): unknown {
@@ -300,8 +226,4 @@ function translate(error: unknown, action: string, label: string, progress: Prog
     );
   }
   return refusal(action, { word: "failed", rest: "space" });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
