@@ -13,6 +13,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { sameValue } from "./adapters/crypto/fingerprint.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
+import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
 import { createRedisQueue } from "./adapters/queue/redis-queue.ts";
@@ -112,6 +113,7 @@ async function build(
     budget: new PostgresRequestBudget(createDatabase(pool)),
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     timing: DEFAULT_TIMING,
     revisionMarker: settings.revisionMarker,
     processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,

@@ -8,6 +8,18 @@ import type { Store } from "../core/ports/store/store.ts";
 import type { RequestBudget, TargetKind } from "../core/ports/target.ts";
 import type { SecretValue } from "../core/secret-value.ts";
 
+/** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
+export type LookAtHostKey = (
+  address: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
+) => Promise<{
+  readonly type: string;
+  /** base64, as in known_hosts. */
+  readonly key: string;
+  /** `SHA256:…`, as OpenSSH prints it. */
+  readonly fingerprint: string;
+}>;
+
 /** Where a process may die between two steps that belong together; fault tests kill it there. */
 export type Checkpoint =
   | "leased"
@@ -64,6 +76,7 @@ export interface AppContext {
   readonly budget: RequestBudget;
   readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
+  readonly lookAtHostKey: LookAtHostKey;
   readonly timing: LoopTiming;
   readonly revisionMarker: boolean;
   /** Names this process in leases. */

@@ -35,7 +35,27 @@ const rewrapped = z.object({
     .readonly(),
 });
 
+const shownHostKey = z.object({
+  host: z.string(),
+  port: z.int(),
+  /** `ssh-ed25519 AAAA…`: what lockstep.yaml pins. */
+  hostKey: z.string(),
+  fingerprint: z.string(),
+});
+export type ShownHostKey = z.output<typeof shownHostKey>;
+
 export const STORE_OPERATIONS = {
+  lookAtHostKey: operation({
+    method: "POST",
+    path: "/host-keys",
+    summary: "The key that a host shows to the server's machine, for a person to compare. Logs in nowhere.",
+    permission: "config.apply",
+    body: z.strictObject({
+      host: z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$/),
+      port: z.int().min(1).max(65_535).default(22),
+    }),
+    answer: shownHostKey,
+  }),
   testTarget: operation({
     method: "POST",
     path: "/targets/:environment/:name/test",

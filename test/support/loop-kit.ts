@@ -7,6 +7,7 @@ import { sql } from "kysely";
 import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
 import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
+import { fetchHostKey } from "../../src/adapters/hosts/ssh/connect.ts";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
@@ -170,6 +171,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     revisionMarker: false,
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
+    lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     random: () => 0.5,
     ...overrides,
   };

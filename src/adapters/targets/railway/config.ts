@@ -44,10 +44,6 @@ export interface RailwayConfig {
   readonly requestTimeoutMs: number;
 }
 
-export interface RailwayCredentials {
-  readonly token: string;
-}
-
 /** Writes have been seen to take more than a minute under load and to be applied after the edge's 504. */
 const DEFAULT_REQUEST_TIMEOUT_MS = 90_000;
 

@@ -29,6 +29,16 @@ export function durationOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(parseDuration);
 }
 
+export function portOption(description: string, lowest = 1): Option {
+  return new Option("--port <number>", description).argParser((text) => {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+    if (port < lowest || port > 65_535) {
+      throw new InvalidArgumentError(`Use a number from ${lowest} to 65535.`);
+    }
+    return port;
+  });
+}
+
 /** For the end of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;

@@ -1,19 +1,22 @@
 /** up, server, worker, migrate. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { examples } from "./options.ts";
+import { examples, portOption } from "./options.ts";
 
 export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
       .command("up")
       .description("everything in one process, on a store of its own: server, worker and PostgreSQL")
-      .addOption(portOption())
+      .addOption(portOption("7420 unless told; 0 for any free one", 0))
       .addHelpText("after", examples("lockstep up", "LOCKSTEP_DATA=/srv/lockstep lockstep up --port 8080")),
     async () => (await import("../commands/serve.ts")).up,
   );
   attach(
-    program.command("server").description("the API; needs DATABASE_URL").addOption(portOption()),
+    program
+      .command("server")
+      .description("the API; needs DATABASE_URL")
+      .addOption(portOption("7420 unless told; 0 for any free one", 0)),
     async () => (await import("../commands/serve.ts")).server,
   );
   attach(
@@ -42,12 +45,4 @@ export function attachKeys(program: Command, attach: Attach): void {
       ),
     () => import("../commands/rewrap.ts"),
   );
-}
-
-function portOption(): Option {
-  return new Option("--port <number>", "7420 unless told; 0 for any free one").argParser((text) => {
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
-    if (port < 0 || port > 65_535) throw new InvalidArgumentError("Use a number from 0 to 65535.");
-    return port;
-  });
 }

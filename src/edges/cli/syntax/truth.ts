@@ -1,7 +1,7 @@
 /** status, check, target. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples } from "./options.ts";
+import { environmentOption, examples, portOption } from "./options.ts";
 
 export function attachTruth(program: Command, attach: Attach): void {
   attach(
@@ -32,5 +32,14 @@ export function attachTruth(program: Command, attach: Attach): void {
       .description("credential, address and rights of one target; changes nothing there")
       .addOption(environmentOption()),
     () => import("../commands/target-test.ts"),
+  );
+  attach(
+    target
+      .command("trust <host>")
+      .description("the host's key for lockstep.yaml, once its fingerprint was compared")
+      .option("--fingerprint <sha256>", "the expected one; without it a person is asked")
+      .addOption(portOption("22 unless told"))
+      .addHelpText("after", examples("lockstep target trust vps.example.com --fingerprint SHA256:…")),
+    () => import("../commands/target-trust.ts"),
   );
 }

@@ -4,7 +4,14 @@ import { testTarget } from "../../../app/test-target.ts";
 import type { STORE_OPERATIONS } from "../../../protocol/api-store.ts";
 import type { Handlers } from "../routes.ts";
 
+const HOST_KEY_TIMEOUT_MS = 15_000;
+
 export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
+  lookAtHostKey: async ({ body }, { context, signal }) => {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(HOST_KEY_TIMEOUT_MS)]);
+    const { type, key, fingerprint } = await context.lookAtHostKey(body, limited);
+    return { ...body, hostKey: `${type} ${key}`, fingerprint };
+  },
   testTarget: ({ params }, { context, signal }) => testTarget(context, params, signal),
   rewrap: (_call, { context, caller }) => rewrapAll(context, caller.actor),
 };
