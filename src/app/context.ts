@@ -36,6 +36,8 @@ export interface LoopTiming {
   /** A lease outlives a healthy worker's renewals three times over. */
   readonly leaseMs: number;
   readonly sweepMs: number;
+  /** From the intent's commit to the first byte sent: what a busy process needs, and no more. */
+  readonly sendWithinMs: number;
   /** Pauses before each further look when a read-back does not show the write yet. */
   readonly readBackDelaysMs: readonly number[];
   /** How long a unit waits for further changes before it restarts, and at most. */
@@ -52,6 +54,7 @@ export interface LoopTiming {
 export const DEFAULT_TIMING: LoopTiming = {
   leaseMs: 30_000,
   sweepMs: 2_000,
+  sendWithinMs: 5_000,
   readBackDelaysMs: [500, 1_000, 2_000, 4_000],
   quietMs: 5_000,
   maxQuietMs: 30_000,

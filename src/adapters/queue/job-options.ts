@@ -33,8 +33,8 @@ export function jobOptions(job: Job, delayMs: number): JobsOptions {
  * may stall any number of times: giving up is decided in Postgres.
  */
 export const WORKER_OPTIONS = {
-  lockDuration: 10_000,
-  stalledInterval: 5_000,
+  lockDuration: 3_000,
+  stalledInterval: 1_000,
   maxStalledCount: 1_000,
   removeOnComplete: { count: 0 },
   removeOnFail: { count: 0 },

@@ -12,9 +12,6 @@ import { kindOf } from "../open-target.ts";
 import { slotsDigest } from "./digest.ts";
 import type { Run } from "./run-push.ts";
 
-/** From the intent's commit to the first byte sent: what a busy process needs, and no more. */
-export const SEND_WITHIN_MS = 5_000;
-
 export async function recordIntent(
   context: AppContext,
   run: Run,
@@ -26,7 +23,11 @@ export async function recordIntent(
   const actor = target.intentActor ?? SYSTEM;
   const digest = slotsDigest(run.desired.slots);
   return context.store.transaction(async (tx) => {
-    await tx.targets.markInFlight(target.id, token, inFlightMs === 0 ? 0 : inFlightMs + SEND_WITHIN_MS);
+    await tx.targets.markInFlight(
+      target.id,
+      token,
+      inFlightMs === 0 ? 0 : inFlightMs + context.timing.sendWithinMs,
+    );
     const pushId = await tx.pushes.start({
       targetId: target.id,
       epoch: context.epoch,

@@ -68,8 +68,10 @@ export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
     },
 
     async updateTarget(targetId, { kind, config, destination }) {
+      // A run under way worked with the former address: what it finds out must not be recorded for the new one.
       await sql`
-        update target set kind = ${kind}, config = ${jsonb(config)}::jsonb, destination = ${destination}
+        update target set kind = ${kind}, config = ${jsonb(config)}::jsonb, destination = ${destination},
+          lease_token = lease_token + 1, lease_until = null, lease_owner = null
         where id = ${targetId}`.execute(db);
     },
 

@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { end, type FaultKit, startFaultKit } from "../support/fault-kit.ts";
+import { lacks } from "../support/servers.ts";
+
+/** Between any two steps that belong together; the number counts which place's turn it is. */
+const POINTS = [
+  "leased:1",
+  "leased:2",
+  "observed:1",
+  "intent:1",
+  "intent:2",
+  "written:1",
+  "written:2",
+  "read-back:1",
+  "read-back:2",
+  "recorded:1",
+  "recorded:2",
+  "activation-intent:1",
+  "activation-intent:2",
+  "activated:1",
+  "activated:2",
+] as const;
+
+describe.skipIf(lacks("sshd"))("a worker killed with SIGKILL", () => {
+  let kit: FaultKit;
+  let count = 0;
+
+  beforeAll(async () => {
+    kit = await startFaultKit();
+    const worker = await kit.startWorker();
+    await kit.set("value-0");
+    await kit.settled();
+    await end(worker, "SIGTERM");
+  });
+  afterAll(() => kit.stop());
+  beforeEach(() => kit.railway.log.clear({}));
+  afterEach(() => kit.killWorkers());
+
+  it.each(POINTS)(
+    "at %s: every place ends right, nothing is lost, each unit restarted at most once more than needed",
+    async (point) => {
+      count += 1;
+      const value = `value-${count}`;
+      const startsBefore = kit.hostStarts();
+      const doomed = await kit.startWorker(point);
+      await kit.set(value);
+      if (doomed.exitCode === null && doomed.signalCode === null) await once(doomed, "exit");
+      expect(doomed.signalCode).toBe("SIGKILL");
+
+      const heir = await kit.startWorker();
+      await kit.settled();
+      await end(heir, "SIGTERM");
+      expect(await kit.places()).toEqual({ railway: value, file: value, running: value });
+      expect(await kit.rows("select 1 from push where outcome in ('started', 'unknown')")).toEqual([]);
+      expect(await kit.rows("select evidence from binding")).toEqual([
+        { evidence: "deployed" },
+        { evidence: "deployed" },
+      ]);
+      expect(kit.hostStarts() - startsBefore).toBeLessThanOrEqual(2);
+      expect((await kit.railway.log.deploys()).length).toBeLessThanOrEqual(2);
+    },
+  );
+});

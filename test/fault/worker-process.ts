@@ -1,0 +1,39 @@
+/**
+ * A worker as a process of its own, for tests that kill it. `KILL_AT=<checkpoint>:<n>` ends it with SIGKILL at the
+ * n-th time that it reaches the checkpoint: nothing is flushed, no handler runs.
+ */
+import { type Checkpoint, DEFAULT_TIMING } from "../../src/app/context.ts";
+import { composeContext } from "../../src/compose.ts";
+import { readSettings } from "../../src/config.ts";
+import { startWorker } from "../../src/edges/worker/worker.ts";
+
+const [killAt = "", nth = "1"] = (process.env["KILL_AT"] ?? "").split(":");
+let reached = 0;
+
+const { context, close } = await composeContext("worker", readSettings(), {
+  timing: {
+    ...DEFAULT_TIMING,
+    leaseMs: 2_000,
+    sweepMs: 100,
+    sendWithinMs: 500,
+    quietMs: 100,
+    maxQuietMs: 500,
+    minPollMs: 50,
+    maxPollMs: 200,
+    notStartedAfterMs: 1_500,
+    readBackDelaysMs: [50, 100, 200, 400],
+    retryFailedActivationMs: 200,
+  },
+  checkpoint: async (point: Checkpoint) => {
+    if (point !== killAt) return;
+    reached += 1;
+    if (reached === Number(nth)) process.kill(process.pid, "SIGKILL");
+  },
+});
+const worker = await startWorker(context, { concurrency: 4 });
+process.stdout.write("ready\n");
+
+process.once("SIGTERM", async () => {
+  await worker.close();
+  await close();
+});

@@ -1,0 +1,210 @@
+/**
+ * The whole job on real parts, for tests that break them: a store, a queue, the Railway simulator, a real sshd, and
+ * workers as processes of their own.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
+import { applyConfig } from "../../src/app/config/apply-config.ts";
+import type { AppContext } from "../../src/app/context.ts";
+import { setSecret } from "../../src/app/secrets/change-secret.ts";
+import { composeContext } from "../../src/compose.ts";
+import { readSettings } from "../../src/config.ts";
+import { SecretValue } from "../../src/core/secret-value.ts";
+import { configSchema } from "../../src/protocol/config.ts";
+import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
+import { createTestDatabase, type TestDatabase } from "./database.ts";
+import type { StoreKind } from "./database-clusters.ts";
+import { TESTER } from "./loop-kit.ts";
+import { type RunningSshd, startSshd } from "./sshd.ts";
+
+const SECRET = { environment: "production", name: "INTERNAL_AUTH_SECRET" };
+const WORKER = fileURLToPath(new URL("../fault/worker-process.ts", import.meta.url));
+const DEADLINE_MS = 60_000;
+
+export interface FaultKit {
+  readonly context: AppContext;
+  readonly railway: RailwaySimulator;
+  readonly database: TestDatabase;
+  startWorker(killAt?: string): Promise<ChildProcess>;
+  set(value: string): Promise<void>;
+  /** Until no rollout is open and no target owes anything. */
+  settled(): Promise<void>;
+  /** What stands at Railway, in the file on the host, and in what the host's unit was last started with. */
+  places(): Promise<{
+    readonly railway: string | undefined;
+    readonly file: string | null;
+    readonly running: string | null;
+  }>;
+  /** How often the host's unit was started. */
+  hostStarts(): number;
+  rows<T>(query: string): Promise<readonly T[]>;
+  stderr(): string;
+  /** Ends all workers at once. */
+  killWorkers(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startFaultKit(
+  options: { readonly store?: StoreKind; readonly redisUrl?: string } = {},
+): Promise<FaultKit> {
+  const directory = mkdtempSync(join(tmpdir(), "lockstep-fault-"));
+  const database = await createTestDatabase(options.store ?? "embedded");
+  await migratePostgresQueue(database.connection);
+  const railway = await startRailwaySimulator({
+    durations: {
+      initializingMs: 10,
+      buildingMs: 30,
+      deployingMs: 20,
+      sleepAfterMs: 50,
+      restartingMs: 10,
+      secondMs: 1,
+      applyingMs: 5,
+    },
+  });
+  const { serviceId } = await railway.state.addService({ name: "api" });
+  const sshd = await startSshd();
+  const app = join(sshd.home, "app");
+  mkdirSync(app, { mode: 0o700 });
+  const env = {
+    LOCKSTEP_DATA: join(directory, "data"),
+    DATABASE_URL: urlOf(database.connection),
+    LOCKSTEP_LOG_LEVEL: "warn",
+    ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
+  };
+  const { context, close } = await composeContext("server", readSettings({}, env));
+  await applyConfig(context, TESTER, { config: configOf(railway, serviceId, sshd, app) });
+
+  const workers: ChildProcess[] = [];
+  let stderr = "";
+  const rows = async <T>(query: string): Promise<readonly T[]> =>
+    (await database.pool.query(query)).rows as T[];
+
+  return {
+    context,
+    railway,
+    database,
+    rows,
+    stderr: () => stderr,
+    async startWorker(killAt) {
+      const child = spawn(process.execPath, ["--import", "tsx", WORKER], {
+        env: { ...process.env, ...env, ...(killAt === undefined ? {} : { KILL_AT: killAt }) },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      workers.push(child);
+      child.stderr?.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+      });
+      await Promise.race([once(child.stdout ?? child, "data"), once(child, "exit")]);
+      return child;
+    },
+    set: async (value) => void (await setSecret(context, TESTER, SECRET, { value: SecretValue.of(value) })),
+    settled: () =>
+      until(
+        async () => {
+          const [open] = await rows<{ open: boolean }>(`
+          select exists (select 1 from rollout where state in ('running', 'stalled'))
+            or exists (select 1 from target where generation <> settled_generation)
+            or exists (select 1 from activation where state in ('owed', 'requested')) as open`);
+          return open?.open === false;
+        },
+        () => stderr,
+      ),
+    async places() {
+      const stored = await railway.state.storedVariables({ service: serviceId });
+      return {
+        railway: stored[SECRET.name],
+        file: valueIn(join(app, "env")),
+        running: valueIn(join(app, "running")),
+      };
+    },
+    hostStarts: () => readFileSync(join(app, "starts"), "utf8").length,
+    killWorkers: async () => {
+      await Promise.all(workers.splice(0).map((child) => end(child)));
+    },
+    async stop() {
+      for (const child of workers) await end(child);
+      await close();
+      await railway.close();
+      await sshd.stop();
+      await database.drop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function configOf(railway: RailwaySimulator, service: string, sshd: RunningSshd, app: string) {
+  const { projectId: project, environmentId: environment, projectToken: token } = railway.defaults;
+  const start = `cp ${app}/env ${app}/running && printf x >> ${app}/starts`;
+  return configSchema.parse({
+    environments: {
+      production: {
+        secrets: {
+          [SECRET.name]: {
+            bindings: [
+              { target: "api", role: "verifier" },
+              { target: "vps", role: "caller" },
+            ],
+          },
+        },
+        targets: {
+          api: {
+            railway: { project, environment, service, token, endpoint: railway.url, requestTimeoutMs: 1_000 },
+          },
+          vps: {
+            ssh: {
+              host: sshd.host,
+              port: sshd.port,
+              user: sshd.user,
+              hostKey: sshd.hostKey,
+              privateKey: sshd.clientKey.privateKey,
+            },
+            files: [{ path: `${app}/env`, format: "systemd" }],
+            activate: { command: ["/bin/sh", "-c", start] },
+          },
+        },
+      },
+    },
+  });
+}
+
+function valueIn(path: string): string | null {
+  try {
+    return /"(.*)"/.exec(readFileSync(path, "utf8"))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function urlOf({
+  host = "",
+  port = 5432,
+  user = "",
+  password = "",
+  database = "",
+}: TestDatabase["connection"]): string {
+  const url = new URL(`postgres://localhost:${port}/${database}`);
+  url.username = encodeURIComponent(user);
+  url.password = encodeURIComponent(password);
+  url.searchParams.set("host", host);
+  return url.href;
+}
+
+export async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill(signal);
+  await once(child, "exit");
+}
+
+/** Looks again as soon as the database answered; ends with what the workers said when it takes too long. */
+export async function until(reached: () => Promise<boolean>, story: () => string): Promise<void> {
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  while (!(await reached())) {
+    if (deadline.aborted) throw new Error(`not reached in time; the workers said: ${story().slice(-3_000)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
