@@ -12,10 +12,14 @@ const RECORD = sql`
   jsonb_build_object('key', u.key, 'name', u.name, 'kind', u.kind, 'config', u.config,
     'followGroup', u.follow_group) as unit`;
 
-/** A unit's restart waits until no target that feeds it is being written or may still be hit by a late write. */
+/**
+ * A unit's restart waits until no target that feeds it is being written or may still be hit by a late write, and every
+ * push is resolved: evidence counts only when the restart began after the write is known to have ended.
+ */
 const QUIET_TARGETS = sql`
   not exists (select 1 from target_unit tu join target t on t.id = tu.target_id
-    where tu.unit_id = a.unit_id and (t.lease_until > now() or t.in_flight_until > now()))`;
+    where tu.unit_id = a.unit_id and (t.lease_until > now() or t.in_flight_until > now()
+      or exists (select 1 from push p where p.target_id = t.id and p.outcome in ('started', 'unknown'))))`;
 
 const NONE_UNDER_WAY = sql`
   not exists (select 1 from activation other where other.unit_id = a.unit_id and other.state = 'requested')`;
