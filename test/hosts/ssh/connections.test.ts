@@ -51,6 +51,14 @@ describe.skipIf(lacks("sshd"))("connections over SSH", () => {
     });
   });
 
+  it("asks a server with several keys for the pinned type alone", async () => {
+    const sshd = await server({ hostKeys: ["ed25519", "rsa", "ecdsa"] });
+    for (const key of sshd.hostKeys) {
+      const host = new SshHost(pool(), destinationOf(sshd, { hostKey: parseHostKey(key) }));
+      expect(await host.run(["true"], RUN, soon()), key).toMatchObject({ exitCode: 0 });
+    }
+  });
+
   it("refuses another key of the pinned type, names both fingerprints and sends no login", async () => {
     const sshd = await server();
     const other = parseHostKey(generateKey().publicKey);
@@ -107,6 +115,10 @@ describe.skipIf(lacks("sshd"))("connections over SSH", () => {
   it("logs in with an RSA key by SHA-2, and refuses to sign with SHA-1", async () => {
     const rsa = generateKey("rsa");
     const key = parseLoginKey(SecretValue.of(rsa.privateKey));
+    expect(key.parsed.sign(Buffer.from("text"), "sha256")).toBeInstanceOf(Buffer);
+    for (const algorithm of ["sha1", undefined]) {
+      expect(() => key.parsed.sign(Buffer.from("text"), algorithm)).toThrow();
+    }
     const modern = await server();
     modern.authorize(rsa.publicKey);
     const host = new SshHost(pool(), destinationOf(modern, { key }));

@@ -108,6 +108,20 @@ describe("the constant script", () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it("killed between marker and rename: the old content stays, older writes are refused, the same may repeat", async () => {
+    writeFileSync(path, "A=0\n", { mode: 0o600 });
+    const rename = 'mv -f "$temp" "./$name"';
+    expect(SCRIPT.split(rename)).toHaveLength(2);
+    const killed = SCRIPT.replace(rename, () => `kill -s KILL $$; ${rename}`);
+    expect(await run(killed, write("A=5\n", "A=0\n", 5), "A=5\n")).toBe("(no answer)");
+    expect(readFileSync(path, "utf8")).toBe("A=0\n");
+    expect(await run(SCRIPT, write("A=4\n", "A=0\n", 4), "A=4\n")).toBe(`order ${STORE_ID}.1.5`);
+    expect(await run(SCRIPT, write("A=5\n", "A=0\n", 5), "A=5\n")).toBe("done");
+    expect(readFileSync(path, "utf8")).toBe("A=5\n");
+    // What the killed one left beside the file is gone.
+    expect(readdirSync(home).sort()).toEqual([".lockstep", "env"]);
+  });
+
   describe("without flock", () => {
     it("lets exactly one of many racing writers win, and leaves no lock", async () => {
       writeFileSync(path, "A=0\n", { mode: 0o600 });
