@@ -42,7 +42,6 @@ const shownHostKey = z.object({
   hostKey: z.string(),
   fingerprint: z.string(),
 });
-export type ShownHostKey = z.output<typeof shownHostKey>;
 
 export const STORE_OPERATIONS = {
   lookAtHostKey: operation({

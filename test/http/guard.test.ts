@@ -86,6 +86,12 @@ describe("a write", () => {
     },
   );
 
+  test("without a body needs the content type too, because a form can send an empty one", async () => {
+    const headers = { "content-type": "" };
+    const answer = await http.ask("/api/v1/rewrap", { method: "POST", headers });
+    expect(answer.status).toBe(415);
+  });
+
   test("that is too large is refused with 413", async () => {
     const answer = await http.ask("/api/v1/check", {
       method: "POST",
