@@ -34,7 +34,11 @@ interface Way {
   readonly out: Socket;
 }
 
-export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.1"): Promise<FaultProxy> {
+/** A `server` of text is the path of a Unix socket. */
+export async function startFaultProxy(
+  server: number | string,
+  serverHost = "127.0.0.1",
+): Promise<FaultProxy> {
   const pairs = new Set<Record<Direction, Way>>();
   const silent = new Set<Direction>();
   const passed: Record<Direction, number> = { "to-server": 0, "to-client": 0 };
@@ -74,9 +78,9 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
     });
   }
 
-  const server: Server = createServer((client) => {
+  const listener: Server = createServer((client) => {
     accepted += 1;
-    const upstream = tcpConnect(serverPort, serverHost);
+    const upstream = typeof server === "string" ? tcpConnect(server) : tcpConnect(server, serverHost);
     client.setNoDelay(true);
     upstream.setNoDelay(true);
     const pair: Record<Direction, Way> = {
@@ -98,8 +102,8 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("the proxy has no port");
 
   return {
@@ -132,7 +136,7 @@ export async function startFaultProxy(serverPort: number, serverHost = "127.0.0.
     },
     async stop() {
       cut();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await new Promise<void>((resolve) => listener.close(() => resolve()));
     },
   };
 }

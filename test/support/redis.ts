@@ -15,6 +15,7 @@ export interface TestRedis {
   /** kill -9. */
   kill(): Promise<void>;
   flush(): Promise<void>;
+  command(name: string, ...words: string[]): Promise<void>;
   /** Everything that stands in it, as text. */
   dump(): Promise<string>;
   stop(): Promise<void>;
@@ -36,6 +37,7 @@ export async function startRedis(): Promise<TestRedis> {
       server = await spawnRedis(program, directory, port);
     },
     flush: () => withClient(url, async (client) => void (await client.flushall())),
+    command: (name, ...words) => withClient(url, async (client) => void (await client.call(name, ...words))),
     dump: () => withClient(url, dumpAll),
     stop: async () => {
       await end(server, "SIGTERM");

@@ -4,6 +4,7 @@
  * Promises: a backend that is away, flushed or restarted neither ends nor blocks the process; adding fails with
  * QUEUE_UNAVAILABLE within `ENQUEUE_WITHIN_MS`; workers come back by themselves. What got lost, the sweep finds.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { JobsOptions } from "bullmq";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
@@ -11,8 +12,12 @@ import { JOB_NAMES, type Job, type JobHandler, type JobName, type Queue } from "
 import { type JobData, jobOptions } from "./job-options.ts";
 
 const ENQUEUE_WITHIN_MS = 2_000;
-const CLOSE_WITHIN_MS = 10_000;
+const CLOSE_GRACE_MS = 10_000;
+/** For letting go after the grace: a backend that is away never answers, and the process has nothing to lose. */
+const LET_GO_WITHIN_MS = 1_500;
 const ERROR_LOG_INTERVAL_MS = 10_000;
+/** Pause before a worker that could not begin is begun anew. */
+const BEGIN_AGAIN_MS = 1_000;
 
 /** What is used of BullMQ's Queue and Worker, whatever their backend. */
 export interface BullProducer {
@@ -23,6 +28,7 @@ export interface BullProducer {
 
 export interface BullConsumer {
   on(event: "error", listener: (error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
   run(): Promise<void>;
   close(force?: boolean): Promise<unknown>;
 }
@@ -40,16 +46,41 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   const quietly = quietErrors(log);
   const producer = backend.createProducer();
   producer.on("error", quietly);
-  const stopping = new AbortController();
+  /** For handlers: the grace is over. */
+  const giveUp = new AbortController();
+  const closing = new AbortController();
   let consumer: BullConsumer | null = null;
+
+  /**
+   * Runs a worker only once it is ready, and replaces one that never was. BullMQ 6.7 remembers the failure of its
+   * first Postgres connection for ever, and a running worker asks it again in a loop that never yields: "the database
+   * is starting up" froze the whole process. Once it was ready it pauses and reconnects by itself.
+   */
+  const consume = async (processor: BullProcessor, concurrency: number): Promise<void> => {
+    while (!closing.signal.aborted) {
+      const begun = backend.createConsumer(processor, concurrency);
+      consumer = begun;
+      begun.on("error", quietly);
+      try {
+        await begun.waitUntilReady();
+        // Until it is closed.
+        if (!closing.signal.aborted) await begun.run();
+      } catch {
+        quietly();
+      }
+      if (closing.signal.aborted) return;
+      await within(begun.close(true), LET_GO_WITHIN_MS).catch(quietly);
+      await delay(BEGIN_AGAIN_MS, undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  };
 
   return {
     async enqueue(jobs, { delayMs = 0 } = {}) {
       if (jobs.length === 0) return;
-      const added = producer.addBulk(
-        jobs.map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
-      );
       try {
+        const added = producer.addBulk(
+          jobs.map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
+        );
         await within(added, ENQUEUE_WITHIN_MS);
       } catch {
         throw new LockstepError("QUEUE_UNAVAILABLE", "Cannot hand work to the queue: it did not answer.");
@@ -57,22 +88,20 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
     },
 
     async start(handler, { concurrency }) {
-      consumer = backend.createConsumer((job) => handle(job, handler, stopping.signal), concurrency);
-      consumer.on("error", quietly);
-      // It runs until it is closed, and reconnects by itself.
-      consumer.run().catch(quietly);
+      void consume((job) => handle(job, handler, giveUp.signal), concurrency);
     },
 
-    async close(graceMs = CLOSE_WITHIN_MS) {
+    async close(graceMs = CLOSE_GRACE_MS) {
+      closing.abort();
       const running = consumer;
       if (running !== null) {
         await within(running.close(), graceMs).catch(() => {
-          stopping.abort();
-          return within(running.close(true), CLOSE_WITHIN_MS).catch(quietly);
+          giveUp.abort();
+          return within(running.close(true), LET_GO_WITHIN_MS).catch(quietly);
         });
       }
-      await within(producer.close(), CLOSE_WITHIN_MS).catch(quietly);
-      await within(backend.close(), CLOSE_WITHIN_MS).catch(quietly);
+      await within(producer.close(), LET_GO_WITHIN_MS).catch(quietly);
+      await within(backend.close(), LET_GO_WITHIN_MS).catch(quietly);
     },
   };
 }
@@ -97,7 +126,7 @@ function isJobName(name: string): name is JobName {
 }
 
 /** Listeners keep the process alive; a backend that is away says so every few milliseconds, we once in a while. */
-function quietErrors(log: Logger): (error: unknown) => void {
+function quietErrors(log: Logger): () => void {
   let saidAt = 0;
   return () => {
     const now = performance.now();

@@ -10,6 +10,7 @@ import { QUEUE_NAME, REDIS_PREFIX, WORKER_OPTIONS } from "./job-options.ts";
 /** At the start, and when Redis comes back: the first add waits for the connection instead of being refused. */
 const CONNECT_WITHIN_MS = 1_500;
 const MAX_RECONNECT_DELAY_MS = 2_000;
+const KEEP_ALIVE_MS = 10_000;
 
 export function createRedisQueue(redisUrl: string, log: Logger): Queue {
   const producing = connect(redisUrl, { maxRetriesPerRequest: 1 });
@@ -50,6 +51,8 @@ export function createRedisQueue(redisUrl: string, log: Logger): Queue {
 function connect(redisUrl: string, options: { readonly maxRetriesPerRequest: number | null }): Redis {
   const redis = new Redis(redisUrl, {
     ...options,
+    // A peer that vanished without a word is noticed by probes; the blocking connection sends nothing by itself.
+    keepAlive: KEEP_ALIVE_MS,
     retryStrategy: (times) => Math.min(times * 100, MAX_RECONNECT_DELAY_MS),
   });
   // Without a listener ioredis prints the error, and with it the address and its password.
