@@ -6,6 +6,7 @@ import { authenticateToken } from "./app/tokens/authenticate-token.ts";
 import { createToken } from "./app/tokens/create-token.ts";
 import { type Composed, composeContext, type Role } from "./compose.ts";
 import type { Settings } from "./config.ts";
+import { LOCAL_ADMIN_SCOPES } from "./core/access/permissions.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import { ADMIN_TOKEN_FILE, SERVER_FILE } from "./edges/cli/connection.ts";
 import { createHttpServer, type HttpServer } from "./edges/http/server.ts";
@@ -72,7 +73,7 @@ async function ensureAdminToken(context: AppContext, dataDirectory: string): Pro
   const actor = { kind: "system", id: "start", name: "lockstep" } as const;
   const { token } = await createToken(context, actor, {
     name: "local admin",
-    scopes: ["admin"],
+    scopes: LOCAL_ADMIN_SCOPES,
     expiresInMs: null,
   });
   await rm(path, { force: true });

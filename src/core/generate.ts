@@ -6,10 +6,11 @@ import { PLAIN_FIELD } from "./secret.ts";
 export interface RandomOptions {
   /** 16 to 1024. */
   readonly bytes: number;
-  readonly encoding: "base64url" | "base64" | "hex";
+  readonly encoding: (typeof ENCODINGS)[number];
 }
 
-const ENCODINGS = ["base64url", "base64", "hex"] as const;
+/** `alphanumeric`: letters and digits, for places that take nothing else; as many as carry `bytes` × 8 bits. */
+export const ENCODINGS = ["base64url", "base64", "hex", "alphanumeric"] as const;
 const DEFAULT: RandomOptions = { bytes: 32, encoding: "base64url" };
 
 /** Field → how it is made. A secret without a policy gets 32 random bytes as base64url. Throws INPUT_INVALID. */
@@ -51,6 +52,6 @@ function isObject(value: unknown): value is { readonly [key: string]: unknown } 
 function invalid(): LockstepError {
   return new LockstepError(
     "INPUT_INVALID",
-    "Cannot generate: only `random` with 16 to 1024 bytes as base64url, base64 or hex is known.",
+    "Cannot generate: only `random` with 16 to 1024 bytes as base64url, base64, hex or alphanumeric is known.",
   );
 }

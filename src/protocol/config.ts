@@ -55,7 +55,7 @@ const duration = z.string().regex(/^[1-9][0-9]{0,5}(?:s|m|h|d|w)$/, {
 const generate = strict({
   random: strict({
     bytes: z.int().min(16).max(1024),
-    encoding: z.enum(["base64url", "base64", "hex"]).default("base64url"),
+    encoding: z.enum(["base64url", "base64", "hex", "alphanumeric"]).default("base64url"),
   }),
 });
 

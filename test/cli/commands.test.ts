@@ -1,8 +1,10 @@
 /** The commands against a real server: exit codes, JSON contracts, and that values stay where they belong. */
+
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import type { RunOptions } from "../support/cli-kit.ts";
 import { runCli } from "../support/cli-kit.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
@@ -32,7 +34,7 @@ beforeEach(async () => {
     place.values.clear();
     place.order = null;
   }
-  token = await http.token("admin");
+  token = await http.token(...LOCAL_ADMIN_SCOPES);
 });
 
 const cli = (line: string, options: RunOptions = {}) =>

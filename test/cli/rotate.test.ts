@@ -1,8 +1,10 @@
 /** `lockstep rotate` against a real server, with the loop driven inline. */
+
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { type RunOptions, runCli } from "../support/cli-kit.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
@@ -30,7 +32,7 @@ beforeEach(async () => {
     place.values.clear();
     place.order = null;
   }
-  env["LOCKSTEP_TOKEN"] = await http.token("admin");
+  env["LOCKSTEP_TOKEN"] = await http.token(...LOCAL_ADMIN_SCOPES);
   const config = kit.config({
     secrets: {
       API_KEY: [

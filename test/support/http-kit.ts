@@ -1,6 +1,8 @@
 /** The API on a real store with scripted places and real tokens, reached without a socket or on loopback. */
+
 import type { AppContext } from "../../src/app/context.ts";
 import { createToken } from "../../src/app/tokens/create-token.ts";
+import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/edges/http/server.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../src/protocol/api.ts";
 import type { AnswerOf } from "../../src/protocol/api-operation.ts";
@@ -42,7 +44,7 @@ export async function createHttpKit(
     const created = await createToken(context, TESTER, { name: scopes.join(" "), scopes, expiresInMs: null });
     return created.token.reveal();
   };
-  const admin = await token("admin");
+  const admin = await token(...LOCAL_ADMIN_SCOPES);
   return { server, token, ask: (url, asked = {}) => ask(server, url, { token: admin, ...asked }) };
 }
 

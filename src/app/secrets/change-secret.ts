@@ -1,7 +1,7 @@
 /** New values by a person's hand: given, or made here. Both bring a version and its rollout. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import { generationOf } from "../../core/generate.ts";
+import { generationOf, type RandomOptions } from "../../core/generate.ts";
 import type { SecretRecord } from "../../core/ports/store/secrets.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
@@ -29,15 +29,19 @@ export async function setSecret(
   return introduceVersion(context, actor, { ...secret, fields });
 }
 
-/** Makes the value by the secret's policy. Throws NOT_FOUND: what is not configured is set by hand first. */
+/**
+ * Makes the value by the secret's policy, or every field of it by `instead`. Throws NOT_FOUND: what is not configured
+ * is set by hand first.
+ */
 export async function generateSecret(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
+  instead?: RandomOptions,
 ): Promise<Introduced> {
   const known = await findSecret(context, secret);
   const made = [...generationOf(known.policy)].map(
-    ([field, options]) => [field, context.makeRandom(options)] as const,
+    ([field, options]) => [field, context.makeRandom(instead ?? options)] as const,
   );
   return introduceVersion(context, actor, { ...secret, fields: Object.fromEntries(made) });
 }

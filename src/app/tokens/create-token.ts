@@ -1,6 +1,6 @@
 /** A new API token, shown once: `lsk_<id>_<random>`. The store keeps a hash; the random part has 256 bits. */
 import { createHash, randomBytes } from "node:crypto";
-import { isScope, SCOPES } from "../../core/access/permissions.ts";
+import { isScope, mayHandOut, SCOPES } from "../../core/access/permissions.ts";
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
@@ -11,6 +11,8 @@ export interface NewToken {
   readonly scopes: readonly string[];
   /** Null: until it is revoked. */
   readonly expiresInMs: number | null;
+  /** The maker's own scopes: nobody hands out what they lack. Left out by Lockstep itself. */
+  readonly madeWith?: readonly string[];
 }
 
 export interface CreatedToken {
@@ -21,7 +23,9 @@ export interface CreatedToken {
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,79}$/u;
 
-/** Throws INPUT_INVALID. */
+const MAX_LIFE_MS = 10 * 366 * 86_400_000;
+
+/** Throws INPUT_INVALID, FORBIDDEN. */
 export async function createToken(
   context: AppContext,
   actor: Actor,
@@ -40,6 +44,16 @@ export async function createToken(
       "Cannot create a token: name at least one scope, and only known ones.",
       {
         hint: `Scopes are ${SCOPES.join(", ")}.`,
+      },
+    );
+  }
+  assertLife(wanted.expiresInMs);
+  if (wanted.madeWith !== undefined && !mayHandOut(wanted.madeWith, wanted.scopes)) {
+    throw new LockstepError(
+      "FORBIDDEN",
+      "Cannot create a token: it would be allowed more than its maker is.",
+      {
+        hint: "Leave out the scopes that your own token lacks, or use one that has them.",
       },
     );
   }
@@ -64,6 +78,15 @@ export async function createToken(
     });
   });
   return { id, token: SecretValue.of(`lsk_${id}_${random}`), expiresAt };
+}
+
+/** `NaN` or a date beyond what the store can hold would make a token that never expires, or no token at all. */
+function assertLife(expiresInMs: number | null): void {
+  if (expiresInMs === null || (expiresInMs > 0 && expiresInMs <= MAX_LIFE_MS)) return;
+  throw new LockstepError(
+    "INPUT_INVALID",
+    "Cannot create a token: its life must be between now and ten years.",
+  );
 }
 
 /** Plain SHA-256 suffices: the random part cannot be guessed, so a slow hash would only slow us. */

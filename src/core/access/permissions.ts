@@ -1,15 +1,22 @@
 /**
- * Who may do what. Three scopes that include each other, and grants of their own for what even an administrator's
- * everyday token need not carry. Whatever decides where a value goes or what code runs is `config.apply`.
+ * Who may do what. Three scopes that include each other, and grants of their own that no scope includes: an
+ * administrator's everyday token (in CI, for `apply`) need not be able to read values or to overrule a gate.
+ * Whatever decides where a value goes or what code runs is `config.apply`.
  *
  *   viewer    looks: status, history, audit, names; never a value
- *   operator  besides: moves what exists: rotate (the value is made here), resume, check, test
- *   admin     besides: values, configuration, adoption, tokens, keys; and every grant
+ *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test
+ *   admin     besides: new values, configuration, tokens, keys; not the grants
  *
  * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values.
+ *
+ * Nobody hands out what they lack (`mayHandOut`). What remains: an administrator can bind a secret to a place of
+ * their own, and read it there; that leaves a plan, an entry and a push behind, where a reveal would leave one entry.
  */
 export const SCOPES = ["viewer", "operator", "admin", "reveal", "adopt", "force", "export"] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** Of whoever owns the data directory, and with it the root key: leaving anything out would protect nothing. */
+export const LOCAL_ADMIN_SCOPES: readonly Scope[] = ["admin", "reveal", "adopt", "force", "export"];
 
 export const PERMISSIONS = [
   "status.read",
@@ -23,13 +30,17 @@ export const PERMISSIONS = [
   "rollout.read",
   "rollout.start",
   "rollout.resume",
+  "rollout.rollback",
   "rollout.force",
+  "renewal.start",
   "target.test",
   "target.check",
+  "target.heal",
   "config.plan",
   "config.apply",
   "token.manage",
   "store.rewrap",
+  "values.export",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
@@ -44,18 +55,22 @@ const OPERATOR: readonly Permission[] = [
   ...VIEWER,
   "rollout.start",
   "rollout.resume",
+  "rollout.rollback",
+  "renewal.start",
   "target.test",
   "target.check",
+  "target.heal",
 ];
+const GRANTS: readonly Permission[] = ["secret.reveal", "secret.adopt", "rollout.force", "values.export"];
 
 const GRANTED: Readonly<Record<Scope, readonly Permission[]>> = {
   viewer: VIEWER,
   operator: OPERATOR,
-  admin: PERMISSIONS,
+  admin: PERMISSIONS.filter((permission) => !GRANTS.includes(permission)),
   reveal: ["secret.reveal"],
   adopt: ["secret.adopt"],
   force: ["rollout.force"],
-  export: [],
+  export: ["values.export"],
 };
 
 export function isPermission(text: string): text is Permission {
@@ -69,4 +84,9 @@ export function isScope(text: string): text is Scope {
 /** The one question. Unknown scopes grant nothing. */
 export function can(scopes: readonly string[], permission: Permission): boolean {
   return scopes.some((scope) => isScope(scope) && GRANTED[scope].includes(permission));
+}
+
+/** True when a token with `scopes` may make one with `wanted`: every permission of it is the maker's own. */
+export function mayHandOut(scopes: readonly string[], wanted: readonly string[]): boolean {
+  return PERMISSIONS.every((permission) => !can(wanted, permission) || can(scopes, permission));
 }

@@ -51,6 +51,19 @@ describeOnEachStore("API tokens", (database) => {
     await expect(revokeToken(kit.context, TESTER, id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
+  it("nobody makes a token that may more than their own, or that lives for ever by a slip", async () => {
+    const wanted = { name: "ci", scopes: ["reveal"], expiresInMs: 60_000 };
+    await expect(createToken(kit.context, TESTER, { ...wanted, madeWith: ["admin"] })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+    await createToken(kit.context, TESTER, { ...wanted, madeWith: ["admin", "reveal"] });
+    for (const expiresInMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e15]) {
+      await expect(createToken(kit.context, TESTER, { ...wanted, expiresInMs })).rejects.toMatchObject({
+        code: "INPUT_INVALID",
+      });
+    }
+  });
+
   it.each([
     { name: "", scopes: ["admin"] },
     { name: "x".repeat(81), scopes: ["admin"] },

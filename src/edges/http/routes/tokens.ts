@@ -15,7 +15,10 @@ export const tokenHandlers: Pick<Handlers, keyof typeof TOKEN_OPERATIONS> = {
     })),
   }),
   createToken: async ({ body }, { context, caller }) => {
-    const { id, token, expiresAt } = await createToken(context, caller.actor, body);
+    const { id, token, expiresAt } = await createToken(context, caller.actor, {
+      ...body,
+      madeWith: caller.scopes,
+    });
     return { id, token: token.reveal(), expiresAt: expiresAt?.toISOString() ?? null };
   },
   revokeToken: async ({ params }, { context, caller }) => {
