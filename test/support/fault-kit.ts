@@ -44,6 +44,8 @@ export interface FaultKit {
   hostStarts(): number;
   rows<T>(query: string): Promise<readonly T[]>;
   stderr(): string;
+  /** As a restart of Postgres does to its clients. */
+  cutStoreConnections(): Promise<void>;
   /** Ends all workers at once. */
   killWorkers(): Promise<void>;
   stop(): Promise<void>;
@@ -123,6 +125,11 @@ export async function startFaultKit(
       };
     },
     hostStarts: () => readFileSync(join(app, "starts"), "utf8").length,
+    cutStoreConnections: async () => {
+      await database.pool.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+      );
+    },
     killWorkers: async () => {
       await Promise.all(workers.splice(0).map((child) => end(child)));
     },
