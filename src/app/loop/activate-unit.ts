@@ -12,9 +12,7 @@ import { withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
 import { failedActivation } from "./failed-activation.ts";
 import { hint } from "./hint.ts";
-
-/** Longer than a restart that its place answers at the end. */
-const CLAIM_MS = 150_000;
+import { heldClaim, withLeaseRenewal } from "./lease-renewal.ts";
 
 export async function activateUnit(
   context: AppContext,
@@ -22,16 +20,18 @@ export async function activateUnit(
   signal: AbortSignal,
 ): Promise<void> {
   const claimed = await context.store.transaction((tx) =>
-    tx.activations.claim(activationId, context.processId, CLAIM_MS),
+    tx.activations.claim(activationId, context.processId, context.timing.leaseMs),
   );
   if (claimed === null) return;
   const target = await context.store.read.targets.findById(claimed.targetId);
   if (target === null) return end(context, claimed, "superseded");
   try {
-    await withTarget(context, target, async ({ activator }) => {
-      if (activator === null) return end(context, claimed, "dormant");
-      await request(context, claimed, activator, signal);
-    });
+    await withLeaseRenewal(context, heldClaim(context, [claimed]), signal, (held) =>
+      withTarget(context, target, async ({ activator }) => {
+        if (activator === null) return end(context, claimed, "dormant");
+        await request(context, claimed, activator, held);
+      }),
+    );
   } catch (error) {
     await recordFailure(context, claimed, toLockstepError(error), signal);
   }
@@ -45,19 +45,22 @@ async function request(
 ): Promise<void> {
   const { knownIds, dormant } = await activator.prepare(activation.unit, signal);
   if (dormant) return end(context, activation, "dormant");
-  await context.store.transaction(async (tx) => {
-    await tx.activations.markRequested(activation.id, {
+  const marked = await context.store.transaction(async (tx) => {
+    const ours = await tx.activations.markRequested(activation.id, context.processId, {
       knownIds,
       deadlineMs: context.timing.activationDeadlineMs,
       pollInMs: context.timing.minPollMs,
     });
+    if (!ours) return false;
     await tx.audit.append({
       action: "activation.requested",
       actor: SYSTEM,
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
       details: { activation: activation.id, attempt: activation.attempts + 1 },
     });
+    return true;
   });
+  if (!marked) return;
   await context.checkpoint("activation-intent");
   try {
     const { id } = await activator.activate(activation.unit, signal);
@@ -71,6 +74,7 @@ async function request(
     if (failure.verdict !== "read-back") throw failure;
     context.log.warn("activation unknown", { unit: activation.unit.name, code: failure.code });
   }
+  await context.store.transaction((tx) => tx.activations.pollAgain(activation.id, context.timing.minPollMs));
   await hint(context, [{ name: "follow", id: activation.unit.followGroup }], context.timing.minPollMs);
 }
 
@@ -81,6 +85,7 @@ async function recordFailure(
   error: LockstepError,
   signal: AbortSignal,
 ): Promise<void> {
+  if (error.code === "LEASE_LOST") return;
   context.log.warn("activation failed", {
     unit: activation.unit.name,
     code: error.code,

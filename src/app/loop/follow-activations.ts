@@ -13,8 +13,7 @@ import { withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
 import { loadDesired } from "./desired.ts";
 import { failedActivation } from "./failed-activation.ts";
-
-const CLAIM_MS = 60_000;
+import { heldClaim, withLeaseRenewal } from "./lease-renewal.ts";
 
 export async function followActivations(
   context: AppContext,
@@ -22,12 +21,14 @@ export async function followActivations(
   signal: AbortSignal,
 ): Promise<void> {
   const claimed = await context.store.transaction((tx) =>
-    tx.activations.claimGroup(followGroup, context.processId, CLAIM_MS),
+    tx.activations.claimGroup(followGroup, context.processId, context.timing.leaseMs),
   );
   // Targets of one group may use different credentials; each credential asks once.
   for (const [targetId, activations] of groupBy(claimed, (activation) => activation.targetId)) {
     try {
-      await followAtTarget(context, targetId, activations, signal);
+      await withLeaseRenewal(context, heldClaim(context, activations), signal, (held) =>
+        followAtTarget(context, targetId, activations, held),
+      );
     } catch (error) {
       const failure = toLockstepError(error);
       context.log.warn("follow failed", { group: followGroup, code: failure.code, reason: failure.message });

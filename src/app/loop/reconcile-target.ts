@@ -18,7 +18,7 @@ import { nextTry } from "../../core/reconcile/retry.ts";
 import type { AppContext } from "../context.ts";
 import { withTarget } from "../open-target.ts";
 import { afterPush } from "./after-push.ts";
-import { withLeaseRenewal } from "./lease-renewal.ts";
+import { type HeldLease, withLeaseRenewal } from "./lease-renewal.ts";
 import { runPush } from "./run-push.ts";
 
 /** Answers whether a run took place: false when another worker holds the target or nothing is owed. */
@@ -33,7 +33,7 @@ export async function reconcileTarget(
   if (lease === null) return false;
   await context.checkpoint("leased");
   try {
-    await withLeaseRenewal(context, lease, signal, (leaseSignal) =>
+    await withLeaseRenewal(context, heldLease(context, lease), signal, (leaseSignal) =>
       withTarget(context, lease.target, (target) => runPush(context, lease, target, leaseSignal)),
     );
   } catch (error) {
@@ -41,6 +41,13 @@ export async function reconcileTarget(
   }
   await afterPush(context, targetId);
   return true;
+}
+
+function heldLease(context: AppContext, { target, token }: Lease): HeldLease {
+  return {
+    name: target.name,
+    renew: (leaseMs) => context.store.transaction((tx) => tx.targets.renewLease(target.id, token, leaseMs)),
+  };
 }
 
 /** Failures before any intent was recorded: no write was sent. */

@@ -82,12 +82,21 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       return rows[0] ?? null;
     },
 
-    async markRequested(activationId, { knownIds, deadlineMs, pollInMs }) {
-      await sql`
+    async renewClaims(activationIds, owner, leaseMs) {
+      const { numAffectedRows } = await sql`
+        update activation set lease_until = now() + ${leaseMs} * interval '1 millisecond'
+        where id = any(${activationIds}) and lease_owner = ${owner}`.execute(db);
+      // Some of them may have ended meanwhile by our own hand.
+      return (numAffectedRows ?? 0n) > 0n;
+    },
+
+    async markRequested(activationId, owner, { knownIds, deadlineMs, pollInMs }) {
+      const { numAffectedRows } = await sql`
         update activation set state = 'requested', known_ids = ${knownIds}, external_id = null, requested_at = now(),
           deadline_at = now() + ${deadlineMs} * interval '1 millisecond',
-          next_action_at = now() + ${pollInMs} * interval '1 millisecond', lease_until = null, lease_owner = null
-        where id = ${activationId} and state = 'owed'`.execute(db);
+          next_action_at = now() + ${pollInMs} * interval '1 millisecond'
+        where id = ${activationId} and state = 'owed' and lease_owner = ${owner}`.execute(db);
+      return numAffectedRows === 1n;
     },
 
     async recordExternalId(activationId, externalId) {

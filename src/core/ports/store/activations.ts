@@ -49,11 +49,18 @@ export interface ActivationRepo {
   groupsDue(limit: number): Promise<readonly string[]>;
   /** Claims an owed activation for `leaseMs`; null when it is not due or another holds it. */
   claim(activationId: string, owner: string, leaseMs: number): Promise<ActivationRecord | null>;
-  /** Committed before the request. */
+  /** False when none of them is ours any more. */
+  renewClaims(activationIds: readonly string[], owner: string, leaseMs: number): Promise<boolean>;
+  /** Committed before the request; the claim stays until `pollAgain`. False when the claim was lost: then nothing is asked for. */
   markRequested(
     activationId: string,
-    request: { readonly knownIds: readonly string[]; readonly deadlineMs: number; readonly pollInMs: number },
-  ): Promise<void>;
+    owner: string,
+    request: {
+      readonly knownIds: readonly string[];
+      readonly deadlineMs: number;
+      readonly pollInMs: number;
+    },
+  ): Promise<boolean>;
   recordExternalId(activationId: string, externalId: string): Promise<void>;
   /** Back to owed: it was not started, or a further try is due. */
   retry(
