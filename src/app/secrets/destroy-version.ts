@@ -4,7 +4,10 @@ import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../context.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
 
-/** Throws VERSION_IN_USE while anything may still need the value. */
+/**
+ * Throws VERSION_IN_USE while anything may still need the value: an open rollout, or a place that was left with it or
+ * seen to hold it last, which could not be told from a stranger's, nor restored, without it.
+ */
 export async function destroyVersion(
   context: AppContext,
   actor: Actor,
@@ -25,6 +28,17 @@ export async function destroyVersion(
       throw new LockstepError(
         "VERSION_IN_USE",
         `Cannot destroy v${version} of "${secret.name}": it is ${inRollout ? "part of an open rollout" : found.state}.`,
+      );
+    }
+    const holding = await tx.secrets.placesHolding(known.id, version);
+    if (holding.length > 0) {
+      throw new LockstepError(
+        "VERSION_IN_USE",
+        `Cannot destroy v${version} of "${secret.name}": it still stands at ${holding.map((name) => `"${name}"`).join(", ")}.`,
+        {
+          details: { targets: holding },
+          hint: "Bring these places up to date, or remove their bindings, then destroy it.",
+        },
       );
     }
     await tx.secrets.moveVersion(known.id, version, "destroyed");

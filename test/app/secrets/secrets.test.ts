@@ -71,6 +71,34 @@ describeOnEachStore("secrets by a person's hand", (database) => {
     });
   });
 
+  it("a version that a place still holds is not destroyed, and the place is named", async () => {
+    await set("one");
+    await kit.target("laptop");
+    const binding = await kit.bind(NAME.name, "laptop");
+    await set("two");
+    await database().pool.query("update rollout set state = 'done'");
+    await database().pool.query("update secret_version set state = 'retired' where version = 1");
+    await database().pool.query("update secret_version set state = 'current' where version = 2");
+    const settle = (settled: string) =>
+      database().pool.query("update binding set settled = $1::jsonb where id = $2", [settled, binding]);
+    const see = (version: number) =>
+      database().pool.query(
+        "insert into observation (binding_id, slot, found, version) values ($1, 'primary', 'version', $2)",
+        [binding, version],
+      );
+    const refused = { code: "VERSION_IN_USE", message: expect.stringContaining('at "laptop"') };
+
+    for (const settled of ['{"primary": 1}', '{"primary": 2, "fallback": 1}']) {
+      await settle(settled);
+      await expect(destroyVersion(kit.context, TESTER, NAME, 1)).rejects.toMatchObject(refused);
+    }
+    await settle('{"primary": 2, "fallback": null}');
+    await see(1);
+    await expect(destroyVersion(kit.context, TESTER, NAME, 1)).rejects.toMatchObject(refused);
+    await see(2);
+    await destroyVersion(kit.context, TESTER, NAME, 1);
+  });
+
   it.each([
     ["an empty value", NAME, ""],
     ["a NUL", NAME, "a\u0000b"],

@@ -206,6 +206,20 @@ export class PostgresSecretRepo implements SecretRepo {
       .execute();
   }
 
+  async placesHolding(secretId: string, version: number): Promise<readonly string[]> {
+    const { rows } = await sql<{ name: string }>`
+      select distinct t.name from binding b join target t on t.id = b.target_id
+      where b.secret_id = ${secretId} and b.removed_at is null and t.removed_at is null and (
+        ${version} in ((b.settled ->> 'primary')::int, (b.settled ->> 'fallback')::int)
+        or exists (
+          select from unnest(array['primary', 'fallback']) as slots (slot), lateral (
+            select o.found, o.version from observation o
+            where o.binding_id = b.id and o.slot = slots.slot order by o.id desc limit 1) last
+          where last.found = 'version' and last.version = ${version}))
+      order by t.name`.execute(this.#db);
+    return rows.map((row) => row.name);
+  }
+
   async markCompromised(secretId: string, version: number): Promise<void> {
     // The first mark stays: it tells since when.
     const row = await this.#db

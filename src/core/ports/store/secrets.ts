@@ -61,5 +61,7 @@ export interface SecretRepo {
   replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void>;
   /** Refuses a move that `mayMove` does not allow with VERSION_STATE. Destroying drops the sealed value. */
   moveVersion(secretId: string, version: number, to: VersionState): Promise<void>;
+  /** Names of targets where a live binding was settled with this version, or was seen to hold it last. */
+  placesHolding(secretId: string, version: number): Promise<readonly string[]>;
   markCompromised(secretId: string, version: number): Promise<void>;
 }
