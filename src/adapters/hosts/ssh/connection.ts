@@ -82,7 +82,7 @@ export class SshConnection {
       const channel = await this.#open<ClientChannel>(options.signal, (done) =>
         this.#client.exec(command, done),
       );
-      return await collect(channel, options);
+      return await collect(channel, options, () => this.#closed);
     } catch {
       return NOT_STARTED;
     } finally {
@@ -166,7 +166,11 @@ function closeLate(channel: unknown): void {
   else end?.call(channel);
 }
 
-async function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResult> {
+async function collect(
+  channel: ClientChannel,
+  options: ExecOptions,
+  isLineClosed: () => boolean,
+): Promise<ExecResult> {
   const { signal, maxOutputBytes } = options;
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -198,7 +202,8 @@ async function collect(channel: ClientChannel, options: ExecOptions): Promise<Ex
     channel.on("exit", (code: number | null) => {
       exit = { code };
     });
-    channel.on("close", () => finish(exit === null ? "lost" : "exited"));
+    // A server may end a session without a word on how; only the line's own end means that it was lost.
+    channel.on("close", () => finish(exit === null && isLineClosed() ? "lost" : "exited"));
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
     channel.end(Buffer.from(options.input));

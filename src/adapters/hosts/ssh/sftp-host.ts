@@ -215,6 +215,8 @@ function translate(error: unknown, action: string, label: string, progress: Prog
         )
       : unreachable(label, "the line was lost or silent");
   }
+  // Another writer took our temporary file for one that was left.
+  if (error.status === SFTP_STATUS.noSuchFile) return refusal(action, { word: "conflict", rest: "" });
   if (error.status === SFTP_STATUS.permissionDenied) return refusal(action, { word: "denied", rest: path });
   if (error.status === SFTP_STATUS.unsupported) {
     return new LockstepError(

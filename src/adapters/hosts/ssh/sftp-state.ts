@@ -2,7 +2,7 @@
  * What is kept beside nobody's file: markers and copies for restoring in ~/.lockstep, with the names and the meaning of
  * the script's (script.ts), so that an account may change to a shell and back.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
 import type { HostFile, HostWrite } from "../../../core/ports/host.ts";
 import { refusal } from "./answer.ts";
@@ -54,8 +54,9 @@ export async function needState({ session, state, refuse }: Place): Promise<bool
     try {
       await session.makeDirectory(state);
     } catch (error) {
-      if (error instanceof SftpFailure && error.status === SFTP_STATUS.permissionDenied) return false;
-      throw error;
+      if (!(error instanceof SftpFailure) || error.status === null) throw error;
+      if (error.status === SFTP_STATUS.permissionDenied) return false;
+      // Another writer may just have made it: the next look decides.
     }
   }
   const found = await session.lstat(state);
@@ -74,10 +75,10 @@ export async function readState(place: Place, name: string): Promise<Buffer | nu
 
 export async function writeState(place: Place, name: string, content: string | Uint8Array): Promise<void> {
   const target = `${place.file}.${name}`;
-  await place.session.remove(`${target}.new`);
-  const bytes = typeof content === "string" ? Buffer.from(`${content}\n`) : content;
-  await place.session.create(`${target}.new`, bytes);
-  await place.session.replace(`${target}.new`, target);
+  // Another writer may be at the same place at the same time: nothing locks them out here.
+  const fresh = `${target}.new-${randomBytes(6).toString("hex")}`;
+  await place.session.create(fresh, typeof content === "string" ? Buffer.from(`${content}\n`) : content);
+  await place.session.replace(fresh, target);
 }
 
 /** The copy first, then the marker: as in the script. */

@@ -167,20 +167,19 @@ export class SshHost implements Host {
     const answer = parseAnswer(result.stdout, nonce);
     // An answer is the script's last act: it counts even when the line died right after it.
     if (answer !== null) return { answer, nonce };
-    if (result.end === "exited") {
-      throw result.exitCode === BOOTSTRAP_MISSED
-        ? missed(action)
-        : new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
-            details: { exitCode: result.exitCode },
-            hint: "The user needs a shell with POSIX sh, or set `sftpOnly: true` for an account with SFTP alone.",
-          });
+    const looks = verb === "read" || verb === "kept";
+    if (result.end === "exited" && result.exitCode === BOOTSTRAP_MISSED) throw missed(action);
+    if (result.end === "exited" && looks) {
+      throw new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
+        details: { exitCode: result.exitCode },
+        hint: "The user needs a shell with POSIX sh, or set `sftpOnly: true` for an account with SFTP alone.",
+      });
     }
-    if (verb === "read" || verb === "kept") {
-      throw unreachable(this.#label, "the line was lost before the answer came");
-    }
+    if (looks) throw unreachable(this.#label, "the line was lost before the answer came");
+    // Also a script that was killed: it may have been on either side of the rename.
     throw new LockstepError(
       "TARGET_OUTCOME_UNKNOWN",
-      `Cannot tell whether it worked to ${action}: ${result.end === "aborted" ? "no answer in time" : "the line was lost"}.`,
+      `Cannot tell whether it worked to ${action}: ${result.end === "aborted" ? "no answer in time" : "the answer was lost"}.`,
     );
   }
 

@@ -1,0 +1,113 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { dotenvFormat as dotenv } from "../../../src/adapters/placements/formats/dotenv.ts";
+import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
+import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
+import { lacks } from "../../support/servers.ts";
+import { until } from "../../support/ssh-kit.ts";
+import { type RunningSshd, startSshd } from "../../support/sshd.ts";
+import { CANARY, type PlaceFault, type PlaceUnderTest, type TargetConformance } from "./place.ts";
+import { targetConformance } from "./suite.ts";
+
+/** More than one call of the script and a login send; less than two calls. */
+const SECOND_CALL_BYTES = 13_000;
+
+const servers = new Map<boolean, Promise<RunningSshd>>();
+let count = 0;
+
+const common: Omit<TargetConformance, "name" | "start"> = {
+  kind: sshKind,
+  lacking: lacks("sshd"),
+  badKeys: ["with-dash", "1ST", ""],
+  cannot: {
+    "throttles-write": "a host has no such answer",
+    "silent-on-write":
+      "a silent line is waited for until the caller's deadline; see test/hosts/ssh/faults.test.ts",
+    "silent-on-read":
+      "a silent line is waited for until the caller's deadline; see test/hosts/ssh/faults.test.ts",
+  },
+};
+
+targetConformance({
+  ...common,
+  name: "a host over SSH",
+  start: () => startPlace({ restarts: true, sftpOnly: false }),
+  failActivation: async (place) => {
+    writeFileSync(`${place.address("").placement}.fail`, "");
+  },
+});
+
+targetConformance({
+  ...common,
+  name: "a host over SSH that only stores",
+  start: () => startPlace({ restarts: false, sftpOnly: false }),
+});
+
+targetConformance({
+  ...common,
+  name: "a host with SFTP alone",
+  start: () => startPlace({ restarts: false, sftpOnly: true }),
+  cannot: { ...common.cannot, "loses-answer-to-write": "its requests cannot be told apart from outside" },
+});
+
+afterAll(async () => {
+  await closeSshConnections();
+  for (const server of servers.values()) await (await server).stop();
+});
+
+async function startPlace(told: { restarts: boolean; sftpOnly: boolean }): Promise<PlaceUnderTest> {
+  const starting = servers.get(told.sftpOnly) ?? startSshd({ sftpOnly: told.sftpOnly });
+  servers.set(told.sftpOnly, starting);
+  const sshd = await starting;
+  const proxy = await startFaultProxy(sshd.port);
+  count += 1;
+  const directory = join(sshd.home, `place-${count}`);
+  mkdirSync(directory, { mode: 0o700 });
+  const path = join(directory, "env");
+  const ssh = {
+    host: sshd.host,
+    port: proxy.port,
+    user: sshd.user,
+    hostKey: sshd.hostKey,
+    privateKey: sshd.clientKey.privateKey,
+    sftpOnly: told.sftpOnly,
+  };
+  const rest = {
+    files: [{ path, format: "dotenv" }],
+    ...(told.restarts ? { activate: { command: ["/usr/bin/test", "!", "-e", `${path}.fail`] } } : {}),
+  };
+  const text = () => (existsSync(path) ? readFileSync(path, "utf8") : null);
+  return {
+    raw: { ssh, ...rest },
+    rawWithUnknownKey: { ssh: { ...ssh, unknown: CANARY }, ...rest },
+    address: (key) => ({ placement: path, key }),
+    stored: async (key) => dotenv.read(text() ?? "", [key]).get(key) ?? null,
+    put: async (key, value) => {
+      writeFileSync(path, dotenv.write(text(), new Map([[key, value]])), { mode: 0o600 });
+    },
+    writes: async () => null,
+    fault: (fault) => hurt(fault, proxy, path),
+    stop: () => proxy.stop(),
+  };
+}
+
+async function hurt(fault: PlaceFault, proxy: FaultProxy, path: string): Promise<void> {
+  if (fault === "is-gone") await proxy.stop();
+  if (fault === "refuses-write") {
+    if (!existsSync(path)) writeFileSync(path, "");
+    chmodSync(path, 0o644);
+  }
+  if (fault === "loses-answer-to-write") {
+    const sent = proxy.passed("to-server");
+    const before = existsSync(path) ? statSync(path).ino : null;
+    // In the background: the write comes after this returns.
+    void (async () => {
+      await until(() => proxy.passed("to-server") > sent + SECOND_CALL_BYTES);
+      proxy.silence("to-client");
+      await until(() => existsSync(path) && statSync(path).ino !== before);
+      proxy.cut();
+      proxy.speak();
+    })();
+  }
+}
