@@ -9,6 +9,7 @@ import type {
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import { type Database, jsonb } from "../schema.ts";
+import { selectPlacesHolding } from "./places-holding.ts";
 
 export class PostgresSecretRepo implements SecretRepo {
   readonly #db: Kysely<Database>;
@@ -206,18 +207,8 @@ export class PostgresSecretRepo implements SecretRepo {
       .execute();
   }
 
-  async placesHolding(secretId: string, version: number): Promise<readonly string[]> {
-    const { rows } = await sql<{ name: string }>`
-      select distinct t.name from binding b join target t on t.id = b.target_id
-      where b.secret_id = ${secretId} and b.removed_at is null and t.removed_at is null and (
-        ${version} in ((b.settled ->> 'primary')::int, (b.settled ->> 'fallback')::int)
-        or exists (
-          select from unnest(array['primary', 'fallback']) as slots (slot), lateral (
-            select o.found, o.version from observation o
-            where o.binding_id = b.id and o.slot = slots.slot order by o.id desc limit 1) last
-          where last.found = 'version' and last.version = ${version}))
-      order by t.name`.execute(this.#db);
-    return rows.map((row) => row.name);
+  placesHolding(secretId: string, version: number): Promise<readonly string[]> {
+    return selectPlacesHolding(this.#db, secretId, version);
   }
 
   async markCompromised(secretId: string, version: number): Promise<void> {

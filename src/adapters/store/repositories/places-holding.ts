@@ -1,0 +1,22 @@
+/** Where a version still stands, as far as is known: what was settled there, and what was seen there last. */
+import { type Kysely, sql } from "kysely";
+import type { Database } from "../schema.ts";
+
+/** Names of targets, by name. Removed bindings and targets do not count. */
+export async function selectPlacesHolding(
+  db: Kysely<Database>,
+  secretId: string,
+  version: number,
+): Promise<readonly string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select distinct t.name from binding b join target t on t.id = b.target_id
+    where b.secret_id = ${secretId} and b.removed_at is null and t.removed_at is null and (
+      ${version} in ((b.settled ->> 'primary')::int, (b.settled ->> 'fallback')::int)
+      or exists (
+        select from unnest(array['primary', 'fallback']) as slots (slot), lateral (
+          select o.found, o.version from observation o
+          where o.binding_id = b.id and o.slot = slots.slot order by o.id desc limit 1) last
+        where last.found = 'version' and last.version = ${version}))
+    order by t.name`.execute(db);
+  return rows.map((row) => row.name);
+}
