@@ -50,7 +50,12 @@ async function checkTarget(
 ): Promise<CheckedTarget> {
   try {
     const desired = await loadDesired(context, record.id);
-    const observation = await withTarget(context, record, (target) => target.observe(desired.slots, signal));
+    const observation = await withTarget(
+      context,
+      record,
+      (target) => target.observe(desired.slots, signal),
+      "background",
+    );
     const items = planChange(desired.slots, [], observation.keys, context.sameValue);
     await context.store.transaction((tx) => tx.pushes.observe(observationsOf(items, null)));
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));

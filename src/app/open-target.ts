@@ -17,6 +17,7 @@ export async function withTarget<T>(
   context: AppContext,
   record: TargetRecord,
   work: (target: Target) => Promise<T>,
+  purpose: "push" | "background" = "push",
 ): Promise<T> {
   const kind = kindOf(context, record.kind);
   const target = kind.open(record.config, await openCredentials(context, kind, record), {
@@ -24,6 +25,7 @@ export async function withTarget<T>(
     budget: context.budget,
     storeId: context.storeId,
     revisionMarker: context.revisionMarker,
+    purpose,
   });
   try {
     return await work(target);

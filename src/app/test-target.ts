@@ -28,7 +28,7 @@ export async function testTarget(
   const known = { target: record.name, environment: record.environment, kind: record.kind };
   const capabilities = kindOf(context, record.kind).capabilities(record.config);
   try {
-    const { ok, checks } = await withTarget(context, record, (target) => target.probe(signal));
+    const { ok, checks } = await withTarget(context, record, (target) => target.probe(signal), "background");
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);

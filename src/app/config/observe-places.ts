@@ -50,6 +50,7 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
       budget: context.budget,
       storeId: context.storeId,
       revisionMarker: context.revisionMarker,
+      purpose: "background",
     });
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);

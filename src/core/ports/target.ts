@@ -24,7 +24,10 @@ export interface TargetCapabilities {
   readonly inFlightMs: number;
 }
 
-/** One key at a target. `placement` is the file's path on hosts, '' where the target is one flat place. */
+/**
+ * One key at a target. `placement` is the file's path on hosts, '' where the target is one flat place, or a word of the
+ * place's own where keys of one name may stand in two scopes (`shared` at Railway).
+ */
 export interface Address {
   readonly placement: string;
   readonly key: string;
@@ -102,7 +105,8 @@ export interface Target {
 
   /**
    * Writes all of `change` or throws. May be repeated safely. Throws TARGET_OUTCOME_UNKNOWN when something was sent
-   * and no definite answer came; ORDER_REFUSED when the place carries a newer order. Never activates anything.
+   * and no definite answer came; ORDER_REFUSED when the place carries a newer order (only where writes are conditional:
+   * elsewhere the caller compares `observe().order` directly before). Never activates anything.
    * `signal` carries the write's deadline: nothing is sent after it aborts.
    */
   apply(change: Change, order: Order, signal: AbortSignal): Promise<ApplyResult>;
@@ -209,6 +213,8 @@ export interface TargetContext {
   readonly storeId: string;
   /** Leave the non-secret LOCKSTEP_REV marker where writes happen anyway. */
   readonly revisionMarker: boolean;
+  /** What its reads are for: looking around leaves the budget's reserved share alone. Default "push". */
+  readonly purpose?: "push" | "background";
 }
 
 /** Requests that a credential's owner grants, shared by all workers through Postgres. `key` must not be a credential. */

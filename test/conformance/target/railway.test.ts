@@ -21,6 +21,7 @@ const common: Omit<TargetConformance, "name" | "start"> = {
 };
 
 targetConformance({ ...common, name: "a Railway service", start: () => startPlace("service") });
+targetConformance({ ...common, name: "Railway's shared scope", start: () => startPlace("shared") });
 
 async function startPlace(scope: "service" | "shared"): Promise<PlaceUnderTest> {
   const railway = await startRailwaySimulator({ durations: INSTANT });

@@ -6,10 +6,21 @@ import type {
   FollowedActivation,
   UnitSpec,
 } from "../../../core/ports/target.ts";
-import { environmentUnits, readAnswer, snapshotAnswer, type UnitDeployments, unitAnswer } from "./answers.ts";
+import {
+  type Deployment,
+  environmentUnits,
+  readAnswer,
+  snapshotAnswer,
+  type UnitDeployments,
+  unitAnswer,
+} from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
-import { isDormant, judge, newestFirst, whyOutdated } from "./deployments.ts";
+import { isDormant, isInProgress, judge, newestFirst } from "./deployments.ts";
+import { NO_SNAPSHOT } from "./errors.ts";
+import { whyOutdated } from "./snapshot.ts";
+
+const BUILD_POLL_MS = 10_000;
 
 export function createActivator(client: RailwayClient, config: RailwayConfig, target: string): Activator {
   const lookAtUnit = async (unit: UnitSpec, signal: AbortSignal) => {
@@ -23,55 +34,113 @@ export function createActivator(client: RailwayClient, config: RailwayConfig, ta
     },
 
     async activate(unit, signal) {
-      const newest = newestFirst(await lookAtUnit(unit, signal)).find(({ canRedeploy }) => canRedeploy);
-      if (newest === undefined) return { id: await deploy(client, config, unit, target, signal) };
-      const answer = await client.write("Redeploy", { deploymentId: newest.id }, signal);
-      const made = isRecord(answer) ? answer["deploymentRedeploy"] : undefined;
-      return { id: isRecord(made) && typeof made["id"] === "string" ? made["id"] : null };
+      const deployments = newestFirst(await lookAtUnit(unit, signal));
+      for (const { id } of deployments.filter(({ canRedeploy }) => canRedeploy)) {
+        const made = await redeploy(client, id, target, signal);
+        if (made !== null) return { id: made };
+      }
+      const building = deployments.find(isInProgress);
+      if (building !== undefined) throw stillBuilding(unit, target, building);
+      return { id: await deploy(client, config, { unit, target }, signal) };
     },
 
     async follow(asked, signal) {
+      if (asked.length === 0) return [];
       const units = await readUnits(client, config, target, signal);
       const progress: ActivationProgress[] = [];
       for (const one of asked)
-        progress.push(await followOne(client, one, units.get(serviceOf(one.unit)), target, signal));
+        progress.push(await followOne(client, config, { asked: one, units, target }, signal));
       return progress;
     },
   };
+}
+
+/**
+ * That deployment's code with what is stored now. Null: it cannot be repeated, and nothing was started.
+ * `usePreviousImageTag` stays unset: a person's redeployment does the same.
+ */
+async function redeploy(
+  client: RailwayClient,
+  deploymentId: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    const answer = await client.write("Redeploy", { deploymentId }, signal);
+    const made = isRecord(answer) ? answer["deploymentRedeploy"] : undefined;
+    if (isRecord(made) && typeof made["id"] === "string" && made["id"] !== "") return made["id"];
+    throw unconfirmed(target);
+  } catch (error) {
+    if (error instanceof LockstepError && error.details["reason"] === NO_SNAPSHOT) return null;
+    throw error;
+  }
 }
 
 /** The commit or image that is configured now: the fallback where no deployment can be repeated. */
 async function deploy(
   client: RailwayClient,
   config: RailwayConfig,
-  unit: UnitSpec,
-  target: string,
+  { unit, target }: { readonly unit: UnitSpec; readonly target: string },
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<string> {
   const input = { environmentId: config.environment, serviceId: serviceOf(unit) };
   const answer = await client.write("Deploy", input, signal);
   const id = isRecord(answer) ? answer["serviceInstanceDeployV2"] : undefined;
   if (typeof id === "string" && id !== "") return id;
-  throw new LockstepError(
+  throw unconfirmed(target);
+}
+
+function unconfirmed(target: string): LockstepError {
+  return new LockstepError(
     "TARGET_OUTCOME_UNKNOWN",
-    `Railway did not confirm the deployment of ${unit.name} at target "${target}".`,
+    `Railway did not confirm the redeployment at target "${target}".`,
   );
+}
+
+function stillBuilding(unit: UnitSpec, target: string, { id, status }: Deployment): LockstepError {
+  return new LockstepError(
+    "TARGET_UNAVAILABLE",
+    `Cannot redeploy ${unit.name} at target "${target}": its first deployment is still ${status}.`,
+    { retryAfterMs: BUILD_POLL_MS, details: { target, deployment: id } },
+  );
+}
+
+interface FollowOne {
+  readonly asked: FollowedActivation;
+  readonly units: ReadonlyMap<string, UnitDeployments>;
+  readonly target: string;
 }
 
 async function followOne(
   client: RailwayClient,
-  asked: FollowedActivation,
-  unit: UnitDeployments | undefined,
-  target: string,
+  config: RailwayConfig,
+  { asked, units, target }: FollowOne,
   signal: AbortSignal,
 ): Promise<ActivationProgress> {
-  const verdict = judge(asked, unit);
+  const serviceId = serviceOf(asked.unit);
+  const verdict = judge(asked, units.get(serviceId));
   if (verdict.state !== "compare") return verdict;
   const { id, status, instances } = verdict.deployment;
-  const answer = await client.read("Snapshot", { deploymentId: id }, signal);
-  const snapshot = readAnswer(snapshotAnswer, answer, target).deploymentSnapshot;
-  const reason = whyOutdated(snapshot?.variables ?? null, asked.expected);
-  if (reason !== null) return { state: "outdated", id, reason };
+  if (asked.expected.length > 0) {
+    const input = {
+      deploymentId: id,
+      projectId: config.project,
+      environmentId: config.environment,
+      serviceId,
+    };
+    const answer = await client.read("Snapshot", input, signal, "background");
+    const { deploymentSnapshot, variables } = readAnswer(snapshotAnswer, answer, target);
+    // Not knowing is not "other values": asking again would redeploy for ever.
+    if (deploymentSnapshot === null)
+      return {
+        state: "running",
+        id,
+        reason: "Railway shows no snapshot of what the deployment was started with",
+      };
+    const started = { snapshot: deploymentSnapshot.variables, stored: variables };
+    const reason = whyOutdated(started, asked.expected);
+    if (reason !== null) return { state: "outdated", id, reason };
+  }
   return {
     state: "succeeded",
     id,
@@ -88,11 +157,8 @@ async function readUnits(
   const units = new Map<string, UnitDeployments>();
   let after: string | null = null;
   for (;;) {
-    const answer: unknown = await client.read(
-      "FollowEnvironment",
-      { environmentId: config.environment, after },
-      signal,
-    );
+    const input = { environmentId: config.environment, after };
+    const answer: unknown = await client.read("FollowEnvironment", input, signal, "background");
     const { serviceInstances } = readAnswer(environmentUnits, answer, target).environment;
     for (const { node } of serviceInstances.edges) units.set(node.serviceId, node);
     if (!serviceInstances.pageInfo.hasNextPage || serviceInstances.pageInfo.endCursor === null) return units;

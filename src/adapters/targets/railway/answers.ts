@@ -15,6 +15,7 @@ const variableMetadata = z.object({
         isSealed: z.boolean(),
         serviceId: z.string().nullable(),
         updatedAt: z.string(),
+        references: z.array(z.string()),
       }),
     }),
   ),
@@ -22,13 +23,33 @@ const variableMetadata = z.object({
 });
 export type VariableMetadata = z.output<typeof variableMetadata>;
 
+/**
+ * The part of `EnvironmentConfig` that tells which services refer to shared variables. Its shape is not published: if
+ * it should change, that must be an error, never "nobody refers to it".
+ */
+const environmentConfig = z.looseObject({
+  services: z.record(
+    z.string(),
+    z.looseObject({
+      variables: z.record(z.string(), z.looseObject({ value: z.string().nullish() }).nullable()).nullish(),
+    }),
+  ),
+});
+export type EnvironmentConfig = z.output<typeof environmentConfig>;
+
+const serviceNames = z.object({
+  edges: z.array(z.object({ node: z.object({ serviceId: z.string(), serviceName: z.string() }) })),
+  pageInfo,
+});
+export type ServiceNames = z.output<typeof serviceNames>;
+
 const staged = z.object({ id: z.string(), status: z.string(), patch: z.unknown() });
 
 export const observedService = z.object({
   variables,
   environment: z.object({ id: z.string(), projectId: z.string(), variables: variableMetadata }),
   environmentStagedChanges: staged,
-  serviceInstance: z.object({ id: z.string(), serviceName: z.string() }),
+  serviceInstance: z.object({ id: z.string(), serviceName: z.string(), deletedAt: z.string().nullable() }),
 });
 
 export const observedShared = z.object({
@@ -36,15 +57,14 @@ export const observedShared = z.object({
   environment: z.object({
     id: z.string(),
     projectId: z.string(),
-    config: z.unknown(),
+    config: environmentConfig,
     variables: variableMetadata,
-    serviceInstances: z.object({
-      edges: z.array(z.object({ node: z.object({ serviceId: z.string(), serviceName: z.string() }) })),
-      pageInfo,
-    }),
+    serviceInstances: serviceNames,
   }),
   environmentStagedChanges: staged,
 });
+
+export const moreServices = z.object({ environment: z.object({ serviceInstances: serviceNames }) });
 
 export const moreVariables = z.object({ environment: z.object({ variables: variableMetadata }) });
 
@@ -59,6 +79,7 @@ const deployment = z.object({
 export type Deployment = z.output<typeof deployment>;
 
 const unitDeployments = {
+  cronSchedule: z.string().nullable(),
   latestDeployment: deployment.nullable(),
   activeDeployments: z.array(deployment),
 };
@@ -83,10 +104,15 @@ export type UnitDeployments = z.output<
 
 export const snapshotAnswer = z.object({
   deploymentSnapshot: z.object({ id: z.string(), variables }).nullable(),
+  variables,
 });
 
 export const projectTokenAnswer = z.object({
   projectToken: z.object({ projectId: z.string(), environmentId: z.string() }),
+});
+
+export const accountTokenAnswer = z.object({
+  apiToken: z.object({ workspaces: z.array(z.object({ id: z.string(), name: z.string() })) }),
 });
 
 export const environmentAnswer = z.object({

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
+import { hasReference } from "./references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
 
@@ -25,8 +26,11 @@ const railwaySchema = z.strictObject({
         .string()
         .regex(/^[\x21-\x7e]{8,512}$/, "is not a token")
         .optional(),
+      /** Left out, it is found out with one request more per process. */
+      tokenKind: z.enum(["project", "account"]).optional(),
+      /** Overrides the URL, for example for the simulator. */
       endpoint: endpoint.optional(),
-      /** How often a request may take, in ms; 1,000 to 120,000. Railway has been seen to need more than 60 s. */
+      /** How long an answer is waited for, in ms; default 90,000. Writes have been seen to need more than 60 s. */
       requestTimeoutMs: z.int().min(100).max(120_000).optional(),
     })
     .refine((railway) => (railway.service === undefined) === (railway.shared === true), {
@@ -35,12 +39,17 @@ const railwaySchema = z.strictObject({
     }),
 });
 
+/** Workspace tokens count as account tokens: the same header, and they reach less. */
+export type TokenKind = "project" | "account";
+
 export interface RailwayConfig {
   readonly project: string;
   readonly environment: string;
   /** Null: the environment's shared scope. */
   readonly service: string | null;
   readonly endpoint: string;
+  /** Null: found out. */
+  readonly tokenKind: TokenKind | null;
   readonly requestTimeoutMs: number;
 }
 
@@ -68,11 +77,12 @@ export function parseRailway(raw: unknown): {
     environment,
     service = null,
     token,
+    tokenKind = null,
     endpoint: url = DEFAULT_ENDPOINT,
     requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
   } = parsed.data.railway;
   return {
-    config: { project, environment, service, endpoint: url, requestTimeoutMs },
+    config: { project, environment, service, endpoint: url, tokenKind, requestTimeoutMs },
     credentials: token === undefined ? null : { token },
   };
 }
@@ -89,6 +99,9 @@ export function isSafeEndpoint(text: string): boolean {
   const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
   return url.protocol === "https:" || (url.protocol === "http:" && loopback);
 }
+
+/** The placement of shared variables: a service may have its own of the same name. */
+export const SHARED_PLACEMENT = "shared";
 
 /** A variable that carries the revision marker; never a secret. */
 export const REVISION_KEY = "LOCKSTEP_REV";
@@ -113,12 +126,12 @@ export function assertKey(key: string): void {
   if (key === REVISION_KEY) refuse("it is Lockstep's own revision marker");
 }
 
-/** Railway reads `${{` as the beginning of a reference and documents no escape. */
 export function assertValue(key: string, value: string): void {
-  if (value.includes("${{")) {
-    throw new LockstepError(
-      "VALUE_INVALID",
-      `Railway cannot hold the value for "${key}": it contains the beginning of a reference.`,
-    );
-  }
+  const refuse = (why: string): never => {
+    throw new LockstepError("VALUE_INVALID", `Railway cannot hold the value for "${key}": ${why}.`);
+  };
+  if (hasReference(value)) refuse("it contains the beginning of a reference, ${{");
+  // No process can be started with it in its environment.
+  if (value.includes("\0")) refuse("it contains a NUL character");
+  if (/\p{Surrogate}/u.test(value)) refuse("it is not well-formed Unicode");
 }

@@ -1,111 +1,127 @@
-/** What deployments say about an activation. Pure: one pass over what a poll has seen. */
+/**
+ * What deployments say about an activation. Pure: one pass over what a poll has seen.
+ *
+ * What serves decides: when every active deployment is newer than the request, ours has won, whatever became of a
+ * still newer one that does not serve. Otherwise the newest tells how far it got.
+ */
 import type { ActivationProgress, FollowedActivation } from "../../../core/ports/target.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
 import type { Deployment, UnitDeployments } from "./answers.ts";
 
 const IN_PROGRESS = new Set(["INITIALIZING", "QUEUED", "BUILDING", "DEPLOYING", "WAITING"]);
-const GONE = new Set(["REMOVED", "REMOVING"]);
+const GONE = new Set(["REMOVED", "REMOVING", "SKIPPED"]);
+const SERVING = new Set(["SUCCESS", "SLEEPING"]);
+
+type Seen = Pick<UnitDeployments, "latestDeployment" | "activeDeployments" | "cronSchedule">;
 
 export type Verdict =
   | ActivationProgress
   /** It ended well as far as states tell; what it was started with must still be compared. */
   | { readonly state: "compare"; readonly deployment: Deployment };
 
-/** Whatever is not among the known ids is ours or newer, also when the answer to our request got lost. */
 export function judge(
   asked: Pick<FollowedActivation, "id" | "knownIds">,
   unit: UnitDeployments | undefined,
 ): Verdict {
   if (unit === undefined)
     return { state: "dormant", reason: "the service is not part of this environment any more" };
-  const all = newestFirst(unit);
-  const fresh = all.filter(({ id }) => !asked.knownIds.includes(id));
-  const live = fresh.filter(({ status }) => !GONE.has(status));
-  const ours = live[0] ?? fresh[0];
-  if (ours === undefined) {
-    if (asked.id !== null)
-      return { state: "running", id: asked.id, reason: "Railway does not list the deployment yet" };
-    return { state: "not-started", reason: "no deployment newer than the request" };
+  const fresh = freshOnes(unit, asked.knownIds);
+  const [newest] = fresh;
+  if (newest === undefined) {
+    if (asked.id === null) return { state: "not-started", reason: "no deployment newer than the request" };
+    return { state: "running", id: asked.id, reason: "Railway does not list the deployment yet" };
   }
-  return judgeDeployment(ours, unit, asked.knownIds);
+  const isFresh = new Set(fresh.map(({ id }) => id));
+  const [serving, ...others] = unit.activeDeployments;
+  if (serving !== undefined && others.length === 0 && isFresh.has(serving.id) && SERVING.has(serving.status))
+    return judgeServing(serving, unit);
+  return judgeNewest(newest, unit, { asked: asked.id, isFresh });
 }
 
-function judgeDeployment(ours: Deployment, unit: UnitDeployments, knownIds: readonly string[]): Verdict {
-  const { id, status } = ours;
+/** The only active deployment is ours or newer. */
+function judgeServing(serving: Deployment, { cronSchedule }: Seen): Verdict {
+  const { id, status, instances, deploymentStopped } = serving;
+  // Asleep, a job that has ended, or a cron service between two runs: nothing is meant to run now.
+  if (status === "SLEEPING" || deploymentStopped || cronSchedule !== null)
+    return { state: "compare", deployment: serving };
+  const waiting = instances.filter((instance) => instance.status !== "RUNNING");
+  if (waiting.length === 0 && instances.length > 0) return { state: "compare", deployment: serving };
+  return {
+    state: "running",
+    id,
+    reason: `${waiting.length} of ${instances.length} instances do not run yet`,
+  };
+}
+
+function judgeNewest(
+  newest: Deployment,
+  unit: Seen,
+  { asked, isFresh }: { readonly asked: string | null; readonly isFresh: ReadonlySet<string> },
+): Verdict {
+  const { id, status } = newest;
   if (IN_PROGRESS.has(status)) return { state: "running", id, reason: `the deployment is ${status}` };
   switch (status) {
     case "NEEDS_APPROVAL":
       return { state: "blocked", id, reason: "the deployment waits for a person's approval at Railway" };
     case "FAILED":
-      return {
-        state: "failed",
-        id,
-        reason: "the deployment failed; the previous one keeps serving with the older values",
-      };
+      return { state: "failed", id, reason: "the deployment failed; what served before keeps serving" };
     case "CRASHED":
       return { state: "failed", id, reason: "the deployment crashed" };
     case "SKIPPED":
-      return { state: "failed", id, reason: "Railway skipped the deployment" };
+      // Somebody else's, for example a push that touched nothing watched: it says nothing about ours.
+      return asked === null || asked === id
+        ? { state: "failed", id, reason: "Railway skipped the deployment" }
+        : { state: "running", id: asked, reason: "Railway lists a newer deployment, which it skipped" };
     case "REMOVED":
     case "REMOVING":
       return { state: "outdated", id, reason: "the deployment was removed" };
     case "SUCCESS":
     case "SLEEPING":
-      return judgeSettled(ours, unit, knownIds);
+      return { state: "running", id, reason: whyNotAlone(unit, isFresh) };
     default:
       return {
         state: "running",
         id,
-        reason: `the deployment is in a state that this release does not know (${status.slice(0, 40)})`,
+        reason: `the deployment is in a state that this release does not know (${visibleLine(status.slice(0, 40))})`,
       };
   }
 }
 
-function judgeSettled(ours: Deployment, unit: UnitDeployments, knownIds: readonly string[]): Verdict {
-  const older = unit.activeDeployments.filter(({ id }) => knownIds.includes(id));
-  if (older.length > 0)
-    return { state: "running", id: ours.id, reason: "an older deployment is still active" };
-  const resting = ours.status === "SLEEPING" || ours.deploymentStopped;
-  const waiting = ours.instances.filter(({ status }) => status !== "RUNNING" && status !== "REMOVED");
-  if (!resting && waiting.length > 0) {
-    return {
-      state: "running",
-      id: ours.id,
-      reason: `${waiting.length} of ${ours.instances.length} instances do not run yet`,
-    };
-  }
-  return { state: "compare", deployment: ours };
+function whyNotAlone({ activeDeployments }: Seen, isFresh: ReadonlySet<string>): string {
+  if (activeDeployments.length === 0) return "Railway does not list the deployment as active yet";
+  return activeDeployments.some(({ id }) => !isFresh.has(id))
+    ? "an older deployment is still active"
+    : "several deployments are active at once";
+}
+
+/** Newest first: not known before the request, and not older than any that was. All times are Railway's own. */
+function freshOnes(unit: Seen, knownIds: readonly string[]): readonly Deployment[] {
+  const all = newestFirst(unit);
+  const newestKnown = all.find(({ id }) => knownIds.includes(id));
+  const since = newestKnown === undefined ? Number.NEGATIVE_INFINITY : Date.parse(newestKnown.createdAt);
+  return all.filter(({ id, createdAt }) => !knownIds.includes(id) && Date.parse(createdAt) >= since);
 }
 
 export function newestFirst(
-  unit: Pick<UnitDeployments, "latestDeployment" | "activeDeployments">,
+  unit: Pick<Seen, "latestDeployment" | "activeDeployments">,
 ): readonly Deployment[] {
   const all = new Map(unit.activeDeployments.map((one) => [one.id, one]));
   if (unit.latestDeployment !== null) all.set(unit.latestDeployment.id, unit.latestDeployment);
   return [...all.values()].sort((left, right) => Date.parse(right.createdAt) - Date.parse(left.createdAt));
 }
 
-/** Never deployed, stopped or removed: values are stored, nothing is woken. */
-export function isDormant(unit: Pick<UnitDeployments, "latestDeployment" | "activeDeployments">): boolean {
-  const { latestDeployment, activeDeployments } = unit;
-  if (latestDeployment === null) return true;
-  return (
-    activeDeployments.length === 0 &&
-    (GONE.has(latestDeployment.status) || latestDeployment.deploymentStopped)
-  );
+export function isInProgress({ status }: Deployment): boolean {
+  return IN_PROGRESS.has(status) || status === "NEEDS_APPROVAL";
 }
 
-/** Null when the snapshot holds what is expected; otherwise why not, without a value. */
-export function whyOutdated(
-  snapshot: Readonly<Record<string, string | null>> | null,
-  expected: FollowedActivation["expected"],
-): string | null {
-  if (snapshot === null) return "Railway keeps no snapshot of what the deployment was started with";
-  for (const { key, value } of expected) {
-    const started = Object.hasOwn(snapshot, key) ? snapshot[key] : undefined;
-    if (started === undefined) return `the deployment was started without ${key}`;
-    // Sealed or referring: its presence is all that can be seen.
-    if (started === null || started.includes("${{")) continue;
-    if (started !== value.reveal()) return `the deployment was started with another value of ${key}`;
-  }
-  return null;
+/**
+ * Never deployed, removed, stopped, or a job that ran to its end: values are stored, and nothing is woken. A crashed
+ * or failed service should have a process, and a cron service uses its deployment's variables: both are redeployed.
+ */
+export function isDormant(unit: Seen): boolean {
+  const all = newestFirst(unit).filter(({ status }) => !GONE.has(status));
+  if (unit.cronSchedule !== null) return all.length === 0;
+  return all.every(
+    ({ status, deploymentStopped }) => SERVING.has(status) && status !== "SLEEPING" && deploymentStopped,
+  );
 }

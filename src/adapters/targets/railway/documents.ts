@@ -4,6 +4,8 @@
  */
 const DEPLOYMENT = `id status createdAt canRedeploy deploymentStopped instances { id status }`;
 
+const VARIABLES = `edges { node { name isSealed serviceId updatedAt references } } pageInfo { hasNextPage endCursor }`;
+
 export const DOCUMENTS = {
   /** Stored values as written: references intact, sealed ones null. With metadata, staged changes and the unit. */
   ObserveService: `
@@ -12,13 +14,10 @@ export const DOCUMENTS = {
       environment(id: $environmentId) {
         id
         projectId
-        variables(first: 500, after: $after) {
-          edges { node { name isSealed serviceId updatedAt } }
-          pageInfo { hasNextPage endCursor }
-        }
+        variables(first: 500, after: $after) { ${VARIABLES} }
       }
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
-      serviceInstance(environmentId: $environmentId, serviceId: $serviceId) { id serviceName }
+      serviceInstance(environmentId: $environmentId, serviceId: $serviceId) { id serviceName deletedAt }
     }`,
 
   /** The shared scope, and through the configuration which services refer to it. */
@@ -29,37 +28,43 @@ export const DOCUMENTS = {
         id
         projectId
         config(decryptVariables: true)
-        variables(first: 500, after: $after) {
-          edges { node { name isSealed serviceId updatedAt } }
-          pageInfo { hasNextPage endCursor }
-        }
+        variables(first: 500, after: $after) { ${VARIABLES} }
         serviceInstances(first: 500) { edges { node { serviceId serviceName } } pageInfo { hasNextPage endCursor } }
       }
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
+    }`,
+
+  MoreServices: `
+    query MoreServices($environmentId: String!, $after: String) {
+      environment(id: $environmentId) {
+        id
+        serviceInstances(first: 500, after: $after) {
+          edges { node { serviceId serviceName } }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
     }`,
 
   MoreVariables: `
     query MoreVariables($environmentId: String!, $after: String) {
       environment(id: $environmentId) {
         id
-        variables(first: 500, after: $after) {
-          edges { node { name isSealed serviceId updatedAt } }
-          pageInfo { hasNextPage endCursor }
-        }
+        variables(first: 500, after: $after) { ${VARIABLES} }
       }
     }`,
 
   UpsertVariables: `
     mutation UpsertVariables($input: VariableCollectionUpsertInput!) { variableCollectionUpsert(input: $input) }`,
 
-  DeleteVariable: `
-    mutation DeleteVariable($input: VariableDeleteInput!) { variableDelete(input: $input) }`,
+  /** One; `deleteVariables` makes the same for several in one request. */
+  DeleteVariables: deleteVariables(1),
 
   Unit: `
     query Unit($environmentId: String!, $serviceId: String!) {
       serviceInstance(environmentId: $environmentId, serviceId: $serviceId) {
         id
         serviceName
+        cronSchedule
         latestDeployment { ${DEPLOYMENT} }
         activeDeployments { ${DEPLOYMENT} }
       }
@@ -75,6 +80,7 @@ export const DOCUMENTS = {
             node {
               serviceId
               serviceName
+              cronSchedule
               latestDeployment { ${DEPLOYMENT} }
               activeDeployments { ${DEPLOYMENT} }
             }
@@ -84,8 +90,12 @@ export const DOCUMENTS = {
       }
     }`,
 
+  /** What a deployment was started with, beside what is stored for its service. */
   Snapshot: `
-    query Snapshot($deploymentId: String!) { deploymentSnapshot(deploymentId: $deploymentId) { id variables } }`,
+    query Snapshot($deploymentId: String!, $projectId: String!, $environmentId: String!, $serviceId: String!) {
+      deploymentSnapshot(deploymentId: $deploymentId) { id variables }
+      variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId, unrendered: true)
+    }`,
 
   Redeploy: `
     mutation Redeploy($deploymentId: String!) { deploymentRedeploy(id: $deploymentId) { id } }`,
@@ -108,3 +118,12 @@ export const DOCUMENTS = {
 } as const;
 
 export type OperationName = keyof typeof DOCUMENTS;
+
+/** There is no collection delete; aliases make one request of several. They are executed one after the other. */
+export function deleteVariables(count: number): string {
+  const positions = Array.from({ length: count }, (_, position) => position);
+  return `
+    mutation DeleteVariables(${positions.map((at) => `$input${at}: VariableDeleteInput!`).join(", ")}) {
+      ${positions.map((at) => `delete${at}: variableDelete(input: $input${at})`).join("\n      ")}
+    }`;
+}

@@ -1,4 +1,5 @@
 /** Reads a scope: what is stored for the asked keys, which of them are sealed or staged, and what must restart. */
+import { LockstepError } from "../../../core/errors.ts";
 import type { Order } from "../../../core/order.ts";
 import { parseOrder } from "../../../core/order.ts";
 import type {
@@ -10,14 +11,18 @@ import type {
 } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import {
+  type EnvironmentConfig,
+  moreServices,
   moreVariables,
   observedService,
   observedShared,
   readAnswer,
+  type ServiceNames,
   type VariableMetadata,
 } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import { type RailwayConfig, REVISION_KEY } from "./config.ts";
+import { hasReference, sharedNameOf, sharedNamesIn } from "./references.ts";
 
 interface Scope {
   readonly stored: Readonly<Record<string, string | null>>;
@@ -61,7 +66,7 @@ function look({ stored, metadata }: Scope, key: string): Observed {
       ? { state: "absent" }
       : { state: "unreadable", reason: "Railway lists it without a value" };
   }
-  if (value.includes("${{")) return { state: "reference", text: value };
+  if (hasReference(value)) return { state: "reference", text: value };
   return { state: "present", value: SecretValue.of(value) };
 }
 
@@ -79,11 +84,16 @@ async function readService(
 ): Promise<Scope> {
   const input = { projectId: config.project, environmentId: config.environment, serviceId };
   const answer = readAnswer(observedService, await client.read("ObserveService", input, signal), target);
+  const { serviceName, deletedAt } = answer.serviceInstance;
+  // What was deleted still resolves by its id.
+  if (deletedAt !== null)
+    throw new LockstepError("TARGET_MISSING", `The service of target "${target}" was deleted at Railway.`);
+  const variables = await allVariables(client, config, answer.environment.variables, target, signal);
   return {
     stored: answer.variables,
-    metadata: await allMetadata(client, config, answer.environment.variables, serviceId, target, signal),
+    metadata: metadataOf(variables, serviceId),
     staged: stagedNames(answer.environmentStagedChanges, ["services", serviceId, "variables"]),
-    units: [unitOf(config, serviceId, answer.serviceInstance.serviceName)],
+    units: [unitOf(config, serviceId, serviceName)],
   };
 }
 
@@ -96,41 +106,60 @@ async function readShared(
 ): Promise<Scope> {
   const input = { projectId: config.project, environmentId: config.environment };
   const answer = readAnswer(observedShared, await client.read("ObserveShared", input, signal), target);
-  const names = new Map(
-    answer.environment.serviceInstances.edges.map(({ node }) => [node.serviceId, node.serviceName]),
-  );
-  const keys = addresses.map((address) => address.key);
-  const units = referringServices(answer.environment.config, keys)
-    .filter((serviceId) => names.has(serviceId))
-    .map((serviceId) => unitOf(config, serviceId, names.get(serviceId) ?? serviceId));
+  const variables = await allVariables(client, config, answer.environment.variables, target, signal);
+  const names = await allServices(client, config, answer.environment.serviceInstances, target, signal);
+  const keys = new Set(addresses.map((address) => address.key));
+  const referring = referringServices(answer.environment.config, variables, keys);
   return {
     stored: answer.variables,
-    metadata: await allMetadata(client, config, answer.environment.variables, null, target, signal),
+    metadata: metadataOf(variables, null),
     staged: stagedNames(answer.environmentStagedChanges, ["sharedVariables"]),
-    units,
+    units: [...names]
+      .filter(([serviceId]) => referring.has(serviceId))
+      .map(([serviceId, name]) => unitOf(config, serviceId, name)),
   };
 }
 
+type Listed = VariableMetadata["edges"][number]["node"];
+
+function metadataOf(variables: readonly Listed[], serviceId: string | null): Scope["metadata"] {
+  return new Map(variables.filter((one) => one.serviceId === serviceId).map((one) => [one.name, one]));
+}
+
 /** A list that is read short would turn into wrong conclusions: every page is followed. */
-async function allMetadata(
+async function allVariables(
   client: RailwayClient,
   config: RailwayConfig,
   first: VariableMetadata,
-  serviceId: string | null,
   target: string,
   signal: AbortSignal,
-): Promise<Scope["metadata"]> {
-  const found = new Map<string, { isSealed: boolean; updatedAt: string }>();
+): Promise<readonly Listed[]> {
+  const found: Listed[] = [];
   let page = first;
   for (;;) {
-    for (const { node } of page.edges) {
-      if (node.serviceId === serviceId)
-        found.set(node.name, { isSealed: node.isSealed, updatedAt: node.updatedAt });
-    }
+    found.push(...page.edges.map(({ node }) => node));
     if (!page.pageInfo.hasNextPage || page.pageInfo.endCursor === null) return found;
     const input = { environmentId: config.environment, after: page.pageInfo.endCursor };
-    page = readAnswer(moreVariables, await client.read("MoreVariables", input, signal), target).environment
-      .variables;
+    const answer = readAnswer(moreVariables, await client.read("MoreVariables", input, signal), target);
+    page = answer.environment.variables;
+  }
+}
+
+async function allServices(
+  client: RailwayClient,
+  config: RailwayConfig,
+  first: ServiceNames,
+  target: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  let page = first;
+  for (;;) {
+    for (const { node } of page.edges) found.set(node.serviceId, node.serviceName);
+    if (!page.pageInfo.hasNextPage || page.pageInfo.endCursor === null) return found;
+    const input = { environmentId: config.environment, after: page.pageInfo.endCursor };
+    const answer = readAnswer(moreServices, await client.read("MoreServices", input, signal), target);
+    page = answer.environment.serviceInstances;
   }
 }
 
@@ -139,30 +168,29 @@ function stagedNames(
   staged: { readonly status: string; readonly patch: unknown },
   path: readonly string[],
 ): ReadonlySet<string> {
-  if (staged.status !== "STAGED") return new Set();
+  if (staged.status === "COMMITTED") return new Set();
   let at: unknown = staged.patch;
   for (const step of path) at = isRecord(at) ? at[step] : undefined;
   return new Set(isRecord(at) ? Object.keys(at) : []);
 }
 
-/** Services whose own variables mention `${{shared.KEY}}` of one of the keys, spaces inside allowed. */
-function referringServices(environmentConfig: unknown, keys: readonly string[]): readonly string[] {
-  const services = isRecord(environmentConfig) ? environmentConfig["services"] : undefined;
-  if (!isRecord(services)) return [];
-  const wanted = new Set(keys);
-  return Object.entries(services).flatMap(([serviceId, service]) => {
-    const variables = isRecord(service) ? service["variables"] : undefined;
-    if (!isRecord(variables)) return [];
-    return Object.values(variables).some((variable) => refersTo(variable, wanted)) ? [serviceId] : [];
-  });
-}
-
-function refersTo(variable: unknown, keys: ReadonlySet<string>): boolean {
-  const value = isRecord(variable) ? variable["value"] : undefined;
-  if (typeof value !== "string") return false;
-  return [...value.matchAll(/\$\{\{\s*shared\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g)].some((match) =>
-    keys.has(match[1] ?? ""),
-  );
+/** Services whose stored texts refer to one of the shared keys, or of which Railway's own list says so. */
+function referringServices(
+  { services }: EnvironmentConfig,
+  variables: readonly Listed[],
+  keys: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const byText = Object.entries(services)
+    .filter(([, service]) =>
+      Object.values(service.variables ?? {}).some((variable) =>
+        sharedNamesIn(variable?.value ?? "").some((name) => keys.has(name)),
+      ),
+    )
+    .map(([serviceId]) => serviceId);
+  const byList = variables
+    .filter(({ references }) => references.some((reference) => keys.has(sharedNameOf(reference) ?? "")))
+    .map(({ serviceId }) => serviceId);
+  return new Set([...byText, ...byList].filter((serviceId) => serviceId !== null));
 }
 
 function unitOf(config: RailwayConfig, serviceId: string, name: string): UnitSpec {

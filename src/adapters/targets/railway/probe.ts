@@ -1,7 +1,8 @@
 /** `target test` for Railway: does the token live, does it reach this place, and does the place exist. */
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
-import { environmentAnswer, projectTokenAnswer, readAnswer } from "./answers.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+import { accountTokenAnswer, environmentAnswer, projectTokenAnswer, readAnswer } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
 import { observe } from "./observe.ts";
@@ -36,19 +37,21 @@ async function checkToken(
   target: string,
   signal: AbortSignal,
 ): Promise<string> {
-  if ((await client.tokenKind(signal)) === "account") return "an account or workspace token";
-  const { projectToken } = readAnswer(
-    projectTokenAnswer,
-    await client.read("ProjectToken", {}, signal),
-    target,
-  );
-  if (projectToken.projectId === config.project && projectToken.environmentId === config.environment)
+  const kind = await client.tokenKind(signal);
+  const answer = await client.identify(kind, signal);
+  if (kind === "account") {
+    const { workspaces } = readAnswer(accountTokenAnswer, answer, target).apiToken;
+    const names = workspaces.map(({ name }) => visibleLine(name)).join(", ");
+    return `an account or workspace token that reaches ${names || "no workspace"}; a project token of this environment would reach less`;
+  }
+  const { projectId, environmentId } = readAnswer(projectTokenAnswer, answer, target).projectToken;
+  if (projectId === config.project && environmentId === config.environment)
     return "a project token of this environment";
   throw new LockstepError(
     "TARGET_CREDENTIAL_REJECTED",
     "The project token belongs to another project or environment.",
     {
-      hint: `It reaches project ${projectToken.projectId}, environment ${projectToken.environmentId}.`,
+      hint: `It reaches project ${visibleLine(projectId)}, environment ${visibleLine(environmentId)}: use a token of this environment, or correct the ids.`,
     },
   );
 }
@@ -63,7 +66,7 @@ async function checkEnvironment(
   const { environment } = readAnswer(environmentAnswer, answer, target);
   if (environment.projectId !== config.project) {
     throw new LockstepError("TARGET_MISSING", "The environment belongs to another project.", {
-      hint: `Its project is ${environment.projectId}.`,
+      hint: `Its project is ${visibleLine(environment.projectId)}; correct \`project\` or \`environment\`.`,
     });
   }
   if (environment.deletedAt !== null)
@@ -72,9 +75,12 @@ async function checkEnvironment(
     throw new LockstepError(
       "TARGET_PERMISSION",
       "The environment is restricted, and the token's owner has no access.",
+      {
+        hint: "Ask an administrator of the workspace for access, or use a project token of this environment.",
+      },
     );
   }
-  return `environment ${environment.name.replaceAll(/[^\x20-\x7e]/g, "?")}`;
+  return `environment ${visibleLine(environment.name)}`;
 }
 
 async function checkVariables(
@@ -86,5 +92,5 @@ async function checkVariables(
   const { units } = await observe(client, config, target, [], signal);
   return config.service === null
     ? "the shared scope can be read"
-    : `service ${units[0]?.name ?? ""} can be read`;
+    : `service ${visibleLine(units[0]?.name ?? "")} can be read`;
 }

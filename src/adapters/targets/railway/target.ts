@@ -13,7 +13,7 @@ import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator } from "./activator.ts";
 import { apply } from "./apply.ts";
 import { RailwayClient } from "./client.ts";
-import { assertKey, assertValue, parseRailway, readConfig } from "./config.ts";
+import { assertKey, assertValue, parseRailway, readConfig, SHARED_PLACEMENT } from "./config.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 
@@ -35,8 +35,8 @@ export const railwayKind: TargetKind = {
     return `railway:${new URL(endpoint).host}/${project}/${environment}/${service ?? "shared"}`;
   },
 
-  resolvePlacement(_config, file) {
-    if (file === undefined) return "";
+  resolvePlacement(config, file) {
+    if (file === undefined) return readConfig(config).service === null ? SHARED_PLACEMENT : "";
     throw new LockstepError("CONFIG_INVALID", "a Railway target has no files; leave `file` out", {
       details: { path: ["file"] },
     });
@@ -64,10 +64,11 @@ export const railwayKind: TargetKind = {
     const client = new RailwayClient({
       endpoint: config.endpoint,
       token: tokenOf(credentials, target),
+      tokenKind: config.tokenKind,
       requestTimeoutMs: config.requestTimeoutMs,
       target,
       budget: context.budget,
-      purpose: "background",
+      purpose: context.purpose ?? "push",
     });
     return {
       probe: (signal) => probe(client, config, target, signal),

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+
+describe("configuration", () => {
+  const base = { project: "p-1", environment: "e-1", token: "token-0000" };
+  it.each([
+    [{ ...base }, "service"],
+    [{ ...base, service: "s", shared: true }, "service"],
+    [{ ...base, service: "s", endpoint: "http://example.com/graphql" }, "endpoint"],
+    [{ ...base, service: "s", endpoint: "https://user:pass@example.com/" }, "endpoint"],
+    [{ ...base, service: "s", replace: true }, "replace"],
+    [{ ...base, service: "../x" }, "service"],
+    [{ ...base, service: "s", token: "with space" }, "token"],
+    [{ ...base, service: "s", tokenKind: "workspace" }, "tokenKind"],
+    [{ ...base, service: "s", requestTimeoutMs: 0 }, "requestTimeoutMs"],
+  ])("refuses %j", (railwayPart, named) => {
+    let error: unknown = null;
+    try {
+      railwayKind.parse({ railway: railwayPart });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(named) });
+  });
+
+  it("a credential is bound to project, environment, service and endpoint; places collide when they are the same", () => {
+    const one = railwayKind.parse({ railway: { ...base, service: "s" } });
+    const shared = railwayKind.parse({ railway: { ...base, shared: true } });
+    expect(one.credentials).toEqual({ token: "token-0000" });
+    expect(JSON.stringify(one.config)).not.toContain("token-0000");
+    expect(railwayKind.destination(one.config)).not.toBe(railwayKind.destination(shared.config));
+    expect(railwayKind.place(one.config, "")).toBe("railway:backboard.railway.com/p-1/e-1/s");
+  });
+});
