@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { exposuresOf } from "../../src/adapters/telemetry/hardening.ts";
+import { exposuresOf, framesOf } from "../../src/adapters/telemetry/hardening.ts";
 
 const BEFORE_ALL = new URL("../../src/adapters/telemetry/before-all.ts", import.meta.url).pathname;
 
@@ -77,6 +77,38 @@ describe("a hardened process", () => {
   it("drops DEBUG before a library can read it", async () => {
     const { stdout } = await start("process.stdout.write(String(process.env.DEBUG))", { DEBUG: "*" });
     expect(stdout).toBe("undefined");
+  });
+
+  it.each([
+    [
+      "throws",
+      `setImmediate(() => { throw Object.assign(new Error("canary-1\\n    at canary-2"), { body: "canary-3" }) });`,
+    ],
+    [
+      "rejects",
+      `Promise.reject(Object.assign(new TypeError("canary-1"), { cause: new Error("canary-2") }));`,
+    ],
+    ["throws text", `setImmediate(() => { throw "canary-1" });`],
+  ])(
+    "says of an error that nobody caught only where it happened, when something %s",
+    async (_how, script) => {
+      const { code, stderr } = await start(`${script} await new Promise((go) => setTimeout(go, 5_000));`);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^error INTERNAL: Lockstep stopped at an unexpected failure\./);
+      expect(stderr).not.toContain("canary");
+    },
+  );
+
+  it("names the place of a failure, whatever its message looks like", () => {
+    const failure = new Error("    at canary (x:1:1)\n    at canary");
+    expect(framesOf(failure).join("\n")).toContain("hardening.test.ts");
+    expect(framesOf(failure).join("\n")).not.toContain("canary");
+    expect(framesOf(new Error("").message)).toEqual([]);
+    expect(framesOf(new Error("")).length).toBeGreaterThan(0);
+    // A message that was changed afterwards stands in the stack as it was.
+    const changed = new Error("    at canary-old");
+    changed.message = "new";
+    expect(framesOf(changed).join("\n")).not.toContain("canary-old");
   });
 
   it("opens no inspector on SIGUSR1, unlike one that is not", async () => {

@@ -7,11 +7,16 @@
  * - Whoever may pass `--inspect` or ask for heap snapshots can read every value in memory: such a start is refused.
  * - `NODE_TLS_REJECT_UNAUTHORIZED=0` lets anyone on the line read what is pushed: such a start is refused.
  * - Node opens its inspector on SIGUSR1; a listener of our own prevents it.
+ * - Node prints an error that nobody caught with its message and every field, which may quote values: only where it
+ *   happened is printed.
  *
  * Root on this machine can still read the process: it is the trust anchor, and nothing here pretends otherwise.
  */
 const EXPOSING =
   /^--(?:inspect|debug|heapsnapshot|heap-prof|cpu-prof|diagnostic-dir|report-|experimental-report|abort-on-uncaught-exception|tls-keylog)/;
+
+const FRAME =
+  /^ {4}at (?:[^()]{1,200} \()?(?:file:\/\/|node:|\/)\S{1,300}:\d+:\d+\)?$|^ {4}at (?:async )?new Promise \(<anonymous>\)$|^ {4}at async Promise\.\w+ \(index \d+\)$/;
 
 const EXPOSING_VARIABLES = ["NODE_DEBUG", "NODE_DEBUG_NATIVE"];
 
@@ -40,6 +45,25 @@ export function harden(): void {
   }
   delete process.env["DEBUG"];
   process.on("SIGUSR1", () => undefined);
+  // A rejection that nobody handles arrives here as well.
+  process.on("uncaughtException", (error: unknown) => {
+    process.stderr.write(
+      `error INTERNAL: Lockstep stopped at an unexpected failure.\n${framesOf(error).join("\n")}\n` +
+        "fix: This is a defect of Lockstep; please report it with these lines.\n",
+    );
+    process.exit(1);
+  });
+}
+
+/**
+ * Where an error happened, without its message, which may hold anything, and in several lines: only the block of frames
+ * at the end is told, and only lines that name a place in code.
+ */
+export function framesOf(error: unknown): readonly string[] {
+  if (!(error instanceof Error) || typeof error.stack !== "string") return [];
+  const told = error.message === "" ? 0 : error.stack.indexOf(error.message) + error.message.length;
+  const lines = error.stack.slice(Math.max(0, told)).split("\n");
+  return lines.slice(lines.findLastIndex((line) => !FRAME.test(line)) + 1);
 }
 
 /** NODE_OPTIONS knows quotes and backslashes; without them a word can only look more dangerous than it is. */
