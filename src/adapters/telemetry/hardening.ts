@@ -39,7 +39,7 @@ export function harden(): void {
   if (exposures.length > 0) {
     process.stderr.write(
       `error SETTING_INVALID: Cannot start with ${exposures.join(", ")}: it would expose values to others.\n` +
-        "fix: Start without it, and look at NODE_OPTIONS.\n",
+        "fix: Unset it, or start without it; options may also stand in NODE_OPTIONS.\n",
     );
     process.exit(64);
   }
