@@ -96,6 +96,8 @@ export function isSafeEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") return false;
+  // Metadata services live there; a token must not be sent to one.
+  if (/^(?:169\.254\.|\[fe[89ab])/.test(url.hostname)) return false;
   const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
   return url.protocol === "https:" || (url.protocol === "http:" && loopback);
 }

@@ -84,6 +84,7 @@ async function readService(
 ): Promise<Scope> {
   const input = { projectId: config.project, environmentId: config.environment, serviceId };
   const answer = readAnswer(observedService, await client.read("ObserveService", input, signal), target);
+  assertProject(config, answer.environment.projectId, target);
   const { serviceName, deletedAt } = answer.serviceInstance;
   // What was deleted still resolves by its id.
   if (deletedAt !== null)
@@ -106,6 +107,7 @@ async function readShared(
 ): Promise<Scope> {
   const input = { projectId: config.project, environmentId: config.environment };
   const answer = readAnswer(observedShared, await client.read("ObserveShared", input, signal), target);
+  assertProject(config, answer.environment.projectId, target);
   const variables = await allVariables(client, config, answer.environment.variables, target, signal);
   const names = await allServices(client, config, answer.environment.serviceInstances, target, signal);
   const keys = new Set(addresses.map((address) => address.key));
@@ -118,6 +120,15 @@ async function readShared(
       .filter(([serviceId]) => referring.has(serviceId))
       .map(([serviceId, name]) => unitOf(config, serviceId, name)),
   };
+}
+
+/** An account's token reaches many projects: a pair of ids that do not belong together is refused by us. */
+function assertProject({ project }: RailwayConfig, found: string, target: string): void {
+  if (found === project) return;
+  throw new LockstepError(
+    "TARGET_MISSING",
+    `The environment of target "${target}" belongs to another project than configured.`,
+  );
 }
 
 type Listed = VariableMetadata["edges"][number]["node"];

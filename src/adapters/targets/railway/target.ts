@@ -1,11 +1,12 @@
 /**
  * Railway as a target: the variables of one service in one environment, or the environment's shared scope.
  *
- * Promises: compares before it writes, one upsert per change, never a deployment by a write, never a deletion of what
- * is not ours. Unfenced: Railway cannot refuse an older write, so nothing above `acknowledged` is claimed while one
- * may be in flight. The best evidence so far is `deployed`: the active deployments are ours or newer, all instances
- * run, and the snapshot that they were started with holds the value. `running` and `proven` need probes.
- * Leaves to others: when to write and to redeploy.
+ * Promises: one upsert per change with only the changed names, never a deployment by an upsert, never a deletion of
+ * what is not ours. Unfenced: Railway cannot refuse an older write, so nothing above `acknowledged` is claimed while one
+ * may be in flight. The best evidence claimed is `deployed`, although `follow` looks at more (only ours is active, every
+ * instance runs, the snapshot holds the value): it looks once, and a rollback, a restart or a host move afterwards is
+ * not noticed here. `running` and `proven` are for looks that are repeated at each gate, and for probes.
+ * Leaves to others: comparing before a write, the order (see apply.ts), when to write and to redeploy.
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject, TargetKind } from "../../../core/ports/target.ts";

@@ -1,0 +1,157 @@
+/** The loop on the simulated Railway: one upsert, one redeployment, nothing the second time, and nothing believed. */
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+import type { AppContext } from "../../../src/app/context.ts";
+import { credentialsAssociatedData } from "../../../src/core/associated-data.ts";
+import { useDatabase } from "../../support/database.ts";
+import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
+import { RailwayKit } from "./kit.ts";
+
+const database = useDatabase();
+
+describe("the loop on Railway", () => {
+  const railway = new RailwayKit();
+  let kit: LoopKit;
+  let context: AppContext;
+
+  beforeAll(() => {
+    kit = createLoopKit(database());
+    context = kit.other({ targetKinds: new Map([["railway", railwayKind]]), revisionMarker: true });
+  });
+  beforeEach(async () => {
+    await kit.reset();
+    await railway.start();
+    await kit.secret("AUTH");
+  });
+  afterEach(() => railway.stop());
+
+  /** A service, or the shared scope. */
+  async function addTarget(name: string, service: string | null): Promise<void> {
+    await kit.target(name);
+    const [id = ""] = await kit.targetIds(name);
+    const { projectId, environmentId, projectToken } = railway.railway.defaults;
+    const { config, credentials } = railwayKind.parse({
+      railway: {
+        project: projectId,
+        environment: environmentId,
+        ...(service === null ? { shared: true } : { service }),
+        token: projectToken,
+        endpoint: railway.railway.url,
+        requestTimeoutMs: 500,
+      },
+    });
+    const destination = railwayKind.destination(config);
+    const sealed = await context.sealer.seal(
+      JSON.stringify(credentials),
+      credentialsAssociatedData(id, destination),
+    );
+    await database().pool.query(
+      "update target set kind = 'railway', config = $2, credentials_sealed = $3, destination = $4 where id = $1",
+      [id, JSON.stringify(config), sealed, destination],
+    );
+  }
+
+  async function bind(target: string): Promise<void> {
+    const id = await kit.bind("AUTH", target);
+    const { rows } = await database().pool.query(
+      "select config from target where id = (select target_id from binding where id = $1)",
+      [id],
+    );
+    const placement = railwayKind.resolvePlacement(rows[0].config, undefined);
+    await database().pool.query("update binding set placement = $2 where id = $1", [id, placement]);
+  }
+
+  /** Until nothing is owed: deployments take their time, and waiting is rows. */
+  async function rest(): Promise<void> {
+    for (let round = 0; round < 40; round += 1) {
+      await kit.landed();
+      await kit.hurry();
+      await kit.drain(context);
+      await railway.railway.state.idle();
+      const owed = await kit.rows(
+        "select 1 from activation where state in ('owed', 'requested') union all select 1 from target where generation <> settled_generation",
+      );
+      if (owed.length === 0) return;
+    }
+    throw new Error("the loop does not come to rest");
+  }
+
+  const evidence = async () =>
+    (await kit.rows<{ evidence: string }>("select evidence from binding order by id")).map(
+      (row) => row.evidence,
+    );
+  const deploys = async () => (await railway.railway.log.deploys()).length;
+  const writes = async () => (await railway.railway.log.writes()).length;
+
+  it("pushes once, redeploys once, ends deployed, and finds nothing to do the second time", async () => {
+    await addTarget("api", railway.serviceId);
+    await bind("api");
+    await kit.set("AUTH", "first", context);
+    await rest();
+    expect(await railway.stored()).toMatchObject({ AUTH: "first", KEPT: "theirs" });
+    expect(await evidence()).toEqual(["deployed"]);
+    expect([await writes(), await deploys()]).toEqual([1, 1]);
+    const processes = await railway.railway.state.processes({ service: railway.serviceId });
+    expect(processes.map(({ variables }) => variables["AUTH"])).toEqual(["first"]);
+
+    await database().pool.query("update target set generation = generation + 1, next_action_at = now()");
+    await rest();
+    expect([await writes(), await deploys()]).toEqual([1, 1]);
+  });
+
+  it("of a shared secret redeploys each service that refers to it once, and comes to rest", async () => {
+    for (const name of ["a", "b"])
+      await railway.railway.state.addService({ name, variables: { TOKEN: "Bearer ${{shared.AUTH}}" } });
+    await addTarget("shared", null);
+    await bind("shared");
+    await kit.set("AUTH", "first", context);
+    await rest();
+    expect(await evidence()).toEqual(["deployed"]);
+    expect([await writes(), await deploys()]).toEqual([1, 2]);
+    for (const service of ["a", "b"]) {
+      const [process] = await railway.railway.state.processes({ service });
+      expect(process?.variables["TOKEN"]).toBe("Bearer first");
+    }
+  });
+
+  it.each([
+    { kind: "gateway-timeout", applied: "yes" },
+    { kind: "gateway-timeout", applied: "no" },
+    { kind: "dropped-connection", applied: true },
+    { kind: "ignored-write" },
+    { kind: "rate-limited", retryAfterSeconds: 1 },
+  ] as const)("survives %j on its write", async (fault) => {
+    await addTarget("api", railway.serviceId);
+    await bind("api");
+    await railway.railway.faults.add({ ...fault, operation: "variableCollectionUpsert" });
+    await kit.set("AUTH", "first", context);
+    await rest();
+    expect((await railway.stored())["AUTH"]).toBe("first");
+    expect(await evidence()).toEqual(["deployed"]);
+    expect(await deploys()).toBe(1);
+  });
+
+  it("asks for one redeployment only when the answer to the first got lost", async () => {
+    await addTarget("api", railway.serviceId);
+    await bind("api");
+    await railway.railway.faults.add({
+      kind: "dropped-connection",
+      operation: "deploymentRedeploy",
+      applied: true,
+    });
+    await kit.set("AUTH", "first", context);
+    await rest();
+    expect([await evidence(), await deploys()]).toEqual([["deployed"], 1]);
+  });
+
+  it("tries a failed deployment once more, then leaves it to a person", async () => {
+    await addTarget("api", railway.serviceId);
+    await bind("api");
+    await railway.railway.faults.add({ kind: "deployment-fails", times: "always" });
+    await kit.set("AUTH", "first", context);
+    await rest();
+    expect(await deploys()).toBe(2);
+    expect(await kit.rows("select 1 from activation where state = 'blocked'")).toHaveLength(1);
+    expect(await evidence()).toEqual(["stored"]);
+  });
+});
