@@ -12,7 +12,7 @@ const WRITES = ["variableCollectionUpsert", "variableDelete"];
 
 const common: Omit<TargetConformance, "name" | "start"> = {
   kind: railwayKind,
-  badKeys: ["with-dash", "1ST", "", "RAILWAY_TOKEN", "LOCKSTEP_REV", "__proto__ "],
+  badKeys: ["with-dash", "1ST", "", "RAILWAY_TOKEN", "LOCKSTEP_REV", "__proto__"],
   moreValues: ["a.b.c", "${ {", "null", "0"],
   comparesStartValues: true,
   failActivation: async (place) => {

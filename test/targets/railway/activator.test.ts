@@ -246,6 +246,29 @@ describe("a unit", () => {
     expect(first.unit.followGroup).toBe(second.unit.followGroup);
   });
 
+  it.each(["Deployment not found", "ServiceInstance not found", "Not Authorized"])(
+    "whose start cannot be seen (%s) hides no other",
+    async (message) => {
+      const { serviceId: other } = await kit.railway.state.addService({
+        name: "second",
+        variables: { OLD: "old" },
+      });
+      const target = kit.open();
+      const all = [await redeploy(target), await redeploy(kit.open({ service: other }))];
+      await kit.railway.state.idle();
+      await kit.railway.faults.add({
+        kind: "graphql-error",
+        operation: "deploymentSnapshot",
+        service: "api",
+        message,
+      });
+      const { set: expected } = set({ OLD: "old" });
+      const asked = all.map(({ unit, asked: one }) => ({ unit, ...one, requestedAgoMs: 0, expected }));
+      const progress = await target.activator?.follow(asked, never);
+      expect(progress?.map(({ state }) => state)).toEqual(["running", "succeeded"]);
+    },
+  );
+
   it("is found behind the first page of a long environment", async () => {
     await kit.restart({ behaviour: { maxPageSize: 2 } });
     for (const name of "abcde") await kit.railway.state.addService({ name });

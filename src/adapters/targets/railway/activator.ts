@@ -17,8 +17,8 @@ import {
 import { isRecord, type RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
 import { isDormant, isInProgress, judge, newestFirst } from "./deployments.ts";
-import { NO_SNAPSHOT } from "./errors.ts";
-import { whyOutdated } from "./snapshot.ts";
+import { NO_DEPLOYMENT, NO_SNAPSHOT } from "./errors.ts";
+import { type StartedWith, whyOutdated } from "./snapshot.ts";
 
 const BUILD_POLL_MS = 10_000;
 
@@ -128,16 +128,10 @@ async function followOne(
       environmentId: config.environment,
       serviceId,
     };
-    const answer = await client.read("Snapshot", input, signal, "background");
-    const { deploymentSnapshot, variables } = readAnswer(snapshotAnswer, answer, target);
+    const started = await readStart(client, input, target, signal);
     // Not knowing is not "other values": asking again would redeploy for ever.
-    if (deploymentSnapshot === null)
-      return {
-        state: "running",
-        id,
-        reason: "Railway shows no snapshot of what the deployment was started with",
-      };
-    const started = { snapshot: deploymentSnapshot.variables, stored: variables };
+    if (started === null)
+      return { state: "running", id, reason: "Railway does not show what the deployment was started with" };
     const reason = whyOutdated(started, asked.expected);
     if (reason !== null) return { state: "outdated", id, reason };
   }
@@ -146,6 +140,28 @@ async function followOne(
     id,
     incarnation: { deployment: id, status, instances: instances.map((instance) => instance.id) },
   };
+}
+
+/** Null: it cannot be seen for this deployment. That must not hide how the other units stand. */
+async function readStart(
+  client: RailwayClient,
+  input: { readonly deploymentId: string; readonly serviceId: string },
+  target: string,
+  signal: AbortSignal,
+): Promise<StartedWith | null> {
+  try {
+    const answer = await client.read("Snapshot", input, signal, "background");
+    const { deploymentSnapshot, variables } = readAnswer(snapshotAnswer, answer, target);
+    return deploymentSnapshot && { snapshot: deploymentSnapshot.variables, stored: variables };
+  } catch (error) {
+    if (error instanceof LockstepError && isAboutThatOne(error)) return null;
+    throw error;
+  }
+}
+
+function isAboutThatOne({ family, code, details }: LockstepError): boolean {
+  if (details["reason"] === NO_DEPLOYMENT) return true;
+  return family === "rejected" && code !== "TARGET_CREDENTIAL_REJECTED";
 }
 
 async function readUnits(

@@ -125,6 +125,8 @@ export function assertKey(key: string): void {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(key)) refuse("names are letters, digits and _");
   if (key.startsWith("RAILWAY_") && !SETTABLE.has(key))
     refuse("Railway itself provides names that begin with RAILWAY_");
+  // JSON parsers drop it, so it could not be read back.
+  if (key === "__proto__") refuse("it is a name that programs keep for themselves");
   if (key === REVISION_KEY) refuse("it is Lockstep's own revision marker");
 }
 

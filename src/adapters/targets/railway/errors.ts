@@ -24,6 +24,7 @@ export interface GraphqlProblem {
 /** `details.reason` of refusals that a caller here goes on from. */
 export const NO_SNAPSHOT = "no-snapshot";
 export const NO_VARIABLE = "no-variable";
+export const NO_DEPLOYMENT = "no-deployment";
 
 const MINUTE_MS = 60_000;
 const DEFAULT_RATE_WAIT_MS = MINUTE_MS;
@@ -127,6 +128,7 @@ const KNOWN: readonly Known[] = [
     code: "TARGET_UNAVAILABLE",
     why: "the deployment is not registered yet",
     retryAfterMs: 2_000,
+    reason: NO_DEPLOYMENT,
   },
   {
     pattern: /\bvariable\b.{0,80}\b(?:not found|does not exist)/i,
