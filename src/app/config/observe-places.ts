@@ -12,6 +12,7 @@ import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.t
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
@@ -53,8 +54,9 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
       purpose: "background",
     });
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
-      const { keys } = await target.observe(at.addresses, limit);
+      const { keys } = await withDeadline(signal, LOOK_TIMEOUT_MS, (limited) =>
+        target.observe(at.addresses, limited),
+      );
       return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
     } finally {
       await target.close();

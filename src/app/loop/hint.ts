@@ -3,11 +3,14 @@ import { toLockstepError } from "../../core/errors.ts";
 import type { Job } from "../../core/ports/queue.ts";
 import type { AppContext } from "../context.ts";
 
-export async function hint(context: AppContext, jobs: readonly Job[], delayMs = 0): Promise<void> {
-  if (jobs.length === 0) return;
+/** False when the queue did not take them. */
+export async function hint(context: AppContext, jobs: readonly Job[], delayMs = 0): Promise<boolean> {
+  if (jobs.length === 0) return true;
   try {
     await context.queue.enqueue(jobs, { delayMs });
+    return true;
   } catch (error) {
     context.log.warn("queue away", { code: toLockstepError(error).code, jobs: jobs.length });
+    return false;
   }
 }

@@ -4,6 +4,7 @@ import { compareOrder, type Order } from "../../core/order.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { type Desired, loadDesired } from "./desired.ts";
@@ -91,23 +92,21 @@ async function write(
   items: readonly PlannedItem[],
   signal: AbortSignal,
 ): Promise<void> {
-  const capabilities = kindOf(context, run.lease.target.kind).capabilities(run.lease.target.config);
+  const { inFlightMs } = kindOf(context, run.lease.target.kind).capabilities(run.lease.target.config);
+  const change = {
+    set: items.flatMap((item) =>
+      item.action === "set" && item.value !== null
+        ? [{ placement: item.placement, key: item.key, value: item.value }]
+        : [],
+    ),
+    unset: items.filter((item) => item.action === "unset").map(({ placement, key }) => ({ placement, key })),
+  };
+  if (inFlightMs === 0) {
+    await target.apply(change, run.order, signal);
+    return;
+  }
   // A worker that was frozen after its intent must not send once others may count the write as landed or lost.
-  const deadline = capabilities.inFlightMs > 0 ? [AbortSignal.timeout(capabilities.inFlightMs)] : [];
-  await target.apply(
-    {
-      set: items.flatMap((item) =>
-        item.action === "set" && item.value !== null
-          ? [{ placement: item.placement, key: item.key, value: item.value }]
-          : [],
-      ),
-      unset: items
-        .filter((item) => item.action === "unset")
-        .map(({ placement, key }) => ({ placement, key })),
-    },
-    run.order,
-    AbortSignal.any([signal, ...deadline]),
-  );
+  await withDeadline(signal, inFlightMs, (limited) => target.apply(change, run.order, limited));
 }
 
 /** Looks until the write shows, at most the configured number of times: a read directly after a write may be old. */

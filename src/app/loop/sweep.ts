@@ -8,7 +8,8 @@ import { hint } from "./hint.ts";
 
 const MAX_PER_SWEEP = 500;
 
-export async function sweep(context: AppContext): Promise<number> {
+/** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
+export async function sweep(context: AppContext): Promise<readonly Job[]> {
   const { read } = context.store;
   const [targets, activations, groups, rollouts] = await Promise.all([
     read.targets.due(MAX_PER_SWEEP),
@@ -22,6 +23,5 @@ export async function sweep(context: AppContext): Promise<number> {
     ...groups.map((id) => ({ name: "follow", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
   ];
-  await hint(context, jobs);
-  return jobs.length;
+  return (await hint(context, jobs)) ? [] : jobs;
 }

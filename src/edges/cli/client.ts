@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { CATALOGUE, type ErrorCode, LockstepError } from "../../core/errors.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { type AnswerOf, API_PREFIX, type CallOf, type Operation } from "../../protocol/api-operation.ts";
 import { problem } from "../../protocol/api-parts.ts";
@@ -17,6 +18,7 @@ export interface ServerAddress {
 }
 
 const TIMEOUT_MS = 120_000;
+const NEVER = new AbortController().signal;
 const MAX_TRIES = 3;
 const PAUSE_MS = 300;
 
@@ -56,11 +58,9 @@ export class ApiClient {
 
   async #send(address: string, request: RequestInit, signal: AbortSignal | undefined): Promise<unknown> {
     for (let attempt = 1; ; attempt += 1) {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      const answered = await this.#try(address, {
-        ...request,
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      });
+      const answered = await withDeadline(signal ?? NEVER, TIMEOUT_MS, (limited) =>
+        this.#try(address, { ...request, signal: limited }),
+      );
       if (answered !== null) return answered.document;
       signal?.throwIfAborted();
       if (attempt === MAX_TRIES) {

@@ -11,6 +11,7 @@ import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import type { Job } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
 
 export interface Worker {
   /** Stops taking jobs, lets running ones end, and stops sweeping. */
@@ -26,7 +27,7 @@ export async function startWorker(
     (job, signal) => handle(context, job, AbortSignal.any([signal, stopping.signal])),
     options,
   );
-  const sweeping = sweepForever(context, stopping.signal);
+  const sweeping = sweepForever(context, options.concurrency, stopping.signal);
   return {
     close: async () => {
       stopping.abort();
@@ -67,10 +68,12 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
   }
 }
 
-async function sweepForever(context: AppContext, signal: AbortSignal): Promise<void> {
+async function sweepForever(context: AppContext, concurrency: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await sweep(context);
+      // Without a queue the work goes on, only slower: leases keep two workers from doing the same.
+      const untaken = await sweep(context);
+      await mapLimited(untaken, concurrency, (job) => handle(context, job, signal));
     } catch (error) {
       context.log.warn("sweep failed", { code: toLockstepError(error).code });
     }

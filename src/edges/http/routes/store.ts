@@ -1,6 +1,7 @@
 /** Handlers for places and for the store itself. */
 import { rewrapAll } from "../../../app/secrets/rewrap-all.ts";
 import { testTarget } from "../../../app/test-target.ts";
+import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { STORE_OPERATIONS } from "../../../protocol/api-store.ts";
 import type { Handlers } from "../routes.ts";
 
@@ -8,8 +9,9 @@ const HOST_KEY_TIMEOUT_MS = 15_000;
 
 export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
   lookAtHostKey: async ({ body }, { context, signal }) => {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(HOST_KEY_TIMEOUT_MS)]);
-    const { type, key, fingerprint } = await context.lookAtHostKey(body, limited);
+    const { type, key, fingerprint } = await withDeadline(signal, HOST_KEY_TIMEOUT_MS, (limited) =>
+      context.lookAtHostKey(body, limited),
+    );
     return { ...body, hostKey: `${type} ${key}`, fingerprint };
   },
   testTarget: ({ params }, { context, signal }) => testTarget(context, params, signal),
