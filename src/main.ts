@@ -14,3 +14,7 @@ process.exitCode = await runCommandLine({
   streams: process,
   start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
 });
+
+/** A library that still tries to reach a queue that is gone must not hold a process that has ended its work. */
+const LINGER_MS = 3_000;
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -36,4 +36,6 @@ process.stdout.write("ready\n");
 process.once("SIGTERM", async () => {
   await worker.close();
   await close();
+  // As main.ts does: a library that still tries to reach a queue that is gone must not hold the process.
+  process.exit();
 });

@@ -11,6 +11,8 @@ import type { Logger } from "../../core/ports/logger.ts";
 import { JOB_NAMES, type Job, type JobHandler, type JobName, type Queue } from "../../core/ports/queue.ts";
 import { type JobData, jobOptions } from "./job-options.ts";
 
+/** After a refusal nobody waits for the queue again for that long: work goes on by the sweep, without a pause each. */
+const AWAY_FOR_MS = 2_000;
 const ENQUEUE_WITHIN_MS = 2_000;
 const CLOSE_GRACE_MS = 10_000;
 /** For letting go after the grace: a backend that is away never answers, and the process has nothing to lose. */
@@ -50,6 +52,7 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   const giveUp = new AbortController();
   const closing = new AbortController();
   let consumer: BullConsumer | null = null;
+  let awayUntilMs = 0;
 
   /**
    * Runs a worker only once it is ready, and replaces one that never was. BullMQ 6.7 remembers the failure of its
@@ -77,13 +80,15 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   return {
     async enqueue(jobs, { delayMs = 0 } = {}) {
       if (jobs.length === 0) return;
+      if (performance.now() < awayUntilMs) throw away();
       try {
         const added = producer.addBulk(
           jobs.map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
         );
         await within(added, ENQUEUE_WITHIN_MS);
       } catch {
-        throw new LockstepError("QUEUE_UNAVAILABLE", "Cannot hand work to the queue: it did not answer.");
+        awayUntilMs = performance.now() + AWAY_FOR_MS;
+        throw away();
       }
     },
 
@@ -104,6 +109,10 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
       await within(backend.close(), LET_GO_WITHIN_MS).catch(quietly);
     },
   };
+}
+
+function away(): LockstepError {
+  return new LockstepError("QUEUE_UNAVAILABLE", "Cannot hand work to the queue: it did not answer.");
 }
 
 /** The handler keeps every failure in Postgres; nothing is thrown into the queue, which would keep text and stack. */

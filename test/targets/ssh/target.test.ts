@@ -5,6 +5,7 @@ import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/
 import type { Address, Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
+import { itWhere } from "../../support/it-where.ts";
 import { lacks } from "../../support/servers.ts";
 import { OTHER_STORE_ID, orderOf, STORE_ID, soon } from "../../support/ssh-kit.ts";
 import { generateKey, type RunningSshd, startSshd } from "../../support/sshd.ts";
@@ -190,7 +191,7 @@ describe.skipIf(lacks("sshd")).each([
       }
     });
 
-    it.skipIf(sftpOnly)("names a directory to make, and a program that is missing", async () => {
+    itWhere(!sftpOnly)("names a directory to make, and a program that is missing", async () => {
       const paths = [join(directory, "it's new/env")];
       const more = { activate: { command: ["/no/such/program"] } };
       const { checks } = await open({ paths, more }).target.probe(soon());
@@ -200,7 +201,7 @@ describe.skipIf(lacks("sshd")).each([
     });
   });
 
-  it.skipIf(sftpOnly)("runs the activation's command", async () => {
+  itWhere(!sftpOnly)("runs the activation's command", async () => {
     const done = join(directory, "restarted");
     const { target, at } = open({ more: { activate: { command: ["/usr/bin/touch", done] } } });
     const [unit] = (await target.observe([at("A")], soon())).units;
