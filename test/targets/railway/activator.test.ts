@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { INSTANT, ManualClock } from "../../../src/simulator/railway/server.ts";
 import {
+  at,
   CANARY,
   failure,
   look,
@@ -108,6 +109,20 @@ describe("an activation", () => {
     expect((await activator.prepare(unit, never)).dormant).toBe(false);
     expect(await failure(activator.activate(unit, never))).toMatchObject({ code: "TARGET_UNAVAILABLE" });
     expect(await kit.railway.log.deploys()).toEqual([]);
+  });
+
+  it("waits for the deployment that Railway starts by itself at a deletion, and then redeploys", async () => {
+    const clock = new ManualClock();
+    await kit.restart({ clock, durations: { initializingMs: 1_000, buildingMs: 1_000, deployingMs: 1_000 } });
+    const target = kit.open();
+    await target.apply({ set: [], unset: at("KEPT") }, order(1), never);
+    expect((await failure(redeploy(target))).code).toBe("TARGET_UNAVAILABLE");
+    await kit.railway.state.advance({ ms: 10_000 });
+    const { unit, asked } = await redeploy(target);
+    await kit.railway.state.advance({ ms: 10_000 });
+    expect((await look(target, unit, asked, set({ OLD: "old" }))).state).toBe("succeeded");
+    const [process] = await kit.railway.state.processes({ service: kit.serviceId });
+    expect(Object.keys(process?.variables ?? {})).not.toContain("KEPT");
   });
 
   it("takes the source where nothing can be repeated", async () => {

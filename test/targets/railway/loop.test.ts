@@ -91,6 +91,18 @@ describe("the loop on Railway", () => {
     expect(await railway.stored()).toMatchObject({ AUTH: "first", KEPT: "theirs" });
     expect(await evidence()).toEqual(["deployed"]);
     expect([await writes(), await deploys()]).toEqual([1, 1]);
+    const sent = await railway.railway.log.requests({});
+    expect(sent.map(({ operationName }) => operationName)).toEqual([
+      "ProjectToken",
+      "ObserveService",
+      "UpsertVariables",
+      "ObserveService",
+      "Unit",
+      "Unit",
+      "Redeploy",
+      ...sent.slice(7, -1).map(() => "FollowEnvironment"),
+      "Snapshot",
+    ]);
     const processes = await railway.railway.state.processes({ service: railway.serviceId });
     expect(processes.map(({ variables }) => variables["AUTH"])).toEqual(["first"]);
 
