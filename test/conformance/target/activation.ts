@@ -6,7 +6,8 @@ import type {
   FollowedActivation,
   UnitSpec,
 } from "../../../src/core/ports/target.ts";
-import { itWhen, order, soon, useKit } from "./kit.ts";
+import { itWhere } from "../../support/it-where.ts";
+import { order, soon, useKit } from "./kit.ts";
 import type { TargetConformance } from "./place.ts";
 
 export function activationConformance(conformance: TargetConformance): void {
@@ -68,7 +69,7 @@ export function activationConformance(conformance: TargetConformance): void {
       expect((await follow(found.activator, asked)).state).toBe("not-started");
     });
 
-    itWhen(conformance.comparesStartValues === true)(
+    itWhere(conformance.comparesStartValues === true)(
       "are outdated when they were started with something else",
       async () => {
         await kit.apply(kit.set({ KEY: "old" }), order(1));
@@ -80,7 +81,7 @@ export function activationConformance(conformance: TargetConformance): void {
       },
     );
 
-    itWhen(conformance.failActivation !== undefined)(
+    itWhere(conformance.failActivation !== undefined)(
       "fail, and that is told apart from silence",
       async () => {
         await kit.apply(kit.set({ KEY: "new" }), order(1));

@@ -1,7 +1,8 @@
 /** A kind before anything is opened: pure over its configuration. */
 import { describe, expect, it } from "vitest";
 import { LockstepError } from "../../../src/core/errors.ts";
-import { failure, itWhen, soon, useKit } from "./kit.ts";
+import { itWhere } from "../../support/it-where.ts";
+import { failure, soon, useKit } from "./kit.ts";
 import { contextFor, type TargetConformance } from "./place.ts";
 
 export function configurationConformance(conformance: TargetConformance): void {
@@ -59,7 +60,7 @@ export function configurationConformance(conformance: TargetConformance): void {
       expect(await kit.value("ABSENT")).toBeNull();
     });
 
-    itWhen(conformance.cannot?.["is-gone"] === undefined)(
+    itWhere(conformance.cannot?.["is-gone"] === undefined)(
       "reports by its probe that nobody is there",
       async () => {
         await kit.place.fault("is-gone");

@@ -1,6 +1,7 @@
 /** Places that refuse, throttle, fall silent or lose answers; callers that give up. No error says what was sent. */
 import { describe, expect, it } from "vitest";
-import { expectSilent, failure, itWhen, order, soon, useKit } from "./kit.ts";
+import { itWhere } from "../../support/it-where.ts";
+import { expectSilent, failure, order, soon, useKit } from "./kit.ts";
 import { CANARY, type PlaceFault, type TargetConformance } from "./place.ts";
 
 interface FaultCase {
@@ -45,7 +46,7 @@ export function faultConformance(conformance: TargetConformance): void {
     const kit = useKit(conformance);
 
     for (const { fault, codes, verdict, stands } of WRITE_CASES) {
-      itWhen(can(fault))(`${fault}: a write says so, and nothing of what it sent`, async () => {
+      itWhere(can(fault))(`${fault}: a write says so, and nothing of what it sent`, async () => {
         await kit.apply(kit.set({ KEY: "before" }), order(1));
         await kit.place.fault(fault);
         const error = await failure(kit.apply(kit.set({ KEY: CANARY }), order(2)));
@@ -56,12 +57,12 @@ export function faultConformance(conformance: TargetConformance): void {
       });
     }
 
-    itWhen(can("silent-on-read"))("a read without an answer is for later, not an absence", async () => {
+    itWhere(can("silent-on-read"))("a read without an answer is for later, not an absence", async () => {
       await kit.place.fault("silent-on-read");
       expect((await failure(kit.observe("KEY"))).verdict).toBe("later");
     });
 
-    itWhen(can("loses-answer-to-write"))("a write whose answer was lost may be repeated", async () => {
+    itWhere(can("loses-answer-to-write"))("a write whose answer was lost may be repeated", async () => {
       await kit.place.fault("loses-answer-to-write");
       await failure(kit.apply(kit.set({ KEY: CANARY }), order(1)));
       await kit.apply(kit.set({ KEY: CANARY }), order(1));
@@ -76,7 +77,7 @@ export function faultConformance(conformance: TargetConformance): void {
       expect(await kit.place.writes()).toBe(before);
     });
 
-    itWhen(can("silent-on-write"))("gives up at once when told to in the middle of a write", async () => {
+    itWhere(can("silent-on-write"))("gives up at once when told to in the middle of a write", async () => {
       await kit.observe("KEY");
       await kit.place.fault("silent-on-write");
       const controller = new AbortController();

@@ -1,6 +1,6 @@
 /** What the suites share: an open target over a fresh place, changes in short, and errors that must say nothing. */
 import { inspect } from "node:util";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
 import type { Change, Observed, Target, TargetCapabilities } from "../../../src/core/ports/target.ts";
@@ -70,11 +70,6 @@ export class Kit {
     const [observed] = await this.observe(key);
     return observed?.state === "present" ? observed.value.reveal() : null;
   }
-}
-
-/** What cannot apply to a place, for a reason that its file tells, is no test: a skipped one would count as a hole. */
-export function itWhen(applies: boolean): (name: string, test: () => Promise<void>) => void {
-  return applies ? (name, test) => void it(name, test) : () => {};
 }
 
 /** A fresh place before each test, gone after it. */
