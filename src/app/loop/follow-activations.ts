@@ -15,6 +15,9 @@ import { loadDesired } from "./desired.ts";
 import { failedActivation } from "./failed-activation.ts";
 import { heldClaim, withLeaseRenewal } from "./lease-renewal.ts";
 
+/** Requests for one change of a unit that were lost or overtaken, before a person is asked. */
+const MAX_REQUESTS = 5;
+
 export async function followActivations(
   context: AppContext,
   followGroup: string,
@@ -95,9 +98,9 @@ async function judge(
       return lookLater(context, activation);
     case "not-started":
       if (activation.requestedAgoMs < context.timing.notStartedAfterMs) return lookLater(context, activation);
-      return again(context, activation, "nothing was started");
+      return again(context, activation, signal, "nothing was started");
     case "outdated":
-      return again(context, activation, seen.reason);
+      return again(context, activation, signal, seen.reason);
     case "succeeded":
       return succeed(context, activation, seen);
     case "failed":
@@ -158,11 +161,18 @@ function fail(
   );
 }
 
-async function again(context: AppContext, activation: ActivationRecord, reason: string): Promise<void> {
+/** Asked for again, later and not for ever: something that always wins over our value is for a person to see. */
+async function again(
+  context: AppContext,
+  activation: ActivationRecord,
+  signal: AbortSignal,
+  reason: string,
+): Promise<void> {
+  if (activation.attempts + 1 >= MAX_REQUESTS) return fail(context, activation, signal, reason);
   await context.store.transaction((tx) =>
     tx.activations.retry(activation.id, {
-      inMs: 0,
-      spendsAttempt: false,
+      inMs: context.timing.retryFailedActivationMs * activation.attempts,
+      spendsAttempt: true,
       error: { code: "ACTIVATION_FAILED", message: reason },
     }),
   );
