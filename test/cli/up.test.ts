@@ -18,7 +18,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   if (up.exitCode === null) await ended(up, "SIGKILL");
-  await rm(directory, { recursive: true, force: true });
+  // A killed process's Postgres is ended by its guard, and writes until then.
+  await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 });
 
 function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {

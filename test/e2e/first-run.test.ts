@@ -126,7 +126,7 @@ targets:
     if (server.exitCode === null) await once(server, "exit");
     await railway.close();
     await sshd.stop();
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   });
 
   it("plan says what would change and touches nothing; apply makes it so; plan has nothing more to say", async () => {
