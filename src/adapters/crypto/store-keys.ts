@@ -57,6 +57,10 @@ async function mustRead(path: string): Promise<Uint8Array> {
 async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
   // The row is gone although values are there: a new key would make them look like somebody else's.
   if (await store.read.meta.holdsSealedData()) {
+    const meanwhile = await store.read.meta.read();
+    // Another process set it up between our two looks, and made the key's file before.
+    if (meanwhile !== null)
+      return openKnown(meanwhile, createSealer(createLocalKeyRing([await mustRead(rootKeyFile)])));
     throw new LockstepError(
       "SEALED_UNREADABLE",
       "The store holds sealed values but has lost its identity row.",
