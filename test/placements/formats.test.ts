@@ -1,4 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -147,6 +150,14 @@ describe("dotenv files", () => {
   });
 });
 
+/** The generator prints `KEY=plain` or `KEY="…"` with C escapes. */
+function printed(lines: string, key: string): string | undefined {
+  const text = new RegExp(`^${key}=(.*)$`, "m").exec(lines)?.[1];
+  if (text?.startsWith('"') !== true) return text;
+  const named: Readonly<Record<string, string>> = { n: "\n", t: "\t" };
+  return text.slice(1, -1).replace(/\\(.)/g, (_, char: string) => named[char] ?? char);
+}
+
 describe("systemd environment files", () => {
   const format = FORMATS.systemd;
   it("reads what systemd.exec(5) describes: quotes, escapes, continuations, comments, the last assignment", () => {
@@ -159,16 +170,18 @@ describe("systemd environment files", () => {
       'C="a\\"b\\\\c\\$d"',
       "D=one\\",
       "two",
-      "E=x'y'\"z\"",
+      "E='x' \"y\" z'\"",
+      "F=it's",
       "no assignment",
       "A=last",
     ].join("\n");
-    expect(Object.fromEntries(format.read(text, ["A", "B", "C", "D", "E"]))).toEqual({
+    expect(Object.fromEntries(format.read(text, ["A", "B", "C", "D", "E", "F"]))).toEqual({
       A: "last",
       B: "single \\ $x",
       C: 'a"b\\c$d',
       D: "onetwo",
-      E: "xyz",
+      E: "xyz'\"",
+      F: "it's",
     });
   });
 
@@ -179,6 +192,41 @@ describe("systemd environment files", () => {
     );
     expect(format.write(before, new Map([["KEY", null]]))).toBe("# c\nA = 'keep'\n\nB=\"multi\nline\"");
   });
+
+  // environment.d(5) has the same parser; it expands `$` afterwards, so that one is left to the vectors above.
+  const reader = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator";
+  if (existsSync(reader)) {
+    it("are read as systemd's own parser reads them", () => {
+      const home = mkdtempSync(join(tmpdir(), "lockstep-systemd-"));
+      mkdirSync(join(home, "environment.d"));
+      const piece = fc.string({
+        unit: fc.constantFrom("a", "b", " ", "\t", "'", '"', "\\", "=", "#", ";", "\n"),
+        maxLength: 10,
+      });
+      try {
+        fc.assert(
+          fc.property(piece, nasty, (foreign, value) => {
+            let text: string;
+            try {
+              text = format.write(`A=${foreign}\nKEY=old\n`, new Map([["KEY", value.replaceAll("$", "")]]));
+            } catch (error) {
+              expect(error).toBeInstanceOf(LockstepError);
+              return;
+            }
+            writeFileSync(join(home, "environment.d", "1.conf"), text);
+            const env = { XDG_CONFIG_HOME: home, PATH: "/usr/bin:/bin" };
+            const seen = execFileSync(reader, { env, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+            const ours = format.read(text, ["A", "KEY"]);
+            // It prints no empty variables.
+            for (const key of ["A", "KEY"]) expect(printed(seen, key) ?? "", text).toBe(ours.get(key) ?? "");
+          }),
+          { numRuns: 300 },
+        );
+      } finally {
+        rmSync(home, { recursive: true });
+      }
+    });
+  }
 
   it("refuses a file whose quotes do not close rather than guessing", () => {
     expect(() => format.write('A="open\nKEY=x\n', new Map([["KEY", "y"]]))).toThrow(

@@ -15,6 +15,7 @@ import {
 const NAME = "systemd";
 const ESCAPED = /["\\`$]/g;
 const BLANK = /[ \t]/;
+const NEWLINE = /[\r\n]/;
 
 export const systemdFormat: Format = {
   name: NAME,
@@ -43,8 +44,8 @@ function scan(text: string): readonly Assignment[] {
       at = endOfComment(text, start);
       continue;
     }
-    const equals = text.slice(start).search(/[=\n]/);
-    if (equals === -1 || text[start + equals] === "\n") {
+    const equals = text.slice(start).search(/[=\r\n]/);
+    if (equals === -1 || text[start + equals] !== "=") {
       // A line without "=" is ignored by systemd.
       at = equals === -1 ? text.length : start + equals + 1;
       continue;
@@ -57,35 +58,30 @@ function scan(text: string): readonly Assignment[] {
   return found;
 }
 
+/**
+ * Quoted pieces first, blanks between them dropped; from the first bare character on, quotes are plain characters
+ * (`A=it's` is `it's`). Tempting to treat quotes alike everywhere: then such a foreign line swallows ours below it.
+ */
 function readValue(text: string, from: number): { readonly value: string; readonly end: number } {
+  let quoted = "";
   let at = skip(text, from, BLANK);
-  let value = "";
-  /** Unquoted blanks count only when something follows them. */
-  let pendingBlanks = "";
-  while (at < text.length && text[at] !== "\n" && text[at] !== "\r") {
-    const char = text[at] ?? "";
-    if (char === "'" || char === '"') {
-      const quoted = char === "'" ? readSingle(text, at) : readDouble(text, at);
-      value += pendingBlanks + quoted.value;
-      pendingBlanks = "";
-      at = quoted.end;
-    } else if (char === "\\") {
-      const next = text[at + 1] ?? "";
-      if (next !== "\n") {
-        value += pendingBlanks + next;
-        pendingBlanks = "";
-      }
-      at += 2;
-    } else if (BLANK.test(char)) {
-      pendingBlanks += char;
-      at += 1;
-    } else {
-      value += pendingBlanks + char;
-      pendingBlanks = "";
-      at += 1;
-    }
+  while (text[at] === "'" || text[at] === '"') {
+    const piece = text[at] === "'" ? readSingle(text, at) : readDouble(text, at);
+    quoted += piece.value;
+    at = skip(text, piece.end, BLANK);
   }
-  return { value, end: at };
+  let bare = "";
+  /** Blanks at the end do not count, unless escaped. */
+  let length = 0;
+  for (; at < text.length && !NEWLINE.test(text[at] ?? ""); at += 1) {
+    const escapes = text[at] === "\\";
+    if (escapes) at += 1;
+    const char = text[at];
+    if (char === undefined) throw notReadable(NAME, "it ends in a backslash, which would join the next line");
+    if (!escapes || !NEWLINE.test(char)) bare += char;
+    if (escapes || !BLANK.test(char)) length = bare.length;
+  }
+  return { value: quoted + bare.slice(0, length), end: at };
 }
 
 function readSingle(text: string, from: number): { readonly value: string; readonly end: number } {
