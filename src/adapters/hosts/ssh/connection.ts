@@ -5,34 +5,13 @@
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import { Semaphore } from "../../../lib/semaphore.ts";
+import type { ExecOptions, ExecResult } from "../script/script-host.ts";
 import { unreachable } from "./errors.ts";
 
 /** sshd allows 10 sessions per connection unless told (MaxSessions). */
 const MAX_SESSIONS = 8;
 /** A kept line that died without a word shows itself here. */
 const OPEN_TIMEOUT_MS = 10_000;
-
-export interface ExecOptions {
-  readonly input: Uint8Array;
-  /** More is dropped and counted in `truncated`. */
-  readonly maxOutputBytes: number;
-  readonly signal: AbortSignal;
-  /** Sends SIGKILL when the signal aborts. Without it the line is only closed, and the program may go on. */
-  readonly killOnAbort: boolean;
-}
-
-export interface ExecResult {
-  /**
-   * "exited": its end was seen. "lost": the line died. "aborted": the signal did it.
-   * "not-started": nothing was sent to it, so nothing can have happened.
-   */
-  readonly end: "exited" | "lost" | "aborted" | "not-started";
-  /** Null when a signal ended it, or its end was not seen. */
-  readonly exitCode: number | null;
-  readonly stdout: Buffer;
-  readonly stderr: Buffer;
-  readonly truncated: boolean;
-}
 
 const NOT_STARTED: ExecResult = {
   end: "not-started",

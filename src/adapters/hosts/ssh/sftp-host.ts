@@ -11,13 +11,13 @@ import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, RunResult } from "../../../core/ports/host.ts";
-import { refusal } from "./answer.ts";
+import { refusal } from "../script/answer.ts";
+import { assertPlainPath } from "../script/plain-path.ts";
+import { MAX_FILE_BYTES } from "../script/script.ts";
 import type { SshConnection } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";
 import { unreachable } from "./errors.ts";
-import { assertPlainPath } from "./plain-path.ts";
-import { MAX_FILE_BYTES } from "./script.ts";
 import { assertSafeWay, lookAtFile, type Refuse } from "./sftp-safety.ts";
 import { SFTP_STATUS, SftpFailure, SftpSession } from "./sftp-session.ts";
 import {

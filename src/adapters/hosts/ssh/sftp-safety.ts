@@ -1,7 +1,7 @@
 /** The look at a file and the way to it over SFTP: the same rules as in the script, by attributes instead of `find`. */
 import type { Attributes } from "ssh2";
 import type { LockstepError } from "../../../core/errors.ts";
-import { MAX_FILE_BYTES } from "./script.ts";
+import { MAX_FILE_BYTES } from "../script/script.ts";
 import type { SftpSession } from "./sftp-session.ts";
 
 const TYPE_MASK = 0o170000;

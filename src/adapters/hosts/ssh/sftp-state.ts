@@ -5,8 +5,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
 import type { HostFile, HostWrite } from "../../../core/ports/host.ts";
-import { refusal } from "./answer.ts";
-import { MAX_FILE_BYTES } from "./script.ts";
+import { refusal } from "../script/answer.ts";
+import { MAX_FILE_BYTES } from "../script/script.ts";
 import type { Refuse } from "./sftp-safety.ts";
 import { SFTP_STATUS, SftpFailure, type SftpSession } from "./sftp-session.ts";
 

@@ -1,244 +1,37 @@
 /**
- * `Host` over SSH with a shell on the other side: fenced. Each method is one call of the constant script, so one round
- * trip over a kept connection.
- *
- * What was not started is repeated once on a fresh line. A write whose input was sent and whose answer did not come is
- * TARGET_OUTCOME_UNKNOWN. Formats, keys and units are left to the placements above.
+ * `Host` over SSH with a shell on the other side: the script of `hosts/script`, one round trip a call over a kept
+ * connection. What was not started is repeated once on a fresh line.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { LockstepError } from "../../../core/errors.ts";
-import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
-import type { Host, HostFile, HostWrite, RunOptions, RunResult } from "../../../core/ports/host.ts";
-import { shellCommand } from "../../../lib/shell-quote.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
-import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
-import type { ExecOptions, ExecResult } from "./connection.ts";
+import { type ExecOptions, type ExecResult, ScriptHost } from "../script/script-host.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";
 import { unreachable } from "./errors.ts";
-import { assertPlainPath } from "./plain-path.ts";
-import {
-  ARGUMENTS,
-  BOOTSTRAP,
-  BOOTSTRAP_MISSED,
-  KILL_SCRIPT,
-  MAX_FILE_BYTES,
-  RUN_SCRIPT,
-  SCRIPT,
-} from "./script.ts";
 
-const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
-const KILL_TIMEOUT_MS = 3_000;
-/** A file and what start files may print around it. */
-const MAX_ANSWER_BYTES = MAX_FILE_BYTES + 256 * 1024;
-
-type Arguments = Partial<Record<(typeof ARGUMENTS)[number], string>>;
-
-export class SshHost implements Host {
-  readonly fenced = true;
-  readonly #connections: SshConnections;
-  readonly #destination: SshDestination;
-  readonly #label: string;
-
+export class SshHost extends ScriptHost {
   constructor(connections: SshConnections, destination: SshDestination) {
-    this.#connections = connections;
-    this.#destination = destination;
-    this.#label = labelOf(destination);
-  }
-
-  async read(path: string, signal: AbortSignal): Promise<HostFile> {
-    const { answer, nonce } = await this.#call("read", path, {}, new Uint8Array(), signal);
-    const action = this.#action("read", path);
-    if (answer.word === "absent") return { state: "absent", order: this.#order(action, answer.rest) };
-    if (answer.word !== "file") throw refusal(action, answer);
-    const content = contentOf(answer, nonce);
-    if (content === null) throw unreachable(this.#label, "the line was lost while a file was read");
-    const [permissions = "", marker = ""] = answer.rest.split(" ");
-    return {
-      state: "present",
-      content,
-      digest: sha256(content),
-      mode: modeOfPermissions(permissions),
-      order: this.#order(action, marker),
-    };
-  }
-
-  async write(path: string, write: HostWrite, signal: AbortSignal): Promise<void> {
-    if (write.content.length > MAX_FILE_BYTES) {
-      throw refusal(this.#action("write", path), { word: "large", rest: "" });
-    }
-    const more: Arguments = {
-      ...orderArguments(write.order),
-      expected: write.expectedDigest,
-      digest: sha256(write.content),
-      mode: (write.mode & 0o777).toString(8).padStart(4, "0"),
-    };
-    await this.#change("write", path, more, write.content, signal);
-  }
-
-  async restore(path: string, order: Order, signal: AbortSignal): Promise<void> {
-    await this.#change("restore", path, orderArguments(order), new Uint8Array(), signal);
-  }
-
-  async hasRestoreCopy(path: string, signal: AbortSignal): Promise<boolean> {
-    const { answer } = await this.#call("kept", path, {}, new Uint8Array(), signal);
-    if (answer.word === "kept") return true;
-    if (answer.word === "nothing") return false;
-    throw refusal(this.#action("look at the copy of", path), answer);
-  }
-
-  async discardRestoreCopy(path: string, signal: AbortSignal): Promise<void> {
-    await this.#change("discard", path, {}, new Uint8Array(), signal);
-  }
-
-  async run(argv: readonly string[], options: RunOptions, signal: AbortSignal): Promise<RunResult> {
-    const program = argv[0] ?? "";
-    if (argv.some((word) => /[\n\r\0]/.test(word)) || program === "") {
-      throw new LockstepError(
-        "INPUT_INVALID",
-        `Cannot run a command on ${this.#label}: a word holds a line break, or no program is named.`,
-      );
-    }
-    const nonce = newNonce();
-    const head = `${RUN_SCRIPT}\n${nonce}\n${shellCommand(argv)}\n`;
-    const result = await withDeadline(signal, options.timeoutMs, async (limited) => {
-      return await this.#exec({
-        input: Buffer.concat([Buffer.from(head), options.stdin ?? new Uint8Array()]),
-        maxOutputBytes: options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
-        signal: limited,
-        killOnAbort: true,
-      });
+    const label = labelOf(destination);
+    super({
+      label,
+      exec: (command, options) => execute(connections, destination, label, command, options),
     });
-    const action = `run ${program} on ${this.#label}`;
-    if (result.end === "aborted") await this.#kill(groupOf(result.stdout, nonce));
-    if (result.end !== "exited") {
-      const why = result.end === "aborted" ? "it did not end in time and was stopped" : "the line was lost";
-      throw new LockstepError("TARGET_OUTCOME_UNKNOWN", `Cannot tell how it ended to ${action}: ${why}.`);
-    }
-    if (result.exitCode === BOOTSTRAP_MISSED && !result.stdout.includes(nonce)) throw missed(action);
-    return {
-      exitCode: result.exitCode,
-      stdout: afterMark(result.stdout, nonce),
-      stderr: afterMark(result.stderr, nonce),
-    };
   }
+}
 
-  /** The line's own signal may have been passed on already; then this finds nothing. */
-  async #kill(group: string | null): Promise<void> {
-    if (group === null) return;
-    const input = Buffer.from(`${KILL_SCRIPT}\n${group}\n`);
-    await withDeadline(new AbortController().signal, KILL_TIMEOUT_MS, (limited) =>
-      this.#exec({ input, maxOutputBytes: 0, signal: limited, killOnAbort: false }),
-    ).catch(() => undefined);
-  }
-
-  /** Connections are kept by the pool, for whoever comes next. */
-  async close(): Promise<void> {}
-
-  async #change(
-    verb: string,
-    path: string,
-    more: Arguments,
-    data: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { answer } = await this.#call(verb, path, more, data, signal);
-    if (answer.word !== "done") throw refusal(this.#action(verb, path), answer);
-  }
-
-  async #call(
-    verb: string,
-    path: string,
-    more: Arguments,
-    data: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<{ answer: Answer; nonce: string }> {
-    const action = this.#action(verb, path);
-    assertPlainPath(action, path);
-    const nonce = newNonce();
-    const given: Arguments = { nonce, verb, path, key: sha256(Buffer.from(path)), ...more };
-    const lines = [SCRIPT, ...ARGUMENTS.map((name) => given[name] ?? "-")];
-    const result = await this.#exec({
-      input: Buffer.concat([Buffer.from(`${lines.join("\n")}\n`), data]),
-      maxOutputBytes: MAX_ANSWER_BYTES,
-      signal,
-      killOnAbort: false,
-    });
-    const answer = parseAnswer(result.stdout, nonce);
-    // An answer is the script's last act: it counts even when the line died right after it.
-    if (answer !== null) return { answer, nonce };
-    const looks = verb === "read" || verb === "kept";
-    if (result.end === "exited" && result.exitCode === BOOTSTRAP_MISSED) throw missed(action);
-    if (result.end === "exited" && looks) {
-      throw new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
-        details: { exitCode: result.exitCode },
-        hint: "The user needs a shell with POSIX sh, or set `sftpOnly: true` for an account with SFTP alone.",
-      });
-    }
-    if (looks) throw unreachable(this.#label, "the line was lost before the answer came");
-    // Also a script that was killed: it may have been on either side of the rename.
-    throw new LockstepError(
-      "TARGET_OUTCOME_UNKNOWN",
-      `Cannot tell whether it worked to ${action}: ${result.end === "aborted" ? "no answer in time" : "the answer was lost"}.`,
+async function execute(
+  connections: SshConnections,
+  destination: SshDestination,
+  label: string,
+  command: string,
+  options: ExecOptions,
+): Promise<ExecResult> {
+  for (let tries = 1; ; tries += 1) {
+    const { result, fresh } = await connections.use(
+      destination,
+      options.signal,
+      async (connection, isFresh) => ({ result: await connection.exec(command, options), fresh: isFresh }),
     );
+    if (result.end !== "not-started") return result;
+    // A kept line may have died unnoticed; a fresh one that refuses will refuse again.
+    if (options.signal.aborted || fresh || tries === 3) throw unreachable(label, "no session was opened");
   }
-
-  /** Throws TARGET_UNREACHABLE when nothing was started. */
-  async #exec(options: ExecOptions): Promise<ExecResult> {
-    for (let tries = 1; ; tries += 1) {
-      const { result, fresh } = await this.#connections.use(
-        this.#destination,
-        options.signal,
-        async (connection, isFresh) => ({
-          result: await connection.exec(BOOTSTRAP, options),
-          fresh: isFresh,
-        }),
-      );
-      if (result.end !== "not-started") return result;
-      // A kept line may have died unnoticed; a fresh one that refuses will refuse again.
-      if (options.signal.aborted || fresh || tries === 3) {
-        throw unreachable(this.#label, "no session was opened");
-      }
-    }
-  }
-
-  #order(action: string, marker: string): Order | null {
-    if (marker === "-" || marker === "") return null;
-    const order = parseOrder(marker);
-    if (order === null) throw refusal(action, { word: "unreadable", rest: "" });
-    return order;
-  }
-
-  #action(verb: string, path: string): string {
-    return `${verb === "discard" ? "discard the copy of" : verb} ${path} on ${this.#label}`;
-  }
-}
-
-function orderArguments(order: Order): Arguments {
-  const [store = "", epoch = "", generation = ""] = formatOrder(order).split(".");
-  return { store, epoch, generation };
-}
-
-function newNonce(): string {
-  return randomBytes(16).toString("hex");
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-function afterMark(output: Buffer, nonce: string): string {
-  const at = output.indexOf(`lockstep ${nonce} `);
-  const end = output.indexOf(0x0a, at);
-  return at < 0 || end < 0 ? "" : output.subarray(end + 1).toString("utf8");
-}
-
-function groupOf(output: Buffer, nonce: string): string | null {
-  return new RegExp(`lockstep ${nonce} ([0-9]+)\n`).exec(output.toString("latin1"))?.[1] ?? null;
-}
-
-function missed(action: string): LockstepError {
-  return new LockstepError("TARGET_REFUSED", `Cannot ${action}: start files of the login shell read stdin.`, {
-    hint: "Let ~/.bashrc and the like read nothing from stdin when no terminal is there.",
-  });
 }

@@ -3,10 +3,10 @@ import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
+import { isPlainPath } from "../../hosts/script/plain-path.ts";
 import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";
 import { parseHostKey } from "../../hosts/ssh/host-key.ts";
 import { parseLoginKey } from "../../hosts/ssh/login-key.ts";
-import { isPlainPath } from "../../hosts/ssh/plain-path.ts";
 import {
   type Activation,
   activateSchema,

@@ -1,0 +1,187 @@
+/**
+ * What every fenced `Host` must do, wherever it is. `directory` is a private folder on the host that the test can reach
+ * as its own files; `home` is the host user's.
+ */
+import { createHash } from "node:crypto";
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Host, HostWrite } from "../../../src/core/ports/host.ts";
+import { failure, OTHER_STORE_ID, orderOf, soon } from "../../support/ssh-kit.ts";
+
+export interface HostPlace {
+  readonly host: Host;
+  readonly directory: string;
+  readonly home: string;
+  stop(): Promise<void>;
+}
+
+export interface HostConformance {
+  readonly name: string;
+  /** This machine lacks the server that it takes. */
+  readonly lacking?: boolean;
+  start(): Promise<HostPlace>;
+}
+
+const CANARY = "canary-5e1f0c2ab94d7786";
+
+export function hostConformance(conformance: HostConformance): void {
+  describe.skipIf(conformance.lacking === true)(`${conformance.name} as a host`, () => {
+    let place: HostPlace;
+    let host: Host;
+    let count = 0;
+
+    beforeAll(async () => {
+      place = await conformance.start();
+      host = place.host;
+    });
+    afterAll(async () => {
+      await host.close();
+      await place.stop();
+    });
+
+    function newPath(content?: string, mode = 0o600): string {
+      count += 1;
+      const path = join(place.directory, `file-${count}`);
+      if (content !== undefined) {
+        writeFileSync(path, content);
+        chmodSync(path, mode);
+      }
+      return path;
+    }
+
+    function writing(content: string, before: string | null, generation = 1): HostWrite {
+      const expectedDigest = before === null ? "absent" : createHash("sha256").update(before).digest("hex");
+      return { content: Buffer.from(content), expectedDigest, order: orderOf(generation), mode: 0o600 };
+    }
+
+    it("answers that a file is absent, and one that stands there with every byte", async () => {
+      expect(await host.read(newPath(), soon())).toEqual({ state: "absent", order: null });
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+      const path = newPath();
+      writeFileSync(path, bytes, { mode: 0o600 });
+      const file = await host.read(path, soon());
+      expect(file).toMatchObject({ state: "present", mode: 0o600, order: null });
+      expect(file.state === "present" && Buffer.from(file.content).equals(bytes)).toBe(true);
+    });
+
+    it("makes a file with its mode, keeps the mode of one that it replaces, and leaves nothing beside", async () => {
+      const made = newPath();
+      await host.write(made, { ...writing("A=1\n", null), mode: 0o640 }, soon());
+      expect(statSync(made).mode & 0o777).toBe(0o640);
+      const kept = newPath("A=1\n", 0o640);
+      await host.write(kept, writing("A=2\n", "A=1\n"), soon());
+      expect(readFileSync(kept, "utf8")).toBe("A=2\n");
+      expect(statSync(kept).mode & 0o777).toBe(0o640);
+      expect(readdirSync(place.directory).filter((name) => name.startsWith("."))).toEqual([]);
+    });
+
+    it("writes only over what was read", async () => {
+      const path = newPath("A=by hand\n");
+      for (const write of [writing("A=2\n", "A=1\n"), writing("A=2\n", null)]) {
+        await expect(host.write(path, write, soon())).rejects.toMatchObject({ code: "WRITE_CONFLICT" });
+      }
+      expect(readFileSync(path, "utf8")).toBe("A=by hand\n");
+      expect(await host.read(path, soon())).toMatchObject({ order: null });
+    });
+
+    it("lets an equal order repeat, and refuses a lower one and another store's", async () => {
+      const path = newPath();
+      await host.write(path, writing("A=1\n", null, 5), soon());
+      await host.write(path, writing("A=2\n", "A=1\n", 5), soon());
+      for (const order of [orderOf(4), orderOf(9, 0), orderOf(9, 9, OTHER_STORE_ID)]) {
+        const write = { ...writing("A=3\n", "A=2\n"), order };
+        await expect(host.write(path, write, soon())).rejects.toMatchObject({ code: "ORDER_REFUSED" });
+      }
+      expect(await host.read(path, soon())).toMatchObject({ order: orderOf(5) });
+      expect(readFileSync(path, "utf8")).toBe("A=2\n");
+    });
+
+    it("lets exactly one of two writers win", async () => {
+      const path = newPath("A=0\n");
+      const outcomes = await Promise.allSettled(
+        ["A=1\n", "A=2\n"].map((content) => host.write(path, writing(content, "A=0\n"), soon())),
+      );
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const winner = outcomes.findIndex(({ status }) => status === "fulfilled");
+      expect(readFileSync(path, "utf8")).toBe(`A=${winner + 1}\n`);
+    });
+
+    it("goes on after a crash between the marker and the rename: the same or a newer order, no older one", async () => {
+      const path = newPath("A=1\n");
+      await host.write(path, writing("A=1b\n", "A=1\n", 3), soon());
+      // What a crash leaves: the marker is raised, the content is the old one, and a temporary file stands beside.
+      const state = join(place.home, ".lockstep", createHash("sha256").update(path).digest("hex"));
+      writeFileSync(`${state}.order`, readFileSync(`${state}.order`, "utf8").replace(/3\n$/, "7\n"));
+      writeFileSync(`${state}.temp`, ".lockstep-leftover01\n");
+      writeFileSync(join(place.directory, ".lockstep-leftover01"), "half");
+      await expect(host.write(path, writing("A=2\n", "A=1b\n", 6), soon())).rejects.toMatchObject({
+        code: "ORDER_REFUSED",
+      });
+      await host.write(path, writing("A=2\n", "A=1b\n", 7), soon());
+      expect(readFileSync(path, "utf8")).toBe("A=2\n");
+      expect(readdirSync(place.directory).filter((name) => name.startsWith("."))).toEqual([]);
+    });
+
+    it("restores the copy once, under a new order, and keeps it private", async () => {
+      const path = newPath("A=good\n", 0o640);
+      await host.write(path, writing("A=bad\n", "A=good\n", 2), soon());
+      const state = join(place.home, ".lockstep");
+      const copy = join(state, `${createHash("sha256").update(path).digest("hex")}.keep`);
+      expect([statSync(state).mode & 0o777, statSync(copy).mode & 0o777]).toEqual([0o700, 0o600]);
+      expect(await host.hasRestoreCopy(path, soon())).toBe(true);
+      await expect(host.restore(path, orderOf(1), soon())).rejects.toMatchObject({ code: "ORDER_REFUSED" });
+      await host.restore(path, orderOf(3), soon());
+      expect(readFileSync(path, "utf8")).toBe("A=good\n");
+      expect(await host.hasRestoreCopy(path, soon())).toBe(false);
+      await expect(host.restore(path, orderOf(4), soon())).rejects.toMatchObject({ code: "NOT_FOUND" });
+      await host.discardRestoreCopy(path, soon());
+    });
+
+    it("refuses a link, a file that others may read and a directory that others may write", async () => {
+      const link = newPath();
+      symlinkSync(newPath("A=1\n"), link);
+      for (const path of [link, newPath("A=1\n", 0o644), "/tmp/lockstep-conformance-env"]) {
+        await expect(host.write(path, writing("A=2\n", null), soon())).rejects.toMatchObject({
+          code: "FILE_UNSAFE",
+        });
+      }
+    });
+
+    it("finds a path below home under one marker, however it is written", async () => {
+      const path = newPath();
+      const short = path.replace(place.home, "~");
+      await host.write(short, writing("A=1\n", null, 5), soon());
+      expect(await host.read(short, soon())).toEqual(await host.read(path, soon()));
+    });
+
+    it("runs a program with its exact words and its input, and answers how it ended", async () => {
+      const words = ["it's", "$HOME", "a b", "*", "\\"];
+      const said = await host.run(["/usr/bin/printf", "%s|", ...words], { timeoutMs: 10_000 }, soon());
+      expect(said).toMatchObject({ exitCode: 0, stdout: words.map((word) => `${word}|`).join("") });
+      const echoed = await host.run(["cat"], { stdin: Buffer.from("in\n"), timeoutMs: 10_000 }, soon());
+      expect(echoed.stdout).toBe("in\n");
+      const ended = await host.run(["sh", "-c", "echo no >&2; exit 7"], { timeoutMs: 10_000 }, soon());
+      expect(ended).toMatchObject({ exitCode: 7, stderr: "no\n" });
+    });
+
+    it("stops a program that does not end in time, and says that its outcome is unknown", async () => {
+      const error = await failure(host.run(["sleep", "600"], { timeoutMs: 200 }, soon()));
+      expect(error).toMatchObject({ code: "TARGET_OUTCOME_UNKNOWN" });
+    });
+
+    it("tells no value in an error", async () => {
+      const path = newPath(`A=${CANARY}\n`);
+      const link = newPath();
+      symlinkSync(path, link);
+      for (const refused of [
+        failure(host.write(path, writing(`A=${CANARY}\n`, "A=1\n"), soon())),
+        failure(host.write(link, writing(`A=${CANARY}\n`, null), soon())),
+        failure(host.run(["sleep", "600"], { stdin: Buffer.from(CANARY), timeoutMs: 50 }, soon())),
+      ]) {
+        const error = await refused;
+        expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain(CANARY);
+      }
+    });
+  });
+}
