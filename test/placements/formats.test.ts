@@ -162,6 +162,8 @@ describe("systemd environment files", () => {
   const format = FORMATS.systemd;
   it("reads what systemd.exec(5) describes: quotes, escapes, continuations, comments, the last assignment", () => {
     const text = [
+      "=='",
+      "A=in a quote'",
       "; c",
       "# c \\",
       "A=in comment",

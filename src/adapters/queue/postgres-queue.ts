@@ -15,9 +15,9 @@ export interface PostgresQueueConnection {
   readonly database?: string;
 }
 
-/** BullMQ keeps one further connection per worker for listening. */
 const MAX_PRODUCER_CONNECTIONS = 2;
-const MAX_WORKER_CONNECTIONS = 4;
+/** One of them listens. */
+const MAX_WORKER_CONNECTIONS = 5;
 /** BullMQ's own statements take milliseconds; it waits for work by LISTEN, not by a query. */
 const QUERY_TIMEOUT_MS = 15_000;
 
@@ -34,31 +34,75 @@ export async function migratePostgresQueue(connection: PostgresQueueConnection):
 
 export function createPostgresQueue(connection: PostgresQueueConnection, log: Logger): Queue {
   const { Queue: Producer, Worker } = withBackend(createPostgresBackend);
-  const pool = (max: number) => ({
-    ...connection,
-    schema: POSTGRES_SCHEMA,
-    max,
-    application_name: "lockstep-queue",
-    connectionTimeoutMillis: 5_000,
-    // A peer that vanished without a word: without this the first look at the schema could wait for ever.
-    query_timeout: QUERY_TIMEOUT_MS,
-    keepAlive: true,
-  });
   return createBullQueue(
     {
       createProducer: () =>
-        replacedUntilProven(() => new Producer(QUEUE_NAME, { connection: pool(MAX_PRODUCER_CONNECTIONS) })),
-      createConsumer: (processor, concurrency) =>
-        new Worker(QUEUE_NAME, processor, {
+        replacedUntilProven(() => {
+          const pool = createPool(connection, MAX_PRODUCER_CONNECTIONS);
+          const producer = new Producer(QUEUE_NAME, { connection: pool });
+          return {
+            addBulk: (jobs) => producer.addBulk(jobs),
+            on: (event, listener) => producer.on(event, listener),
+            close: () => closeWithPool(producer.close(), pool),
+          };
+        }),
+      createConsumer: (processor, concurrency) => {
+        const pool = createPool(connection, MAX_WORKER_CONNECTIONS);
+        const worker = new Worker(QUEUE_NAME, processor, {
           ...WORKER_OPTIONS,
-          connection: pool(MAX_WORKER_CONNECTIONS),
+          connection: pool,
           concurrency,
           autorun: false,
-        }),
+        });
+        return {
+          on: (event, listener) => worker.on(event, listener),
+          waitUntilReady: () => worker.waitUntilReady(),
+          run: () => worker.run(),
+          close: (force) => closeWithPool(worker.close(force), pool),
+        };
+      },
       close: async () => {},
     },
     log,
   );
+}
+
+/** BullMQ takes a pool where its types ask for the options of one. */
+type PoolAsOptions = pg.Pool & Record<string, unknown>;
+
+function createPool(connection: PostgresQueueConnection, max: number): PoolAsOptions {
+  return new pg.Pool({
+    ...connection,
+    Client: UncrashableClient,
+    max,
+    application_name: "lockstep-queue",
+    // BullMQ's statements name its tables without their schema.
+    options: `-c search_path=${POSTGRES_SCHEMA}`,
+    connectionTimeoutMillis: 5_000,
+    // A peer that vanished without a word: without this the first look at the schema could wait for ever.
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+  }) as PoolAsOptions;
+}
+
+/**
+ * BullMQ 6.7 takes its listener from a connection before it has ended it (`PostgresConnection.close`), and adds it
+ * only after one has begun: a server that shuts down in between would end the process by an unheard "error".
+ */
+class UncrashableClient extends pg.Client {
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === "error" && this.listenerCount("error") === 0) return false;
+    return super.emit(event, ...args);
+  }
+}
+
+/** BullMQ leaves a pool that it was given open. */
+async function closeWithPool(closed: Promise<unknown>, pool: pg.Pool): Promise<void> {
+  try {
+    await closed;
+  } finally {
+    if (!pool.ending) await pool.end();
+  }
 }
 
 /**

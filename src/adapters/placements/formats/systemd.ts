@@ -44,14 +44,17 @@ function scan(text: string): readonly Assignment[] {
       at = endOfComment(text, start);
       continue;
     }
-    const equals = text.slice(start).search(/[=\r\n]/);
-    if (equals === -1 || text[start + equals] !== "=") {
+    // The first character belongs to the key whatever it is: `==a` assigns to `=`.
+    const toEquals = text.slice(start + 1).search(/[=\r\n]/);
+    if (toEquals === -1) break;
+    const equals = start + 1 + toEquals;
+    if (text[equals] !== "=") {
       // A line without "=" is ignored by systemd.
-      at = equals === -1 ? text.length : start + equals + 1;
+      at = equals + 1;
       continue;
     }
-    const key = text.slice(start, start + equals).trimEnd();
-    const { value, end } = readValue(text, start + equals + 1);
+    const key = text.slice(start, equals).trimEnd();
+    const { value, end } = readValue(text, equals + 1);
     found.push({ key, value, start, end });
     at = end;
   }
