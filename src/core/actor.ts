@@ -1,6 +1,6 @@
 /** Who did something, recorded with every push and audit entry. `via` names the chain, nearest cause first. */
 export interface Actor {
-  readonly kind: "token" | "system" | "local";
+  readonly kind: "token" | "system" | "local" | "agent";
   /** Token id, or the part of Lockstep that acted by itself. */
   readonly id: string;
   readonly name: string;

@@ -134,6 +134,42 @@ export const CATALOGUE = {
     family: "rejected",
     hint: "See the unit's own log, repair, then `lockstep rollout resume`.",
   },
+  AGENT_NOT_ENROLLED: {
+    family: "invalid",
+    hint: "On the server: `lockstep agent invite TARGET`; here: `lockstep agent enroll`.",
+  },
+  AGENT_REVOKED: {
+    family: "unauthenticated",
+    hint: "Ask for a new code with `lockstep agent invite TARGET`, then `lockstep agent enroll`.",
+  },
+  AGENT_RUNNING: {
+    family: "conflict",
+    hint: "One program at a time uses an identity; stop the other one, or give the service a target of its own.",
+  },
+  AGENT_CLOCK: {
+    family: "unauthenticated",
+    hint: "Set the machine's clock right; it must be within a minute.",
+  },
+  AGENT_IDENTITY: {
+    family: "integrity",
+    hint: "The agent's own files were changed or damaged; enroll it again.",
+  },
+  REQUEST_REPLAYED: {
+    family: "unauthenticated",
+    hint: "Somebody sent a copy of a request; nothing was done.",
+  },
+  ENROLMENT_INVALID: {
+    family: "unauthenticated",
+    hint: "Codes are valid once, for 15 minutes. Ask for a new one with `lockstep agent invite TARGET`.",
+  },
+  BUNDLE_REFUSED: {
+    family: "integrity",
+    hint: "It was not made by this agent's server for this agent, or is older than what stands here; it was dropped.",
+  },
+  POLICY_REFUSED: {
+    family: "rejected",
+    hint: "`lockstep agent policy` on the host shows what its owner may add.",
+  },
   DESTINATION_CHANGED: { family: "invalid", hint: "Give the credential again for the new address." },
   ROOT_KEY_MISSING: {
     family: "integrity",

@@ -38,6 +38,7 @@ export const PERMISSIONS = [
   "target.heal",
   "config.plan",
   "config.apply",
+  "agent.manage",
   "token.manage",
   "store.rewrap",
   "values.export",

@@ -33,6 +33,10 @@ export const AUDIT_ACTIONS = [
   "push.gave_up",
   "activation.requested",
   "activation.finished",
+  "agent.invited",
+  "agent.enrolled",
+  "agent.revoked",
+  "agent.refused",
   "token.created",
   "token.revoked",
 ] as const;

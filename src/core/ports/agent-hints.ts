@@ -1,0 +1,12 @@
+/**
+ * Tells agents that something changed for them. A hint only: agents ask by themselves besides, so a lost one costs
+ * time and nothing else. Crosses processes: the worker that finds a target owed and the server that holds the agent's
+ * stream are seldom the same.
+ */
+export interface AgentHints {
+  /** After commit only. Never throws; coalesces; a target without an agent is ignored. */
+  tell(targetIds: readonly string[]): void;
+  /** `hear` is called in this process for every target told anywhere. Answers how to stop. */
+  listen(hear: (targetIds: readonly string[]) => void): () => void;
+  close(): Promise<void>;
+}

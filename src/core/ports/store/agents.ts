@@ -1,0 +1,111 @@
+import type { Actor } from "../../actor.ts";
+import type { JsonObject } from "../target.ts";
+
+export type AgentState = "pending" | "active" | "revoked" | "expired";
+
+export interface AgentRecord {
+  readonly id: string;
+  readonly targetId: string;
+  readonly target: string;
+  readonly environment: string;
+  readonly state: AgentState;
+  readonly shortLived: boolean;
+  /** Public JWKs, as in `protocol/agent/envelope.ts`. */
+  readonly signKey: JsonObject;
+  readonly encryptKey: JsonObject;
+  readonly challengeHash: string | null;
+  /** What it says of itself: version, hostname, platform, instance. */
+  readonly facts: JsonObject;
+  readonly createdAt: Date;
+  readonly activatedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly lastSeenAt: Date | null;
+  readonly reportedEpoch: number | null;
+  readonly reportedGeneration: number | null;
+  readonly reportedAt: Date | null;
+  /** refused, incidents, units of its last report. */
+  readonly report: JsonObject;
+}
+
+export interface EnrolmentRecord {
+  readonly id: string;
+  readonly targetId: string;
+  readonly target: string;
+  readonly environment: string;
+  readonly macKeySealed: string;
+  readonly reusable: boolean;
+  readonly actor: Actor;
+  /** Judged by the database's clock. */
+  readonly expired: boolean;
+  readonly usedAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+export interface NewAgent {
+  readonly targetId: string;
+  readonly enrolmentId: string;
+  readonly shortLived: boolean;
+  readonly signKey: JsonObject;
+  readonly encryptKey: JsonObject;
+  readonly challengeHash: string;
+  readonly facts: JsonObject;
+}
+
+export interface Delivered {
+  readonly secretId: string;
+  readonly secret: string;
+  readonly version: number;
+  readonly firstAt: Date;
+}
+
+export interface AgentRepo {
+  invite(enrolment: {
+    readonly id: string;
+    readonly targetId: string;
+    readonly lookupHash: string;
+    readonly macKeySealed: string;
+    readonly reusable: boolean;
+    readonly actor: Actor;
+    readonly livesMs: number;
+  }): Promise<void>;
+  findEnrolment(lookupHash: string): Promise<EnrolmentRecord | null>;
+  /** False when it was used, revoked or has expired meanwhile: a code that is not reusable serves one agent. */
+  useEnrolment(enrolmentId: string): Promise<boolean>;
+
+  /** Pending. The same signing key again answers the agent that it made before: an answer got lost. */
+  add(agent: NewAgent): Promise<string>;
+  find(agentId: string): Promise<AgentRecord | null>;
+  /** Active agents of these targets; short-lived ones included. */
+  activeAt(targetIds: readonly string[]): Promise<readonly AgentRecord[]>;
+  list(filter: { readonly environment?: string }): Promise<readonly AgentRecord[]>;
+  activate(agentId: string): Promise<void>;
+  /** Answers the ids that ended now. */
+  end(agentIds: readonly string[], state: "revoked" | "expired"): Promise<readonly string[]>;
+  /** Short-lived agents unseen for that long. */
+  idleSince(idleMs: number, limit: number): Promise<readonly string[]>;
+
+  /** False when the id was accepted before. Forgets expired ids now and then. */
+  rememberRequest(tokenId: string, expiresAt: Date): Promise<boolean>;
+  /** Writes at most once in ten seconds per agent, unless the facts changed. */
+  touch(agentId: string, facts: JsonObject | null): Promise<void>;
+  recordReport(
+    agentId: string,
+    report: { readonly epoch: number; readonly generation: number; readonly content: JsonObject },
+  ): Promise<void>;
+
+  recordDeliveries(
+    agentId: string,
+    delivered: readonly { readonly secretId: string; readonly version: number }[],
+  ): Promise<void>;
+  deliveries(agentId: string): Promise<readonly Delivered[]>;
+
+  /** Null when there is none yet. */
+  key(
+    name: "bundle" | "agent-tls",
+  ): Promise<{ readonly public: JsonObject; readonly privateSealed: string } | null>;
+  /** Does nothing when there is one: read it again. */
+  addKey(
+    name: "bundle" | "agent-tls",
+    key: { readonly public: JsonObject; readonly privateSealed: string },
+  ): Promise<void>;
+}

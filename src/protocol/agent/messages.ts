@@ -1,0 +1,231 @@
+/**
+ * The messages' shapes. Parsed strictly at each receiving end, after signature and seal. Instants are ISO texts;
+ * versions, generations and epochs are whole numbers.
+ */
+import { z } from "zod";
+
+const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const publicKey = (crv: "Ed25519" | "X25519") =>
+  z.strictObject({ kty: z.literal("OKP"), crv: z.literal(crv), x: digest });
+const nonce = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const whole = z.int().min(0);
+const text = (max: number) => z.string().max(max);
+
+/** What an agent says of itself. Shown to people, believed by nobody. */
+export const agentFacts = z.strictObject({
+  version: text(40),
+  hostname: text(253),
+  platform: text(40),
+  /** Of one run of the program: tells two running under one identity apart. */
+  instance: nonce,
+});
+export type AgentFacts = z.output<typeof agentFacts>;
+
+/* ---- enrolment ---- */
+
+/** Travels as text, with its MAC and its signature beside it, so that both are over the same bytes. */
+export const enrolmentContent = z.strictObject({
+  v: z.literal(1),
+  lookup: digest,
+  nonce,
+  signKey: publicKey("Ed25519"),
+  encryptKey: publicKey("X25519"),
+  facts: agentFacts,
+});
+export type EnrolmentContent = z.output<typeof enrolmentContent>;
+
+export const enrolmentRequest = z.strictObject({
+  /** JSON of `enrolmentContent`. */
+  content: text(4_096),
+  /** `enrolmentMac(macKey, content)`. */
+  mac: digest,
+  /** Ed25519 over the content's bytes, base64url: the agent has the signing key. */
+  signature: z.string().regex(/^[A-Za-z0-9_-]{86}$/),
+});
+export type EnrolmentRequest = z.output<typeof enrolmentRequest>;
+
+/** Sealed to the agent's key and signed by the bundle key, whose digest the code carried. */
+export const welcome = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal("welcome"),
+  agentId: z.uuid(),
+  storeId: z.uuid(),
+  epoch: whole,
+  target: text(64),
+  environment: text(64),
+  /** The request's own. */
+  nonce,
+  /** To be sent back by `confirm`: only who has the encryption key can. */
+  challenge: nonce,
+  bundleKey: publicKey("Ed25519"),
+  /** A short-lived identity ends that long after it was last used; null: it stays until revoked. */
+  idleLifeSeconds: whole.nullable(),
+});
+export type Welcome = z.output<typeof welcome>;
+
+/** Answer to enrol and bundle: `sealMessage`'s text. Before trust exists, the bundle key comes along to be checked. */
+export const sealedAnswer = z.strictObject({
+  sealed: text(8 * 1024 * 1024),
+  bundleKey: publicKey("Ed25519").exactOptional(),
+});
+
+export const confirmRequest = z.strictObject({ v: z.literal(1), challenge: nonce });
+
+/* ---- bundle ---- */
+
+export const bundleRequest = z.strictObject({
+  v: z.literal(1),
+  nonce,
+  /** What the agent holds and has reported; null: nothing. */
+  have: z.strictObject({ epoch: whole, generation: whole, digest: text(64) }).nullable(),
+  facts: agentFacts,
+});
+export type BundleRequest = z.output<typeof bundleRequest>;
+
+/** By which the agent recognises a version that stands at a place: HMAC-SHA-256(bundle's macKey, value), base64url. */
+const known = z.array(z.strictObject({ version: whole, mac: digest }));
+
+const address = { placement: text(1_024), key: text(512) };
+const owner = {
+  bindingId: z.uuid(),
+  secretId: z.uuid(),
+  /** For people. */
+  secret: text(128),
+  slot: z.enum(["primary", "fallback"]),
+};
+
+export const bundleSlot = z.strictObject({
+  ...owner,
+  ...address,
+  version: whole,
+  value: z.string(),
+  owned: z.boolean(),
+  takeOver: z.boolean(),
+  settledVersion: whole.nullable(),
+  known,
+});
+export type BundleSlot = z.output<typeof bundleSlot>;
+
+const bundleFile = z.strictObject({ path: text(1_024), format: text(40), mode: text(4) });
+
+/** By name: what a name means (a command's words, above all) stands in the host's own policy. */
+export const bundleActivation = z.strictObject({
+  systemd: text(255).exactOptional(),
+  launchd: text(255).exactOptional(),
+  command: text(64).exactOptional(),
+  signal: z.strictObject({ unit: text(255), name: text(16) }).exactOptional(),
+  timeoutSeconds: whole,
+});
+export type BundleActivation = z.output<typeof bundleActivation>;
+
+const order = { storeId: z.uuid(), epoch: whole, generation: whole };
+
+export const bundle = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal("bundle"),
+  agentId: z.uuid(),
+  ...order,
+  /** The request's own: an older answer does not pass for a fresh one. */
+  nonce,
+  issuedAt: z.iso.datetime(),
+  target: text(64),
+  environment: text(64),
+  /** The committed intent that this bundle carries out; null: nothing is owed, the bundle tells what should stand. */
+  pushId: z.uuid().nullable(),
+  /** Over which version stands in which slot. */
+  digest: text(64),
+  /** Of this bundle alone. base64url. */
+  macKey: digest,
+  files: z.array(bundleFile),
+  activate: bundleActivation.nullable(),
+  health: z.strictObject({ command: text(64), withinSeconds: whole }).nullable(),
+  /** A unit waits that long for further changes before it restarts, and at most `maxQuietMs`. */
+  quietMs: whole,
+  maxQuietMs: whole,
+  slots: z.array(bundleSlot),
+  pruned: z.array(z.strictObject({ ...owner, ...address, known })),
+});
+export type Bundle = z.output<typeof bundle>;
+
+/** The agent has everything, and the server knows it. */
+export const unchanged = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal("unchanged"),
+  agentId: z.uuid(),
+  ...order,
+  nonce,
+});
+
+export const bundleAnswer = z.discriminatedUnion("kind", [bundle, unchanged]);
+export type BundleAnswer = z.output<typeof bundleAnswer>;
+
+/* ---- report ---- */
+
+const found = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("version"), version: whole }),
+  z.strictObject({ kind: z.literal("unknown") }),
+  z.strictObject({ kind: z.literal("absent") }),
+  z.strictObject({ kind: z.literal("unreadable"), reason: text(500) }),
+]);
+
+/** One key: what the plan was and what stood there (`before`), or what the last look showed (`after`). */
+const reportedItem = z.strictObject({
+  bindingId: z.uuid(),
+  secretId: z.uuid(),
+  slot: z.enum(["primary", "fallback"]),
+  ...address,
+  /** Null for unset. */
+  version: whole.nullable(),
+  action: z.enum(["set", "unset", "unchanged", "blocked", "left"]),
+  found,
+});
+export type ReportedItem = z.output<typeof reportedItem>;
+
+const failure = z.strictObject({ code: text(64), message: text(1_000) });
+
+/** What the agent's host does not allow, and the lines by which its owner may. */
+export const policyRefusal = z.strictObject({
+  what: text(200),
+  reason: text(500),
+  add: text(1_000),
+});
+export type PolicyRefusal = z.output<typeof policyRefusal>;
+
+const reportedUnit = z.strictObject({
+  key: text(500),
+  /** `requested`: under way. `blocked`: it failed as often as it is tried by itself. */
+  state: z.enum(["requested", "succeeded", "failed", "blocked", "dormant"]),
+  /** Digest of the slots that it was started with. */
+  digest: text(64),
+  /** True where the agent itself started the process with these values: evidence `running`. */
+  isOwnChild: z.boolean(),
+  incarnation: z.record(z.string(), z.union([z.string().max(200), z.number()])).nullable(),
+  error: failure.nullable(),
+});
+export type ReportedUnit = z.output<typeof reportedUnit>;
+
+/**
+ * Level, not edge: tells how things stand, may be repeated and lost. `push` is there until the server has taken it;
+ * `seen` is the last look at all keys, also without any push, and is how drift is found.
+ */
+export const report = z.strictObject({
+  v: z.literal(1),
+  epoch: whole,
+  generation: whole,
+  digest: text(64),
+  push: z
+    .strictObject({
+      pushId: z.uuid(),
+      outcome: z.enum(["applied", "failed"]),
+      before: z.array(reportedItem),
+      error: failure.nullable(),
+    })
+    .nullable(),
+  seen: z.array(reportedItem),
+  units: z.array(reportedUnit),
+  refused: z.array(policyRefusal),
+  /** What happened since the last report that a person should know: forged or older bundles, for example. */
+  incidents: z.array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) })).max(20),
+  facts: agentFacts,
+});
+export type Report = z.output<typeof report>;
