@@ -25,7 +25,7 @@ export const role = z.enum(["verifier", "caller", "both"]);
 export const rolloutState = z.enum(["running", "stalled", "done", "failed", "abandoned"]);
 
 export const actor = z.object({
-  kind: z.enum(["token", "system", "local"]),
+  kind: z.enum(["token", "system", "local", "agent"]),
   id: z.string(),
   name: z.string(),
   via: z.array(z.string()).readonly().exactOptional(),
