@@ -22,6 +22,7 @@ import { assertSchema, migrate } from "./adapters/store/migrator.ts";
 import { createDatabase, createPool, type StoreConnection } from "./adapters/store/pool.ts";
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
+import { createRailwayExplorer } from "./adapters/targets/railway/explore.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
@@ -100,6 +101,7 @@ async function build(
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
 
+  const budget = new PostgresRequestBudget(createDatabase(pool));
   return {
     store,
     storeId,
@@ -110,10 +112,12 @@ async function build(
     queue,
     clock: { now: () => new Date() },
     log,
-    budget: new PostgresRequestBudget(createDatabase(pool)),
+    budget,
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
+    railwayExplorer: createRailwayExplorer(budget),
+    hideFromLog: (credential) => scrubber.know(credential.reveal()),
     timing: DEFAULT_TIMING,
     revisionMarker: settings.revisionMarker,
     processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,

@@ -3,6 +3,7 @@ import type { RandomOptions } from "../core/generate.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Queue } from "../core/ports/queue.ts";
+import type { RailwayExplorer } from "../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../core/ports/sealer.ts";
 import type { Store } from "../core/ports/store/store.ts";
 import type { RequestBudget, TargetKind } from "../core/ports/target.ts";
@@ -80,6 +81,9 @@ export interface AppContext {
   readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
   readonly lookAtHostKey: LookAtHostKey;
+  readonly railwayExplorer: RailwayExplorer;
+  /** From now on the log cannot show this: for credentials that come with a request and are never sealed. */
+  readonly hideFromLog: (credential: SecretValue) => void;
   readonly timing: LoopTiming;
   readonly revisionMarker: boolean;
   /** Names this process in leases. */

@@ -3,19 +3,23 @@ import { z } from "zod";
 import { operation } from "./api-operation.ts";
 import { evidence, name } from "./api-parts.ts";
 
+export const targetCheck = z.object({ name: z.string(), ok: z.boolean(), message: z.string() });
+
+export const targetAbilities = z.object({
+  maxEvidence: evidence,
+  readable: z.boolean(),
+  deletable: z.boolean(),
+  conditionalWrite: z.boolean(),
+  inFlightMs: z.int(),
+});
+
 const tested = z.object({
   target: z.string(),
   environment: z.string(),
   kind: z.string(),
   ok: z.boolean(),
-  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string() })).readonly(),
-  capabilities: z.object({
-    maxEvidence: evidence,
-    readable: z.boolean(),
-    deletable: z.boolean(),
-    conditionalWrite: z.boolean(),
-    inFlightMs: z.int(),
-  }),
+  checks: z.array(targetCheck).readonly(),
+  capabilities: targetAbilities,
 });
 export type TestedTarget = z.output<typeof tested>;
 

@@ -1,5 +1,6 @@
 /** Every operation of `/api/v1`, by its operation id. A route without an entry here does not exist. */
 import { CONFIG_OPERATIONS } from "./api-config.ts";
+import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
 import { SECRET_OPERATIONS } from "./api-secrets.ts";
 import { STORE_OPERATIONS } from "./api-store.ts";
@@ -11,6 +12,7 @@ export const OPERATIONS = {
   ...ROLLOUT_OPERATIONS,
   ...SECRET_OPERATIONS,
   ...CONFIG_OPERATIONS,
+  ...FIRST_RUN_OPERATIONS,
   ...STORE_OPERATIONS,
   ...TOKEN_OPERATIONS,
 } as const;

@@ -9,6 +9,7 @@ import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts"
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
 import { fetchHostKey } from "../../src/adapters/hosts/ssh/connect.ts";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
+import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
 import { activateUnit } from "../../src/app/loop/activate-unit.ts";
@@ -172,6 +173,8 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
+    railwayExplorer: createRailwayExplorer({ take: async () => {}, report: async () => {} }),
+    hideFromLog: () => {},
     random: () => 0.5,
     ...overrides,
   };

@@ -125,6 +125,39 @@ export const environmentAnswer = z.object({
   }),
 });
 
+const foundEnvironments = z.object({
+  edges: z.array(
+    z.object({
+      node: z.object({
+        id: z.string(),
+        name: z.string(),
+        canAccess: z.boolean(),
+        deletedAt: z.string().nullable(),
+      }),
+    }),
+  ),
+  pageInfo,
+});
+export type FoundEnvironments = z.output<typeof foundEnvironments>;
+
+export const projectTokenPlace = z.object({
+  projectToken: z.object({
+    project: z.object({ id: z.string(), name: z.string() }),
+    environment: z.object({ id: z.string(), name: z.string(), canAccess: z.boolean() }),
+  }),
+});
+
+export const projectsAnswer = z.object({
+  projects: z.object({
+    edges: z.array(
+      z.object({ node: z.object({ id: z.string(), name: z.string(), environments: foundEnvironments }) }),
+    ),
+    pageInfo,
+  }),
+});
+
+export const moreEnvironments = z.object({ environments: foundEnvironments });
+
 /** Throws TARGET_PROTOCOL; what was answered is not quoted, it holds values. */
 export function readAnswer<Schema extends z.ZodType>(
   schema: Schema,

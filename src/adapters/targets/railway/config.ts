@@ -14,6 +14,8 @@ const endpoint = z
   .string()
   .refine(isSafeEndpoint, "must be https, or http on loopback, without user, query or #");
 
+const token = z.string().regex(/^[\x21-\x7e]{8,512}$/, "is not a token");
+
 const railwaySchema = z.strictObject({
   railway: z
     .strictObject({
@@ -22,10 +24,7 @@ const railwaySchema = z.strictObject({
       /** Absent only with `shared: true`: a forgotten service must never become an environment-wide write. */
       service: id.optional(),
       shared: z.literal(true).optional(),
-      token: z
-        .string()
-        .regex(/^[\x21-\x7e]{8,512}$/, "is not a token")
-        .optional(),
+      token: token.optional(),
       /** Left out, it is found out with one request more per process. */
       tokenKind: z.enum(["project", "account"]).optional(),
       /** Overrides the URL, for example for the simulator. */

@@ -111,6 +111,38 @@ export const DOCUMENTS = {
   AccountToken: `
     query AccountToken { apiToken { workspaces { id name } } }`,
 
+  /** For a person who chooses: which place a project token belongs to, in words. */
+  ProjectTokenPlace: `
+    query ProjectTokenPlace {
+      projectToken { project { id name } environment { id name canAccess } }
+    }`,
+
+  /** Environments of pull requests come and go: nothing is kept the same in them. */
+  Projects: `
+    query Projects($workspaceId: String!, $after: String) {
+      projects(workspaceId: $workspaceId, first: 100, after: $after) {
+        edges {
+          node {
+            id
+            name
+            environments(first: 100, isEphemeral: false) {
+              edges { node { id name canAccess deletedAt } }
+              pageInfo { hasNextPage endCursor }
+            }
+          }
+        }
+        pageInfo { hasNextPage endCursor }
+      }
+    }`,
+
+  MoreEnvironments: `
+    query MoreEnvironments($projectId: String!, $after: String) {
+      environments(projectId: $projectId, first: 100, after: $after, isEphemeral: false) {
+        edges { node { id name canAccess deletedAt } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }`,
+
   Environment: `
     query Environment($environmentId: String!) {
       environment(id: $environmentId) { id name projectId canAccess deletedAt }

@@ -213,5 +213,8 @@ const WORDS: Readonly<Record<string, string>> = {
   Snapshot: "read a deployment's variables",
   ProjectToken: "ask what the token reaches",
   AccountToken: "ask what the token reaches",
+  ProjectTokenPlace: "ask what the token reaches",
+  Projects: "list projects",
+  MoreEnvironments: "list environments",
   Environment: "read the environment",
 };

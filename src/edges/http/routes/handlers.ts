@@ -1,6 +1,7 @@
 /** All handlers, one per operation. */
 import type { Handlers } from "../routes.ts";
 import { configHandlers } from "./config.ts";
+import { firstRunHandlers } from "./first-run.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
 import { storeHandlers } from "./store.ts";
@@ -12,6 +13,7 @@ export const handlers: Handlers = {
   ...rolloutHandlers,
   ...secretHandlers,
   ...configHandlers,
+  ...firstRunHandlers,
   ...storeHandlers,
   ...tokenHandlers,
 };

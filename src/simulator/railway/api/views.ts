@@ -87,10 +87,12 @@ export class Views {
       updatedAt: project.createdAt,
       baseEnvironmentId: () => environments()[0]?.id ?? null,
       primaryEnvironmentId: () => environments()[0]?.id ?? null,
-      environments: (page: PageArguments) =>
+      environments: ({ isEphemeral, ...page }: PageArguments & { readonly isEphemeral?: boolean | null }) =>
         this.page(
           environments().filter(
-            (one) => !access.isProjectToken() || one.id === access.projectToken().environmentId,
+            (one) =>
+              (!access.isProjectToken() || one.id === access.projectToken().environmentId) &&
+              (typeof isEphemeral !== "boolean" || one.isEphemeral === isEphemeral),
           ),
           page,
           (environment) => this.environment(environment),
