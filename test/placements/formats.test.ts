@@ -39,6 +39,11 @@ const nasty = fc.string({
   maxLength: 12,
 });
 
+/** What a format's file looks like before anything is in it; null where we make the file. */
+const EMPTY: Readonly<Record<string, string>> = {
+  plist: '<?xml version="1.0"?>\n<plist version="1.0">\n<dict>\n</dict>\n</plist>\n',
+};
+
 /** The value as this format would hold it in a new file, or null when it refuses. */
 function writeOne(format: Format, key: string, value: string, before: string | null = null): string | null {
   try {
@@ -50,7 +55,7 @@ function writeOne(format: Format, key: string, value: string, before: string | n
     }
     throw error;
   }
-  return format.write(before, new Map([[key, value]]));
+  return format.write(before ?? EMPTY[format.name] ?? null, new Map([[key, value]]));
 }
 
 describe.each(Object.values(FORMATS))("$name", (format) => {

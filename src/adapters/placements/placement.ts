@@ -22,15 +22,20 @@ export const hostPath = z
   .refine((path) => !path.split("/").includes(".."), "must not climb with ..")
   .refine((path) => !path.endsWith("/"), "must name a file");
 
-export const placedFileSchema = z.strictObject({
-  path: hostPath,
-  format: z.enum(FORMAT_NAMES),
-  /** For a new file; an existing one keeps its own. */
-  mode: z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'must be octal text such as "0600"')
-    .default("0600"),
-});
+export const placedFileSchema = z
+  .strictObject({
+    path: hostPath,
+    format: z.enum(FORMAT_NAMES),
+    /** For a new file; an existing one keeps its own. */
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'must be octal text such as "0600"')
+      .default("0600"),
+  })
+  .refine(({ format, mode }) => FORMATS[format].ownerOnly !== true || /^0?600$/.test(mode), {
+    message: "must be 0600: a file of this format is its owner's alone",
+    path: ["mode"],
+  });
 
 export interface PlacedFile {
   readonly path: string;
@@ -50,6 +55,7 @@ export async function observeFiles(
   let newest: Order | null = null;
   for (const path of new Set(addresses.map((address) => address.placement))) {
     const file = await host.read(path, signal);
+    assertClosed(file, fileOf(files, path));
     texts.set(path, textOf(file, path));
     newest = newer(newest, file.order);
   }
@@ -107,6 +113,7 @@ async function applyToFile(
 ): Promise<boolean> {
   for (let conflicts = 0; ; conflicts += 1) {
     const before = await host.read(file.path, signal);
+    assertClosed(before, file);
     const text = textOf(before, file.path);
     if (text === null && [...changes.values()].every((value) => value === null)) return false;
     const after = FORMATS[file.format].write(text, changes);
@@ -128,6 +135,17 @@ async function applyToFile(
       if (!lostRace || conflicts >= MAX_CONFLICTS) throw error;
     }
   }
+}
+
+function assertClosed(file: HostFile, { path, format }: PlacedFile): void {
+  if (file.state === "absent" || FORMATS[format].ownerOnly !== true || (file.mode & 0o077) === 0) return;
+  throw new LockstepError(
+    "FILE_UNSAFE",
+    `Cannot use ${path}: others than its owner may read this ${format} file.`,
+    {
+      hint: "Take the rights away: chmod 600.",
+    },
+  );
 }
 
 /** Bytes that are not UTF-8 could not be put back unchanged. */

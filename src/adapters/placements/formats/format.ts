@@ -7,6 +7,8 @@ import { LockstepError } from "../../../core/errors.ts";
 
 export interface Format {
   readonly name: string;
+  /** The file's rights must end at its owner: the group may not read it either. */
+  readonly ownerOnly?: boolean;
   /** Throws KEY_INVALID. */
   assertKey(key: string): void;
   /** Throws VALUE_NOT_REPRESENTABLE. */
