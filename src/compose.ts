@@ -13,6 +13,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { sameValue } from "./adapters/crypto/fingerprint.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
+import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
@@ -100,6 +101,8 @@ async function build(
   });
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
+  const hints = createPostgresHints(connection, log);
+  undo.push(() => hints.close());
 
   const budget = new PostgresRequestBudget(createDatabase(pool));
   return {
@@ -110,6 +113,7 @@ async function build(
     fingerprinter,
     sameValue,
     queue,
+    hints,
     clock: { now: () => new Date() },
     log,
     budget,

@@ -4,11 +4,23 @@
  *
  * Leaves to others: lockstep.yaml (`edges/cli/config-file`), and what the settings are used for.
  */
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
-import { LockstepError } from "./core/errors.ts";
+import { isAbsolute, join } from "node:path";
+import { type AgentListenerSettings, agentListener } from "./config-agents.ts";
 import { SecretValue } from "./core/secret-value.ts";
+import {
+  type Environment,
+  invalid,
+  isLoopbackName,
+  onOff,
+  path,
+  plainUrl,
+  secretText,
+  text,
+  wholeNumber,
+} from "./environment.ts";
+
+export type { Environment } from "./environment.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -30,6 +42,8 @@ export interface Settings {
   readonly port: number;
   /** Names, besides loopback's, under which the API answers. */
   readonly allowedHosts: readonly string[];
+  /** Null: agents are not served. */
+  readonly agents: AgentListenerSettings | null;
   readonly logLevel: LogLevel;
   /** Leave the non-secret LOCKSTEP_REV marker at places that cannot refuse older writes. */
   readonly revisionMarker: boolean;
@@ -51,15 +65,16 @@ export interface CliSurroundings {
   readonly noColor: boolean;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 export const DEFAULT_PORT = 7420;
 
+export interface SettingFlags {
+  readonly port?: number;
+  /** `[ADDRESS:]PORT`, as in LOCKSTEP_AGENT_LISTEN. */
+  readonly agents?: string;
+}
+
 /** Flags win over the environment. Throws SETTING_INVALID. */
-export function readSettings(
-  flags: { readonly port?: number } = {},
-  env: Environment = process.env,
-): Settings {
+export function readSettings(flags: SettingFlags = {}, env: Environment = process.env): Settings {
   return Object.freeze({
     dataDirectory: dataDirectory(env),
     rootKeyFile: path(env, "LOCKSTEP_ROOT_KEY_FILE"),
@@ -69,6 +84,7 @@ export function readSettings(
     listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",
     port: flags.port ?? DEFAULT_PORT,
     allowedHosts: Object.freeze(hostNames(env)),
+    agents: agentListener(env, flags.agents ?? null),
     logLevel: logLevel(env),
     revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),
     workerConcurrency: wholeNumber(env, "LOCKSTEP_WORKER_CONCURRENCY", { fallback: 10, min: 1, max: 200 }),
@@ -96,34 +112,6 @@ function dataDirectory(env: Environment): string {
   return join(xdg !== null && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "share"), "lockstep");
 }
 
-function text(env: Environment, name: string): string | null {
-  const value = env[name]?.trim();
-  return value === undefined || value === "" ? null : value;
-}
-
-function path(env: Environment, name: string): string | null {
-  const value = text(env, name);
-  if (value === null) return null;
-  return resolve(value.startsWith("~/") ? join(homedir(), value.slice(2)) : value);
-}
-
-/** `NAME`, or the content of the file that `NAME_FILE` names: containers hand credentials over as files. */
-function secretText(env: Environment, name: string): string | null {
-  const direct = text(env, name);
-  const file = path(env, `${name}_FILE`);
-  if (file === null) return direct;
-  if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    throw invalid(
-      `${name}_FILE`,
-      "names a file that cannot be read",
-      `Check that ${file} exists and may be read.`,
-    );
-  }
-}
-
 function secretUrl(env: Environment, name: string, protocols: readonly string[]): SecretValue | null {
   const value = secretText(env, name);
   if (value === null) return null;
@@ -135,15 +123,8 @@ function secretUrl(env: Environment, name: string, protocols: readonly string[])
 }
 
 function serverUrl(env: Environment): string | null {
-  const value = text(env, "LOCKSTEP_URL");
-  if (value === null) return null;
-  const parsed = URL.canParse(value) ? new URL(value) : null;
-  if (parsed === null || (parsed.protocol !== "https:" && parsed.protocol !== "http:")) {
-    throw invalid("LOCKSTEP_URL", "is not an address", "For example https://lockstep.example.com.");
-  }
-  if (parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== "") {
-    throw invalid("LOCKSTEP_URL", "holds more than an address", "Leave out user, password, query and #.");
-  }
+  const parsed = plainUrl(env, "LOCKSTEP_URL");
+  if (parsed === null) return null;
   if (parsed.protocol === "http:" && !isLoopbackName(parsed.hostname)) {
     throw invalid(
       "LOCKSTEP_URL",
@@ -152,12 +133,6 @@ function serverUrl(env: Environment): string | null {
     );
   }
   return `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`;
-}
-
-export function isLoopbackName(hostname: string): boolean {
-  return (
-    hostname === "localhost" || hostname === "[::1]" || hostname === "::1" || /^127(\.\d+){3}$/.test(hostname)
-  );
 }
 
 function token(env: Environment): SecretValue | null {
@@ -191,31 +166,4 @@ function logLevel(env: Environment): LogLevel {
   if (level === undefined)
     throw invalid("LOCKSTEP_LOG_LEVEL", "is not a level", `Use ${LOG_LEVELS.join(", ")}.`);
   return level;
-}
-
-function onOff(env: Environment, name: string, fallback: boolean): boolean {
-  const value = text(env, name)?.toLowerCase();
-  if (value === undefined) return fallback;
-  if (["1", "true", "on", "yes"].includes(value)) return true;
-  if (["0", "false", "off", "no"].includes(value)) return false;
-  throw invalid(name, "is neither on nor off", "Use on or off.");
-}
-
-function wholeNumber(
-  env: Environment,
-  name: string,
-  { fallback, min, max }: { readonly fallback: number; readonly min: number; readonly max: number },
-): number {
-  const value = text(env, name);
-  if (value === null) return fallback;
-  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw invalid(name, "is out of range", `Use a whole number from ${min} to ${max}.`);
-}
-
-function invalid(name: string, state: string, remedy: string): LockstepError {
-  return new LockstepError("SETTING_INVALID", `Cannot start: ${name} ${state}.`, {
-    details: { setting: name },
-    hint: remedy,
-  });
 }

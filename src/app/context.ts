@@ -1,5 +1,6 @@
 /** What use cases are given. Built once, in `compose.ts`. */
 import type { RandomOptions } from "../core/generate.ts";
+import type { AgentHints } from "../core/ports/agent-hints.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Queue } from "../core/ports/queue.ts";
@@ -75,6 +76,7 @@ export interface AppContext {
   /** Constant-time equality. */
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;
+  readonly hints: AgentHints;
   readonly clock: Clock;
   readonly log: Logger;
   readonly budget: RequestBudget;

@@ -155,6 +155,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     fingerprinter,
     sameValue,
     makeRandom: randomValue,
+    hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },
     queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
     clock: { now: () => new Date() },
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },

@@ -12,6 +12,7 @@ import { toLockstepError } from "../../core/errors.ts";
 import type { Job } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
+import { pause } from "../../lib/pause.ts";
 
 export interface Worker {
   /** Stops taking jobs, lets running ones end, and stops sweeping. */
@@ -77,20 +78,8 @@ async function sweepForever(context: AppContext, concurrency: number, signal: Ab
     } catch (error) {
       context.log.warn("sweep failed", { code: toLockstepError(error).code });
     }
-    await interval(context.timing.sweepMs, signal);
+    await pause(context.timing.sweepMs, signal);
   }
-}
-
-function interval(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, delayMs);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }
 
 /** Where a defect happened, without its message, which may hold anything. */

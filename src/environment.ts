@@ -1,0 +1,84 @@
+/**
+ * Readers of one variable each, for `config.ts` and its parts. A wrong one is refused by name, with the remedy, and never
+ * quoted: it may hold a credential.
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { LockstepError } from "./core/errors.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export function text(env: Environment, name: string): string | null {
+  const value = env[name]?.trim();
+  return value === undefined || value === "" ? null : value;
+}
+
+export function path(env: Environment, name: string): string | null {
+  const value = text(env, name);
+  if (value === null) return null;
+  return resolve(value.startsWith("~/") ? join(homedir(), value.slice(2)) : value);
+}
+
+/** `NAME`, or the content of the file that `NAME_FILE` names: containers hand credentials over as files. */
+export function secretText(env: Environment, name: string): string | null {
+  const direct = text(env, name);
+  const file = path(env, `${name}_FILE`);
+  if (file === null) return direct;
+  if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    throw invalid(
+      `${name}_FILE`,
+      "names a file that cannot be read",
+      `Check that ${file} exists and may be read.`,
+    );
+  }
+}
+
+export function plainUrl(env: Environment, name: string): URL | null {
+  const value = text(env, name);
+  if (value === null) return null;
+  const parsed = URL.canParse(value) ? new URL(value) : null;
+  if (parsed === null || (parsed.protocol !== "https:" && parsed.protocol !== "http:")) {
+    throw invalid(name, "is not an address", "For example https://lockstep.example.com.");
+  }
+  if (parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== "") {
+    throw invalid(name, "holds more than an address", "Leave out user, password, query and #.");
+  }
+  return parsed;
+}
+
+export function isLoopbackName(hostname: string): boolean {
+  return (
+    hostname === "localhost" || hostname === "[::1]" || hostname === "::1" || /^127(\.\d+){3}$/.test(hostname)
+  );
+}
+
+export function onOff(env: Environment, name: string, fallback: boolean): boolean {
+  const value = text(env, name)?.toLowerCase();
+  if (value === undefined) return fallback;
+  if (["1", "true", "on", "yes"].includes(value)) return true;
+  if (["0", "false", "off", "no"].includes(value)) return false;
+  throw invalid(name, "is neither on nor off", "Use on or off.");
+}
+
+export function wholeNumber(
+  env: Environment,
+  name: string,
+  { fallback, min, max }: { readonly fallback: number; readonly min: number; readonly max: number },
+): number {
+  const value = text(env, name);
+  if (value === null) return fallback;
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw invalid(name, "is out of range", `Use a whole number from ${min} to ${max}.`);
+}
+
+export function invalid(name: string, state: string, remedy: string): LockstepError {
+  return new LockstepError("SETTING_INVALID", `Cannot start: ${name} ${state}.`, {
+    details: { setting: name },
+    hint: remedy,
+  });
+}
