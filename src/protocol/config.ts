@@ -17,21 +17,21 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, { error: wordUnknownKeys(Object.keys(shape)) });
 }
 
-const environmentName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, {
+export const environmentName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, {
   error: say(
     "is not a name for an environment",
     "Use lower-case letters, digits, - and _; for example production.",
   ),
 });
 
-const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, {
+export const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, {
   error: say(
     "is not a name for a secret",
     "Use capitals, digits and _, beginning with a letter; give places with other keys a `key:`.",
   ),
 });
 
-const targetName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
+export const targetName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
   error: say("is not a name for a target", "Use letters, digits, and . _ - inside; for example vps-1."),
 });
 

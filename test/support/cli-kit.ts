@@ -14,15 +14,20 @@ export interface RunOptions {
   readonly stdin?: string;
   /** What a person types at a terminal, once asked. */
   readonly types?: string;
+  /** A person at a terminal who waits for each question (a part of its text) before answering it with a line. */
+  readonly answers?: readonly Answer[];
 }
 
+export type Answer = readonly [question: string, line: string];
+
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const terminal = options.types !== undefined;
+  const terminal = options.types !== undefined || options.answers !== undefined;
   const stdin = new PassThrough();
   const stdout = collector(terminal);
   const stderr = collector(terminal);
-  if (options.types === undefined) stdin.end(options.stdin ?? "");
-  else stdin.write(options.types);
+  if (!terminal) stdin.end(options.stdin ?? "");
+  else if (options.types !== undefined) stdin.write(options.types);
+  const left = converse(options.answers ?? [], stderr.stream, stdin);
   const exitCode = await runCommandLine({
     argv,
     version: "0.0.0-test",
@@ -38,12 +43,32 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
       stderr: stderr.stream as unknown as NodeJS.WriteStream,
     },
   });
+  if (exitCode !== 64 && left.length > 0) throw new Error(`never asked: ${left[0]?.[0]}\n${stderr.text()}`);
   return {
     exitCode,
     stdout: stdout.text(),
     stderr: stderr.text(),
     json: (): unknown => JSON.parse(stdout.text()),
   };
+}
+
+/** Answers in order; a question that nobody expected ends the conversation. Answers what is left to say. */
+function converse(answers: readonly Answer[], stderr: PassThrough, stdin: PassThrough): readonly Answer[] {
+  const left = [...answers];
+  let heard = "";
+  stderr.on("data", (chunk: Buffer) => {
+    heard += chunk.toString();
+    if (answers.length === 0 || !/(?:: |\] )$/.test(heard)) return;
+    const [next] = left;
+    if (next === undefined || !heard.includes(next[0])) {
+      stdin.end();
+      return;
+    }
+    heard = "";
+    left.shift();
+    stdin.write(`${next[1]}\n`);
+  });
+  return left;
 }
 
 function collector(isTTY: boolean) {

@@ -1,5 +1,7 @@
-/** Questions to a person. They go to stderr, so that stdout holds answers only. */
-import { createInterface } from "node:readline/promises";
+/**
+ * Questions to a person. They go to stderr, so that stdout holds answers only. What was typed ahead belongs to the
+ * next question, also across questions with and without echo.
+ */
 import { LockstepError } from "../../core/errors.ts";
 
 import type { Cli } from "./cli.ts";
@@ -11,23 +13,44 @@ const END = "\u0004";
 export async function promptHidden({ stdin, output, interrupted }: Cli, question: string): Promise<string> {
   output.ask(question);
   stdin.setRawMode(true);
-  stdin.setEncoding("utf8");
-  stdin.resume();
   try {
-    return await readHidden(stdin, interrupted);
+    return await readLine(stdin, interrupted);
   } finally {
     stdin.setRawMode(false);
-    stdin.pause();
     output.ask("\n");
   }
 }
 
-function readHidden(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise<string> {
+/** Reads a line that the terminal shows, and lets be edited. */
+export async function promptLine({ stdin, output, interrupted }: Cli, question: string): Promise<string> {
+  output.ask(question);
+  return await readLine(stdin, interrupted);
+}
+
+/** True for y or yes alone: an empty line is no, and so is being interrupted. */
+export async function confirm(cli: Cli, question: string): Promise<boolean> {
+  try {
+    return /^y(?:es)?$/i.test((await promptLine(cli, `${question} [y/N] `)).trim());
+  } catch {
+    return false;
+  }
+}
+
+/** True when a person sits at both ends. */
+export function canAsk({ stdin, output }: Cli): boolean {
+  return stdin.isTTY === true && output.asksPeople;
+}
+
+/** Throws USAGE when it is interrupted or the terminal goes away. */
+function readLine(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     let typed = "";
     const end = (settle: () => void): void => {
       stdin.off("data", take);
+      stdin.off("end", abort);
       interrupted.removeEventListener("abort", abort);
+      // A flowing stream would drop what comes before the next question.
+      stdin.pause();
       settle();
     };
     const abort = (): void =>
@@ -37,8 +60,6 @@ function readHidden(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise
       for (const [index, character] of characters.entries()) {
         if (character === "\r" || character === "\n" || character === END) {
           const rest = characters.slice(index + 1).join("");
-          // What was typed ahead belongs to the next question; a flowing stream would drop it.
-          stdin.pause();
           end(() => resolve(typed));
           if (rest !== "") stdin.unshift(rest, "utf8");
           return;
@@ -51,26 +72,14 @@ function readHidden(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise
           character === "\u007f" || character === "\b" ? [...typed].slice(0, -1).join("") : typed + character;
       }
     };
+    if (interrupted.aborted || stdin.readableEnded) {
+      abort();
+      return;
+    }
+    stdin.setEncoding("utf8");
     stdin.on("data", take);
+    stdin.once("end", abort);
     interrupted.addEventListener("abort", abort, { once: true });
+    stdin.resume();
   });
-}
-
-/** True for y or yes alone: an empty line is no. */
-export async function confirm({ stdin, output, interrupted }: Cli, question: string): Promise<boolean> {
-  output.ask(`${question} [y/N] `);
-  const lines = createInterface({ input: stdin, terminal: false });
-  try {
-    const answer = await lines.question("", { signal: interrupted });
-    return /^y(?:es)?$/i.test(answer.trim());
-  } catch {
-    return false;
-  } finally {
-    lines.close();
-  }
-}
-
-/** True when a person sits at both ends. */
-export function canAsk({ stdin, output }: Cli): boolean {
-  return stdin.isTTY === true && output.asksPeople;
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { attachConfig } from "./config.ts";
+import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
@@ -11,6 +12,7 @@ import { attachTruth } from "./truth.ts";
 export function attachEverything(program: Command, attach: Attach): void {
   for (const part of [
     attachRoles,
+    attachInit,
     attachConfig,
     attachSecrets,
     attachRollouts,

@@ -30,13 +30,13 @@ export function durationOption(flags: string, description: string): Option {
 }
 
 export function portOption(description: string, lowest = 1): Option {
-  return new Option("--port <number>", description).argParser((text) => {
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
-    if (port < lowest || port > 65_535) {
-      throw new InvalidArgumentError(`Use a number from ${lowest} to 65535.`);
-    }
-    return port;
-  });
+  return new Option("--port <number>", description).argParser((text) => parsePort(text, lowest));
+}
+
+export function parsePort(text: string, lowest = 1): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  if (port >= lowest && port <= 65_535) return port;
+  throw new InvalidArgumentError(`Use a number from ${lowest} to 65535.`);
 }
 
 /** For the end of a command's help. */

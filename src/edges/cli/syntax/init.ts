@@ -1,0 +1,62 @@
+/** init. */
+import { type Command, Option } from "commander";
+import type { Attach } from "../cli.ts";
+import { examples, parsePort } from "./options.ts";
+
+export function attachInit(program: Command, attach: Attach): void {
+  attach(
+    program
+      .command("init")
+      .description("ask what belongs where, try it, and write lockstep.yaml; holds no values")
+      .option("-f, --file <path>", "lockstep.yaml unless told")
+      .option("--force", "replace the file if it exists")
+      .option("--yes", "ask nothing: take the options below, and defaults for what is not given")
+      .option("-e, --environment <name>", "production unless told")
+      .option("--secret <name>", "the first secret; INTERNAL_AUTH_SECRET unless told")
+      .addOption(
+        new Option("--value <source>", "take over the value in use, or make a new one").choices([
+          "import",
+          "generate",
+        ]),
+      )
+      .optionsGroup("A service on Railway (the token comes from RAILWAY_TOKEN):")
+      .option("--railway-project <name>", "id or name; needed where the token reaches several")
+      .option("--railway-environment <name>", "id or name; needed where the project has several")
+      .option("--railway-service <service...>", "id or name, with =verifier, =caller or =both")
+      .option("--railway-endpoint <url>", "another address, for example a simulator's")
+      .optionsGroup("A host over SSH:")
+      .option("--ssh-host <host>", "name or address")
+      .addOption(new Option("--ssh-port <number>", "22 unless told").argParser((text) => parsePort(text)))
+      .option("--ssh-user <name>", "who logs in")
+      .option("--ssh-key <path>", "private key file; its path is written down, not the key")
+      .option(
+        "--ssh-fingerprint <sha256>",
+        "the host key's, as its owner reads it; without it a person is asked",
+      )
+      .option("--ssh-host-key <line>", "the host's public key, where no server can look")
+      .option("--ssh-target <name>", "its name in lockstep.yaml")
+      .option("--ssh-file <path>", "the file that holds the secret")
+      .option("--ssh-format <format>", "dotenv, systemd, json, raw…")
+      .option("--ssh-unit <unit>", "systemd unit that restarts afterwards")
+      .addOption(roleOption("--ssh-role <role>"))
+      .optionsGroup("A machine with an agent:")
+      .option("--agent <name>", "its name in lockstep.yaml")
+      .option("--agent-file <path>", "the file that holds the secret")
+      .option("--agent-format <format>", "dotenv, systemd, json, raw…")
+      .option("--agent-unit <unit>", "systemd unit or launchd job that restarts afterwards")
+      .addOption(roleOption("--agent-role <role>"))
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep init",
+          "lockstep init --yes --value generate --railway-service api=verifier",
+          "lockstep init --yes --ssh-host vps.example.com --ssh-user deploy --ssh-key ~/.ssh/id_ed25519 \\\n    --ssh-fingerprint SHA256:… --ssh-file /etc/app/env --ssh-unit app.service --ssh-role caller",
+        ),
+      ),
+    () => import("../commands/init.ts"),
+  );
+}
+
+function roleOption(flags: string): Option {
+  return new Option(flags, "what it does with the secret").choices(["verifier", "caller", "both"]);
+}
