@@ -13,14 +13,7 @@ import type { Address, ApplyResult, Change, ObservedKey } from "../../core/ports
 import { SecretValue } from "../../core/secret-value.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { FORMAT_NAMES, FORMATS, type FormatName } from "./formats/formats.ts";
-
-/** Absolute or below the user's home; nothing that a shell, a log or a path walk could take for something else. */
-export const hostPath = z
-  .string()
-  .max(1024)
-  .regex(/^(?:~\/|\/)[^\p{Cc}\p{Cf}]+$/u, "must be an absolute path, or begin with ~/")
-  .refine((path) => !path.split("/").includes(".."), "must not climb with ..")
-  .refine((path) => !path.endsWith("/"), "must name a file");
+import { hostPath } from "./host-path.ts";
 
 export const placedFileSchema = z
   .strictObject({

@@ -134,8 +134,10 @@ async function succeed(
       error: null,
       incarnation: seen.incarnation,
     });
-    await tx.targets.raiseAfterActivation(activation.id);
-    await tx.pushes.raiseEvidence(activation.pushIds, "deployed");
+    if (seen.evidence !== "stored") {
+      await tx.targets.raiseAfterActivation(activation.id);
+      await tx.pushes.raiseEvidence(activation.pushIds, "deployed");
+    }
     await tx.audit.append({
       action: "activation.finished",
       actor: SYSTEM,

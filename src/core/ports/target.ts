@@ -166,7 +166,13 @@ export type ActivationProgress =
   | { readonly state: "running"; readonly id: string | null; readonly reason: string }
   /** Nothing newer than `knownIds` exists: the request never arrived, or was refused. */
   | { readonly state: "not-started"; readonly reason: string }
-  | { readonly state: "succeeded"; readonly id: string; readonly incarnation: JsonObject }
+  /** It proves `deployed`; `stored` where nothing shows that the process took the change over (a signal). */
+  | {
+      readonly state: "succeeded";
+      readonly id: string;
+      readonly incarnation: JsonObject;
+      readonly evidence?: "stored";
+    }
   /** It ended well but started with other values than expected (a later or an older change won): ask again. */
   | { readonly state: "outdated"; readonly id: string; readonly reason: string }
   | { readonly state: "failed"; readonly id: string | null; readonly reason: string }

@@ -1,15 +1,38 @@
 /** What lockstep.yaml says of restarting on a host: `activate` and `health`. Argument lists, never a shell's text. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { UnitSpec } from "../../../core/ports/target.ts";
+import type { JsonObject, UnitSpec } from "../../../core/ports/target.ts";
+import { hostPath } from "../host-path.ts";
 
 /** systemd.unit(5): what a unit may be called; narrower, so that it is never an option or a path. */
-const unitName = z
+export const unitName = z
   .string()
   .max(255)
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9:_.@-]*\.(?:service|socket|target|timer)$/,
     "must be a full unit name such as app.service",
+  );
+
+/** launchd.plist(5), Label; narrower for the same reason. The domain (gui, user or system) is found on the host. */
+export const launchdLabel = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "must be a job's label such as com.example.app");
+
+/** Signals by which programs are told to read their files again; others end most programs. */
+export const SIGNALS = ["HUP", "USR1", "USR2"] as const;
+
+const signalSchema = z
+  .strictObject({
+    name: z.enum(SIGNALS).default("HUP"),
+    /** A systemd unit by its full name, or a launchd job by its label: its main process gets the signal. */
+    unit: z.union([unitName, launchdLabel]).optional(),
+    /** A file that holds the process's number. */
+    pidFile: hostPath.optional(),
+  })
+  .refine(
+    ({ unit, pidFile }) => (unit === undefined) !== (pidFile === undefined),
+    "name either `unit` or `pidFile`",
   );
 
 const argument = z
@@ -25,14 +48,18 @@ const seconds = z.int().min(1).max(3_600);
 export const activateSchema = z
   .strictObject({
     systemd: unitName.optional(),
+    launchd: launchdLabel.optional(),
+    /** For programs that read their files again; nothing shows whether they did. */
+    signal: signalSchema.optional(),
     /** Runs after the files were written; may be run again after a lost answer. */
     command: argv.optional(),
     /** How long the restart or command may take. Default 60. */
     timeoutSeconds: seconds.default(60),
   })
   .refine(
-    ({ systemd, command }) => (systemd === undefined) !== (command === undefined),
-    "name either `systemd` or `command`",
+    ({ systemd, launchd, signal, command }) =>
+      [systemd, launchd, signal, command].filter((one) => one !== undefined).length === 1,
+    "name one of `systemd`, `launchd`, `signal`, `command`",
   );
 
 export const healthSchema = z.strictObject({
@@ -44,25 +71,27 @@ export const healthSchema = z.strictObject({
 export type Activation = z.output<typeof activateSchema>;
 export type Health = z.output<typeof healthSchema>;
 
+/** What an activation can prove at best: a signal leaves the process as it was, as far as anybody can see. */
+export function provenBy(activate: Activation | null): "stored" | "deployed" {
+  return activate === null || activate.signal !== undefined ? "stored" : "deployed";
+}
+
 /** `host`: canonical, for example `ssh:vps.example.com:22`; `label`: for people. */
 export function unitOf(activate: Activation, host: string, label: string): UnitSpec {
-  if (activate.systemd !== undefined) {
-    const name = `${activate.systemd} on ${label}`;
-    return {
-      key: `${host}:systemd:${activate.systemd}`,
-      name,
-      kind: "systemd",
-      config: { unit: activate.systemd },
-      followGroup: host,
-    };
-  }
-  const command = activate.command ?? [];
-  const digest = createHash("sha256").update(JSON.stringify(command)).digest("hex").slice(0, 16);
-  return {
-    key: `${host}:command:${digest}`,
-    name: `${command[0] ?? "command"} on ${label}`,
-    kind: "command",
-    config: {},
+  const { systemd, launchd, signal, command = [] } = activate;
+  const unit = (kind: string, id: string, name: string, config: JsonObject = {}): UnitSpec => ({
+    key: `${host}:${kind}:${id}`,
+    name: `${name} on ${label}`,
+    kind,
+    config,
     followGroup: host,
-  };
+  });
+  if (systemd !== undefined) return unit("systemd", systemd, systemd, { unit: systemd });
+  if (launchd !== undefined) return unit("launchd", launchd, launchd, { label: launchd });
+  if (signal !== undefined) {
+    const receiver = signal.unit ?? signal.pidFile ?? "";
+    return unit("signal", `${signal.name}:${receiver}`, `${signal.name} to ${receiver}`);
+  }
+  const digest = createHash("sha256").update(JSON.stringify(command)).digest("hex").slice(0, 16);
+  return unit("command", digest, command[0] ?? "command");
 }

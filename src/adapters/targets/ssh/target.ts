@@ -3,7 +3,7 @@
  *
  * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one (unfenced, and saying
  * so, where the account has SFTP alone); foreign bytes stay; connections go to pinned keys only and are kept for the
- * next piece of work. The best evidence so far is `deployed` where something restarts, otherwise `stored`; `running`
+ * next piece of work. The best evidence so far is `deployed` where something restarts, otherwise `stored` (also after a signal); `running`
  * needs a look into the process.
  */
 import { LockstepError } from "../../../core/errors.ts";
@@ -13,7 +13,7 @@ import { SshConnections } from "../../hosts/ssh/connections.ts";
 import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
-import { unitOf } from "../../placements/activation/config.ts";
+import { provenBy, unitOf } from "../../placements/activation/config.ts";
 import { applyToFiles, assertHoldable, observeFiles } from "../../placements/placement.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
@@ -64,7 +64,7 @@ export const sshKind: TargetKind = {
   capabilities(stored) {
     const { activate, ssh } = readConfig(stored);
     return {
-      maxEvidence: activate === null ? "stored" : "deployed",
+      maxEvidence: provenBy(activate),
       readable: true,
       deletable: true,
       conditionalWrite: !ssh.sftpOnly,
@@ -88,7 +88,7 @@ export const sshKind: TargetKind = {
         units,
       }),
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
-      activator: createHostActivator(host, config.activate, config.health),
+      activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
       close: () => host.close(),
     };

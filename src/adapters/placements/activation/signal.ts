@@ -1,0 +1,148 @@
+/**
+ * Tells a running process to read its files again. The process stays the same, and nothing shows whether it obeyed:
+ * evidence stays `stored`. A process that dies of the signal did not know it; that is a failure.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+import type { Host } from "../../../core/ports/host.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
+import { type Activation, type Health, unitName } from "./config.ts";
+import { judgeHealth } from "./health.ts";
+import { findJob, lifeOf, userId } from "./launchctl.ts";
+
+const TIMEOUT_MS = 15_000;
+
+/**
+ * Prints the number in a pid file. Whoever may write the file or replace it chooses who gets our signal: it and its
+ * directory must belong to root or to us, and be closed to others. $1: the path.
+ */
+const READ_PID = [
+  'f=$1; case $f in "~/"*) f=$HOME/${f#??};; esac; [ -f "$f" ] || exit 3',
+  'bad=$(find "$f" "${f%/*}/." -prune \\( -type l -o ! -user 0 ! -user "$(id -u)" -o -perm -020 -o -perm -002 \\) -print 2>/dev/null)',
+  '[ -z "$bad" ] || exit 4',
+  'IFS= read -r pid <"$f"; case $pid in ""|0*|1|*[!0-9]*) exit 5;; esac',
+  'printf "%s" "$pid"',
+].join("; ");
+
+type Wanted = NonNullable<Activation["signal"]>;
+
+/** Its process, or null where none runs. */
+interface Receiver {
+  readonly life: string | null;
+  readonly send: readonly string[];
+}
+
+export function createSignalActivator(
+  host: Host,
+  { signal: wanted }: Activation & { readonly signal: Wanted },
+  health: Health | null,
+): Activator {
+  return {
+    async prepare(_unit, signal) {
+      const { life } = await receiverOf(host, wanted, signal);
+      return { knownIds: life === null ? [] : [life], dormant: life === null };
+    },
+
+    async activate(_unit, signal) {
+      const { life, send } = await receiverOf(host, wanted, signal);
+      if (life === null) throw notDelivered(wanted, "no process of it runs");
+      const { exitCode } = await host.run(send, { timeoutMs: TIMEOUT_MS }, signal);
+      if (exitCode !== 0) throw notDelivered(wanted, "the signal was refused");
+      return { id: life };
+    },
+
+    async follow(asked, signal) {
+      const { life } = await receiverOf(host, wanted, signal);
+      return Promise.all(
+        asked.map(async ({ id, requestedAgoMs }): Promise<ActivationProgress> => {
+          if (id === null)
+            return {
+              state: "not-started",
+              reason: "whether the signal was sent is not known; it is sent again",
+            };
+          if (life === null) return { state: "failed", id, reason: `the process ended after ${wanted.name}` };
+          const unhealthy = await judgeHealth(host, health, requestedAgoMs, signal);
+          if (unhealthy !== null) return unhealthy;
+          // Another life: it started anew after the file was written, which proves more than a signal.
+          const restarted = life !== id;
+          const [pid = "0", startedAt = ""] = life.split("@");
+          const incarnation = { pid: Number(pid), startedAt };
+          return { state: "succeeded", id: life, incarnation, ...(restarted ? {} : { evidence: "stored" }) };
+        }),
+      );
+    },
+  };
+}
+
+async function receiverOf(host: Host, wanted: Wanted, signal: AbortSignal): Promise<Receiver> {
+  const { unit, pidFile = "", name } = wanted;
+  if (unit === undefined) {
+    const { exitCode, stdout } = await host.run(
+      ["/bin/sh", "-c", READ_PID, "sh", pidFile],
+      { timeoutMs: TIMEOUT_MS },
+      signal,
+    );
+    if (exitCode === 3) return { life: null, send: [] };
+    if (exitCode !== 0) throw unusable(pidFile, exitCode);
+    const pid = stdout.trim();
+    return { life: await lifeOf(host, pid, signal), send: ["kill", "-s", name, pid] };
+  }
+  return unitName.safeParse(unit).success
+    ? systemdReceiver(host, unit, name, signal)
+    : launchdReceiver(host, unit, name, signal);
+}
+
+async function systemdReceiver(
+  host: Host,
+  unit: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Receiver> {
+  const show = ["systemctl", "show", "--property=LoadState,MainPID", "--", unit];
+  const { exitCode, stdout } = await host.run(show, { timeoutMs: TIMEOUT_MS }, signal);
+  if (exitCode !== 0)
+    throw new LockstepError(
+      "UNSUPPORTED",
+      `Cannot ask systemd for ${unit}: systemctl ended with ${String(exitCode)}.`,
+    );
+  if (/^LoadState=not-found$/m.test(stdout))
+    throw new LockstepError("TARGET_MISSING", `Cannot signal ${unit}: the host has no such unit.`);
+  const pid = /^MainPID=([1-9][0-9]*)$/m.exec(stdout)?.[1];
+  const privilege = (await userId(host, signal)) === "0" ? [] : ["sudo", "-n"];
+  return {
+    life: pid === undefined ? null : await lifeOf(host, pid, signal),
+    send: [...privilege, "systemctl", "kill", "--kill-who=main", `--signal=${name}`, "--", unit],
+  };
+}
+
+async function launchdReceiver(
+  host: Host,
+  label: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Receiver> {
+  const found = await findJob(host, label, signal);
+  if (!found.loaded) return { life: null, send: [] };
+  const { domain, life } = found.job;
+  const isOwn = domain !== "system" || (await userId(host, signal)) === "0";
+  return {
+    life,
+    send: [...(isOwn ? [] : ["sudo", "-n"]), "launchctl", "kill", `SIG${name}`, `${domain}/${label}`],
+  };
+}
+
+function unusable(path: string, exitCode: number | null): LockstepError {
+  if (exitCode !== 4)
+    return new LockstepError(
+      "TARGET_REFUSED",
+      `Cannot use ${path}: it does not hold the number of a process.`,
+    );
+  return new LockstepError(
+    "FILE_UNSAFE",
+    `Cannot use ${path}: it or its directory may be changed by others, or is a symbolic link.`,
+    { hint: "Let the pid file and its directory belong to root or to the agent's user, closed to others." },
+  );
+}
+
+function notDelivered({ name, unit, pidFile }: Wanted, why: string): LockstepError {
+  return new LockstepError("ACTIVATION_FAILED", `Cannot send ${name} to ${unit ?? pidFile ?? ""}: ${why}.`);
+}
