@@ -19,6 +19,14 @@ function isStair({ from, to }: Import): boolean {
   return upper && ["src/adapters/placements/", "src/adapters/hosts/"].some((folder) => to.startsWith(folder));
 }
 
+/** The agent is the program on a host: it applies through the very code that targets over SSH use. */
+function isAgentStair({ from, to }: Import): boolean {
+  return (
+    from.startsWith("src/edges/agent/") &&
+    /^src\/adapters\/(?:placements|hosts\/local|hosts\/script)\//.test(to)
+  );
+}
+
 export const BANS: readonly Ban[] = [
   {
     from: /^src\/core\//,
@@ -60,6 +68,7 @@ export const BANS: readonly Ban[] = [
   {
     from: /^src\/edges\//,
     to: /^src\/(?:adapters|compose\.ts|start\.ts|main\.ts)/,
+    except: isAgentStair,
     reason: "edges call use cases; an edge that reaches an adapter goes around every rule between",
   },
   {

@@ -1,0 +1,158 @@
+/** Judges what a bundle asks for against the host's policy. Pure; each refusal brings the lines that would allow it. */
+import { stringify } from "yaml";
+import { isPlainPath } from "../../../adapters/hosts/script/plain-path.ts";
+import { isSteeringKey } from "../../../core/plan/steering-keys.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
+import type { Policy } from "./policy.ts";
+
+export interface PolicyRequest {
+  readonly files: readonly {
+    readonly path: string;
+    readonly format: string;
+    readonly keys: readonly string[];
+  }[];
+  /** To restart or to signal. */
+  readonly units: readonly string[];
+  /** By name. */
+  readonly commands: readonly string[];
+  /** Keys for the program of `lockstep run`. */
+  readonly environment: readonly string[];
+}
+
+export interface PolicyPlace {
+  /** The user's home, absolute: what `~` means here. */
+  readonly home: string;
+  /** The policy's own file, absolute: nothing beside it is ever written. */
+  readonly policyPath: string;
+  /** Further directories of the agent's own, absolute: identity, cache. */
+  readonly ownDirectories?: readonly string[];
+}
+
+export type PolicyVerdict =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly refusals: readonly PolicyRefusal[] };
+
+/** In these formats keys are JSON paths or nothing at all, never variables of a process. */
+const NOT_ENVIRONMENT = new Set(["json", "raw"]);
+const NEVER = "Nothing can allow this.";
+const MAX_ADD = 1_000;
+
+export function checkPolicy(policy: Policy, request: PolicyRequest, place: PolicyPlace): PolicyVerdict {
+  const refusals = [
+    ...request.files.flatMap((file) => checkFile(policy, file, place)),
+    ...request.units.filter((unit) => !policy.units.includes(unit)).map(refuseUnit),
+    ...request.commands.filter((name) => !Object.hasOwn(policy.commands, name)).map(refuseCommand),
+    ...request.environment.flatMap((key) => checkVariable(policy, key)),
+  ];
+  const distinct = [
+    ...new Map(refusals.map((one) => [`${one.what}\n${one.reason}\n${one.add}`, one])).values(),
+  ];
+  return distinct.length === 0 ? { allowed: true } : { allowed: false, refusals: distinct };
+}
+
+/** What applying this bundle needs; keys that go are looked at too, because their file is written. */
+export function requestOf(
+  bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned">,
+): PolicyRequest {
+  const { files, activate, health, slots, pruned } = bundle;
+  const touched = [...slots, ...pruned];
+  return {
+    files: files.map(({ path, format }) => ({
+      path,
+      format,
+      keys: [...new Set(touched.filter(({ placement }) => placement === path).map(({ key }) => key))],
+    })),
+    units: [activate?.systemd, activate?.launchd, activate?.signal?.unit].filter(
+      (unit) => unit !== undefined,
+    ),
+    commands: [activate?.command, health?.command].filter((name) => name !== undefined),
+    environment: touched.filter(({ placement }) => placement === "").map(({ key }) => key),
+  };
+}
+
+function checkFile(
+  policy: Policy,
+  { path, format, keys }: PolicyRequest["files"][number],
+  place: PolicyPlace,
+): readonly PolicyRefusal[] {
+  const what = `file ${path}`;
+  if (!isPlainPath(path)) return [refusal(what, "the path is not a plain one", NEVER)];
+  const absolute = expand(path, place.home);
+  const own = [parentOf(place.policyPath), `${place.home}/.lockstep`, ...(place.ownDirectories ?? [])];
+  if (own.some((directory) => isWithin(absolute, directory))) {
+    return [refusal(what, "the agent's own files and the policy itself are not for bundles to write", NEVER)];
+  }
+  // All refusals at once: adding the file's line should not bring up the next one.
+  const steering = NOT_ENVIRONMENT.has(format) ? [] : keys.flatMap((key) => checkSteering(policy, key));
+  const covering = policy.files.filter((allowed) => covers(expand(allowed.path, place.home), absolute));
+  const formats = covering.map((allowed): readonly string[] | undefined =>
+    "formats" in allowed ? allowed.formats : undefined,
+  );
+  if (formats.some((list) => list?.includes(format) ?? true)) return steering;
+  const reason =
+    covering.length === 0
+      ? "the policy does not name it"
+      : `the policy names it for the formats ${formats.flatMap((list) => list ?? []).join(", ")} alone, not ${format}`;
+  return [refusal(what, reason, lines({ files: [{ path, formats: [format] }] })), ...steering];
+}
+
+function checkVariable(policy: Policy, key: string): readonly PolicyRefusal[] {
+  const { environment } = policy;
+  const steering = checkSteering(policy, key);
+  if (environment === true || (environment !== false && environment.includes(key))) return steering;
+  const reason = "the policy does not let it into the program's environment";
+  return [refusal(`variable ${key}`, reason, lines({ environment: [key] })), ...steering];
+}
+
+function checkSteering(policy: Policy, key: string): readonly PolicyRefusal[] {
+  if (!isSteeringKey(key) || policy.steeringKeys.includes(key)) return [];
+  const reason = "who sets it decides what code the program runs, so it needs a word of its own";
+  return [refusal(`variable ${key}`, reason, lines({ steeringKeys: [key] }))];
+}
+
+function refuseUnit(unit: string): PolicyRefusal {
+  return refusal(
+    `unit ${unit}`,
+    "the policy does not let it be restarted or signalled",
+    lines({ units: [unit] }),
+  );
+}
+
+function refuseCommand(name: string): PolicyRefusal {
+  const add = `${lines({ commands: { [name]: ["/absolute/path/of/program"] } })}# What the name runs is for this machine's owner to say.\n`;
+  return refusal(`command ${name}`, "the policy has no command of that name", add);
+}
+
+function covers(allowed: string, path: string): boolean {
+  return allowed.endsWith("/*") ? parentOf(path) === allowed.slice(0, -2) : allowed === path;
+}
+
+/** Some file systems do not tell the cases of letters apart. */
+function isWithin(path: string, directory: string): boolean {
+  return `${path}/`.toLowerCase().startsWith(`${directory}/`.toLowerCase());
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+function expand(path: string, home: string): string {
+  return path.startsWith("~/") ? `${home}/${path.slice(2)}` : path;
+}
+
+function lines(part: object): string {
+  return stringify(part, { lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** A bundle's words reach a terminal: within bounds, and visible. */
+function refusal(what: string, reason: string, add: string): PolicyRefusal {
+  return {
+    what: visibleLine(what).slice(0, 200),
+    reason: visibleLine(reason).slice(0, 500),
+    add:
+      add.length <= MAX_ADD
+        ? add
+        : "The line would be too long to print; name the path as the configuration does.",
+  };
+}

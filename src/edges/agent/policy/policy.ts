@@ -1,0 +1,122 @@
+/**
+ * What the owner of a host lets Lockstep do there. A bundle comes from the server, and whoever holds the server could
+ * put anything into it; this file is the host's own word, which no bundle can change.
+ *
+ * Promises: pure; what the file does not name is not allowed; commands have names, and what a name runs stands here
+ * alone. Leaves to others: reading the file safely (`load-policy.ts`), judging requests (`check-policy.ts`).
+ */
+import { isScalar, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { isPlainPath } from "../../../adapters/hosts/script/plain-path.ts";
+import { launchdLabel, unitName } from "../../../adapters/placements/activation/config.ts";
+import { FORMAT_NAMES } from "../../../adapters/placements/formats/formats.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+
+/** Directories of many programs and of the system: all of one is never what somebody means. */
+const TOO_WIDE = new Set(
+  `~ ~/.ssh ~/.config ~/.config/systemd/user / /bin /boot /dev /etc /etc/cron.d /etc/pam.d /etc/profile.d
+  /etc/sudoers.d /etc/systemd/system /home /lib /opt /private/etc /root /sbin /usr /usr/bin /usr/local/bin /var
+  /Library/LaunchDaemons /Users`.split(/\s+/),
+);
+
+const allowedPath = z
+  .string()
+  .max(1_024)
+  .refine((path) => isPlainPath(path.replace(/\/\*$/, "/x")) && !/\*./.test(path), {
+    message:
+      "must be an absolute path or begin with ~/, and may end in /* for all files right in a directory",
+  })
+  .refine((path) => !path.endsWith("/*") || !TOO_WIDE.has(path.slice(0, -2) || "/"), {
+    message:
+      "would allow every file of a directory that belongs to the system or to all programs; name the file",
+  });
+
+const allowedFile = z.union([
+  allowedPath.transform((path) => ({ path })),
+  z.strictObject({ path: allowedPath, formats: z.array(z.enum(FORMAT_NAMES)).min(1).exactOptional() }),
+]);
+
+const argument = z
+  .string()
+  .max(4_096)
+  .regex(/^\P{Cc}*$/u, "must be one line without control characters");
+const argv = z
+  .tuple([argument.regex(/^\//, "must begin with the program's absolute path")], argument)
+  .refine((words) => words.length <= 64, "has too many words");
+export const commandName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "is not a command's name");
+const key = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,254}$/, "is not a variable's name");
+
+const policySchema = z.strictObject({
+  files: z.array(allowedFile).default([]),
+  /** systemd units by their full names, launchd jobs by their labels: may be restarted and signalled. */
+  units: z.array(z.union([unitName, launchdLabel])).default([]),
+  /** Name → words; no shell reads them. */
+  commands: z.record(commandName, argv).default({}),
+  /** What `lockstep run` may put into its program's environment. */
+  environment: z.union([z.boolean(), z.array(key)]).default(true),
+  /** Keys that steer loaders and interpreters (PATH, NODE_OPTIONS, LD_…), each by name. */
+  steeringKeys: z.array(key).default([]),
+});
+
+export type Policy = Readonly<z.output<typeof policySchema>>;
+
+/**
+ * Where there is no file nothing is allowed, but for one thing: who starts `lockstep run -- CMD` on this machine has
+ * chosen the program and the identity by that, and nothing but this program's environment changes. A container then
+ * needs no policy of its own. Steering keys stay refused.
+ */
+export const NO_POLICY: Policy = policySchema.parse({});
+
+/** Throws CONFIG_INVALID with the line. `name`: the file's, for messages. */
+export function parsePolicy(text: string, name: string): Policy {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    maxAliasCount: 0,
+  } as object);
+  const [broken] = document.errors;
+  if (broken !== undefined) throw invalid(name, lines.linePos(broken.pos[0]).line, "it is not valid YAML");
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    throw invalid(name, 1, "it uses YAML aliases, which a policy does not need");
+  }
+  const parsed = policySchema.safeParse(content ?? {});
+  if (parsed.success) return parsed.data;
+  const { path, what } = firstProblem(parsed.error.issues[0]);
+  const node = document.getIn(path, true) ?? document.getIn(path.slice(0, -1), true);
+  const range =
+    isScalar(node) || typeof node === "object" ? (node as { range?: [number] | null } | null)?.range : null;
+  throw invalid(
+    name,
+    range == null ? 1 : lines.linePos(range[0]).line,
+    path.length === 0 ? what : `\`${visibleLine(path.join("."))}\` ${what}`,
+  );
+}
+
+function firstProblem(issue: z.core.$ZodIssue | undefined): { path: PropertyKey[]; what: string } {
+  if (issue === undefined) return { path: [], what: "it is not valid" };
+  if (issue.code === "unrecognized_keys") {
+    return { path: issue.path, what: `does not know ${issue.keys.map(visibleLine).join(", ")}` };
+  }
+  if (issue.code === "invalid_union") {
+    // Of the alternatives the one that came furthest says what was meant.
+    const nested = issue.errors.flat().sort((left, right) => right.path.length - left.path.length);
+    const better = nested.find(({ code }) => code !== "invalid_type") ?? nested[0];
+    const inner = firstProblem(better);
+    return { path: [...issue.path, ...inner.path], what: inner.what };
+  }
+  return {
+    path: issue.path,
+    what: issue.code === "invalid_type" ? `must be ${issue.expected}` : issue.message,
+  };
+}
+
+function invalid(name: string, line: number, what: string): LockstepError {
+  return new LockstepError("CONFIG_INVALID", `Cannot use the host's policy ${name}, line ${line}: ${what}.`, {
+    hint: "Correct the policy at the named line; `lockstep agent policy` shows what is in force.",
+  });
+}

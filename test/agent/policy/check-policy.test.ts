@@ -1,0 +1,246 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import {
+  checkPolicy,
+  type PolicyRequest,
+  type PolicyVerdict,
+  requestOf,
+} from "../../../src/edges/agent/policy/check-policy.ts";
+import {
+  draftPolicy,
+  explainPolicy,
+  mergedAdditions,
+} from "../../../src/edges/agent/policy/explain-policy.ts";
+import { NO_POLICY, type Policy, parsePolicy } from "../../../src/edges/agent/policy/policy.ts";
+import { resolveActivation } from "../../../src/edges/agent/policy/resolve-activation.ts";
+import { policyRefusal } from "../../../src/protocol/agent/messages.ts";
+
+const place = { home: "/home/app", policyPath: "/home/app/.config/lockstep/agent-policy.yaml" };
+const policy = parsePolicy(
+  `files:
+  - /etc/app/env
+  - path: ~/app/*
+    formats: [dotenv, json]
+units: [app.service, com.example.app]
+commands:
+  reload: [/usr/bin/app, reload]
+environment: [TOKEN]
+steeringKeys: [NODE_PATH]
+`,
+  "policy.yaml",
+);
+const nothing: PolicyRequest = { files: [], units: [], commands: [], environment: [] };
+
+function refused(verdict: PolicyVerdict): readonly string[] {
+  return verdict.allowed ? [] : verdict.refusals.map(({ what, reason }) => `${what}: ${reason}`);
+}
+const file = (path: string, format = "dotenv", keys = ["TOKEN"]): PolicyRequest => ({
+  ...nothing,
+  files: [{ path, format, keys }],
+});
+
+describe("the host's policy", () => {
+  it.each([
+    [file("/etc/app/env", "systemd")],
+    [file("~/app/.env")],
+    [file("/home/app/app/config.json", "json", ["gateway.path"])],
+    [file("/etc/app/env", "systemd", ["NODE_PATH"])],
+    [file("/etc/app/env", "json", ["PATH"])],
+    [{ ...nothing, units: ["app.service", "com.example.app"], commands: ["reload"], environment: ["TOKEN"] }],
+    [nothing],
+  ])("allows %j", (request) => {
+    expect(checkPolicy(policy, request, place)).toEqual({ allowed: true });
+  });
+
+  it.each([
+    [file("/etc/app/env2"), "file /etc/app/env2"],
+    [file("/etc/app/../shadow"), "file /etc/app/../shadow"],
+    [file("~/app/deeper/.env"), "file ~/app/deeper/.env"],
+    [file("~/app/.env", "raw"), "file ~/app/.env"],
+    [file("/home/app/.config/lockstep/agent-policy.yaml"), "file /home/app/.config"],
+    [file("~/.lockstep/x.order"), "file ~/.lockstep"],
+    [file("/etc/app/env", "systemd", ["LD_PRELOAD"]), "variable LD_PRELOAD"],
+    [file("/etc/app/env", "systemd", ["node_options"]), "variable node_options"],
+    [{ ...nothing, units: ["sshd.service"] }, "unit sshd.service"],
+    [{ ...nothing, commands: ["rm"] }, "command rm"],
+    [{ ...nothing, commands: ["constructor"] }, "command constructor"],
+    [{ ...nothing, environment: ["OTHER"] }, "variable OTHER"],
+  ])("refuses %j", (request, what) => {
+    const found = refused(checkPolicy(policy, request, place));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(what);
+  });
+
+  it("never lets the agent's own files be written, whatever it allows", () => {
+    const wide: Policy = {
+      ...policy,
+      files: [{ path: "/home/app/.config/lockstep/*" }, { path: "/home/app/.lockstep/*" }],
+    };
+    for (const path of [
+      "~/.config/lockstep/agent-policy.yaml",
+      "~/.lockstep/identity",
+      "~/.LOCKSTEP/identity",
+    ]) {
+      expect(refused(checkPolicy(wide, file(path), place))).toHaveLength(1);
+    }
+  });
+
+  it("without a file allows nothing but the environment of a program that a person starts", () => {
+    expect(refused(checkPolicy(NO_POLICY, file("~/app/.env"), place))).toHaveLength(1);
+    expect(checkPolicy(NO_POLICY, { ...nothing, environment: ["TOKEN"] }, place)).toEqual({ allowed: true });
+    expect(refused(checkPolicy(NO_POLICY, { ...nothing, environment: ["PATH"] }, place))).toHaveLength(1);
+  });
+
+  it("is satisfied by the lines that its own refusals print", () => {
+    const path = fc.constantFrom(
+      "/etc/other/env",
+      "~/x: #y/.env",
+      "/srv/'q'/a b",
+      '/srv/"q"/é',
+      "/srv/*a/- x",
+    );
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({ path, format: fc.constantFrom("dotenv", "raw"), keys: fc.constant(["A", "PATH"]) }),
+        ),
+        fc.subarray(["app.service", "web@1.service", "com.example.web"]),
+        fc.subarray(["B", "LD_PRELOAD"]),
+        (files, units, environment) => {
+          const request = {
+            files: files.filter(({ path: one }) => !one.includes("*")),
+            units,
+            environment,
+            commands: ["go"],
+          };
+          const verdict = checkPolicy(policy, request, place);
+          if (verdict.allowed) throw new Error("the command go was allowed");
+          for (const one of verdict.refusals) expect(policyRefusal.safeParse(one).success).toBe(true);
+          const added = parsePolicy(mergedAdditions(verdict.refusals), "added");
+          const together: Policy = {
+            files: [...policy.files, ...added.files],
+            units: [...policy.units, ...added.units],
+            commands: { ...policy.commands, ...added.commands },
+            environment: Array.isArray(added.environment) ? added.environment : true,
+            steeringKeys: added.steeringKeys,
+          };
+          expect(checkPolicy(together, request, place)).toEqual({ allowed: true });
+        },
+      ),
+    );
+  });
+
+  it("keeps a bundle's words from steering the terminal", () => {
+    const verdict = checkPolicy(
+      policy,
+      { ...nothing, units: ["\u001b[2Jx\u202e"], commands: ["a\nunits: [evil.service]"] },
+      place,
+    );
+    if (verdict.allowed) throw new Error("allowed");
+    const text = explainPolicy({ path: "/p", text: "files: []\n", policy }, verdict.refusals);
+    for (const character of ["\u001b", "\u202e"]) expect(text).not.toContain(character);
+    expect(Object.keys(parse(mergedAdditions(verdict.refusals)) as object)).toEqual(["units", "commands"]);
+    expect((parse(mergedAdditions(verdict.refusals)) as { units: string[] }).units).not.toContain(
+      "evil.service",
+    );
+  });
+});
+
+describe("explaining", () => {
+  it("shows the file and the merged lines to add", () => {
+    const request = { ...file("/srv/a"), units: ["b.service", "c.service"] };
+    const verdict = checkPolicy(policy, request, place);
+    const text = explainPolicy(
+      { path: "/etc/lockstep/agent-policy.yaml", text: "files: []\n", policy },
+      verdict.allowed ? [] : verdict.refusals,
+    );
+    expect(text).toContain("unit b.service: the policy does not let it be restarted");
+    expect(text).toContain("units:\n  - b.service\n  - c.service\n");
+    expect(text).toContain("add to /etc/lockstep/agent-policy.yaml");
+  });
+
+  it("says what holds without a file", () => {
+    expect(explainPolicy({ path: "/p", text: null, policy: NO_POLICY }, [])).toContain("/p does not exist");
+  });
+
+  it("drafts a first policy that allows the target's files and units, and leaves commands to a person", () => {
+    const request = { ...file("~/app/.env"), units: ["app.service"], commands: ["go"] };
+    const drafted = parsePolicy(draftPolicy(request), "draft");
+    expect(refused(checkPolicy(drafted, request, place))).toEqual([
+      "command go: the policy has no command of that name",
+    ]);
+    expect(draftPolicy(request)).toContain("#   go: [/absolute/path/of/program]");
+  });
+});
+
+describe("a bundle's names", () => {
+  const bundle = {
+    files: [{ path: "~/app/.env", format: "dotenv", mode: "0600" }],
+    activate: { command: "reload", timeoutSeconds: 30 },
+    health: { command: "reload", withinSeconds: 5 },
+    slots: [],
+    pruned: [],
+  };
+  it("become the host's own words", () => {
+    expect(requestOf(bundle)).toMatchObject({ commands: ["reload", "reload"], units: [] });
+    const { activate, health } = resolveActivation(bundle, policy);
+    expect(activate?.command).toEqual(["/usr/bin/app", "reload"]);
+    expect(health?.command).toEqual(["/usr/bin/app", "reload"]);
+    const signalled = {
+      activate: { signal: { unit: "app.service", name: "HUP" }, timeoutSeconds: 5 },
+      health: null,
+    };
+    expect(resolveActivation(signalled, policy).activate?.signal).toEqual({
+      unit: "app.service",
+      name: "HUP",
+    });
+    expect(requestOf({ ...bundle, ...signalled }).units).toEqual(["app.service"]);
+  });
+
+  it.each([["unknown"], ["constructor"]])("that the policy lacks run nothing: %s", (command) => {
+    expect(() =>
+      resolveActivation({ activate: { command, timeoutSeconds: 1 }, health: null }, policy),
+    ).toThrow(expect.objectContaining({ code: "POLICY_REFUSED" }));
+  });
+
+  it.each([
+    [{ timeoutSeconds: 1 }],
+    [{ systemd: "-x", timeoutSeconds: 1 }],
+    [{ signal: { unit: "app.service", name: "KILL" }, timeoutSeconds: 1 }],
+  ])("that are no activation are refused: %j", (activate) => {
+    expect(() => resolveActivation({ activate, health: null }, policy)).toThrow(
+      expect.objectContaining({ code: "BUNDLE_REFUSED" }),
+    );
+  });
+});
+
+describe("a policy's text", () => {
+  it.each([
+    ["files: [relative/env]", 1, "absolute path"],
+    ["files:\n  - /etc/*", 2, "would allow every file"],
+    ["files:\n  - ~/*", 2, "would allow every file"],
+    ["files:\n  - /*", 2, "would allow every file"],
+    ["files:\n  - /srv/*/env", 2, "absolute path"],
+    ["files:\n  - /srv/**", 2, "absolute path"],
+    ["files:\n  - /srv/../etc/env", 2, "absolute path"],
+    ["files:\n  - path: /srv/env\n    formats: [toml]", 3, "Invalid"],
+    ["units: [app]\nunits: [b]", 2, "not valid YAML"],
+    ["units:\n  - '*.service'", 2, "must be"],
+    ["commands:\n  go: sh -c evil", 2, "must be"],
+    ["commands:\n  go: [sh]", 2, "absolute path"],
+    ["environment: yes please", 1, "`environment` must be boolean"],
+    ["environment:\n  - A B", 2, "not a variable's name"],
+    ["file: []", 1, "does not know file"],
+    ["a: &x [1]\nunits: *x", 1, "aliases"],
+    ["- files", 1, "must be"],
+  ])("%j is refused with its line", (text, line, words) => {
+    expect(() => parsePolicy(text, "p.yaml")).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+    expect(() => parsePolicy(text, "p.yaml")).toThrow(`p.yaml, line ${line}`);
+    expect(() => parsePolicy(text, "p.yaml")).toThrow(words);
+  });
+
+  it("that is empty allows nothing", () => {
+    expect(parsePolicy("# nothing yet\n", "p.yaml").files).toEqual([]);
+  });
+});
