@@ -74,12 +74,21 @@ export const sshKind: TargetKind = {
 
   assertHoldable: (stored, address, value) => assertHoldable(readConfig(stored).files, address, value),
 
-  open(stored, credentials, context) {
+  open: openOn(connections),
+};
+
+/** The same with lines of one's own: for measuring, where it must be known what is kept and what is made anew. */
+export function sshKindOn(lines: SshConnections): TargetKind {
+  return { ...sshKind, open: openOn(lines) };
+}
+
+function openOn(lines: SshConnections): TargetKind["open"] {
+  return (stored, credentials, context) => {
     const config = readConfig(stored);
     const destination = destinationOf(config, credentials, context.targetName);
     const host: Host = config.ssh.sftpOnly
-      ? new SftpHost(connections, destination)
-      : new SshHost(connections, destination);
+      ? new SftpHost(lines, destination)
+      : new SshHost(lines, destination);
     const units = unitsOf(config);
     return {
       probe: (signal) => probe(host, config, signal),
@@ -92,8 +101,8 @@ export const sshKind: TargetKind = {
       restorer: restorerOf(host),
       close: () => host.close(),
     };
-  },
-};
+  };
+}
 
 function restorerOf(host: Host): Restorer {
   return {

@@ -1,0 +1,9 @@
+/** All benches: a name, one line about it, and where it is. Loaded only when asked for. */
+import type { Bench } from "./support/bench.ts";
+
+export const BENCHES: Readonly<Record<string, { readonly about: string; load(): Promise<Bench> }>> = {
+  ssh: {
+    about: "how many hosts over SSH get a new file per second, beside OpenSSH and Ansible",
+    load: async () => (await import("./ssh/ssh.ts")).bench,
+  },
+};
