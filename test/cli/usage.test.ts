@@ -31,10 +31,27 @@ describe("usage errors", () => {
     expect(JSON.parse(ran.stderr)).toMatchObject({ code: "USAGE", hint: expect.any(String) });
   });
 
-  test("no command at all shows the help, and is a usage error", async () => {
-    const ran = await runCli([]);
+  test("no command at all shows what comes next, and is a usage error", async () => {
+    const ran = await runCli([], { env: { LOCKSTEP_DATA: empty } });
     expect(ran.exitCode).toBe(64);
-    expect(ran.stdout).toContain("Usage: lockstep");
+    expect(ran.stdout).toContain("-> lockstep up");
+    expect(ran.stdout.split("\n").length).toBeLessThan(14);
+    const json = await runCli(["--json"], { env: { LOCKSTEP_DATA: empty } });
+    expect(json.json()).toEqual({ server: null, next: "lockstep up" });
+  });
+
+  test("a group without its command shows its help, and is a usage error", async () => {
+    const ran = await runCli(["secret"]);
+    expect(ran).toMatchObject({ exitCode: 64, stdout: "" });
+    expect(ran.stderr).toMatch(/^Usage: lockstep secret[\s\S]*Examples:/);
+  });
+
+  test.each([
+    [["statsu"], "Did you mean status? See `lockstep --help`."],
+    [["secret", "lst"], "Did you mean list? See `lockstep secret --help`."],
+    [["rotate", "API_KEY", "--wiat"], "Did you mean --wait? See `lockstep rotate --help`."],
+  ])("of %j say what was meant", async (argv, hint) => {
+    expect((await runCli(argv)).stderr).toContain(`fix: ${hint}`);
   });
 });
 

@@ -6,7 +6,8 @@
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-export const REAL_SERVERS = ["postgres", "redis", "sshd", "chromium"] as const;
+/** Shells count among them: completion is tried in the real ones. */
+export const REAL_SERVERS = ["postgres", "redis", "sshd", "chromium", "bash", "zsh", "fish"] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
@@ -15,6 +16,9 @@ const PROGRAMS: Readonly<Record<RealServer, readonly string[]>> = {
   postgres: ["postgres"],
   redis: ["redis-server"],
   sshd: ["sshd"],
+  bash: ["bash"],
+  zsh: ["zsh"],
+  fish: ["fish"],
   chromium: ["chromium", "chromium-browser", "google-chrome"],
 };
 

@@ -20,7 +20,7 @@ export const serverFile = z.object({ url: z.url(), pid: z.int().positive() });
 
 export async function connect(surroundings: CliSurroundings): Promise<ApiClient> {
   const { dataDirectory, token } = surroundings;
-  const local = await readServerFile(dataDirectory);
+  const local = await findLocalServer(dataDirectory);
   const url = surroundings.url ?? local;
   if (url === null) {
     throw new LockstepError(
@@ -37,8 +37,8 @@ export async function connect(surroundings: CliSurroundings): Promise<ApiClient>
   return new ApiClient({ url, token: await readAdminToken(dataDirectory) });
 }
 
-/** Null when no server runs there. */
-async function readServerFile(dataDirectory: string): Promise<string | null> {
+/** The address of the server that runs on this directory; null when none does. */
+export async function findLocalServer(dataDirectory: string): Promise<string | null> {
   try {
     const file = serverFile.parse(JSON.parse(await readFile(join(dataDirectory, SERVER_FILE), "utf8")));
     return isAlive(file.pid) ? file.url : null;

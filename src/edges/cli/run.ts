@@ -2,12 +2,12 @@
  * The command line from argv to exit code: 0 done or in sync, 1 failed, 2 `plan` has changes, 3 drift, 4 cannot tell,
  * 64 usage. Errors leave in the catalogue's words on stderr.
  */
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Attach, Cli, StartProcess } from "./cli.ts";
+import type { Cli, StartProcess } from "./cli.ts";
 import { Output, type Streams, survivePipes } from "./output.ts";
-import { attachEverything } from "./syntax/everything.ts";
+import { buildProgram, inheritSettings } from "./syntax/program.ts";
 
 export interface CommandLine {
   readonly argv: readonly string[];
@@ -27,6 +27,8 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   // Known before anything is parsed, so that a usage error already speaks the wanted language.
   const json = argv.includes("--json");
   let output = new Output(streams, { json, noColor: true });
+  // What commander would write to stderr: help is passed on, errors are told in our own words.
+  const complaints: string[] = [];
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   for (const signal of ENDING) process.once(signal, interrupt);
@@ -42,9 +44,9 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
       api: async () => (await import("./connection.ts")).connect(surroundings),
       interrupted: interrupted.signal,
     };
-    return await parse(commandLine, cli);
+    return await parse(commandLine, cli, complaints);
   } catch (error) {
-    if (error instanceof CommanderError) return ofCommander(error, output);
+    if (error instanceof CommanderError) return ofCommander(error, output, { argv, complaints });
     const translated = toLockstepError(error);
     output.error(translated);
     return translated.exitCode;
@@ -53,52 +55,61 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   }
 }
 
-async function parse({ argv, version, streams }: CommandLine, cli: Cli): Promise<number> {
+async function parse(
+  { argv, version, streams }: CommandLine,
+  cli: Cli,
+  complaints: string[],
+): Promise<number> {
   let exitCode = 0;
-  const program = new Command("lockstep")
-    .description(
-      "Keeps the secrets that services use to trust each other the same everywhere, and proves it.",
-    )
-    .version(version, "--version", "print the version")
-    .option("--json", "print one JSON document on stdout")
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
-      // Usage errors are told by `ofCommander`, in the same words as every other error.
-      writeErr: () => undefined,
-    });
-  const attach: Attach = (command, load) => {
-    command.option("--json", "print one JSON document on stdout");
+  const program = buildProgram((command, load) => {
     command.action(async (...given: unknown[]) => {
       const { run } = await load();
       const parameters = given.slice(0, -2) as unknown as Parameters<typeof run>[1];
       exitCode = (await run(cli, parameters, given.at(-2) as Parameters<typeof run>[2])) ?? 0;
     });
-  };
-  attachEverything(program, attach);
-  inherit(program);
-  if (argv.length === 0) {
-    program.outputHelp();
-    return EXIT_USAGE;
+  })
+    .version(version, "--version", "print the version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => complaints.push(text),
+    });
+  inheritSettings(program);
+  if (argv.every((word) => word === "--json")) {
+    return (await (await import("./commands/orientation.ts")).run(cli, [], {})) ?? EXIT_USAGE;
   }
   await program.parseAsync(argv, { from: "user" });
   return exitCode;
 }
 
-/** Sub-commands made by `command()` inherit these; those of groups are told once more for certainty. */
-function inherit(command: Command): void {
-  for (const child of command.commands) {
-    child.copyInheritedSettings(command);
-    inherit(child);
+function ofCommander(
+  error: CommanderError,
+  output: Output,
+  { argv, complaints }: { readonly argv: readonly string[]; readonly complaints: readonly string[] },
+): number {
+  if (error.exitCode === 0) return 0;
+  if (error.code === "commander.help" || error.code === "commander.helpDisplayed") {
+    output.note(complaints.join("").trimEnd());
+    return EXIT_USAGE;
   }
+  const [message = "", ...more] = error.message.replace(/^error: /, "").split("\n");
+  const meant = /Did you mean (?:one of )?([^?]+)\?/.exec(more.join(" "))?.[1];
+  const near = meant === undefined ? "" : `Did you mean ${meant}? `;
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`.replace(/\.?$/, ".");
+  const hint = `${near}See \`lockstep ${[...commandOf(argv), "--help"].join(" ")}\`.`;
+  output.error(new LockstepError("USAGE", sentence, { hint }));
+  return EXIT_USAGE;
 }
 
-function ofCommander(error: CommanderError, output: Output): number {
-  if (error.exitCode === 0) return 0;
-  if (error.code === "commander.help" || error.code === "commander.helpDisplayed") return EXIT_USAGE;
-  const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
-  output.error(
-    new LockstepError("USAGE", `${message.charAt(0).toUpperCase()}${message.slice(1)}.`.replace("..", ".")),
-  );
-  return EXIT_USAGE;
+/** The command that was meant, as far as its words are known: its help is the right page. */
+function commandOf(argv: readonly string[]): readonly string[] {
+  const words: string[] = [];
+  let command = buildProgram(() => undefined);
+  for (const word of argv) {
+    const below = command.commands.find((child) => child.name() === word);
+    if (below === undefined) break;
+    words.push(word);
+    command = below;
+  }
+  return words;
 }

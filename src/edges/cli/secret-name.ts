@@ -1,5 +1,6 @@
 /** Which secret is meant: a name is unique in one environment, and most have only one. */
 import { LockstepError } from "../../core/errors.ts";
+import { didYouMean } from "../../protocol/config-problem.ts";
 import type { ApiClient } from "./client.ts";
 
 export interface SecretName {
@@ -18,8 +19,12 @@ export async function resolveSecret(
   const found = secrets.filter((secret) => secret.name === name);
   if (found.length > 1) throw ambiguous(name, found);
   if (found[0] !== undefined) return { environment: found[0].environment, name };
+  const near = didYouMean(
+    name,
+    secrets.map((secret) => secret.name),
+  );
   throw new LockstepError("NOT_FOUND", `There is no secret "${name}".`, {
-    hint: "`lockstep secret list` shows what exists.",
+    hint: near ?? "`lockstep secret list` shows what exists.",
   });
 }
 

@@ -1,5 +1,6 @@
 /** Which target is meant. */
 import { LockstepError } from "../../core/errors.ts";
+import { didYouMean } from "../../protocol/config-problem.ts";
 import type { ApiClient } from "./client.ts";
 
 /** Throws NOT_FOUND for a name that exists nowhere, USAGE for one that exists in several environments. */
@@ -22,7 +23,11 @@ export async function resolveTarget(
     );
   }
   if (found[0] !== undefined) return { environment: found[0].environment, name };
+  const near = didYouMean(
+    name,
+    targets.map((target) => target.name),
+  );
   throw new LockstepError("NOT_FOUND", `There is no target "${name}".`, {
-    hint: "`lockstep target list` shows the targets.",
+    hint: near ?? "`lockstep target list` shows the targets.",
   });
 }

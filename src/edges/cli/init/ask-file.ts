@@ -21,6 +21,8 @@ const FORMATS = [
   { value: "dotenv", label: 'dotenv: KEY="value", as applications read it' },
   { value: "systemd", label: "systemd: for EnvironmentFile= of a unit" },
   { value: "json", label: "json: a key of a JSON file" },
+  { value: "shell", label: "shell: export lines for a POSIX shell to source" },
+  { value: "plist", label: "plist: a launchd job's EnvironmentVariables" },
   { value: "raw", label: "raw: the file holds the value alone" },
 ];
 
@@ -72,6 +74,8 @@ async function askFormat(
 
 function guessFormat(path: string): string {
   if (path.endsWith(".json")) return "json";
+  if (path.endsWith(".plist")) return "plist";
+  if (path.endsWith(".sh")) return "shell";
   return path.startsWith("/etc/") && !path.endsWith(".env") ? "systemd" : "dotenv";
 }
 

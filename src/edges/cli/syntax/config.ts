@@ -7,6 +7,7 @@ export function attachConfig(program: Command, attach: Attach): void {
   attach(
     withConfigOptions(program.command("plan"))
       .description("what applying lockstep.yaml would change; exits with 2 when it has changes")
+      .summary("what applying lockstep.yaml would change")
       .addHelpText(
         "after",
         examples("lockstep plan", "lockstep plan -f base.yaml -f production.yaml --json"),
@@ -16,20 +17,22 @@ export function attachConfig(program: Command, attach: Attach): void {
   attach(
     withConfigOptions(program.command("apply"))
       .description("show the plan, ask, and apply exactly what was shown")
+      .summary("show the plan, ask, and apply it")
       .option("--yes", "do not ask")
       .addHelpText("after", examples("lockstep apply", "lockstep apply --yes --take-over API_KEY@api")),
     () => import("../commands/apply.ts"),
   );
   attach(
     program
-      .command("import <name>")
+      .command("import <secret>")
       .description(
         "a value that is in use somewhere becomes the current version; without a choice all places must agree",
       )
+      .summary("take over a value that is in use somewhere")
       .addOption(environmentOption())
       .option("--from <target>", "the value that stands at this target")
       .option("--winner [target]", "this target's value; without a name the value that most places hold")
-      .option("--target-environment <name>", "the target's environment, where it is not the secret's")
+      .option("--target-environment <environment>", "the target's environment, where it is not the secret's")
       .addHelpText(
         "after",
         examples("lockstep import API_KEY --from api", "lockstep import API_KEY --winner"),

@@ -1,6 +1,7 @@
 /** Every command's syntax. Only words: what a command does is loaded when it is called. */
-import type { Command } from "commander";
+import { Command } from "commander";
 import type { Attach } from "../cli.ts";
+import { attachCompletion } from "./completion.ts";
 import { attachConfig } from "./config.ts";
 import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
@@ -9,17 +10,24 @@ import { attachRollouts } from "./rollouts.ts";
 import { attachSecrets, attachTokens } from "./secrets.ts";
 import { attachTruth } from "./truth.ts";
 
+type Part = (program: Command, attach: Attach) => void;
+
+/** In the order of the help: what a newcomer needs first. */
+const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = [
+  ["Say what belongs where:", [attachInit, attachConfig]],
+  ["Values and their rotation:", [attachSecrets, attachRollouts]],
+  ["See what is true:", [attachTruth, attachRecord]],
+  ["Run it:", [attachRoles]],
+  ["Besides:", [attachTokens, attachKeys, attachCompletion]],
+];
+
 export function attachEverything(program: Command, attach: Attach): void {
-  for (const part of [
-    attachRoles,
-    attachInit,
-    attachConfig,
-    attachSecrets,
-    attachRollouts,
-    attachTruth,
-    attachRecord,
-    attachTokens,
-    attachKeys,
-  ])
-    part(program, attach);
+  for (const [heading, parts] of GROUPS) {
+    program.commandsGroup(heading);
+    for (const part of parts) part(program, attach);
+  }
+  const [last = ""] = GROUPS.at(-1) ?? [];
+  program.addHelpCommand(
+    new Command("help").argument("[command]").description("how a command is used").helpGroup(last),
+  );
 }

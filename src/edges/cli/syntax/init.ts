@@ -8,10 +8,11 @@ export function attachInit(program: Command, attach: Attach): void {
     program
       .command("init")
       .description("ask what belongs where, try it, and write lockstep.yaml; holds no values")
+      .summary("ask what belongs where, and write lockstep.yaml")
       .option("-f, --file <path>", "lockstep.yaml unless told")
       .option("--force", "replace the file if it exists")
       .option("--yes", "ask nothing: take the options below, and defaults for what is not given")
-      .option("-e, --environment <name>", "production unless told")
+      .option("-e, --environment <environment>", "production unless told")
       .option("--secret <name>", "the first secret; INTERNAL_AUTH_SECRET unless told")
       .addOption(
         new Option("--value <source>", "take over the value in use, or make a new one").choices([
@@ -36,13 +37,13 @@ export function attachInit(program: Command, attach: Attach): void {
       .option("--ssh-host-key <line>", "the host's public key, where no server can look")
       .option("--ssh-target <name>", "its name in lockstep.yaml")
       .option("--ssh-file <path>", "the file that holds the secret")
-      .option("--ssh-format <format>", "dotenv, systemd, json, raw…")
+      .option("--ssh-format <format>", "dotenv, systemd, shell, json, plist, raw…")
       .option("--ssh-unit <unit>", "systemd unit that restarts afterwards")
       .addOption(roleOption("--ssh-role <role>"))
       .optionsGroup("A machine with an agent:")
       .option("--agent <name>", "its name in lockstep.yaml")
       .option("--agent-file <path>", "the file that holds the secret")
-      .option("--agent-format <format>", "dotenv, systemd, json, raw…")
+      .option("--agent-format <format>", "dotenv, systemd, shell, json, plist, raw…")
       .option("--agent-unit <unit>", "systemd unit or launchd job that restarts afterwards")
       .addOption(roleOption("--agent-role <role>"))
       .addHelpText(

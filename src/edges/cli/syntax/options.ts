@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from "commander";
 
 export function environmentOption(): Option {
   return new Option(
-    "-e, --environment <name>",
+    "-e, --environment <environment>",
     "only in this environment; needed where a name exists in several",
   );
 }

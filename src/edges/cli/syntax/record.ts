@@ -8,14 +8,18 @@ export function attachRecord(program: Command, attach: Attach): void {
     program
       .command("history")
       .description("what was pushed where, by whom, with what outcome")
+      .summary("what was pushed where, by whom, how it ended")
       .addOption(environmentOption())
-      .option("--target <name>", "only to this target")
-      .option("--secret <name>", "only of this secret")
+      .option("--target <target>", "only to this target")
+      .option("--secret <secret>", "only of this secret")
       .addOption(limitOption(20))
       .addHelpText("after", examples("lockstep history", "lockstep history --target api --limit 5 --json")),
     () => import("../commands/history.ts"),
   );
-  const audit = program.command("audit").description("who did what, when");
+  const audit = program
+    .command("audit")
+    .description("who did what, when")
+    .addHelpText("after", examples("lockstep audit list"));
   attach(
     audit
       .command("list")

@@ -8,6 +8,7 @@ export function attachRoles(program: Command, attach: Attach): void {
     program
       .command("up")
       .description("everything in one process, on a store of its own: server, worker and PostgreSQL")
+      .summary("everything in one process, with its own store")
       .addOption(portOption("7420 unless told; 0 for any free one", 0))
       .addHelpText("after", examples("lockstep up", "LOCKSTEP_DATA=/srv/lockstep lockstep up --port 8080")),
     async () => (await import("../commands/serve.ts")).up,
@@ -16,17 +17,24 @@ export function attachRoles(program: Command, attach: Attach): void {
     program
       .command("server")
       .description("the API; needs DATABASE_URL")
-      .addOption(portOption("7420 unless told; 0 for any free one", 0)),
+      .addOption(portOption("7420 unless told; 0 for any free one", 0))
+      .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep server")),
     async () => (await import("../commands/serve.ts")).server,
   );
   attach(
     program
       .command("worker")
-      .description("brings values to their places; needs DATABASE_URL, any number may run"),
+      .description("brings values to their places; needs DATABASE_URL, any number may run")
+      .summary("brings values to their places; any number may run")
+      .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep worker")),
     async () => (await import("../commands/serve.ts")).worker,
   );
   attach(
-    program.command("migrate").description("bring the store's schema up to this release; needs DATABASE_URL"),
+    program
+      .command("migrate")
+      .description("bring the store's schema up to this release; needs DATABASE_URL")
+      .summary("bring the store's schema up to this release")
+      .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep migrate")),
     () => import("../commands/migrate.ts"),
   );
 }
@@ -36,6 +44,7 @@ export function attachKeys(program: Command, attach: Attach): void {
     program
       .command("rewrap")
       .description("move everything sealed to the present root key; values stay as they are")
+      .summary("move everything sealed to the present root key")
       .addHelpText(
         "after",
         examples(

@@ -6,39 +6,54 @@ import { durationOption, environmentOption, examples, limitOption } from "./opti
 export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     program
-      .command("rotate <name>")
+      .command("rotate <secret>")
       .description("a new value for every bound place, made by the secret's policy")
+      .summary("a new value for every place, and the proof")
       .addOption(environmentOption())
       .option(
         "--wait",
         "stay until it has ended; exits with 1 when it does not end well, 4 when it still runs",
       )
       .addOption(durationOption("--timeout <duration>", "wait at most so long"))
-      .addOption(new Option("--strategy <name>").choices(["overlap", "swap", "issued", "replace"]))
+      .addOption(
+        new Option("--strategy <name>", "how it moves; the secret's own unless told").choices([
+          "overlap",
+          "swap",
+          "issued",
+          "replace",
+        ]),
+      )
       .option("--dry-run", "only say what it would touch")
       .addHelpText("after", examples("lockstep rotate API_KEY --wait", "lockstep rotate API_KEY --dry-run")),
     () => import("../commands/rotate.ts"),
   );
-  const rollout = program.command("rollout").description("the moves from one version to another");
+  const rollout = program
+    .command("rollout")
+    .description("the moves from one version to another")
+    .addHelpText("after", examples("lockstep rollout list --open"));
   attach(
     rollout
       .command("list")
       .description("rollouts, newest first")
       .addOption(environmentOption())
-      .option("--secret <name>", "only of this secret")
+      .option("--secret <secret>", "only of this secret")
       .option("--open", "only those under way")
       .addOption(limitOption(20))
       .addHelpText("after", examples("lockstep rollout list --open")),
     () => import("../commands/rollout-list.ts"),
   );
   attach(
-    rollout.command("show <rollout>").description("one rollout with its bindings, and what it waits for"),
+    rollout
+      .command("show <rollout>")
+      .description("one rollout with its bindings, and what it waits for")
+      .addHelpText("after", examples("lockstep rollout show 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
     () => import("../commands/rollout-show.ts"),
   );
   attach(
     rollout
       .command("resume <rollout>")
-      .description("what held it up is repaired: try the same again at once"),
+      .description("what held it up is repaired: try the same again at once")
+      .addHelpText("after", examples("lockstep rollout resume 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
     () => import("../commands/rollout-resume.ts"),
   );
 }

@@ -4,14 +4,21 @@ import type { Attach } from "../cli.ts";
 import { environmentOption, examples, parseDuration } from "./options.ts";
 
 export function attachSecrets(program: Command, attach: Attach): void {
-  const secret = program.command("secret").description("values: set, make, look at");
+  const secret = program
+    .command("secret")
+    .description("values: set, make, look at")
+    .addHelpText("after", examples("lockstep secret list", "lockstep secret set API_KEY"));
   attach(
-    secret.command("list").description("names and versions, never values").addOption(environmentOption()),
+    secret
+      .command("list")
+      .description("names and versions, never values")
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep secret list", "lockstep secret list -e staging --json")),
     () => import("../commands/secret-list.ts"),
   );
   attach(
     secret
-      .command("set <name>")
+      .command("set <secret>")
       .description(
         "a new version with the value from stdin, a prompt or a file; brought to every bound place",
       )
@@ -27,30 +34,39 @@ export function attachSecrets(program: Command, attach: Attach): void {
   );
   attach(
     secret
-      .command("generate <name>")
+      .command("generate <secret>")
       .description("a new version whose value is made by the secret's policy")
-      .addOption(environmentOption()),
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep secret generate INTERNAL_AUTH_SECRET")),
     () => import("../commands/secret-generate.ts"),
   );
   attach(
     secret
-      .command("versions <name>")
+      .command("versions <secret>")
       .description("the versions, newest first")
-      .addOption(environmentOption()),
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep secret versions API_KEY")),
     () => import("../commands/secret-versions.ts"),
   );
   attach(
     secret
-      .command("reveal <name>")
+      .command("reveal <secret>")
       .description("the value itself on stdout; that it was revealed is recorded")
       .addOption(environmentOption())
       .addOption(versionOption())
-      .option("--field <name>", "this field of the secret"),
+      .option("--field <name>", "this field of the secret")
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep secret reveal API_KEY --secret-version 3",
+          "lockstep secret reveal API_KEY | pbcopy",
+        ),
+      ),
     () => import("../commands/secret-reveal.ts"),
   );
   attach(
     secret
-      .command("destroy <name>")
+      .command("destroy <secret>")
       .description("drop the value of a retired version for good")
       .addOption(environmentOption())
       .addOption(versionOption().makeOptionMandatory())
@@ -61,7 +77,10 @@ export function attachSecrets(program: Command, attach: Attach): void {
 }
 
 export function attachTokens(program: Command, attach: Attach): void {
-  const token = program.command("token").description("who may speak with Lockstep");
+  const token = program
+    .command("token")
+    .description("who may speak with Lockstep")
+    .addHelpText("after", examples("lockstep token create ci --scope operator", "lockstep token list"));
   attach(
     token
       .command("create <name>")
@@ -77,9 +96,18 @@ export function attachTokens(program: Command, attach: Attach): void {
       .addHelpText("after", examples("lockstep token create ci --scope operator --expires 30d > ci.token")),
     () => import("../commands/token-create.ts"),
   );
-  attach(token.command("list").description("the tokens"), () => import("../commands/token-list.ts"));
   attach(
-    token.command("revoke <id>").description("takes effect with the next request"),
+    token
+      .command("list")
+      .description("the tokens: whose, since when, last used when; never the tokens themselves")
+      .addHelpText("after", examples("lockstep token list")),
+    () => import("../commands/token-list.ts"),
+  );
+  attach(
+    token
+      .command("revoke <id>")
+      .description("takes effect with the next request; `lockstep token list` shows the ids")
+      .addHelpText("after", examples("lockstep token revoke 4f2a9c81")),
     () => import("../commands/token-revoke.ts"),
   );
 }

@@ -8,6 +8,7 @@ export function attachTruth(program: Command, attach: Attach): void {
     program
       .command("status")
       .description("which version stands where, in which state, with which evidence")
+      .summary("which version stands where, and what is wrong")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep status", "lockstep status --environment production --json")),
     () => import("../commands/status.ts"),
@@ -16,21 +17,30 @@ export function attachTruth(program: Command, attach: Attach): void {
     program
       .command("check")
       .description("ask the places now; exits with 3 when something differs, with 4 when it cannot tell")
+      .summary("ask the places now")
       .addOption(environmentOption())
-      .option("--target <name>", "only this target")
+      .option("--target <target>", "only this target")
       .addHelpText("after", examples("lockstep check", "lockstep check --target api || page-somebody")),
     () => import("../commands/check.ts"),
   );
-  const target = program.command("target").description("the places that hold secrets");
+  const target = program
+    .command("target")
+    .description("the places that hold secrets")
+    .addHelpText("after", examples("lockstep target list", "lockstep target test api"));
   attach(
-    target.command("list").description("the places, and what is owed there").addOption(environmentOption()),
+    target
+      .command("list")
+      .description("the places, and what is owed there")
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep target list")),
     () => import("../commands/target-list.ts"),
   );
   attach(
     target
-      .command("test <name>")
-      .description("credential, address and rights of one target; changes nothing there")
-      .addOption(environmentOption()),
+      .command("test [target...]")
+      .description("credential, address and rights of targets, of all unless named; changes nothing there")
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep target test api", "lockstep target test --json")),
     () => import("../commands/target-test.ts"),
   );
   attach(
