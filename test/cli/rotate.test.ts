@@ -67,7 +67,7 @@ async function whileWorking<T>(command: Promise<T>): Promise<T> {
   return watched;
 }
 
-test("--wait --json ends with the promised document, progress on stderr, and no value anywhere", async () => {
+test("--wait --json ends with the promised document, without progress, and no value anywhere", async () => {
   const ran = await whileWorking(cli("rotate API_KEY --wait --json"));
   expect(ran.exitCode).toBe(0);
   const document = ran.json() as object;
@@ -82,9 +82,24 @@ test("--wait --json ends with the promised document, progress on stderr, and no 
       { target: "web", version: 2, state: "in-sync" },
     ],
   });
-  expect(ran.stderr).toContain("api");
+  expect(ran.stderr).toBe("");
   expect(ran.stdout + ran.stderr).not.toContain(kit.place("api").values.get("API_KEY"));
   expect(kit.place("api").values.get("API_KEY")).toBe(kit.place("web").values.get("API_KEY"));
+});
+
+test("--wait tells each step once where no terminal redraws it", async () => {
+  const ran = await whileWorking(cli("rotate API_KEY --wait"));
+  expect(ran.exitCode).toBe(0);
+  const told = ran.stderr.trim().split("\n");
+  expect(told[0]).toMatch(/^API_KEY v1 → v2: /);
+  expect(told).toEqual([...new Set(told)]);
+  expect(told.some((line) => / api +v2 /.test(line))).toBe(true);
+});
+
+test("--wait redraws its lines on a terminal, and takes them away at the end", async () => {
+  const ran = await whileWorking(cli("rotate API_KEY --wait", { types: "" }));
+  expect(ran.stderr).toContain("\u001b[3A");
+  expect(ran.stderr.endsWith("\u001b[3A\u001b[0J")).toBe(true);
 });
 
 test("without --wait answers at once, and says how to look", async () => {

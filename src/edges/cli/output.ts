@@ -1,8 +1,8 @@
 /**
  * The only one who speaks to stdout, stderr and the terminal.
  *
- * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document;
- * colours appear on a terminal alone; text from elsewhere cannot steer the terminal; a closed pipe (`| head`) ends
+ * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document, and
+ * progress is not told; colours appear on a terminal alone; text from elsewhere cannot steer the terminal; a closed pipe (`| head`) ends
  * quietly. Leaves to others: what to say.
  */
 import type { LockstepError } from "../../core/errors.ts";
@@ -10,6 +10,9 @@ import { visibleLine, visibleText } from "../../lib/visible-text.ts";
 import { renderTable, type TableColumn } from "./table.ts";
 
 export type Tone = "good" | "warn" | "bad" | "dim" | "bold";
+
+/** Below that, a line that comes and goes is only noise. */
+const NOTICED_AFTER_MS = 700;
 
 const ANSI: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", bold: "1" };
 
@@ -46,7 +49,12 @@ export class Output {
     this.#streams.stdout.write(this.#streams.stdout.isTTY && !text.endsWith("\n") ? `${text}\n` : text);
   }
 
-  table<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): void {
+  /** `empty`: what is said in place of a table without rows. */
+  table<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[], empty?: string): void {
+    if (rows.length === 0 && empty !== undefined) {
+      this.line(empty);
+      return;
+    }
     const { isTTY, columns: width } = this.#streams.stdout;
     const lines = renderTable(columns, rows, {
       maxWidth: isTTY ? (width ?? 80) : null,
@@ -68,6 +76,7 @@ export class Output {
 
   /** The present state of something that takes a while: redrawn on a terminal, otherwise each changed line once. */
   progress(lines: readonly string[]): void {
+    if (this.json) return;
     const shown = lines.map((line) => visibleLine(line));
     const { stderr } = this.#streams;
     if (!stderr.isTTY) {
@@ -78,9 +87,39 @@ export class Output {
       return;
     }
     const width = stderr.columns ?? 80;
+    // More lines than the terminal has could not be redrawn: what scrolled away stays.
+    const visible = shown.slice(0, Math.max(1, (stderr.rows ?? 24) - 2));
     const up = this.#progressLines > 0 ? `\u001b[${this.#progressLines}A` : "";
-    stderr.write(`${up}${shown.map((line) => `\u001b[2K${line.slice(0, width - 1)}\n`).join("")}\u001b[0J`);
-    this.#progressLines = shown.length;
+    stderr.write(`${up}${visible.map((line) => `\u001b[2K${cut(line, width - 1)}\n`).join("")}\u001b[0J`);
+    this.#progressLines = visible.length;
+  }
+
+  /** Takes the progress off a terminal: what was done is told by the answer. */
+  endProgress(): void {
+    if (this.#progressLines > 0) this.#streams.stderr.write(`\u001b[${this.#progressLines}A\u001b[0J`);
+    this.#endProgress();
+  }
+
+  /** Says what is being waited for, once it takes long enough to be noticed. */
+  async while<T>(text: string, work: () => Promise<T>): Promise<T> {
+    const { isTTY } = this.#streams.stderr;
+    const startedAt = performance.now();
+    const tell = (): void => {
+      const seconds = Math.round((performance.now() - startedAt) / 1_000);
+      this.progress([isTTY ? `${text}… ${seconds} s` : `${text}…`]);
+    };
+    let repeated: NodeJS.Timeout | undefined;
+    const first = setTimeout(() => {
+      tell();
+      repeated = setInterval(tell, 1_000);
+    }, NOTICED_AFTER_MS);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(first);
+      clearInterval(repeated);
+      this.endProgress();
+    }
   }
 
   error(error: LockstepError): void {
@@ -107,6 +146,11 @@ export class Output {
   #paint(stream: NodeJS.WriteStream, tone: Tone, text: string): string {
     return stream.isTTY && !this.#noColor ? `\u001b[${ANSI[tone]}m${text}\u001b[0m` : text;
   }
+}
+
+function cut(line: string, width: number): string {
+  const characters = [...line];
+  return characters.length <= width ? line : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;
 }
 
 /** The same words as the API's problem documents. */

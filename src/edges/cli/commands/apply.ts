@@ -1,12 +1,19 @@
 /** `lockstep apply`: shows the plan, asks, and applies exactly what was shown. */
 import { LockstepError } from "../../../core/errors.ts";
-import type { CommandFunction } from "../cli.ts";
+import type { Operations } from "../../../protocol/api.ts";
+import type { AnswerOf } from "../../../protocol/api-operation.ts";
+import type { Cli, CommandFunction } from "../cli.ts";
+import type { ApiClient } from "../client.ts";
 import { type ConfigOptions, readRequest, withLines } from "../config-request.ts";
+import { EXIT_CANNOT_TELL, followTargets } from "../follow.ts";
 import { canAsk, confirm } from "../prompt.ts";
 import { type Plan, showPlan } from "../show/plan.ts";
 
 export interface ApplyOptions extends ConfigOptions {
   readonly yes?: boolean;
+  readonly wait?: boolean;
+  /** In ms. */
+  readonly timeout?: number;
 }
 
 export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, options) => {
@@ -18,7 +25,9 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   }
   const { request, source } = await readRequest(cli, options);
   const api = await cli.api();
-  const plan = await withLines(source, () => api.call("plan", { body: request }));
+  const plan = await output.while("Looking at the places", () =>
+    withLines(source, () => api.call("plan", { body: request })),
+  );
   if (!output.json) showPlan(output, plan, source);
   if (plan.problems.length === 0 && plan.hasChanges && options.yes !== true) {
     if (!(await confirm(cli, `Apply ${changesText(plan)}?`))) {
@@ -27,19 +36,44 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
     }
   }
   // Also with problems or without changes: the server's answer is the one that counts.
-  const applied = await withLines(source, () =>
-    api.call("apply", { body: { ...request, expectedPlanDigest: plan.digest } }),
+  const applied = await output.while("Applying", () =>
+    withLines(source, () => api.call("apply", { body: { ...request, expectedPlanDigest: plan.digest } })),
   );
+  if (options.wait === true) return waitFor(cli, api, applied, options);
   output.answer(applied, () => {
     if (!applied.plan.hasChanges) return;
     output.line();
-    output.line(
-      `Applied ${changesText(applied.plan)}; ${applied.reconciling} targets are brought up to date now.`,
-    );
+    output.line(`Applied ${changesText(applied.plan)}; ${reconcilingText(applied.reconciling)} now.`);
     output.line("Look with: lockstep status");
   });
   return 0;
 };
+
+/** With --json the document has besides how the targets stand in the end. */
+async function waitFor(
+  cli: Cli,
+  api: ApiClient,
+  applied: AnswerOf<Operations["apply"]>,
+  { timeout }: ApplyOptions,
+): Promise<number> {
+  const environments = [...new Set(applied.plan.changes.map(({ environment }) => environment))];
+  const targets = await followTargets(cli, api, environments, timeout);
+  cli.output.answer({ ...applied, targets }, () => {
+    cli.output.line();
+    cli.output.line(`Applied ${changesText(applied.plan)}.`);
+    for (const { name, state, error } of targets) {
+      if (state !== "settled")
+        cli.output.line(`${name} is ${state}${error === null ? "" : `: ${error.message}`}`);
+    }
+    if (targets.every(({ state }) => state === "settled")) cli.output.line("Every target is settled.");
+  });
+  if (targets.some(({ state }) => state === "gave-up")) return 1;
+  return targets.some(({ state }) => state === "owed") ? EXIT_CANNOT_TELL : 0;
+}
+
+function reconcilingText(count: number): string {
+  return count === 1 ? "1 target is brought up to date" : `${count} targets are brought up to date`;
+}
 
 function changesText({ changes }: Plan): string {
   return changes.length === 1 ? "1 change" : `${changes.length} changes`;

@@ -21,12 +21,13 @@ export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameter
     cli.output.table(
       [
         { header: "at", cell: (entry) => entry.at },
-        { header: "by", cell: (entry) => entry.actor.name },
+        { header: "by", cell: (entry) => entry.actor.name, shrink: true },
         { header: "action", cell: (entry) => entry.action },
         { header: "subject", cell: (entry) => `${entry.subject.kind} ${entry.subject.name}` },
-        { header: "details", cell: (entry) => detailsText(entry.details) },
+        { header: "details", cell: (entry) => detailsText(entry.details), below: true },
       ],
       answer.entries,
+      "There are no entries that fit.",
     ),
   );
   return 0;

@@ -13,20 +13,22 @@ const EXIT_CANNOT_TELL = 4;
 
 export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, { environment, target }) => {
   const api = await cli.api();
-  const answer = await api.call("check", {
-    body: {
-      ...(environment === undefined ? {} : { environment }),
-      ...(target === undefined ? {} : { target }),
-    },
-  });
+  const answer = await cli.output.while("Asking the places", () =>
+    api.call("check", {
+      body: {
+        ...(environment === undefined ? {} : { environment }),
+        ...(target === undefined ? {} : { target }),
+      },
+    }),
+  );
   cli.output.answer(answer, () => {
     cli.output.table(
       [
         { header: "target", cell: (line) => line.target },
-        { header: "secret", cell: (line) => line.secret },
-        { header: "key", cell: (line) => line.key },
+        { header: "secret", cell: (line) => line.secret, shrink: true },
+        { header: "key", cell: (line) => line.key, shrink: true },
         { header: "state", cell: (line) => line.state, tone: (line) => stateTone(line.state) },
-        { header: "reason", cell: (line) => line.reason ?? "" },
+        { header: "reason", cell: (line) => line.reason ?? "", below: true },
       ],
       answer.targets.flatMap(toLines),
     );

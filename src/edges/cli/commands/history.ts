@@ -27,15 +27,16 @@ export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters,
     cli.output.table<PushView>(
       [
         { header: "when", cell: (push) => ageText(push.startedAt, now) },
-        { header: "target", cell: (push) => push.target },
+        { header: "target", cell: (push) => push.target, shrink: true },
         { header: "gen", cell: (push) => String(push.generation) },
         { header: "try", cell: (push) => String(push.attempt) },
-        { header: "by", cell: (push) => push.actor.name },
+        { header: "by", cell: (push) => push.actor.name, shrink: true },
         { header: "outcome", cell: (push) => push.outcome, tone: (push) => outcomeTone(push.outcome) },
         { header: "evidence", cell: (push) => push.evidence ?? "–" },
-        { header: "what", cell: whatText },
+        { header: "what", cell: whatText, below: true },
       ],
       answer.pushes,
+      "Nothing was pushed yet, or nothing that fits.",
     ),
   );
   return 0;

@@ -3,8 +3,10 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { Operations } from "../../../protocol/api.ts";
 import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import type { CommandFunction } from "../cli.ts";
+import { EXIT_CANNOT_TELL, followRollout } from "../follow.ts";
 import type { Output } from "../output.ts";
 import { resolveSecret } from "../secret-name.ts";
+import { showRollout } from "../show/rollout.ts";
 
 export interface ImportOptions {
   readonly environment?: string;
@@ -12,6 +14,9 @@ export interface ImportOptions {
   readonly targetEnvironment?: string;
   /** `true`: the value that most places hold. */
   readonly winner?: true | string;
+  readonly wait?: boolean;
+  /** In ms. */
+  readonly timeout?: number;
 }
 
 export const run: CommandFunction<[name: string], ImportOptions> = async (cli, [name], options) => {
@@ -22,17 +27,28 @@ export const run: CommandFunction<[name: string], ImportOptions> = async (cli, [
   const secret = await resolveSecret(api, name, options.environment);
   const target = options.from ?? (options.winner === true ? undefined : options.winner);
   const environment = options.targetEnvironment ?? secret.environment;
-  const answer = await api.call("importSecret", {
-    body: {
-      ...secret,
-      from:
-        target === undefined
-          ? { by: options.winner === true ? "majority" : "agreement" }
-          : { by: "target", target, environment },
-    },
+  const answer = await cli.output.while("Looking at the places", () =>
+    api.call("importSecret", {
+      body: {
+        ...secret,
+        from:
+          target === undefined
+            ? { by: options.winner === true ? "majority" : "agreement" }
+            : { by: "target", target, environment },
+      },
+    }),
+  );
+  if (options.wait !== true || answer.rolloutId === null) {
+    cli.output.answer(answer, () => show(cli.output, name, answer));
+    return 0;
+  }
+  const rollout = await followRollout(cli, api, answer.rolloutId, options.timeout);
+  cli.output.answer({ ...answer, rollout }, () => {
+    show(cli.output, name, { ...answer, rolloutId: null });
+    showRollout(cli.output, rollout);
   });
-  cli.output.answer(answer, () => show(cli.output, name, answer));
-  return 0;
+  if (rollout.state === "running") return EXIT_CANNOT_TELL;
+  return rollout.state === "done" ? 0 : 1;
 };
 
 function show(output: Output, name: string, answer: AnswerOf<Operations["importSecret"]>): void {

@@ -8,7 +8,9 @@ const EXIT_CHANGES = 2;
 export const run: CommandFunction<[], ConfigOptions> = async (cli, _parameters, options) => {
   const { request, source } = await readRequest(cli, options);
   const api = await cli.api();
-  const plan = await withLines(source, () => api.call("plan", { body: request }));
+  const plan = await cli.output.while("Looking at the places", () =>
+    withLines(source, () => api.call("plan", { body: request })),
+  );
   cli.output.answer(plan, () => showPlan(cli.output, plan, source));
   if (plan.problems.length > 0) return 1;
   return plan.hasChanges ? EXIT_CHANGES : 0;

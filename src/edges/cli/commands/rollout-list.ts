@@ -27,16 +27,17 @@ export const run: CommandFunction<[], RolloutListOptions> = async (cli, _paramet
     cli.output.table<RolloutSummary>(
       [
         { header: "rollout", cell: (rollout) => rollout.rollout },
-        { header: "secret", cell: (rollout) => rollout.secret },
+        { header: "secret", cell: (rollout) => rollout.secret, shrink: true },
         { header: "environment", cell: (rollout) => rollout.environment },
         { header: "versions", cell: versionsText },
         { header: "strategy", cell: (rollout) => rollout.strategy },
         { header: "phase", cell: (rollout) => rollout.phase },
         { header: "state", cell: (rollout) => rollout.state, tone: (rollout) => rolloutTone(rollout.state) },
         { header: "started", cell: (rollout) => ageText(rollout.startedAt, now) },
-        { header: "reason", cell: (rollout) => rollout.reason ?? "" },
+        { header: "reason", cell: (rollout) => rollout.reason ?? "", below: true },
       ],
       answer.rollouts,
+      "There are no rollouts, or none that fits.",
     ),
   );
   return 0;

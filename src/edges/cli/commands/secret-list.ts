@@ -22,6 +22,7 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
         { header: "changed", cell: (secret) => ageText(secret.changedAt, now) },
       ],
       answer.secrets,
+      "There are no secrets yet. `lockstep init` or lockstep.yaml names them.",
     ),
   );
   return 0;

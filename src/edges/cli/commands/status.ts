@@ -17,7 +17,7 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
 function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
   const environments = [...new Set(secrets.map((secret) => secret.environment))];
   if (environments.length === 0)
-    output.line("There are no secrets yet. `lockstep apply` reads lockstep.yaml.");
+    output.line("There are no secrets yet. `lockstep init` writes lockstep.yaml, `lockstep apply` reads it.");
   for (const environment of environments) {
     const inIt = secrets.filter((secret) => secret.environment === environment);
     if (environments.length > 1) output.line(`${environment}:`);

@@ -14,14 +14,19 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   cli.output.answer(answer, () =>
     cli.output.table<TargetView>(
       [
-        { header: "target", cell: (target) => target.name },
+        { header: "target", cell: (target) => target.name, shrink: true },
         { header: "environment", cell: (target) => target.environment },
         { header: "kind", cell: (target) => target.kind },
         { header: "bindings", cell: (target) => String(target.bindings) },
         { header: "state", cell: (target) => target.state, tone: (target) => TONES[target.state] },
-        { header: "error", cell: ({ error }) => (error === null ? "" : `${error.code}: ${error.message}`) },
+        {
+          header: "error",
+          cell: ({ error }) => (error === null ? "" : `${error.code}: ${error.message}`),
+          below: true,
+        },
       ],
       answer.targets,
+      "There are no targets yet. `lockstep init` or lockstep.yaml names them.",
     ),
   );
   return 0;

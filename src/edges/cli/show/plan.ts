@@ -5,6 +5,7 @@ import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import { formatProblem } from "../config-file/located.ts";
 import { locateProblems, type ReadConfig } from "../config-file/read-config.ts";
 import type { Output, Tone } from "../output.ts";
+import { whereText } from "./binding-table.ts";
 
 export type Plan = AnswerOf<Operations["plan"]>;
 type Place = Plan["places"][number];
@@ -41,14 +42,11 @@ function showPlaces(output: Output, places: readonly Place[]): void {
   output.line();
   output.table<Place>(
     [
-      { header: "secret", cell: (place) => place.secret },
-      { header: "target", cell: (place) => place.target },
-      {
-        header: "key",
-        cell: (place) => (place.placement === "" ? place.key : `${place.placement}:${place.key}`),
-      },
+      { header: "secret", cell: (place) => place.secret, shrink: true },
+      { header: "target", cell: (place) => place.target, shrink: true },
+      { header: "key", cell: whereText, shrink: true },
       { header: "role", cell: (place) => place.role },
-      { header: "stands there", cell: (place) => placeText(place), tone: placeTone },
+      { header: "stands there", cell: (place) => placeText(place), tone: placeTone, below: true },
     ],
     places,
   );

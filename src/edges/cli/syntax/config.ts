@@ -1,7 +1,7 @@
 /** plan, apply, import. */
 import { type Command, Option } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples } from "./options.ts";
+import { durationOption, environmentOption, examples } from "./options.ts";
 
 export function attachConfig(program: Command, attach: Attach): void {
   attach(
@@ -19,7 +19,15 @@ export function attachConfig(program: Command, attach: Attach): void {
       .description("show the plan, ask, and apply exactly what was shown")
       .summary("show the plan, ask, and apply it")
       .option("--yes", "do not ask")
-      .addHelpText("after", examples("lockstep apply", "lockstep apply --yes --take-over API_KEY@api")),
+      .option(
+        "--wait",
+        "stay until every target has what it should; exits with 1 if one gave up, 4 if it still works",
+      )
+      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .addHelpText(
+        "after",
+        examples("lockstep apply", "lockstep apply --yes --wait --take-over API_KEY@api"),
+      ),
     () => import("../commands/apply.ts"),
   );
   attach(
@@ -32,6 +40,11 @@ export function attachConfig(program: Command, attach: Attach): void {
       .addOption(environmentOption())
       .option("--from <target>", "the value that stands at this target")
       .option("--winner [target]", "this target's value; without a name the value that most places hold")
+      .option(
+        "--wait",
+        "stay until every place has it; exits with 1 when it does not end well, 4 when it still runs",
+      )
+      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
       .option("--target-environment <environment>", "the target's environment, where it is not the secret's")
       .addHelpText(
         "after",
