@@ -63,6 +63,8 @@ export interface CliSurroundings {
   /** Null: the local admin token. */
   readonly token: SecretValue | null;
   readonly noColor: boolean;
+  /** FORCE_COLOR: paint and fit as on a terminal so many columns wide, although none is there. Otherwise null. */
+  readonly forcedColumns: number | null;
 }
 
 export const DEFAULT_PORT = 7420;
@@ -101,7 +103,14 @@ export function readCliSurroundings(env: Environment = process.env): CliSurround
     url: serverUrl(env),
     token: token(env),
     noColor: (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb",
+    forcedColumns: forcedColumns(env),
   });
+}
+
+function forcedColumns(env: Environment): number | null {
+  if (["", "0", "false"].includes(env["FORCE_COLOR"] ?? "")) return null;
+  const columns = env["COLUMNS"] ?? "";
+  return /^[1-9]\d{1,3}$/.test(columns) ? Number(columns) : 80;
 }
 
 function dataDirectory(env: Environment): string {

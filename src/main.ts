@@ -12,6 +12,7 @@ process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   version,
   streams: process,
+  demo: async (request) => (await import("./demo/demo.ts")).runDemo(request),
   start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
 });
 

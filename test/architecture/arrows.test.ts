@@ -12,7 +12,8 @@ describe("the tree", () => {
 
   test("reads the environment in config.ts alone", () => {
     // hardening.ts deletes variables before anything else can read them; that is its purpose.
-    const allowed = ["src/config.ts", "src/adapters/telemetry/hardening.ts"];
+    // The demo's service is a program of its own, as a user's would be.
+    const allowed = ["src/config.ts", "src/adapters/telemetry/hardening.ts", "src/demo/services/service.ts"];
     const readers = files.filter(
       (file) => !allowed.includes(file) && /\bprocess\.env\b/.test(sourceOf(file)),
     );
@@ -36,6 +37,10 @@ describe("the guard itself", () => {
     ["src/edges/http/x.ts", 'const y = await import("../../adapters/store/store.ts");'],
     ["src/edges/cli/x.ts", 'import { y } from "../../app/views/status.ts";'],
     ["src/protocol/x.ts", 'import "../core/errors.ts";'],
+    ["src/demo/x.ts", 'import { y } from "../edges/cli/run.ts";'],
+    ["src/demo/services/x.ts", 'import { y } from "../../lib/age.ts";'],
+    ["src/edges/cli/x.ts", 'import { y } from "../../demo/demo.ts";'],
+    ["src/simulator/x.ts", 'import { y } from "../core/errors.ts";'],
     ["src/lib/x.ts", 'import type { y } from "../protocol/api.ts";'],
   ])("finds the forbidden import of %s", (file, source) => {
     expect(importsOf(file, source).flatMap(violations)).toHaveLength(1);

@@ -93,6 +93,26 @@ export const BANS: readonly Ban[] = [
     reason: "lib and sdk stand below the protocol",
   },
   {
+    from: /^src\/demo\//,
+    to: /^src\/(?!demo\/|lib\/|protocol\/|simulator\/)/,
+    reason: "the demo proves the product as its user has it: through the command line, as processes",
+  },
+  {
+    from: /^src\/demo\/services\//,
+    to: /^src\//,
+    reason: "the demo's services are a user's own programs, and know nothing of Lockstep",
+  },
+  {
+    from: /^src\/(?!main\.ts|demo\/)/,
+    to: /^src\/demo\//,
+    reason: "nothing depends on the demo; main.ts hands it to the command line",
+  },
+  {
+    from: /^src\/simulator\//,
+    to: /^src\/(?!simulator\/|lib\/|protocol\/)/,
+    reason: "a stand-in for the outside is no part of what it tests",
+  },
+  {
     from: /^src\/(?!main\.ts|start\.ts)/,
     to: /^src\/(?:compose|start)\.ts/,
     reason: "only main.ts starts processes; whoever imports compose.ts knows everyone",

@@ -16,6 +16,27 @@ export interface StartedProcess {
 
 export type StartProcess = (role: Role, settings: Settings) => Promise<StartedProcess>;
 
+/** What a demo writes to, and may do there. */
+export interface DemoTerminal {
+  write(text: string): void;
+  readonly colours: boolean;
+  /** May be redrawn. */
+  readonly live: boolean;
+  readonly columns: number;
+}
+
+export interface DemoRequest {
+  readonly terminal: DemoTerminal;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** For people who read along. */
+  readonly pauses: boolean;
+  readonly keep: boolean;
+  readonly sshServer: "auto" | "stand-in";
+  readonly signal: AbortSignal;
+}
+
+export type RunDemo = (request: DemoRequest) => Promise<{ readonly ok: boolean }>;
+
 export interface Cli {
   readonly output: Output;
   readonly stdin: NodeJS.ReadStream;
@@ -25,6 +46,7 @@ export interface Cli {
   /** Of a process that serves or works. Throws SETTING_INVALID. */
   settings(flags: { readonly port?: number }): Settings;
   readonly start: StartProcess;
+  readonly demo: RunDemo;
   /** Aborts at Ctrl-C or when the process is asked to end. */
   readonly interrupted: AbortSignal;
 }

@@ -21,17 +21,26 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly noColor: boolean;
+  /** Paint and fit as on a terminal of this width; null: only where there is one. */
+  readonly forcedColumns: number | null;
+}
+
 export class Output {
   readonly json: boolean;
   readonly #streams: Streams;
   readonly #noColor: boolean;
+  readonly #forcedColumns: number | null;
   #progressLines = 0;
   #lastProgress: readonly string[] = [];
 
-  constructor(streams: Streams, options: { readonly json: boolean; readonly noColor: boolean }) {
+  constructor(streams: Streams, options: OutputOptions) {
     this.#streams = streams;
     this.json = options.json;
     this.#noColor = options.noColor;
+    this.#forcedColumns = options.forcedColumns;
   }
 
   /** Prints the document with --json, otherwise what `show` prints. */
@@ -55,12 +64,27 @@ export class Output {
       this.line(empty);
       return;
     }
-    const { isTTY, columns: width } = this.#streams.stdout;
+    const { isTTY, columns: width = 80 } = this.#streams.stdout;
     const lines = renderTable(columns, rows, {
-      maxWidth: isTTY ? (width ?? 80) : null,
+      maxWidth: isTTY ? width : this.#forcedColumns,
       paint: (tone, text) => this.#paint(this.#streams.stdout, tone, text),
     });
     for (const line of lines) this.#streams.stdout.write(`${line}\n`);
+  }
+
+  /** For who draws for himself: what the story's stream can do. */
+  get style(): { readonly live: boolean; readonly colours: boolean; readonly columns: number } {
+    const { isTTY, columns } = this.#story;
+    return {
+      live: isTTY === true,
+      colours: this.#paint(this.#story, "dim", "") !== "",
+      columns: this.#forcedColumns ?? columns ?? 80,
+    };
+  }
+
+  /** Parts of a story that tells itself as it happens, exactly as they are. With --json it is not the answer. */
+  story(text: string): void {
+    this.#story.write(text);
   }
 
   /** A remark for the person; never part of the answer. */
@@ -138,13 +162,19 @@ export class Output {
     return this.#streams.stderr.isTTY === true;
   }
 
+  get #story(): NodeJS.WriteStream {
+    return this.json ? this.#streams.stderr : this.#streams.stdout;
+  }
+
   #endProgress(): void {
     this.#progressLines = 0;
     this.#lastProgress = [];
   }
 
   #paint(stream: NodeJS.WriteStream, tone: Tone, text: string): string {
-    return stream.isTTY && !this.#noColor ? `\u001b[${ANSI[tone]}m${text}\u001b[0m` : text;
+    return (stream.isTTY || this.#forcedColumns !== null) && !this.#noColor
+      ? `\u001b[${ANSI[tone]}m${text}\u001b[0m`
+      : text;
   }
 }
 

@@ -5,7 +5,7 @@
 import { CommanderError } from "commander";
 import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Cli, StartProcess } from "./cli.ts";
+import type { Cli, RunDemo, StartProcess } from "./cli.ts";
 import { Output, type Streams, survivePipes } from "./output.ts";
 import { buildProgram, inheritSettings } from "./syntax/program.ts";
 
@@ -13,6 +13,7 @@ export interface CommandLine {
   readonly argv: readonly string[];
   readonly version: string;
   readonly start: StartProcess;
+  readonly demo: RunDemo;
   readonly streams: Streams & { readonly stdin: NodeJS.ReadStream };
   /** The process's own unless told. */
   readonly env?: Environment;
@@ -26,7 +27,7 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   survivePipes(streams);
   // Known before anything is parsed, so that a usage error already speaks the wanted language.
   const json = argv.includes("--json");
-  let output = new Output(streams, { json, noColor: true });
+  let output = new Output(streams, { json, noColor: true, forcedColumns: null });
   // What commander would write to stderr: help is passed on, errors are told in our own words.
   const complaints: string[] = [];
   const interrupted = new AbortController();
@@ -34,13 +35,14 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   for (const signal of ENDING) process.once(signal, interrupt);
   try {
     const surroundings = readCliSurroundings(commandLine.env);
-    output = new Output(streams, { json, noColor: surroundings.noColor });
+    output = new Output(streams, { json, ...surroundings });
     const cli: Cli = {
       output,
       stdin: streams.stdin,
       surroundings,
       settings: (flags) => readSettings(flags, commandLine.env),
       start: commandLine.start,
+      demo: commandLine.demo,
       api: async () => (await import("./connection.ts")).connect(surroundings),
       interrupted: interrupted.signal,
     };

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { attachCompletion } from "./completion.ts";
 import { attachConfig } from "./config.ts";
+import { attachDemo } from "./demo.ts";
 import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
@@ -17,7 +18,7 @@ const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = 
   ["Say what belongs where:", [attachInit, attachConfig]],
   ["Values and their rotation:", [attachSecrets, attachRollouts]],
   ["See what is true:", [attachTruth, attachRecord]],
-  ["Run it:", [attachRoles]],
+  ["Run it:", [attachDemo, attachRoles]],
   ["Besides:", [attachTokens, attachKeys, attachCompletion]],
 ];
 

@@ -1,0 +1,47 @@
+/** The services, as somebody set them up by hand; then Lockstep takes the value over that is in use. */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Addresses } from "../places/place.ts";
+import { assertThat, everyPair, SECRET, type Story, standings, watchCalls } from "../story.ts";
+
+export async function setUp(story: Story, projectDirectory: string): Promise<void> {
+  const { screen, product, calls, railway, host } = story;
+  const places = [railway, host];
+  const { server, reason } = host.ssh;
+  screen.say(
+    `Real services call each other several times a second and trust each other by ${SECRET}: ` +
+      `${railway.service} on Railway (simulated here), ${host.service} on a host over SSH ` +
+      `(${server === "openssh" ? "OpenSSH's own server" : `a stand-in server: ${reason}`}).`,
+  );
+  const addresses: Addresses = Object.fromEntries(places.map(({ service, address }) => [service, address]));
+  const secret = randomBytes(32).toString("base64url");
+  const opening = { addresses, reportTo: calls.reportTo, secret };
+  await Promise.all([railway.open(opening), host.open(opening), product.up()]);
+  const text = configText(places.map(({ target }) => target));
+  writeFileSync(join(projectDirectory, "lockstep.yaml"), text);
+  for (const { variables } of places) product.export(variables);
+  screen.command("head -6 lockstep.yaml");
+  screen.output(text.split("\n").slice(0, 6).join("\n"));
+
+  await product.must(["apply", "--yes"]);
+  await product.must(["import", SECRET, "--from", railway.service]);
+  await watchCalls(story, everyPair, "that all calls are answered");
+  const { current, bindings } = await standings(story);
+  assertThat(current === 1 && bindings.length === places.length, "the value in use was not taken over");
+}
+
+/** All are `both`: each service checks the secret and sends it. */
+function configText(targets: readonly (readonly string[])[]): string {
+  const names = targets.map(([head = ""]) => head.replace(/:$/, ""));
+  return `environment: production
+secrets:
+  ${SECRET}:
+    generate: { random: { bytes: 32, encoding: base64url } }
+    bindings:
+${names.map((name) => `      - { target: ${name}, role: both }\n`).join("")}targets:
+${targets
+  .flat()
+  .map((line) => `  ${line}\n`)
+  .join("")}`;
+}
