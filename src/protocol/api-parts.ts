@@ -43,6 +43,8 @@ export const boundStatus = z.object({
   placement: z.string(),
   /** In words, when the state is not `in-sync`. */
   reason: z.string().nullable(),
+  /** `owed`, and nothing more happens by itself: a person must act. */
+  stuck: z.literal(true).exactOptional(),
 });
 export type BoundStatus = z.output<typeof boundStatus>;
 

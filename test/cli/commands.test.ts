@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
+import { LockstepError } from "../../src/core/errors.ts";
 import type { RunOptions } from "../support/cli-kit.ts";
 import { runCli } from "../support/cli-kit.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
@@ -38,7 +39,10 @@ beforeEach(async () => {
 });
 
 const cli = (line: string, options: RunOptions = {}) =>
-  runCli(line.split(" "), { ...options, env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token } });
+  runCli(line.split(" "), {
+    ...options,
+    env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token, ...options.env },
+  });
 
 /** lockstep.yaml with one secret at two places of this run. */
 async function configFile(name = "lockstep.yaml"): Promise<string> {
@@ -169,13 +173,28 @@ describe("status", () => {
     await applied();
     await cli("secret set API_KEY", { stdin: "one" });
     const ran = await cli("status");
-    expect(ran.stdout).toMatch(/2 of 2 bindings: API_KEY at api is owed, API_KEY at web is owed\.\n$/);
+    expect(ran.stdout).toMatch(
+      /2 of 2 bindings are on their way: API_KEY at api is owed, API_KEY at web is owed\.\n$/,
+    );
   });
 
   test("has no colours in a file and some on a terminal", async () => {
     await applied();
     expect((await cli("status")).stdout).not.toContain("\u001b[");
     expect((await cli("status", { types: "" })).stdout).toContain("\u001b[");
+    expect((await cli("status", { types: "", env: { NO_COLOR: "1" } })).stdout).not.toContain("\u001b[");
+  });
+});
+
+test("status tells apart what is on its way and what waits for a person", async () => {
+  await applied();
+  kit.place("web").nextWrites.push({ kind: "refused", error: new LockstepError("TARGET_REFUSED", "no") });
+  await cli("secret set API_KEY", { stdin: "one" });
+  await kit.loop.drain(kit.context);
+  const ran = await cli("status");
+  expect(ran.stdout).toContain("1 of 2 bindings needs a person: API_KEY at web is stuck.");
+  expect((await cli("status --json")).json()).toMatchObject({
+    secrets: [{ bindings: [{ target: "api" }, { target: "web", state: "owed", stuck: true }] }],
   });
 });
 
@@ -196,6 +215,39 @@ describe("check", () => {
     expect((await cli("check --target api")).exitCode).toBe(4);
     expect((await cli("check")).exitCode).toBe(3);
     kit.away.clear();
+  });
+});
+
+test("target test looks at all targets, and exits with 1 when one cannot be used", async () => {
+  await applied();
+  const all = await cli("target test");
+  expect(all).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("All 2 can be used.") });
+  expect(all.stderr).toContain("Tested 2 of 2");
+  const json = await cli("target test api web --json");
+  expect(json.json()).toMatchObject({ targets: [{ target: "api", ok: true }, { target: "web" }] });
+  expect(json.stderr).toBe("");
+});
+
+test("apply --wait stays until the targets are settled", async () => {
+  await cli("secret set API_KEY", { stdin: "one" });
+  const file = await configFile();
+  const applying = cli(`apply --yes --wait -f ${file}`);
+  let ended = false;
+  applying.finally(() => {
+    ended = true;
+  });
+  while (!ended) {
+    await kit.loop.hurry();
+    await kit.loop.drain(kit.context);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const ran = await applying;
+  expect(ran).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Every target is settled.") });
+  expect(kit.place("web").values.get("API_KEY")).toBe("one");
+  const late = await cli(`apply --yes --wait --timeout 1s --json -f ${file}`);
+  expect(late.json()).toMatchObject({
+    plan: { hasChanges: false },
+    targets: [{ state: "settled" }, { state: "settled" }],
   });
 });
 

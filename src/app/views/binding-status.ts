@@ -6,6 +6,7 @@ import type { BoundStatus } from "../../protocol/api-parts.ts";
 
 export function bindingStatus(row: BindingRow): BoundStatus {
   const { state, version, reason } = judge(row);
+  const stuck = state === "owed" && (row.targetGaveUp || row.activations.some(needsPerson));
   return {
     target: row.target,
     key: row.key,
@@ -16,7 +17,12 @@ export function bindingStatus(row: BindingRow): BoundStatus {
     observedAt: row.observedAt?.toISOString() ?? null,
     placement: row.placement,
     reason,
+    ...(stuck ? { stuck } : {}),
   };
+}
+
+function needsPerson({ state }: BindingRow["activations"][number]): boolean {
+  return state === "blocked" || state === "failed";
 }
 
 type Judgement = Pick<BoundStatus, "state" | "version" | "reason">;
@@ -66,7 +72,7 @@ function pendingActivation(row: BindingRow): Pick<Judgement, "state" | "reason">
   for (const { unit, state, errorMessage } of row.activations) {
     if (state === "owed") return { state: "owed", reason: `stored; ${unit} is about to restart` };
     if (state === "requested") return { state: "owed", reason: `stored; ${unit} is restarting` };
-    if (state === "blocked" || state === "failed") {
+    if (needsPerson({ unit, state, errorMessage })) {
       return { state: "owed", reason: `stored; ${unit} did not restart: ${errorMessage ?? state}` };
     }
   }

@@ -12,6 +12,8 @@ import { versionsText } from "./show/rollout.ts";
 export const EXIT_CANNOT_TELL = 4;
 
 const POLL_MS = 500;
+/** `deployed` is what most get to. */
+const EVIDENCE_WIDTH = 8;
 
 /** Until it has ended, stalls, or nobody wants to wait any longer. */
 export async function followRollout(
@@ -77,13 +79,16 @@ async function poll<View>(
 }
 
 function rolloutLines(view: RolloutView): readonly string[] {
+  const versionOf = ({ version }: RolloutView["bindings"][number]): string =>
+    versionText({ version, current: view.to });
   const width = Math.max(...view.bindings.map(({ target }) => target.length), 0);
+  const versionWidth = Math.max(...view.bindings.map((binding) => versionOf(binding).length), 0);
   return [
     `${view.secret} ${versionsText(view)}: ${view.phase}`,
     ...view.bindings.map((binding) => {
-      const version = versionText({ version: binding.version, current: view.to });
+      const version = versionOf(binding).padEnd(versionWidth);
       const reason = binding.reason === null ? "" : `  ${binding.reason}`;
-      return `  ${binding.target.padEnd(width)}  ${version}  ${binding.evidence ?? "–"}${reason}`;
+      return `  ${binding.target.padEnd(width)}  ${version}  ${(binding.evidence ?? "–").padEnd(EVIDENCE_WIDTH)}${reason}`.trimEnd();
     }),
   ];
 }

@@ -1,7 +1,8 @@
 /**
  * Plain tables: no frames, the header in capitals, states in words. On a terminal that is too narrow nothing wraps into
- * the next row: first the column that explains goes below its row, in full; then long names lose their middle, because
- * both of their ends tell them apart; last, the final column is cut.
+ * the next row: first the column that rows are sorted by becomes a line above them; then the column that explains goes
+ * below its row, in full; then long names lose their middle, because both of their ends tell them apart; last, the final
+ * column is cut.
  */
 import { visibleLine } from "../../lib/visible-text.ts";
 import type { Tone } from "./output.ts";
@@ -10,6 +11,8 @@ export interface TableColumn<Row> {
   readonly header: string;
   readonly cell: (row: Row) => string;
   readonly tone?: (row: Row) => Tone | null;
+  /** Rows are sorted by it: where they are too wide, it becomes a line above those that share it. */
+  readonly group?: boolean;
   /** It explains: where the row is too wide, it stands below it in full. */
   readonly below?: boolean;
   /** May lose its middle. */
@@ -24,45 +27,97 @@ export interface TableLook {
 
 const GAP = "  ";
 const INDENT = "    ";
+const GROUP_INDENT = "  ";
 const MIN_LAST_WIDTH = 12;
 const MIN_SHRUNK_WIDTH = 12;
 
 export function renderTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
-  look: TableLook,
+  { maxWidth, paint }: TableLook,
 ): readonly string[] {
-  const { maxWidth, paint } = look;
-  // A column without anything to say has no place.
-  const told = columns.filter(
-    ({ header, cell, below }) => !(below === true && header !== "" && rows.every((row) => cell(row) === "")),
-  );
-  const natural = told.map((column) => naturalWidth(column, rows));
-  const fits = maxWidth === null || totalWidth(natural) <= maxWidth;
-  const grid = fits ? told : told.filter(({ below }) => below !== true);
-  const explaining = fits ? [] : told.filter(({ below }) => below === true);
-  const widths = grid.map((column) => naturalWidth(column, rows));
-  if (maxWidth !== null) shrinkTo(widths, grid, maxWidth);
-
+  const { grid, groups, explanations } = layOut(columns, rows, maxWidth);
+  const widths = naturalWidths(grid, rows);
+  const indent = groups.length > 0 ? GROUP_INDENT : "";
+  if (maxWidth !== null) shrinkTo(widths, grid, maxWidth - indent.length);
   const header = grid.map(({ header: text }, index) =>
     pad(cut(text.toUpperCase(), widths[index] ?? 0), widths, index),
   );
-  const body = rows.flatMap((row) => [
-    grid
-      .map((column, index) => {
-        const text = visibleLine(column.cell(row));
-        const width = widths[index] ?? 0;
-        const shown = column.shrink === true ? cutMiddle(text, width) : cut(text, width);
-        const tone = column.tone?.(row) ?? null;
-        // The padding stays outside: a painted blank is not trimmed.
-        const padding = pad(shown, widths, index).slice(shown.length);
-        return `${tone === null ? shown : paint(tone, shown)}${padding}`;
-      })
-      .join(GAP)
-      .trimEnd(),
-    ...explaining.flatMap((column) => wrap(visibleLine(column.cell(row)), maxWidth ?? 0)),
-  ]);
-  return [paint("dim", header.join(GAP).trimEnd()), ...body];
+  const lines = [paint("dim", `${indent}${header.join(GAP)}`.trimEnd())];
+  let heading = "";
+  for (const row of rows) {
+    const above = groups.map(({ cell }) => visibleLine(cell(row))).join(GAP);
+    if (groups.length > 0 && above !== heading) lines.push(paint("bold", above));
+    heading = above;
+    const cells = grid.map((column, index) => renderCell(column, row, { widths, index, paint }));
+    lines.push(`${indent}${cells.join(GAP)}`.trimEnd());
+    for (const { cell } of explanations) lines.push(...wrap(visibleLine(cell(row)), maxWidth ?? 0));
+  }
+  return lines;
+}
+
+interface Layout<Row> {
+  readonly grid: readonly TableColumn<Row>[];
+  readonly groups: readonly TableColumn<Row>[];
+  readonly explanations: readonly TableColumn<Row>[];
+}
+
+function layOut<Row>(
+  columns: readonly TableColumn<Row>[],
+  rows: readonly Row[],
+  maxWidth: number | null,
+): Layout<Row> {
+  // A column without anything to say has no place.
+  const told = columns.filter(({ cell }) => rows.length === 0 || rows.some((row) => cell(row) !== ""));
+  const isGroup = ({ group }: TableColumn<Row>): boolean => group === true;
+  const explains = ({ below }: TableColumn<Row>): boolean => below === true;
+  const groups = told.filter(isGroup);
+  const ungrouped = told.filter((column) => !isGroup(column));
+  const tries: readonly Layout<Row>[] = [
+    { grid: told, groups: [], explanations: [] },
+    { grid: ungrouped, groups, explanations: [] },
+    {
+      grid: ungrouped.filter((column) => !explains(column)),
+      groups,
+      explanations: ungrouped.filter(explains),
+    },
+  ];
+  const last = tries.at(-1) ?? { grid: told, groups: [], explanations: [] };
+  return (
+    tries.find(({ grid, groups: above }) => fits(grid, rows, { maxWidth, indented: above.length > 0 })) ??
+    last
+  );
+}
+
+function fits<Row>(
+  grid: readonly TableColumn<Row>[],
+  rows: readonly Row[],
+  { maxWidth, indented }: { readonly maxWidth: number | null; readonly indented: boolean },
+): boolean {
+  const indent = indented ? GROUP_INDENT.length : 0;
+  return maxWidth === null || totalWidth(naturalWidths(grid, rows)) + indent <= maxWidth;
+}
+
+function renderCell<Row>(
+  { cell, tone, shrink }: TableColumn<Row>,
+  row: Row,
+  {
+    widths,
+    index,
+    paint,
+  }: { readonly widths: readonly number[]; readonly index: number; readonly paint: TableLook["paint"] },
+): string {
+  const text = visibleLine(cell(row));
+  const width = widths[index] ?? 0;
+  const shown = shrink === true ? cutMiddle(text, width) : cut(text, width);
+  const found = tone?.(row) ?? null;
+  // Blanks that align stay unpainted, so that they can be trimmed.
+  const padding = pad(shown, widths, index).slice(shown.length);
+  return `${found === null ? shown : paint(found, shown)}${padding}`;
+}
+
+function naturalWidths<Row>(grid: readonly TableColumn<Row>[], rows: readonly Row[]): number[] {
+  return grid.map((column) => naturalWidth(column, rows));
 }
 
 function naturalWidth<Row>({ header, cell }: TableColumn<Row>, rows: readonly Row[]): number {

@@ -39,7 +39,8 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   const applied = await output.while("Applying", () =>
     withLines(source, () => api.call("apply", { body: { ...request, expectedPlanDigest: plan.digest } })),
   );
-  if (options.wait === true) return waitFor(cli, api, applied, options);
+  if (options.wait === true)
+    return waitFor(cli, api, applied, { ...options, environments: Object.keys(request.config.environments) });
   output.answer(applied, () => {
     if (!applied.plan.hasChanges) return;
     output.line();
@@ -54,9 +55,8 @@ async function waitFor(
   cli: Cli,
   api: ApiClient,
   applied: AnswerOf<Operations["apply"]>,
-  { timeout }: ApplyOptions,
+  { timeout, environments }: ApplyOptions & { readonly environments: readonly string[] },
 ): Promise<number> {
-  const environments = [...new Set(applied.plan.changes.map(({ environment }) => environment))];
   const targets = await followTargets(cli, api, environments, timeout);
   cli.output.answer({ ...applied, targets }, () => {
     cli.output.line();
@@ -72,6 +72,7 @@ async function waitFor(
 }
 
 function reconcilingText(count: number): string {
+  if (count === 0) return "nothing needs to be pushed";
   return count === 1 ? "1 target is brought up to date" : `${count} targets are brought up to date`;
 }
 

@@ -21,20 +21,30 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, {
       },
     }),
   );
+  const lines = answer.targets.flatMap(toLines);
   cli.output.answer(answer, () => {
-    cli.output.table(
+    cli.output.table<CheckLine>(
       [
-        { header: "target", cell: (line) => line.target },
+        { header: "target", cell: (line) => line.target, shrink: true, group: true },
         { header: "secret", cell: (line) => line.secret, shrink: true },
-        { header: "key", cell: (line) => line.key, shrink: true },
+        { header: "key", cell: ({ secret, key }) => (key === secret ? "" : key), shrink: true },
         { header: "state", cell: (line) => line.state, tone: (line) => stateTone(line.state) },
         { header: "reason", cell: (line) => line.reason ?? "", below: true },
       ],
-      answer.targets.flatMap(toLines),
+      lines,
+      "There is nothing to ask: no target has a binding.",
     );
+    if (lines.length > 0) cli.output.line(summary(lines));
   });
   return exitCode(answer);
 };
+
+function summary(lines: readonly CheckLine[]): string {
+  const wrong = lines.filter(({ state }) => state !== "in-sync");
+  if (wrong.length === 0) return `All ${lines.length} are in sync.`;
+  const targets = [...new Set(wrong.map(({ target }) => target))];
+  return `${wrong.length} of ${lines.length} are not in sync, at ${targets.join(", ")}.`;
+}
 
 type CheckedTarget = CheckAnswer["targets"][number];
 
@@ -49,7 +59,7 @@ interface CheckLine {
 function toLines({ target, error, bindings }: CheckedTarget): readonly CheckLine[] {
   if (error !== null) {
     const reason = `${error.message} ${error.hint}`;
-    return [{ target, secret: "–", key: "–", state: "unreadable", reason }];
+    return [{ target, secret: "–", key: "", state: "unreadable", reason }];
   }
   return bindings.map((binding) => ({ target, ...binding }));
 }

@@ -1,7 +1,7 @@
 /** `lockstep status`: the matrix of secrets and targets, from what is recorded. */
 import type { SecretStatus } from "../../../protocol/api-views.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
-import { type BindingLine, bindingColumns } from "../show/binding-table.ts";
+import { type BindingLine, bindingColumns, needsPerson, stateText } from "../show/binding-table.ts";
 
 export interface StatusOptions {
   readonly environment?: string;
@@ -41,7 +41,33 @@ function summary(lines: readonly BindingLine[]): string {
   if (unset.length > 0) return `Without a value, so nothing is pushed yet: ${unset.join(", ")}.`;
   const wrong = lines.filter(({ state }) => state !== "in-sync");
   if (wrong.length === 0) return `All ${lines.length} bindings are in sync, as far as was seen.`;
-  const named = wrong.slice(0, 3).map((line) => `${line.secret} at ${line.target} is ${line.state}`);
-  const more = wrong.length > named.length ? `, and ${wrong.length - named.length} more` : "";
-  return `${wrong.length} of ${lines.length} bindings: ${named.join(", ")}${more}.`;
+  const waiting = wrong.filter((line) => !needsPerson(line));
+  const needing = wrong.filter(needsPerson);
+  const parts = [
+    ...(needing.length === 0
+      ? []
+      : [`${count(needing, lines, "needs", "need")} a person: ${named(needing)}`]),
+    ...(waiting.length === 0
+      ? []
+      : [`${count(waiting, lines, "is on its way", "are on their way")}: ${named(waiting)}`]),
+  ];
+  return parts.join("\n");
+}
+
+function count(
+  some: readonly BindingLine[],
+  all: readonly BindingLine[],
+  ...[one, several]: readonly [string, string]
+): string {
+  return `${some.length} of ${all.length} bindings ${some.length === 1 ? one : several}`;
+}
+
+const MAX_NAMED = 3;
+
+function named(lines: readonly BindingLine[]): string {
+  const words = lines
+    .slice(0, MAX_NAMED)
+    .map((line) => `${line.secret} at ${line.target} is ${stateText(line)}`);
+  const more = lines.length > words.length ? `, and ${lines.length - words.length} more` : "";
+  return `${words.join(", ")}${more}.`;
 }

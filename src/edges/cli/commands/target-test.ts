@@ -79,7 +79,7 @@ function showOne(output: Output, { target, kind, checks, capabilities }: TestedT
   output.table<Check>(
     [
       { header: "check", cell: (check) => check.name },
-      { header: "", cell: okText, tone: okTone },
+      { header: "result", cell: okText, tone: okTone },
       { header: "says", cell: (check) => check.message, below: true },
     ],
     checks,
@@ -104,7 +104,7 @@ function showMany(output: Output, targets: readonly Tested[]): void {
       { header: "target", cell: ({ target }) => target },
       { header: "environment", cell: ({ environment }) => environment, shrink: true },
       { header: "kind", cell: ({ kind }) => kind },
-      { header: "", cell: okText, tone: okTone },
+      { header: "result", cell: okText, tone: okTone },
       { header: "what is wrong", cell: wrongText, below: true },
     ],
     targets,

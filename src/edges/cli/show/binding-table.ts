@@ -17,23 +17,46 @@ export function bindingColumns(
     header: "secret",
     cell: (line) => line.secret,
     shrink: true,
+    group: true,
   };
   return [
     ...(options.withSecret ? [secret] : []),
     { header: "target", cell: (line) => line.target, shrink: true },
-    { header: "key", cell: whereText, shrink: true },
+    { header: "where", cell: whereText, shrink: true },
     { header: "role", cell: (line) => line.role },
     { header: "version", cell: versionText },
-    { header: "state", cell: (line) => line.state, tone: (line) => stateTone(line.state) },
+    { header: "state", cell: stateText, tone: lineTone },
     { header: "evidence", cell: (line) => line.evidence ?? "–" },
     { header: "seen", cell: (line) => ageText(line.observedAt, now) },
     { header: "reason", cell: (line) => line.reason ?? "", below: true },
   ];
 }
 
-/** Under which name, and in which file where there are files. */
-export function whereText({ placement, key }: { readonly placement: string; readonly key: string }): string {
-  return placement === "" ? key : `${placement}:${key}`;
+/** Which file, and which name where it is not the secret's own. */
+export function whereText({
+  secret,
+  placement,
+  key,
+}: {
+  readonly secret: string;
+  readonly placement: string;
+  readonly key: string;
+}): string {
+  return [placement, key === secret ? "" : key].filter((part) => part !== "").join(":");
+}
+
+/** Nothing more happens there by itself. */
+export function needsPerson({ state, stuck }: Pick<BoundStatus, "state" | "stuck">): boolean {
+  return stuck === true || (state !== "in-sync" && state !== "owed");
+}
+
+/** The API says `owed` and why; a person is told at a glance that waiting does not help. */
+export function stateText({ state, stuck }: Pick<BoundStatus, "state" | "stuck">): string {
+  return stuck === true ? "stuck" : state;
+}
+
+function lineTone(line: BindingLine): Tone {
+  return needsPerson(line) ? "bad" : stateTone(line.state);
 }
 
 export function stateTone(state: BoundStatus["state"]): Tone {

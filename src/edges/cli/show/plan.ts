@@ -42,9 +42,9 @@ function showPlaces(output: Output, places: readonly Place[]): void {
   output.line();
   output.table<Place>(
     [
-      { header: "secret", cell: (place) => place.secret, shrink: true },
+      { header: "secret", cell: (place) => place.secret, shrink: true, group: true },
       { header: "target", cell: (place) => place.target, shrink: true },
-      { header: "key", cell: whereText, shrink: true },
+      { header: "where", cell: whereText, shrink: true },
       { header: "role", cell: (place) => place.role },
       { header: "stands there", cell: (place) => placeText(place), tone: placeTone, below: true },
     ],
