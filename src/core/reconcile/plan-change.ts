@@ -18,7 +18,8 @@ import type { Address, ObservedKey } from "../ports/target.ts";
 import type { Slot } from "../secret.ts";
 import type { SecretValue } from "../secret-value.ts";
 
-export interface DesiredSlot extends Address {
+/** `Known`: by what another version is recognised. The value itself here, a code over it where values do not travel. */
+export interface DesiredSlot<Known = SecretValue> extends Address {
   readonly bindingId: string;
   readonly secretId: string;
   readonly slot: Slot;
@@ -29,16 +30,16 @@ export interface DesiredSlot extends Address {
   readonly takeOver: boolean;
   /** The version last settled here; judges what cannot be read. */
   readonly settledVersion: number | null;
-  /** Values of other versions of the secret, rendered for this binding. */
-  readonly others: ReadonlyMap<number, SecretValue>;
+  /** Other versions of the secret, rendered for this binding. */
+  readonly others: ReadonlyMap<number, Known>;
 }
 
-export interface PrunedSlot extends Address {
+export interface PrunedSlot<Known = SecretValue> extends Address {
   readonly bindingId: string;
   readonly secretId: string;
   readonly slot: Slot;
   /** All versions that we may have written there. */
-  readonly known: ReadonlyMap<number, SecretValue>;
+  readonly known: ReadonlyMap<number, Known>;
 }
 
 export type Found =
@@ -59,13 +60,13 @@ export interface PlannedItem extends Address {
 }
 
 /** Equality in constant time is the caller's to give, because it needs a crypto library. */
-export type SameValue = (left: SecretValue, right: SecretValue) => boolean;
+export type SameValue<Known = SecretValue> = (left: SecretValue | Known, right: SecretValue) => boolean;
 
-export function planChange(
-  desired: readonly DesiredSlot[],
-  pruned: readonly PrunedSlot[],
+export function planChange<Known = SecretValue>(
+  desired: readonly DesiredSlot<Known>[],
+  pruned: readonly PrunedSlot<Known>[],
   observed: readonly ObservedKey[],
-  same: SameValue,
+  same: SameValue<Known>,
 ): readonly PlannedItem[] {
   const seen = new Map(observed.map((entry) => [addressText(entry), entry]));
   return [
@@ -74,8 +75,13 @@ export function planChange(
   ];
 }
 
-function planDesired(slot: DesiredSlot, seen: ObservedKey | undefined, same: SameValue): PlannedItem {
-  const found = identify(seen, new Map([...slot.others, [slot.version, slot.value]]), same);
+function planDesired<Known>(
+  slot: DesiredSlot<Known>,
+  seen: ObservedKey | undefined,
+  same: SameValue<Known>,
+): PlannedItem {
+  const versions = new Map<number, SecretValue | Known>(slot.others).set(slot.version, slot.value);
+  const found = identify(seen, versions, same);
   const action = decide(slot, found);
   return {
     placement: slot.placement,
@@ -90,7 +96,10 @@ function planDesired(slot: DesiredSlot, seen: ObservedKey | undefined, same: Sam
   };
 }
 
-function decide(slot: DesiredSlot, found: Found): "set" | "unchanged" | "blocked" {
+function decide(
+  slot: Pick<DesiredSlot, "version" | "owned" | "takeOver" | "settledVersion">,
+  found: Found,
+): "set" | "unchanged" | "blocked" {
   switch (found.kind) {
     case "version":
       return found.version === slot.version ? "unchanged" : "set";
@@ -106,7 +115,11 @@ function decide(slot: DesiredSlot, found: Found): "set" | "unchanged" | "blocked
   }
 }
 
-function planPruned(slot: PrunedSlot, seen: ObservedKey | undefined, same: SameValue): PlannedItem {
+function planPruned<Known>(
+  slot: PrunedSlot<Known>,
+  seen: ObservedKey | undefined,
+  same: SameValue<Known>,
+): PlannedItem {
   const found = identify(seen, slot.known, same);
   return {
     placement: slot.placement,
@@ -122,10 +135,10 @@ function planPruned(slot: PrunedSlot, seen: ObservedKey | undefined, same: SameV
 }
 
 /** Which version an observed key holds. The highest matching version wins when two versions are equal. */
-export function identify(
+export function identify<Known = SecretValue>(
   seen: ObservedKey | undefined,
-  versions: ReadonlyMap<number, SecretValue>,
-  same: SameValue,
+  versions: ReadonlyMap<number, SecretValue | Known>,
+  same: SameValue<Known>,
 ): Found {
   if (seen === undefined) return { kind: "unreadable", reason: "the place gave no answer for this key" };
   const { observed } = seen;

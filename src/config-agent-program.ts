@@ -1,0 +1,33 @@
+/** A part of `config.ts`: what the agent's program needs of its machine and its user. */
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { type Environment, path, text } from "./environment.ts";
+
+export interface AgentSettings {
+  /** Holds the agent's keys and its sealed cache. Made with mode 0700. */
+  readonly stateDirectory: string;
+  /** Holds an enrolment code, for who has no terminal; null: asked for, or not needed. */
+  readonly enrolmentFile: string | null;
+  readonly homeDirectory: string;
+  /** For programs that the agent starts, which are given a part of it. */
+  readonly env: Environment;
+}
+
+export function readAgentSettings(env: Environment = process.env): AgentSettings {
+  return Object.freeze({
+    stateDirectory: path(env, "LOCKSTEP_AGENT_STATE") ?? defaultStateDirectory(env),
+    enrolmentFile: path(env, "LOCKSTEP_ENROLMENT_FILE"),
+    homeDirectory: homedir(),
+    env,
+  });
+}
+
+function defaultStateDirectory(env: Environment): string {
+  if (process.getuid?.() === 0) return "/var/lib/lockstep-agent";
+  if (process.platform === "darwin") {
+    return join(homedir(), "Library", "Application Support", "Lockstep Agent");
+  }
+  const xdg = text(env, "XDG_STATE_HOME");
+  const base = xdg !== null && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "state");
+  return join(base, "lockstep-agent");
+}

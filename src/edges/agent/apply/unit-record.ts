@@ -1,0 +1,69 @@
+/** What the unit owes, written down before it can be forgotten. */
+import type { LockstepError } from "../../../core/errors.ts";
+import type { Bundle } from "../../../protocol/agent/messages.ts";
+import type { UnitRecord } from "../cache/record.ts";
+import type { AgentContext } from "../context.ts";
+import type { Allowed } from "./allowed.ts";
+import { CHILD_KEY } from "./child-unit.ts";
+
+/** Something changed, or is about to: the unit needs a restart. Nothing where nothing restarts. */
+export async function oweRestart(context: AgentContext, bundle: Bundle, allowed: Allowed): Promise<void> {
+  const key = unitKey(context, bundle, allowed);
+  if (key === null) return;
+  const now = new Date(context.nowMs()).toISOString();
+  const { unit } = context.records.now;
+  if (unit?.key === key && unit.state === "owed" && unit.digest === bundle.digest) return;
+  const waiting = unit?.key === key && unit.state === "owed";
+  await context.records.update({
+    unit: {
+      key,
+      state: "owed",
+      digest: bundle.digest,
+      pushId: bundle.pushId,
+      knownIds: [],
+      id: null,
+      attempts: 0,
+      owedAt: waiting ? unit.owedAt : now,
+      changedAt: now,
+      askedAt: null,
+      incarnation: null,
+      error: null,
+    },
+  });
+}
+
+/** Surely nothing was changed: the unit stands as it did before. */
+export async function withdrawRestart(
+  context: AgentContext,
+  before: UnitRecord | null,
+  failures: readonly LockstepError[],
+): Promise<void> {
+  if (context.records.now.unit?.state !== "owed") return;
+  if (failures.some((failure) => failure.verdict === "read-back")) return;
+  await context.records.update({ unit: before });
+}
+
+/** A new push of what failed to start is a person's word to try it again. */
+export async function tryAgain(context: AgentContext, bundle: Bundle): Promise<void> {
+  const { unit } = context.records.now;
+  if (unit === null || unit.state !== "blocked" || unit.pushId === bundle.pushId) return;
+  await context.records.update({
+    unit: { ...unit, state: "owed", attempts: 0, pushId: bundle.pushId, digest: bundle.digest, error: null },
+  });
+}
+
+/** By which the server knows the unit of this agent. Null: nothing restarts, or the host's owner does not allow it. */
+export function unitKey({ child }: AgentContext, bundle: Bundle, { activation }: Allowed): string | null {
+  if (child !== null) return CHILD_KEY;
+  return activation === null ? null : unitName(bundle.activate);
+}
+
+/** Commands by the name that the policy knows them by. */
+export function unitName(activate: Bundle["activate"]): string | null {
+  if (activate === null) return null;
+  const { systemd, launchd, command, signal } = activate;
+  if (systemd !== undefined) return `systemd:${systemd}`;
+  if (launchd !== undefined) return `launchd:${launchd}`;
+  if (signal !== undefined) return `signal:${signal.unit}`;
+  return command === undefined ? null : `command:${command}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Who the agent is, and whom it believes: two private keys of its own, and what was pinned when a person carried the
+ * code over. Nothing that a server says later changes what is pinned; a new enrolment does.
+ */
+import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { z } from "zod";
+import { LockstepError } from "../../../core/errors.ts";
+import type { PublicJwk } from "../../../protocol/agent/envelope.ts";
+import type { AgentFiles } from "./agent-files.ts";
+
+export const IDENTITY_FILE = "identity.json";
+
+const part = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const publicKey = z.strictObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: part });
+const privateKey = <Curve extends PublicJwk["crv"]>(crv: Curve) =>
+  z.strictObject({ kty: z.literal("OKP"), crv: z.literal(crv), x: part, d: part });
+
+export const keysSchema = z.strictObject({
+  signKey: privateKey("Ed25519"),
+  encryptKey: privateKey("X25519"),
+});
+export type AgentKeys = z.output<typeof keysSchema>;
+
+export const identitySchema = keysSchema.extend({
+  v: z.literal(1),
+  /** The agents' listener. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** sha256 of the listener's public key; null: its certificate is checked as usual. */
+  tlsKeyDigest: part.nullable(),
+  bundleKey: publicKey,
+  storeId: z.uuid(),
+  epoch: z.int().min(0),
+  agentId: z.uuid(),
+  target: z.string(),
+  environment: z.string(),
+  /** A short-lived identity ends so long after its last use. */
+  idleLifeSeconds: z.int().nullable(),
+  enrolledAt: z.iso.datetime(),
+});
+export type Identity = z.output<typeof identitySchema>;
+
+export function newKeys(): AgentKeys {
+  return keysSchema.parse({
+    signKey: privateJwkOf(generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" })),
+    encryptKey: privateJwkOf(generateKeyPairSync("x25519").privateKey.export({ format: "jwk" })),
+  });
+}
+
+function privateJwkOf({ kty, crv, x, d }: JsonWebKey): object {
+  return { kty, crv, x, d };
+}
+
+export function publicPart<Curve extends PublicJwk["crv"]>(key: { readonly crv: Curve; readonly x: string }) {
+  const { crv, x } = key;
+  return { kty: "OKP" as const, crv, x };
+}
+
+/** RFC 7638, for keys of this kind: their required members in the order of the alphabet. base64url. */
+export function thumbprint({ kty, crv, x }: PublicJwk): string {
+  return createHash("sha256").update(JSON.stringify({ crv, kty, x })).digest("base64url");
+}
+
+/** Null: never enrolled. Throws AGENT_IDENTITY, FILE_UNSAFE. */
+export async function loadIdentity(files: AgentFiles): Promise<Identity | null> {
+  const text = await files.read(IDENTITY_FILE);
+  if (text === null) return null;
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch {
+    throw new LockstepError("AGENT_IDENTITY", `Cannot use the identity in ${files.where}: it is damaged.`);
+  }
+}
+
+export async function requireIdentity(files: AgentFiles): Promise<Identity> {
+  const identity = await loadIdentity(files);
+  if (identity !== null) return identity;
+  throw new LockstepError("AGENT_NOT_ENROLLED", `There is no agent's identity in ${files.where}.`);
+}

@@ -1,0 +1,186 @@
+/**
+ * The agent at work: hint or poll ▸ fetch ▸ apply ▸ restart ▸ report, over and over, until told to end.
+ *
+ * Promises: what the host has to do waits for nobody: requests run beside it, and one at a time. At a start the server
+ * has a second to answer, then what is cached counts. Whatever stays undone (a report, a restart) is done after the next
+ * start. A server that is away, or has revoked us, stops no service.
+ */
+import { type LockstepError, toLockstepError } from "../../../core/errors.ts";
+import type { Bundle, Report } from "../../../protocol/agent/messages.ts";
+import type { Allowed } from "../apply/allowed.ts";
+import { applyBundle } from "../apply/apply-bundle.ts";
+import { makeReport } from "../apply/make-report.ts";
+import { restartUnit } from "../apply/restart-unit.ts";
+import type { AgentContext } from "../context.ts";
+import { backoffMs } from "./backoff.ts";
+import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
+import { hearHints } from "./hear-hints.ts";
+import { hasNews, tellServer } from "./tell-server.ts";
+import { Wake } from "./wake.ts";
+
+/** `signal` ends it in order: nothing is begun any more. */
+export async function runAgentLoop(context: AgentContext, signal: AbortSignal): Promise<void> {
+  await new AgentLoop(context, signal).run();
+}
+
+class AgentLoop {
+  readonly #context: AgentContext;
+  readonly #signal: AbortSignal;
+  readonly #wake = new Wake();
+  readonly #requests = new Set<Promise<void>>();
+  /** In use; null until the first one is there. */
+  #bundle: Bundle | null = null;
+  #incoming: Bundle | null = null;
+  #isLookDue = true;
+  #isHinted = false;
+  #isFetching = false;
+  #isTelling = false;
+  #fetchAt = 0;
+  #tellAt = 0;
+  #failures = 0;
+  /** What the server has last taken, in this run. */
+  #taken: Report | null = null;
+
+  constructor(context: AgentContext, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    await this.#coldStart();
+    const hints = hearHints(
+      this.#context,
+      { hint: () => this.#hint(), mayTalk: () => this.#context.records.now.revokedAt === null },
+      this.#signal,
+    );
+    while (!this.#signal.aborted) {
+      const nextMs = await this.#turn();
+      if (!this.#signal.aborted) await this.#wake.sleep(nextMs, this.#signal);
+    }
+    await Promise.all([hints, ...this.#requests]);
+  }
+
+  /** Asks, and waits for the answer no longer than a start may take; the request itself goes on. */
+  async #coldStart(): Promise<void> {
+    const { timing } = this.#context;
+    this.#bundle = await cachedBundle(this.#context);
+    this.#startFetch();
+    const asking = [...this.#requests];
+    if (asking.length === 0) return;
+    const patience = new Wake();
+    void Promise.all(asking).then(() => patience.call());
+    await patience.sleep(timing.coldStartMs, this.#signal);
+  }
+
+  /** Answers in how many ms the next turn is due by itself. */
+  async #turn(): Promise<number> {
+    const { nowMs } = this.#context;
+    if (this.#incoming !== null) {
+      this.#bundle = this.#incoming;
+      this.#incoming = null;
+      this.#isLookDue = true;
+    }
+    const unitMs = this.#bundle === null ? null : await this.#work(this.#bundle);
+    if (this.#isHinted || nowMs() >= this.#fetchAt) this.#startFetch();
+    const now = nowMs();
+    const due = [
+      this.#isFetching ? null : this.#fetchAt - now,
+      this.#isTelling ? null : this.#tellAt - now,
+      unitMs,
+    ];
+    return Math.max(0, Math.min(...due.filter((ms) => ms !== null), this.#context.timing.pollMs));
+  }
+
+  async #work(bundle: Bundle): Promise<number | null> {
+    const context = this.#context;
+    try {
+      if (this.#isLookDue) {
+        this.#isLookDue = false;
+        await applyBundle(context, bundle, this.#signal);
+      }
+      const allowed = await context.judge(bundle);
+      this.#tellIfNew(bundle, allowed);
+      const nextMs = await restartUnit(context, bundle, allowed, this.#signal);
+      this.#tellIfNew(bundle, allowed);
+      return nextMs;
+    } catch (error) {
+      const failure = toLockstepError(error);
+      if (this.#signal.aborted) return null;
+      context.log.failed("applying stopped; it is tried again at the next look", failure);
+      return null;
+    }
+  }
+
+  #hint(): void {
+    this.#isHinted = true;
+    this.#wake.call();
+  }
+
+  #startFetch(): void {
+    if (this.#isFetching || this.#signal.aborted) return;
+    const { timing, random, nowMs } = this.#context;
+    this.#isFetching = true;
+    this.#isHinted = false;
+    this.#fetchAt = nowMs() + timing.pollMs * (1 - timing.pollJitter * random());
+    this.#beside(async () => {
+      try {
+        const held = this.#incoming ?? this.#bundle;
+        const fetched = await fetchBundle(this.#context, held, this.#signal);
+        if (fetched !== null) this.#incoming = fetched;
+        this.#failures = 0;
+        this.#isLookDue = true;
+      } finally {
+        this.#isFetching = false;
+      }
+    });
+  }
+
+  #tellIfNew(bundle: Bundle, allowed: Allowed): void {
+    const { nowMs, timing, records } = this.#context;
+    if (this.#isTelling || this.#signal.aborted || records.now.revokedAt !== null) return;
+    const now = nowMs();
+    const isQuiet = !hasNews(makeReport(this.#context, bundle, allowed), this.#taken);
+    if (isQuiet) {
+      if (this.#tellAt > now) return;
+    } else if (this.#failures > 0 && this.#tellAt > now) return;
+    this.#isTelling = true;
+    this.#tellAt = now + timing.reportEveryMs;
+    this.#beside(async () => {
+      try {
+        this.#taken = await tellServer(this.#context, bundle, allowed, this.#signal);
+        this.#failures = 0;
+      } finally {
+        this.#isTelling = false;
+      }
+    });
+  }
+
+  #beside(work: () => Promise<void>): void {
+    const request = work()
+      .catch((error: unknown) => this.#requestFailed(toLockstepError(error)))
+      .finally(() => {
+        this.#requests.delete(request);
+        this.#wake.call();
+      });
+    this.#requests.add(request);
+  }
+
+  async #requestFailed(failure: LockstepError): Promise<void> {
+    if (this.#signal.aborted) return;
+    const { timing, random, nowMs, records, log } = this.#context;
+    const at = new Date(nowMs()).toISOString();
+    const isRevoked = failure.code === "AGENT_REVOKED";
+    if (records.now.lastFailure?.code !== failure.code) log.failed("speaking with the server", failure);
+    await records.update({
+      lastFailure: { at, code: failure.code, message: failure.message },
+      ...(isRevoked ? { revokedAt: records.now.revokedAt ?? at } : {}),
+    });
+    const waitMs = isRevoked
+      ? timing.askAgainAfterRevokedMs
+      : Math.max(failure.retryAfterMs ?? 0, backoffMs(timing.reconnectMs, this.#failures, random()));
+    this.#failures += 1;
+    this.#fetchAt = nowMs() + waitMs;
+    this.#tellAt = nowMs() + waitMs;
+    if (isRevoked) log.say("revoked: services keep what they have; nothing more is sent or fetched");
+  }
+}

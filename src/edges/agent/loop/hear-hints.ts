@@ -1,0 +1,31 @@
+/** Keeps a line open on which the server says that something changed. A hint only: polling would find it too. */
+import { toLockstepError } from "../../../core/errors.ts";
+import { pause } from "../../../lib/pause.ts";
+import type { AgentContext } from "../context.ts";
+import { backoffMs } from "./backoff.ts";
+
+/** Until `signal` aborts. `hint` is also called when the line stands anew: what was said meanwhile is lost. */
+export async function hearHints(
+  context: AgentContext,
+  options: { readonly hint: () => void; readonly mayTalk: () => boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, timing, random } = context;
+  let failures = 0;
+  while (!signal.aborted) {
+    if (options.mayTalk()) {
+      try {
+        const open = (): void => {
+          failures = 0;
+          options.hint();
+        };
+        await client.events({ open, change: options.hint }, timing.silenceMs, signal);
+      } catch (error) {
+        // Told by the polls, which fail as well; a line that is only cut now and then is nobody's concern.
+        void toLockstepError(error);
+        failures += 1;
+      }
+    }
+    if (!signal.aborted) await pause(backoffMs(timing.reconnectMs, failures, random()), signal);
+  }
+}
