@@ -8,15 +8,18 @@ export interface AgentSettings {
   readonly stateDirectory: string;
   /** Holds an enrolment code, for who has no terminal; null: asked for, or not needed. */
   readonly enrolmentFile: string | null;
+  /** The host's own policy; null: where it is looked for by default. */
+  readonly policyFile: string | null;
   readonly homeDirectory: string;
   /** For programs that the agent starts, which are given a part of it. */
   readonly env: Environment;
 }
 
-export function readAgentSettings(env: Environment = process.env): AgentSettings {
+export function agentSettings(env: Environment): AgentSettings {
   return Object.freeze({
     stateDirectory: path(env, "LOCKSTEP_AGENT_STATE") ?? defaultStateDirectory(env),
     enrolmentFile: path(env, "LOCKSTEP_ENROLMENT_FILE"),
+    policyFile: path(env, "LOCKSTEP_AGENT_POLICY"),
     homeDirectory: homedir(),
     env,
   });

@@ -93,6 +93,10 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
   });
 }
 
+export function readAgentSettings(env: Environment = process.env): AgentSettings {
+  return agentSettings(env);
+}
+
 /** Throws SETTING_INVALID. */
 export function readCliSurroundings(env: Environment = process.env): CliSurroundings {
   return Object.freeze({

@@ -2,6 +2,7 @@
  * What the agent remembers over restarts besides the sealed bundle: how far it came, what it has not told yet, what its
  * unit owes. Names, numbers and times; never a value. Each change is on disk before the step that relies on it.
  */
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ReportedItem } from "../../../protocol/agent/messages.ts";
 import type { AgentFiles } from "../identity/agent-files.ts";
@@ -92,10 +93,11 @@ export async function readRecord(files: AgentFiles): Promise<AgentRecord | null>
   }
 }
 
-/** The record in use: what is read is what was last written. */
+/** The record in use. */
 export class RecordKeeper {
   readonly #files: AgentFiles;
   #record: AgentRecord;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(files: AgentFiles, record: AgentRecord) {
     this.#files = files;
@@ -117,11 +119,14 @@ export class RecordKeeper {
     return this.#record;
   }
 
+  /** Counts at once, and is on disk when the promise is kept: requests and work on the host change it side by side. */
   async update(change: Partial<AgentRecord>): Promise<void> {
     const next = { ...this.#record, ...change };
-    if (JSON.stringify(next) === JSON.stringify(this.#record)) return;
-    await this.#files.write(RECORD_FILE, JSON.stringify(next));
+    if (isDeepStrictEqual(next, this.#record)) return this.#written;
     this.#record = next;
+    const text = JSON.stringify(next);
+    this.#written = this.#written.catch(() => undefined).then(() => this.#files.write(RECORD_FILE, text));
+    await this.#written;
   }
 
   async addIncident(at: string, code: string, message: string): Promise<void> {

@@ -37,7 +37,7 @@ class AgentLoop {
   #isTelling = false;
   #fetchAt = 0;
   #tellAt = 0;
-  #failures = 0;
+  readonly #failures = { fetch: 0, tell: 0 };
   /** What the server has last taken, in this run. */
   #taken: Report | null = null;
 
@@ -122,12 +122,12 @@ class AgentLoop {
     this.#isFetching = true;
     this.#isHinted = false;
     this.#fetchAt = nowMs() + timing.pollMs * (1 - timing.pollJitter * random());
-    this.#beside(async () => {
+    this.#beside("fetch", async () => {
       try {
         const held = this.#incoming ?? this.#bundle;
         const fetched = await fetchBundle(this.#context, held, this.#signal);
         if (fetched !== null) this.#incoming = fetched;
-        this.#failures = 0;
+        this.#failures.fetch = 0;
         this.#isLookDue = true;
       } finally {
         this.#isFetching = false;
@@ -142,22 +142,22 @@ class AgentLoop {
     const isQuiet = !hasNews(makeReport(this.#context, bundle, allowed), this.#taken);
     if (isQuiet) {
       if (this.#tellAt > now) return;
-    } else if (this.#failures > 0 && this.#tellAt > now) return;
+    } else if (this.#failures.tell > 0 && this.#tellAt > now) return;
     this.#isTelling = true;
     this.#tellAt = now + timing.reportEveryMs;
-    this.#beside(async () => {
+    this.#beside("tell", async () => {
       try {
         this.#taken = await tellServer(this.#context, bundle, allowed, this.#signal);
-        this.#failures = 0;
+        this.#failures.tell = 0;
       } finally {
         this.#isTelling = false;
       }
     });
   }
 
-  #beside(work: () => Promise<void>): void {
+  #beside(kind: "fetch" | "tell", work: () => Promise<void>): void {
     const request = work()
-      .catch((error: unknown) => this.#requestFailed(toLockstepError(error)))
+      .catch((error: unknown) => this.#requestFailed(kind, toLockstepError(error)))
       .finally(() => {
         this.#requests.delete(request);
         this.#wake.call();
@@ -165,7 +165,7 @@ class AgentLoop {
     this.#requests.add(request);
   }
 
-  async #requestFailed(failure: LockstepError): Promise<void> {
+  async #requestFailed(kind: "fetch" | "tell", failure: LockstepError): Promise<void> {
     if (this.#signal.aborted) return;
     const { timing, random, nowMs, records, log } = this.#context;
     const at = new Date(nowMs()).toISOString();
@@ -177,10 +177,10 @@ class AgentLoop {
     });
     const waitMs = isRevoked
       ? timing.askAgainAfterRevokedMs
-      : Math.max(failure.retryAfterMs ?? 0, backoffMs(timing.reconnectMs, this.#failures, random()));
-    this.#failures += 1;
-    this.#fetchAt = nowMs() + waitMs;
-    this.#tellAt = nowMs() + waitMs;
+      : Math.max(failure.retryAfterMs ?? 0, backoffMs(timing.reconnectMs, this.#failures[kind], random()));
+    this.#failures[kind] += 1;
+    if (kind === "fetch" || isRevoked) this.#fetchAt = nowMs() + waitMs;
+    if (kind === "tell" || isRevoked) this.#tellAt = nowMs() + waitMs;
     if (isRevoked) log.say("revoked: services keep what they have; nothing more is sent or fetched");
   }
 }

@@ -1,0 +1,259 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newKeys, publicPart } from "../../src/edges/agent/identity/identity.ts";
+import { type AgentKit, reach, slot, startAgentKit } from "../support/agent-kit.ts";
+import type { SealedBy } from "../support/agent-server.ts";
+
+let kit: AgentKit;
+beforeEach(async () => {
+  kit = await startAgentKit();
+  await kit.enrol();
+});
+afterEach(() => kit.dispose());
+
+const lastReport = () => kit.server.reports.at(-1);
+const unitState = () => lastReport()?.units[0]?.state;
+
+describe("a change at the server", () => {
+  it("comes to the file, restarts the service once, and closes the push", async () => {
+    const content = kit.content(1, "first-value");
+    kit.server.set(content);
+    kit.run(await kit.open());
+    await reach("the restart", () => unitState() === "succeeded", kit.said);
+    expect(kit.fileText()).toBe("INTERNAL_AUTH_SECRET='first-value'\n");
+    expect(kit.starts()).toBe(1);
+    const pushes = kit.server.reports.flatMap(({ push }) => (push === null ? [] : [push]));
+    expect(pushes.map(({ pushId, outcome }) => ({ pushId, outcome }))).toEqual([
+      { pushId: content.pushId, outcome: "applied" },
+    ]);
+    expect(pushes[0]?.before[0]?.found).toEqual({ kind: "absent" });
+    expect(lastReport()?.seen[0]).toMatchObject({
+      action: "unchanged",
+      found: { kind: "version", version: 1 },
+    });
+    expect(JSON.stringify(kit.server.reports)).not.toContain("first-value");
+  });
+
+  it("is heard at once through the line for hints", async () => {
+    kit.server.set(kit.content(1, "first"));
+    kit.run(await kit.open({ timing: { pollMs: 60_000 } }));
+    await reach("the first", () => unitState() === "succeeded" && kit.server.streams() === 1, kit.said);
+    kit.server.set(kit.content(2, "second"));
+    await reach("the second", () => lastReport()?.generation === 2 && unitState() === "succeeded", kit.said);
+    expect(kit.fileText()).toBe("INTERNAL_AUTH_SECRET='second'\n");
+    expect(kit.starts()).toBe(2);
+    expect(kit.server.reports.flatMap(({ push }) => push?.before ?? []).at(-1)?.found).toEqual({
+      kind: "version",
+      version: 1,
+    });
+  });
+
+  it("is found by polling when the line for hints is silent", async () => {
+    kit.server.misbehave("events", { kind: "status", status: 503 });
+    kit.run(await kit.open({ timing: { pollMs: 100 } }));
+    await reach("a poll", () => kit.server.requests.length > 2, kit.said);
+    kit.server.set(kit.content(1, "polled"));
+    await reach("the file", () => kit.fileText()?.includes("polled") === true, kit.said);
+  });
+
+  it("that is none writes nothing and restarts nothing", async () => {
+    kit.server.set(kit.content(1, "same"));
+    kit.run(await kit.open());
+    await reach("the first", () => unitState() === "succeeded", kit.said);
+    const before = kit.fileText();
+    kit.server.set({
+      ...kit.content(2, "same"),
+      slots: [slot({ version: 2, value: "same", placement: kit.file, owned: true })],
+    });
+    await reach("the second", () => lastReport()?.generation === 2, kit.said);
+    expect(kit.fileText()).toBe(before);
+    expect(kit.starts()).toBe(1);
+  });
+});
+
+describe("what stands at a place", () => {
+  it("and is foreign stays, and the push says so", async () => {
+    writeFileSync(kit.file, "INTERNAL_AUTH_SECRET='theirs'\nOTHER=1\n", { mode: 0o600 });
+    kit.server.set(kit.content(1, "ours"));
+    kit.run(await kit.open());
+    await reach("the report", () => kit.server.reports.some(({ push }) => push !== null), kit.said);
+    const push = kit.server.reports.find((report) => report.push !== null)?.push;
+    expect(push).toMatchObject({ outcome: "failed", error: { code: "FOREIGN_VALUE" } });
+    expect(kit.fileText()).toBe("INTERNAL_AUTH_SECRET='theirs'\nOTHER=1\n");
+    expect(kit.starts()).toBe(0);
+  });
+
+  it("and drifts is seen and told, and left alone until a push asks for it", async () => {
+    const content = kit.content(1, "ours");
+    kit.server.set(content);
+    kit.run(await kit.open({ timing: { pollMs: 50 } }));
+    await reach("the first", () => unitState() === "succeeded", kit.said);
+    writeFileSync(kit.file, "INTERNAL_AUTH_SECRET='drifted'\n", { mode: 0o600 });
+    await reach("the look", () => lastReport()?.seen[0]?.found.kind === "unknown", kit.said);
+    expect(kit.fileText()).toContain("drifted");
+    kit.server.set({
+      ...content,
+      generation: 2,
+      pushId: randomUUID(),
+      slots: [slot({ placement: kit.file, value: "ours", owned: true })],
+    });
+    await reach("the repair", () => kit.fileText()?.includes("ours") === true, kit.said);
+  });
+});
+
+describe("a unit that does not start", () => {
+  it("is tried twice, then waits for a new push", async () => {
+    kit.allow(`files: [${kit.file}]\ncommands: { restart: [/bin/false] }\n`);
+    kit.server.set(kit.content(1, "bad"));
+    kit.run(await kit.open());
+    await reach("the end", () => unitState() === "blocked", kit.said);
+    expect(lastReport()?.units[0]?.error?.code).toBe("ACTIVATION_FAILED");
+    expect(kit.fileText()).toContain("bad");
+
+    kit.allow(`files: [${kit.file}]\ncommands: { restart: [/bin/true] }\n`);
+    kit.server.set({ ...kit.content(1, "bad"), pushId: randomUUID() });
+    await reach("the resume", () => unitState() === "succeeded", kit.said);
+  });
+});
+
+describe("the host's policy", () => {
+  it("keeps a refused file untouched, does the rest, and tells the lines to add", async () => {
+    const other = join(kit.home, "app", "other.env");
+    const content = kit.content(1, "allowed");
+    kit.server.set({
+      ...content,
+      files: [...(content.files ?? []), { path: other, format: "dotenv", mode: "0600" }],
+      slots: [
+        ...(content.slots ?? []),
+        slot({ placement: other, bindingId: randomUUID(), value: "refused" }),
+      ],
+    });
+    kit.run(await kit.open());
+    await reach("the report", () => unitState() === "succeeded", kit.said);
+    expect(kit.fileText()).toContain("allowed");
+    expect(() => readFileSync(other)).toThrow();
+    expect(lastReport()?.refused[0]).toMatchObject({ what: `file ${other}` });
+    const push = kit.server.reports.find((report) => report.push !== null)?.push;
+    expect(push).toMatchObject({ outcome: "failed", error: { code: "POLICY_REFUSED" } });
+  });
+
+  it("without a file allows no file and no command", async () => {
+    rmSync(join(kit.home, "policy", "agent-policy.yaml"));
+    kit.server.set(kit.content(1, "nothing"));
+    kit.run(await kit.open());
+    await reach("the report", () => kit.server.reports.some(({ push }) => push !== null), kit.said);
+    expect(kit.fileText()).toBeNull();
+    expect(lastReport()?.refused.map(({ what }) => what)).toEqual([`file ${kit.file}`, "command restart"]);
+  });
+});
+
+describe("a bundle that must not be", () => {
+  const cases: readonly { what: string; sealed: () => SealedBy; says: RegExp }[] = [
+    {
+      what: "signed by another key",
+      sealed: () => ({ signWith: newKeys().signKey }),
+      says: /not signed by its server/,
+    },
+    {
+      what: "sealed to another agent",
+      sealed: () => ({ encryptTo: publicPart(newKeys().encryptKey) }),
+      says: /not sealed to this agent/,
+    },
+    {
+      what: "made for another agent",
+      sealed: () => ({ content: { agentId: randomUUID() } }),
+      says: /another agent/,
+    },
+    {
+      what: "of another store",
+      sealed: () => ({ content: { storeId: randomUUID() } }),
+      says: /another store/,
+    },
+    {
+      what: "an answer to an older request",
+      sealed: () => ({ content: { nonce: "AAAAAAAAAAAAAAAAAAAAAA" } }),
+      says: /earlier request/,
+    },
+    { what: "of a lower generation", sealed: () => ({ content: { generation: 4 } }), says: /lower than 5/ },
+    { what: "of a restored store", sealed: () => ({ content: { epoch: 2 } }), says: /restored/ },
+    { what: "of no known form", sealed: () => ({ content: { extra: 1 } as object }), says: /form/ },
+  ];
+  it.each(cases)("$what is dropped, changes nothing, and is told", async ({ sealed, says }) => {
+    kit.server.set(kit.content(5, "right"));
+    kit.run(await kit.open());
+    await reach("the right one", () => unitState() === "succeeded" && kit.server.streams() === 1, kit.said);
+    const evil = { ...kit.content(6, "forged"), ...sealed().content };
+    kit.server.misbehave("bundle", { kind: "bundle", sealed: { ...sealed(), content: evil } });
+    kit.server.hint();
+    await reach(
+      "the incident",
+      () => kit.server.reports.some(({ incidents }) => incidents.length > 0),
+      kit.said,
+    );
+    const incident = kit.server.reports.flatMap(({ incidents }) => incidents)[0];
+    expect(incident?.code).toBe("BUNDLE_REFUSED");
+    expect(incident?.message).toMatch(says);
+    expect(kit.fileText()).toContain("right");
+    expect(kit.starts()).toBe(1);
+  });
+});
+
+describe("a server that is away", () => {
+  const faults = [
+    { what: "silent", fault: { kind: "silent" } },
+    { what: "cutting the line", fault: { kind: "cut" } },
+    { what: "failing", fault: { kind: "status", status: 500 } },
+    {
+      what: "redirecting",
+      fault: { kind: "status", status: 302, headers: { location: "http://127.0.0.1:1/" } },
+    },
+  ] as const;
+  it.each(faults)(
+    "or $what: the start goes on from the cache; what was not told is told later",
+    async ({ fault }) => {
+      const first = await kit.open();
+      kit.server.set(kit.content(1, "cached"));
+      const run = kit.run(first);
+      await reach("the first", () => unitState() === "succeeded", kit.said);
+      await run.stop();
+      rmSync(kit.file);
+      for (const path of ["bundle", "report", "events"] as const) kit.server.misbehave(path, fault);
+      // A start of the machine that took the file away.
+      const context = { ...(await kit.open()), bootId: "another-boot" };
+      const began = performance.now();
+      kit.run(context);
+      await reach(
+        "the file",
+        () => kit.fileText()?.includes("cached") === true && kit.starts() === 2,
+        kit.said,
+      );
+      expect(performance.now() - began).toBeLessThan(2_000);
+      const told = kit.server.reports.length;
+      kit.server.behave();
+      await reach(
+        "the report",
+        () => kit.server.reports.length > told && unitState() === "succeeded",
+        kit.said,
+      );
+    },
+  );
+
+  it("for good, after it revoked the agent: services keep what they have, nothing more is asked", async () => {
+    kit.server.set(kit.content(1, "kept"));
+    const context = await kit.open({ timing: { pollMs: 50 } });
+    kit.run(context);
+    await reach("the first", () => unitState() === "succeeded", kit.said);
+    for (const path of ["bundle", "report", "events"] as const) {
+      kit.server.misbehave(path, { kind: "status", status: 401, body: { code: "AGENT_REVOKED" } });
+    }
+    kit.server.cutStreams();
+    await reach("the word", () => context.records.now.revokedAt !== null, kit.said);
+    const count = kit.server.requests.length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(kit.server.requests.length - count).toBeLessThanOrEqual(2);
+    expect(kit.fileText()).toContain("kept");
+    expect(kit.said.join("")).toContain("revoked");
+  });
+});
