@@ -6,6 +6,7 @@
  */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { type AgentSettings, agentSettings } from "./config-agent-program.ts";
 import { type AgentListenerSettings, agentListener } from "./config-agents.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
