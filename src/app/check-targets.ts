@@ -3,7 +3,9 @@ import { type BindingState, bindingState } from "../core/drift/state.ts";
 import { toLockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
+import { mapLimited } from "../lib/map-limited.ts";
 import type { AppContext } from "./context.ts";
+import { inTime } from "./in-time.ts";
 import { loadDesired } from "./loop/desired.ts";
 import { observationsOf } from "./loop/record-push.ts";
 import { withTarget } from "./open-target.ts";
@@ -25,37 +27,36 @@ export interface CheckedTarget {
   readonly bindings: readonly CheckedBinding[];
 }
 
-const MAX_AT_ONCE = 8;
+export interface CheckLimits {
+  readonly maxAtOnce: number;
+  /** Of one place; null: its own deadlines alone. */
+  readonly timeoutMs: number | null;
+}
 
-export async function checkTargets(
+const UNHURRIED: CheckLimits = { maxAtOnce: 8, timeoutMs: null };
+
+export function checkTargets(
   context: AppContext,
   targets: readonly TargetRecord[],
   signal: AbortSignal,
+  { maxAtOnce, timeoutMs }: CheckLimits = UNHURRIED,
 ): Promise<readonly CheckedTarget[]> {
-  const results: CheckedTarget[] = [];
-  const waiting = [...targets.entries()];
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      results[next[0]] = await checkTarget(context, next[1], signal);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(MAX_AT_ONCE, targets.length) }, lane));
-  return results;
+  return mapLimited(targets, maxAtOnce, (target) => checkTarget(context, target, signal, timeoutMs));
 }
 
 async function checkTarget(
   context: AppContext,
   record: TargetRecord,
   signal: AbortSignal,
+  timeoutMs: number | null,
 ): Promise<CheckedTarget> {
   try {
     const desired = await loadDesired(context, record.id);
-    const observation = await withTarget(
-      context,
-      record,
-      (target) => target.observe(desired.slots, signal),
-      "background",
-    );
+    const look = (limited: AbortSignal) =>
+      withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
+    const observation = await (timeoutMs === null
+      ? look(signal)
+      : inTime(record.name, signal, timeoutMs, look));
     const items = planChange(desired.slots, [], observation.keys, context.sameValue);
     await context.store.transaction((tx) => tx.pushes.observe(observationsOf(items, null)));
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));

@@ -17,7 +17,7 @@ import {
 
 const inEnvironment = z.strictObject({ environment: name.exactOptional() });
 
-const secretStatus = z.object({
+export const secretStatus = z.object({
   name: z.string(),
   environment: z.string(),
   current: z.int().nullable(),

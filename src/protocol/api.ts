@@ -1,5 +1,6 @@
 /** Every operation of `/api/v1`, by its operation id. A route without an entry here does not exist. */
 import { CONFIG_OPERATIONS } from "./api-config.ts";
+import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
 import { SECRET_OPERATIONS } from "./api-secrets.ts";
@@ -9,6 +10,7 @@ import { VIEW_OPERATIONS } from "./api-views.ts";
 
 export const OPERATIONS = {
   ...VIEW_OPERATIONS,
+  ...DOCTOR_OPERATIONS,
   ...ROLLOUT_OPERATIONS,
   ...SECRET_OPERATIONS,
   ...CONFIG_OPERATIONS,

@@ -22,6 +22,8 @@ export interface ConfigKit {
   readonly opened: { readonly place: string; readonly credentials: JsonObject | null }[];
   /** Places that do not answer. */
   readonly away: Set<string>;
+  /** Places that never answer, whatever signal they are given. */
+  readonly hanging: Set<string>;
 }
 
 export interface ConfigParts {
@@ -35,14 +37,16 @@ export function createConfigKit(database: TestDatabase): ConfigKit {
   const run = randomUUID();
   const opened: { place: string; credentials: JsonObject | null }[] = [];
   const away = new Set<string>();
+  const hanging = new Set<string>();
   const loop = createLoopKit(database);
   const nameOf = (name: string): string => `${name}-${run}`;
-  const context = loop.other({ targetKinds: new Map([["memory", createKind(opened, away)]]) });
+  const context = loop.other({ targetKinds: new Map([["memory", createKind(opened, away, hanging)]]) });
   return {
     loop,
     context,
     opened,
     away,
+    hanging,
     place: (name) => scriptedPlace(nameOf(name)),
     config: ({ environment = "production", secrets = {}, targets = {}, policies = {} }) =>
       configSchema.parse({
@@ -67,6 +71,7 @@ export function createConfigKit(database: TestDatabase): ConfigKit {
 function createKind(
   opened: { place: string; credentials: JsonObject | null }[],
   away: ReadonlySet<string>,
+  hanging: ReadonlySet<string>,
 ): TargetKind {
   return {
     ...scriptedKind,
@@ -92,6 +97,8 @@ function createKind(
       const place = String(config["place"]);
       opened.push({ place, credentials });
       const target = scriptedKind.open(config, credentials, context);
+      if ([...hanging].some((name) => place.startsWith(name)))
+        return { ...target, observe: () => new Promise(() => undefined) };
       if (![...away].some((name) => place.startsWith(name))) return target;
       return {
         ...target,

@@ -49,19 +49,19 @@ function withoutValue(row: BindingRow): Judgement {
   return { state: "missing", version: null, reason };
 }
 
-interface Finding {
+export interface SeenThere {
   readonly found: BindingRow["found"];
   readonly foundVersion: number | null;
 }
 
 /** What was seen before the last write tells nothing about now: then what was settled counts. */
-function freshFinding(row: BindingRow, settled: number | null): Finding {
+export function freshFinding(row: BindingRow, settled: number | null): SeenThere {
   const outdated = row.observedAt !== null && row.settledAt !== null && row.observedAt < row.settledAt;
   if (outdated && settled !== null) return { found: "version", foundVersion: settled };
   return { found: row.found, foundVersion: row.foundVersion };
 }
 
-function versionThere({ found, foundVersion }: Finding, settled: number | null): number | null {
+function versionThere({ found, foundVersion }: SeenThere, settled: number | null): number | null {
   if (found === "version") return foundVersion;
   return found === "unknown" || found === "absent" ? null : settled;
 }

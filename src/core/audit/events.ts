@@ -19,6 +19,7 @@ export const AUDIT_ACTIONS = [
   "target.changed",
   "target.removed",
   "target.trusted",
+  "target.healed",
   "binding.created",
   "binding.changed",
   "binding.removed",

@@ -87,7 +87,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
 
     async targets({ environment }) {
       const { rows } = await sql<TargetRow>`
-        select t.name, e.name as environment, t.kind,
+        select t.id, t.name, e.name as environment, t.kind,
           (select count(*) from binding b where b.target_id = t.id and b.removed_at is null)::int as bindings,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_code as "errorCode", t.error_message as "errorMessage", t.next_action_at as "nextActionAt"

@@ -70,6 +70,7 @@ export interface RolloutRow extends Omit<RolloutRecord, "engineVersion" | "optio
 }
 
 export interface TargetRow {
+  readonly id: string;
   readonly name: string;
   readonly environment: string;
   readonly kind: string;

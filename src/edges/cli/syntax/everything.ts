@@ -4,6 +4,7 @@ import type { Attach } from "../cli.ts";
 import { attachCompletion } from "./completion.ts";
 import { attachConfig } from "./config.ts";
 import { attachDemo } from "./demo.ts";
+import { attachDoctor } from "./doctor.ts";
 import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
@@ -17,7 +18,7 @@ type Part = (program: Command, attach: Attach) => void;
 const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = [
   ["Say what belongs where:", [attachInit, attachConfig]],
   ["Values and their rotation:", [attachSecrets, attachRollouts]],
-  ["See what is true:", [attachTruth, attachRecord]],
+  ["See what is true:", [attachDoctor, attachTruth, attachRecord]],
   ["Run it:", [attachDemo, attachRoles]],
   ["Besides:", [attachTokens, attachKeys, attachCompletion]],
 ];

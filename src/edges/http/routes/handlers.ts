@@ -1,6 +1,7 @@
 /** All handlers, one per operation. */
 import type { Handlers } from "../routes.ts";
 import { configHandlers } from "./config.ts";
+import { doctorHandlers } from "./doctor.ts";
 import { firstRunHandlers } from "./first-run.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
@@ -10,6 +11,7 @@ import { viewHandlers } from "./views.ts";
 
 export const handlers: Handlers = {
   ...viewHandlers,
+  ...doctorHandlers,
   ...rolloutHandlers,
   ...secretHandlers,
   ...configHandlers,

@@ -1,0 +1,160 @@
+/** What the store knows, in the form that doctor reasons from. Asks no place. */
+import type {
+  BindingFacts,
+  DoctorFacts,
+  SecretFacts,
+  TargetError,
+  TargetFacts,
+} from "../../core/doctor/facts.ts";
+import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
+import { slotsOf } from "../../core/rollout/slots.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import type { AppContext } from "../context.ts";
+import { bindingStatus, freshFinding } from "../views/binding-status.ts";
+
+export interface Recorded {
+  readonly secrets: readonly SecretRow[];
+  readonly bindings: readonly BindingRow[];
+  /** Where they are bound, and what else belongs to the environment. */
+  readonly targets: readonly TargetRow[];
+  readonly severalEnvironments: boolean;
+}
+
+const MAX_ROLLOUTS = 500;
+
+export async function readRecorded(context: AppContext, environment: string | undefined): Promise<Recorded> {
+  const { views, secrets: repo } = context.store.read;
+  const filter = environment === undefined ? {} : { environment };
+  const [secrets, bindings, targets, environments] = await Promise.all([
+    views.secrets(filter),
+    views.bindings(filter),
+    views.targets({}),
+    repo.listEnvironments(),
+  ]);
+  const bound = new Set(bindings.map(({ targetId }) => targetId));
+  return {
+    secrets,
+    bindings,
+    targets: targets.filter(
+      (target) => target.environment === environment || environment === undefined || bound.has(target.id),
+    ),
+    severalEnvironments: environments.length > 1,
+  };
+}
+
+export interface Looked {
+  /** By target id; null: no place was asked. */
+  readonly failures: ReadonlyMap<string, TargetError | null> | null;
+  /** By secret id. */
+  readonly adoptions: ReadonlyMap<string, SecretFacts["adoption"]>;
+  readonly records: ReadonlyMap<string, TargetRecord>;
+  readonly queueAway: boolean;
+}
+
+/** `recorded` as it is after the looks, which leave their observations in the store. */
+export async function gatherFacts(
+  context: AppContext,
+  recorded: Recorded,
+  looked: Looked,
+): Promise<DoctorFacts> {
+  const { read } = context.store;
+  const open = await read.views.rollouts({ open: true, limit: MAX_ROLLOUTS });
+  const rollouts = new Map(open.map((rollout) => [rollout.secretId, rollout]));
+  const targets = new Map(recorded.targets.map((target) => [target.id, target]));
+  const bySecret = groupBy(recorded.bindings, (binding) => binding.secretId);
+  const secrets = await Promise.all(
+    recorded.secrets.map(async (secret): Promise<SecretFacts> => {
+      const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
+      return {
+        name: secret.name,
+        environment: secret.environment,
+        current: secret.currentVersion,
+        currentSince: versions.find(({ state }) => state === "current")?.stateChangedAt ?? null,
+        rollout: rolloutFacts(rollouts.get(secret.id)),
+        bindings: (bySecret.get(secret.id) ?? []).map((row) =>
+          bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
+        ),
+        adoption: looked.adoptions.get(secret.id) ?? null,
+      };
+    }),
+  );
+  return {
+    now: context.clock.now(),
+    severalEnvironments: recorded.severalEnvironments,
+    secrets,
+    targets: recorded.targets.map((target) => targetFacts(target, looked)),
+    queueAway: looked.queueAway,
+  };
+}
+
+function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {
+  if (row === undefined || (row.state !== "running" && row.state !== "stalled")) return null;
+  return { id: row.id, state: row.state };
+}
+
+function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked): BindingFacts {
+  const status = bindingStatus(row);
+  const settled = row.settled.primary ?? null;
+  const wanted = slotsOf(row.role, row.currentVersion, row.rollout).find(({ slot }) => slot === "primary");
+  const { found } = freshFinding(row, settled);
+  // What was in order when it was seen last may not be now.
+  const blind = (looked.failures?.get(row.targetId) ?? null) !== null;
+  return {
+    target: row.target,
+    targetEnvironment,
+    placement: row.placement,
+    key: row.key,
+    role: row.role,
+    wanted: wanted?.version ?? null,
+    settled,
+    settledAt: row.settledAt,
+    state: blind && status.state === "in-sync" ? "unreadable" : status.state,
+    version: status.version,
+    found,
+    foundReason: found === row.found ? row.foundReason : null,
+    observedAt: row.observedAt,
+    evidence: status.evidence,
+    unit: status.state === "owed" && settled === wanted?.version ? unitFacts(row) : null,
+  };
+}
+
+/** The first unit that has not started with what is stored. */
+function unitFacts({ activations }: BindingRow): BindingFacts["unit"] {
+  for (const { unit, state, errorMessage } of activations) {
+    if (state === "owed") return { name: unit, state: "waiting", error: null };
+    if (state === "requested") return { name: unit, state: "restarting", error: null };
+    if (state === "blocked" || state === "failed")
+      return { name: unit, state: "blocked", error: errorMessage };
+  }
+  return null;
+}
+
+function targetFacts(row: TargetRow, { failures, records }: Looked): TargetFacts {
+  const failure = failures?.get(row.id);
+  return {
+    name: row.name,
+    environment: row.environment,
+    kind: row.kind,
+    sshAddress: sshAddressOf(records.get(row.id)),
+    gaveUp: row.gaveUp,
+    error:
+      row.errorCode === null
+        ? null
+        : { code: row.errorCode, message: row.errorMessage ?? "", hint: hintOf(row.errorCode) },
+    nextActionAt: row.nextActionAt,
+    look: failures === null || failure === undefined ? null : (failure ?? "looked"),
+  };
+}
+
+function hintOf(code: string): string {
+  return code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : "";
+}
+
+function sshAddressOf(record: TargetRecord | undefined): TargetFacts["sshAddress"] {
+  const ssh = record?.config["ssh"];
+  if (typeof ssh !== "object" || ssh === null || !("host" in ssh)) return null;
+  const { host, port } = ssh;
+  return typeof host === "string" && typeof port === "number" ? { host, port } : null;
+}

@@ -1,0 +1,150 @@
+/**
+ * `lockstep doctor`: looks at every place now, in parallel and for a bounded time, and says what is wrong, why, who is
+ * refused because of it and what repairs it. Writes nothing but what it saw.
+ */
+import { diagnose } from "../../core/doctor/diagnose.ts";
+import type { SecretFacts, TargetError } from "../../core/doctor/facts.ts";
+import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { SecretRow } from "../../core/ports/store/views.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
+import type { DoctorAnswer } from "../../protocol/api-doctor.ts";
+import { checkTargets } from "../check-targets.ts";
+import { lookForAdoption } from "../config/adoption.ts";
+import type { AppContext } from "../context.ts";
+import { inTime } from "../in-time.ts";
+import { bindingStatus } from "../views/binding-status.ts";
+import { gatherFacts, type Looked, type Recorded, readRecorded } from "./gather-facts.ts";
+
+export interface DoctorRequest {
+  readonly environment?: string;
+  /** False: only what is recorded. */
+  readonly live: boolean;
+  /** For one place. */
+  readonly timeoutMs: number;
+}
+
+/** More than `check` asks at once: somebody is waiting. */
+const MAX_AT_ONCE = 32;
+const QUEUE_TIMEOUT_MS = 1_000;
+
+/** Throws NOT_FOUND for an environment that does not exist, so that looking at nothing never reads as "all is well". */
+export async function runDoctor(
+  context: AppContext,
+  request: DoctorRequest,
+  signal: AbortSignal,
+): Promise<DoctorAnswer> {
+  const { environment, live } = request;
+  await assertEnvironment(context, environment);
+  const before = await readRecorded(context, environment);
+  const records = await recordsOf(context, before);
+  const [failures, adoptions, queueAway] = await Promise.all([
+    live ? lookAtPlaces(context, [...records.values()], request, signal) : null,
+    live ? lookAtUnset(context, before, request, signal) : new Map<string, SecretFacts["adoption"]>(),
+    live ? isQueueAway(context, before, signal) : false,
+  ]);
+  const recorded = live ? await readRecorded(context, environment) : before;
+  const facts = await gatherFacts(context, recorded, { failures, adoptions, records, queueAway });
+  const findings = diagnose(facts);
+  const bindings = groupBy(recorded.bindings, (row) => row.secretId);
+  return {
+    ok: healthOf(findings) === "well",
+    checkedAt: facts.now.toISOString(),
+    live,
+    verdict: verdictOf(facts, findings),
+    secrets: recorded.secrets.map((secret, index) => ({
+      name: secret.name,
+      environment: secret.environment,
+      current: secret.currentVersion,
+      bindings: (bindings.get(secret.id) ?? []).map((row, at) => {
+        const status = bindingStatus(row);
+        const state = facts.secrets[index]?.bindings[at]?.state ?? status.state;
+        const reason = failures?.get(row.targetId)?.message ?? status.reason;
+        return { ...status, state, reason: state === "in-sync" ? null : reason };
+      }),
+    })),
+    findings: findings.map((finding) => ({ ...finding, consequence: [...finding.consequence] })),
+  };
+}
+
+async function assertEnvironment(context: AppContext, name: string | undefined): Promise<void> {
+  if (name === undefined || (await context.store.read.secrets.findEnvironment(name)) !== null) return;
+  throw new LockstepError("NOT_FOUND", `There is no environment "${name}".`);
+}
+
+async function recordsOf(
+  context: AppContext,
+  { targets }: Recorded,
+): Promise<ReadonlyMap<string, TargetRecord>> {
+  const found = await mapLimited(targets, MAX_AT_ONCE, ({ id }) => context.store.read.targets.findById(id));
+  return new Map(found.flatMap((record) => (record === null ? [] : [[record.id, record] as const])));
+}
+
+async function lookAtPlaces(
+  context: AppContext,
+  targets: readonly TargetRecord[],
+  { timeoutMs }: DoctorRequest,
+  signal: AbortSignal,
+): Promise<Looked["failures"]> {
+  const checked = await checkTargets(context, targets, signal, { maxAtOnce: MAX_AT_ONCE, timeoutMs });
+  return new Map(
+    checked.map(({ error }, index) => [targets[index]?.id ?? "", error satisfies TargetError | null]),
+  );
+}
+
+/** Of secrets without a value no place was asked: nothing is wanted there yet. But what stands there matters. */
+async function lookAtUnset(
+  context: AppContext,
+  { secrets, bindings }: Recorded,
+  { timeoutMs }: DoctorRequest,
+  signal: AbortSignal,
+): Promise<Looked["adoptions"]> {
+  const bound = new Set(bindings.map(({ secretId }) => secretId));
+  const unset = secrets.filter(({ id, currentVersion }) => currentVersion === null && bound.has(id));
+  const found = await mapLimited(unset, MAX_AT_ONCE, async (secret) => {
+    const adoption = await adoptionOf(context, secret, timeoutMs, signal).catch((error: unknown) => {
+      context.log.warn("doctor could not look at a secret's places", { code: toLockstepError(error).code });
+      return null;
+    });
+    return [secret.id, adoption] as const;
+  });
+  return new Map(found);
+}
+
+async function adoptionOf(
+  context: AppContext,
+  secret: SecretRow,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<SecretFacts["adoption"]> {
+  const { view } = await inTime(secret.name, signal, timeoutMs, (limited) =>
+    lookForAdoption(context, secret, limited),
+  );
+  return {
+    groups: view.groups.map(({ label, places }) => ({
+      label,
+      places: places.map(({ target, key, role }) => ({ target, key, role })),
+    })),
+    unknown: view.unknown.length,
+  };
+}
+
+/** Asked with a hint that finds nothing to do: a target that owes nothing is looked at and left alone. */
+async function isQueueAway(
+  context: AppContext,
+  { targets }: Recorded,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [first] = targets;
+  if (first === undefined) return false;
+  try {
+    await inTime(first.name, signal, QUEUE_TIMEOUT_MS, () =>
+      context.queue.enqueue([{ name: "reconcile", id: first.id }]),
+    );
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,232 @@
+/** One binding that does not hold what it should: what, why, who is refused, and the command that repairs it. Pure. */
+import { ageText } from "../../lib/age.ts";
+import type { Commands } from "./commands.ts";
+import { consequencesOf } from "./consequences.ts";
+import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
+import type { Finding, FindingId, Severity } from "./finding.ts";
+
+export interface Case {
+  readonly secret: SecretFacts;
+  readonly binding: BindingFacts;
+  readonly target: TargetFacts;
+  readonly now: Date;
+}
+
+interface Judgement {
+  readonly id: FindingId;
+  readonly severity: Severity;
+  readonly cause: string;
+  readonly command: string | null;
+}
+
+/** Longer than any healthy push: then nobody works on it. */
+const TAKEN_UP_WITHIN_MS = 120_000;
+
+/** Null: it holds what it should, or another finding (of its target, of its secret) names it. */
+export function diagnoseBinding(about: Case, commands: Commands): Finding | null {
+  const judgement = judge(about, commands);
+  if (judgement === null) return null;
+  const { secret, binding, target } = about;
+  return {
+    ...judgement,
+    secret: secret.name,
+    target: binding.target,
+    key: binding.key,
+    placement: binding.placement,
+    environment: target.environment,
+    what: whatText(about),
+    consequence: consequencesOf(binding, secret.bindings),
+  };
+}
+
+function judge(about: Case, commands: Commands): Judgement | null {
+  const { secret, binding, target } = about;
+  const { state, wanted, settled } = binding;
+  if (isPutBack(about)) return putBack(about, commands);
+  if (state === "in-sync") return null;
+  if (state === "leftover") return leftover(about, commands);
+  if (wanted === null) return null;
+  if (state === "unreadable") return unreadable(about);
+  if (state === "shadowed") {
+    return {
+      id: "shadowed",
+      severity: "wrong",
+      cause: binding.foundReason ?? "Another copy on that host wins over this one.",
+      command: null,
+    };
+  }
+  if (settled === wanted && binding.unit !== null) return unit(about, binding.unit, commands);
+  if (settled === null && binding.found === "unknown") {
+    return {
+      id: "foreign",
+      severity: "wrong",
+      cause: `${isReference(binding) ? "A reference to another variable stands there" : "The value there was never ours"}, and nobody has allowed Lockstep to overwrite it.`,
+      command: commands.takeOver(target, secret),
+    };
+  }
+  if (state === "owed" || settled !== wanted) return notPushed(about, commands);
+  return drifted(about, commands);
+}
+
+/** Settled once, and something else stands there now. */
+function drifted({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+  const wrote = `Lockstep saw v${binding.settled} there${agoText(binding.settledAt, now)}`;
+  const command = commands.heal(target, secret);
+  switch (binding.state) {
+    case "stale":
+      return {
+        id: "stale-copy",
+        severity: "wrong",
+        cause: `${wrote}; an older copy was put back since: by hand, from a backup, or by another program's deployment.`,
+        command,
+      };
+    case "missing":
+      return { id: "missing", severity: "wrong", cause: `${wrote}; somebody deleted it since.`, command };
+    default:
+      return {
+        id: "hand-edit",
+        severity: "wrong",
+        cause: `${wrote}; ${isReference(binding) ? "somebody put a reference to another variable in its place" : "somebody or another program changed it since, around Lockstep"}.`,
+        command,
+      };
+  }
+}
+
+/** Owed: never written, or refused. */
+function notPushed({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+  const wanted = `v${binding.wanted}`;
+  const { error, gaveUp, nextActionAt } = target;
+  if (error !== null && gaveUp) {
+    const cause = `${wanted} was never written there: the push was given up. ${error.message} ${error.hint}`;
+    const gaveUpFor = { severity: "wrong", cause } as const;
+    switch (error.code) {
+      case "TARGET_CREDENTIAL_REJECTED":
+      case "DESTINATION_CHANGED":
+        return { ...gaveUpFor, id: "credential-refused", command: commands.apply() };
+      case "TARGET_HOST_KEY":
+        return { ...gaveUpFor, id: "host-key", command: commands.trust(target) };
+      default:
+        return { ...gaveUpFor, id: "push-gave-up", command: commands.testThenResume(target, secret) };
+    }
+  }
+  if (error !== null) {
+    return {
+      id: "push-retrying",
+      severity: "wrong",
+      cause: `${wanted} is not there yet: ${error.message} ${error.hint}${againText(nextActionAt, now)}`,
+      command: commands.testThenResume(target, secret),
+    };
+  }
+  const waitedMs = nextActionAt === null ? 0 : now.getTime() - nextActionAt.getTime();
+  if (waitedMs > TAKEN_UP_WITHIN_MS) {
+    return {
+      id: "not-pushed",
+      severity: "wrong",
+      cause: `${wanted} was never pushed: no worker has taken it up, and it has waited since ${ageText(nextActionAt?.toISOString() ?? null, now)}. Start one with \`lockstep worker\`, or \`lockstep up\`.`,
+      command: null,
+    };
+  }
+  return { id: "on-its-way", severity: "moving", cause: `${wanted} is on its way.`, command: null };
+}
+
+function unit(
+  { secret, binding, target }: Case,
+  { name, state, error }: NonNullable<BindingFacts["unit"]>,
+  commands: Commands,
+): Judgement {
+  if (state !== "blocked") {
+    return {
+      id: "unit-restarting",
+      severity: "moving",
+      cause: `v${binding.wanted} is stored; ${name} ${state === "restarting" ? "is restarting" : "is about to restart"}.`,
+      command: null,
+    };
+  }
+  return {
+    id: "unit-blocked",
+    severity: "wrong",
+    cause: `v${binding.wanted} is stored, but ${name} did not restart, so its process still runs with the value from before. ${sentence(error ?? "No reason was given")} See the unit's own log first.`,
+    command: commands.resume(target, secret),
+  };
+}
+
+/** The unit did not run with the value, so Lockstep itself restored the file: neither drift nor an owed write. */
+function isPutBack({ binding, target }: Case): boolean {
+  const ours = binding.settled !== null && binding.settled === binding.wanted && binding.evidence === null;
+  return ours && target.gaveUp && target.error?.code === "ACTIVATION_FAILED";
+}
+
+function putBack({ secret, binding, target }: Case, commands: Commands): Judgement {
+  return {
+    id: "unit-blocked",
+    severity: "wrong",
+    cause: `v${binding.wanted} was stored, but ${sentence(target.error?.message ?? "")} See the unit's own log first.`,
+    command: commands.resume(target, secret),
+  };
+}
+
+/** When the place itself could not be looked at, its own finding says so. */
+function unreadable({ binding, target }: Case): Judgement | null {
+  if (target.look !== null && target.look !== "looked") return null;
+  return {
+    id: "unreadable",
+    severity: "cannot-tell",
+    cause: sentence(binding.foundReason ?? "Nobody has looked at it yet"),
+    command: null,
+  };
+}
+
+function leftover({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+  const { error, gaveUp, nextActionAt } = target;
+  const cause = `Its binding is gone, and ${binding.key} is still to be deleted there.`;
+  if (error === null) return { id: "leftover", severity: "moving", cause, command: null };
+  return {
+    id: "leftover",
+    severity: "wrong",
+    cause: `${cause} ${error.message} ${error.hint}${gaveUp ? "" : againText(nextActionAt, now)}`,
+    command: commands.testThenResume(target, secret),
+  };
+}
+
+function whatText({ secret, binding, target, now }: Case): string {
+  const where = `${binding.target}, ${binding.placement === "" ? "" : `${binding.placement}, `}key ${binding.key}`;
+  if (binding.state === "leftover") return `${where}: still holds what was written for ${secret.name}.`;
+  const since = secret.currentSince;
+  const current =
+    since === null || binding.wanted !== secret.current
+      ? ""
+      : ` since ${since.toISOString().slice(0, 16).replace("T", " ")} UTC (${ageText(since.toISOString(), now)})`;
+  const seen = binding.observedAt === null ? "" : ` (seen ${ageText(binding.observedAt.toISOString(), now)})`;
+  const holds = isPutBack({ secret, binding, target, now })
+    ? "holds what stood there before"
+    : holdsText(binding);
+  return `${where}: ${holds}${seen}, should hold v${binding.wanted}${current}.`;
+}
+
+function holdsText(binding: BindingFacts): string {
+  if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
+  if (binding.state === "unreadable") return "holds what could not be read";
+  if (binding.found === "unknown")
+    return isReference(binding) ? "refers to another variable" : "holds a value that was never ours";
+  if (binding.version !== null) return `holds v${binding.version}`;
+  return binding.found === null ? "was never looked at" : "holds nothing";
+}
+
+/** The only reason that an `unknown` value is given. */
+function isReference({ found, foundReason }: BindingFacts): boolean {
+  return found === "unknown" && foundReason !== null;
+}
+
+function againText(at: Date | null, now: Date): string {
+  if (at === null) return "";
+  const seconds = Math.max(0, Math.round((at.getTime() - now.getTime()) / 1000));
+  return ` It is tried again by itself in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}.`;
+}
+
+function agoText(at: Date | null, now: Date): string {
+  return at === null ? "" : ` ${ageText(at.toISOString(), now)}`;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

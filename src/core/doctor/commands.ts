@@ -1,0 +1,74 @@
+/** The commands that repair: each one real, quoted by the one function, and told which environment where it matters. */
+import { shellCommand } from "../../lib/shell-quote.ts";
+import type { DoctorFacts, SecretFacts, TargetFacts } from "./facts.ts";
+
+type Names = Pick<DoctorFacts, "severalEnvironments">;
+
+export class Commands {
+  readonly #names: Names;
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  /** Writes again what should stand there, over what is there now. */
+  heal(target: TargetFacts, secret: SecretFacts | null): string {
+    return this.#of(
+      target,
+      "heal",
+      "--target",
+      target.name,
+      ...(secret === null ? [] : ["--secret", secret.name]),
+    );
+  }
+
+  /** A push or a restart that waits for a person: tries the same again. */
+  resume(target: TargetFacts, secret: SecretFacts | null): string {
+    const rollout = secret?.rollout ?? null;
+    if (rollout !== null) return shellCommand(["lockstep", "rollout", "resume", rollout.id]);
+    return this.heal(target, secret);
+  }
+
+  /** Says what is missing, and goes on once nothing is. */
+  testThenResume(target: TargetFacts, secret: SecretFacts | null): string {
+    return `${this.test(target)} && ${this.resume(target, secret)}`;
+  }
+
+  test(target: TargetFacts): string {
+    return this.#of(target, "target", "test", target.name);
+  }
+
+  /** Shows the host's key, and takes it over once a person compared it. */
+  trust({ sshAddress }: TargetFacts): string | null {
+    if (sshAddress === null) return null;
+    const { host, port } = sshAddress;
+    return shellCommand([
+      "lockstep",
+      "target",
+      "trust",
+      host,
+      ...(port === 22 ? [] : ["--port", String(port)]),
+    ]);
+  }
+
+  apply(): string {
+    return shellCommand(["lockstep", "apply"]);
+  }
+
+  takeOver(target: TargetFacts, secret: SecretFacts): string {
+    return shellCommand(["lockstep", "apply", "--take-over", `${secret.name}@${target.name}`]);
+  }
+
+  import(secret: SecretFacts, from: string | null): string {
+    return this.#of(secret, "import", secret.name, ...(from === null ? [] : ["--from", from]));
+  }
+
+  generate(secret: SecretFacts): string {
+    return this.#of(secret, "rotate", secret.name, "--wait");
+  }
+
+  #of({ environment }: { readonly environment: string }, ...words: readonly string[]): string {
+    const where = this.#names.severalEnvironments ? ["--environment", environment] : [];
+    return shellCommand(["lockstep", ...words, ...where]);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Doctor's reasoning: facts → findings. Pure.
+ *
+ * Promises: a store in which everything holds what it should has no findings; every binding that does not is named by
+ * at least one finding (one of its own, one of its target, or one of its secret); what could not be looked at is
+ * `cannot-tell`, never silently fine; no text holds a value, because no fact does.
+ * Leaves to others: looking (`app/doctor`), and how it is shown.
+ */
+import { diagnoseBinding } from "./binding-finding.ts";
+import { Commands } from "./commands.ts";
+import { listText } from "./consequences.ts";
+import type { DoctorFacts, SecretFacts } from "./facts.ts";
+import { bySeverity, type Finding } from "./finding.ts";
+import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
+
+export function diagnose(facts: DoctorFacts): readonly Finding[] {
+  const commands = new Commands(facts);
+  const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
+  const findings: Finding[] = facts.targets.flatMap((target) => diagnoseTarget(target, facts.now, commands));
+  for (const secret of facts.secrets) {
+    if (secret.current === null) findings.push(...withoutValue(secret, commands));
+    for (const binding of secret.bindings) {
+      const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
+      if (target === undefined) continue;
+      const finding = diagnoseBinding({ secret, binding, target, now: facts.now }, commands);
+      if (finding !== null) findings.push(finding);
+    }
+  }
+  for (const target of facts.targets) {
+    const named = findings.some(
+      (one) => one.target === target.name && one.environment === target.environment,
+    );
+    if (!named) findings.push(...gaveUpUnseen(target, commands));
+  }
+  return bySeverity([...findings, ...ofLockstepItself(facts)]);
+}
+
+function nameOf(environment: string, name: string): string {
+  return `${environment}/${name}`;
+}
+
+/** One finding for the secret: its places are right or wrong together once there is a value. */
+function withoutValue(secret: SecretFacts, commands: Commands): readonly Finding[] {
+  if (secret.bindings.length === 0) return [];
+  const about = {
+    secret: secret.name,
+    target: null,
+    key: null,
+    placement: null,
+    environment: secret.environment,
+  };
+  const groups = secret.adoption?.groups ?? [];
+  const [first] = groups;
+  const where = listText(secret.bindings.map(({ target }) => target));
+  if (first === undefined) {
+    return [
+      {
+        ...about,
+        id: "no-value",
+        severity: "cannot-tell",
+        what: `${secret.name} has no value in Lockstep yet, so nothing is pushed to ${where}.`,
+        cause:
+          secret.adoption === null || secret.adoption.unknown > 0
+            ? "No value was set or imported, and not every place could be looked at."
+            : "No value was set or imported, and none of its places holds one.",
+        consequence: [],
+        command: secret.adoption?.unknown === 0 ? commands.generate(secret) : commands.import(secret, null),
+      },
+    ];
+  }
+  const told = groups.map(({ label, places }) => `${label}: ${listText(places.map(({ target }) => target))}`);
+  const agree = groups.length === 1 && secret.adoption?.unknown === 0;
+  return [
+    {
+      ...about,
+      id: "not-adopted",
+      severity: agree ? "cannot-tell" : "wrong",
+      what: `${secret.name} has no value in Lockstep yet; its places hold ${agree ? "the same one" : `${groups.length === 1 ? "one value, as far as they could be read" : `${groups.length} different values`}`} (${told.join("; ")}).`,
+      cause: agree
+        ? "Nobody has taken the value over yet, so Lockstep cannot keep it the same."
+        : "Nobody has chosen which value is right, so Lockstep changes none.",
+      consequence: betweenGroups(groups),
+      // The value that most places hold; which one is right, a person must know.
+      command: commands.import(secret, agree ? null : (first.places[0]?.target ?? null)),
+    },
+  ];
+}
+
+function betweenGroups(groups: NonNullable<SecretFacts["adoption"]>["groups"]): readonly string[] {
+  return groups.flatMap((calling) =>
+    groups.flatMap((called) => {
+      const callers = calling.places.filter(({ role }) => role !== "verifier").map(({ target }) => target);
+      const verifiers = called.places.filter(({ role }) => role !== "caller").map(({ target }) => target);
+      if (calling === called || callers.length === 0 || verifiers.length === 0) return [];
+      const sends = callers.length === 1 ? "sends" : "send";
+      const accepts = verifiers.length === 1 ? "accepts" : "accept";
+      return [
+        `Calls from ${listText(callers)} to ${listText(verifiers)} are refused (401 or 403): ${listText(callers)} ${sends} value ${calling.label}, ${listText(verifiers)} ${accepts} value ${called.label}.`,
+      ];
+    }),
+  );
+}
+
+function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
+  if (!facts.queueAway) return [];
+  return [
+    {
+      id: "queue-away",
+      severity: "hint",
+      secret: null,
+      target: null,
+      key: null,
+      placement: null,
+      environment: null,
+      what: "The queue does not answer.",
+      cause:
+        "Work is found in the store by the sweep instead, a few seconds later; nothing is lost. Check REDIS_URL, or Postgres where it carries the queue.",
+      consequence: [],
+      command: null,
+    },
+  ];
+}

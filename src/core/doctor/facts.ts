@@ -1,0 +1,89 @@
+/**
+ * What doctor reasons from: what should stand where, what was settled, what was seen last, and what each place and
+ * Lockstep itself said. Gathered once, by `app/doctor`; here are only facts, no judgement but the binding's state.
+ */
+import type { BindingState } from "../drift/state.ts";
+import type { Evidence } from "../evidence.ts";
+import type { Role } from "../secret.ts";
+
+export interface DoctorFacts {
+  readonly now: Date;
+  /** Names may exist in several environments: then printed commands say which is meant. */
+  readonly severalEnvironments: boolean;
+  readonly secrets: readonly SecretFacts[];
+  readonly targets: readonly TargetFacts[];
+  /** The queue did not take a hint: the sweep does the same work, a little later. */
+  readonly queueAway: boolean;
+}
+
+export interface SecretFacts {
+  readonly name: string;
+  readonly environment: string;
+  readonly current: number | null;
+  readonly currentSince: Date | null;
+  /** The open one. */
+  readonly rollout: { readonly id: string; readonly state: "running" | "stalled" } | null;
+  readonly bindings: readonly BindingFacts[];
+  /** Of a secret without a value: which places hold the same, largest group first; null when nobody looked. */
+  readonly adoption: AdoptionFacts | null;
+}
+
+export interface AdoptionFacts {
+  readonly groups: readonly {
+    readonly label: string;
+    readonly places: readonly { readonly target: string; readonly key: string; readonly role: Role }[];
+  }[];
+  /** Places that could not be compared. */
+  readonly unknown: number;
+}
+
+export interface BindingFacts {
+  readonly target: string;
+  /** The secret's own unless an explicit word bound it elsewhere. */
+  readonly targetEnvironment: string;
+  readonly placement: string;
+  readonly key: string;
+  readonly role: Role;
+  /** Null: the secret has no value yet. */
+  readonly wanted: number | null;
+  readonly settled: number | null;
+  readonly settledAt: Date | null;
+  readonly state: BindingState;
+  /** What is known to stand there; null: nothing of ours. */
+  readonly version: number | null;
+  /** What the last look since the last write saw; null: nobody looked since. */
+  readonly found: "version" | "unknown" | "absent" | "unreadable" | null;
+  readonly foundReason: string | null;
+  readonly observedAt: Date | null;
+  readonly evidence: Evidence | null;
+  /** The unit that has not started with what is stored, and why. */
+  readonly unit: UnitFacts | null;
+}
+
+export interface UnitFacts {
+  readonly name: string;
+  readonly state: "waiting" | "restarting" | "blocked";
+  readonly error: string | null;
+}
+
+export interface TargetFacts {
+  readonly name: string;
+  readonly environment: string;
+  readonly kind: string;
+  /** Of a host over SSH: where its key is shown. */
+  readonly sshAddress: { readonly host: string; readonly port: number } | null;
+  readonly gaveUp: boolean;
+  /** Of the last push. */
+  readonly error: TargetError | null;
+  readonly nextActionAt: Date | null;
+  /** How the look of this minute went; null: none was asked for. */
+  readonly look: "looked" | TargetError | null;
+  /** Of a host with an agent: when it was heard last, and what its host policy refused. */
+  readonly agent?: { readonly lastSeenAt: Date | null; readonly refused: readonly string[] };
+}
+
+export interface TargetError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}

@@ -1,0 +1,89 @@
+/** What is wrong with a place as a whole: it cannot be looked at, or its agent is away. Pure. */
+import { ageText } from "../../lib/age.ts";
+import type { Commands } from "./commands.ts";
+import type { TargetFacts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+
+/** An agent asks at least once a minute. */
+const AGENT_AWAY_MS = 180_000;
+
+export function diagnoseTarget(target: TargetFacts, now: Date, commands: Commands): readonly Finding[] {
+  return [...lookFailed(target, commands), ...agentTrouble(target, now)];
+}
+
+type About = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment">;
+
+function aboutTarget(target: TargetFacts): About {
+  return { secret: null, target: target.name, key: null, placement: null, environment: target.environment };
+}
+
+function lookFailed(target: TargetFacts, commands: Commands): readonly Finding[] {
+  const { look } = target;
+  if (look === null || look === "looked") return [];
+  const about = {
+    ...aboutTarget(target),
+    what: `${target.name} could not be looked at, so nobody can say what stands there now.`,
+    consequence: [],
+  };
+  const cause = `${look.message} ${look.hint}`;
+  switch (look.code) {
+    case "TARGET_CREDENTIAL_REJECTED":
+    case "DESTINATION_CHANGED":
+      return [{ ...about, id: "credential-refused", severity: "wrong", cause, command: commands.apply() }];
+    case "TARGET_HOST_KEY":
+      return [{ ...about, id: "host-key", severity: "wrong", cause, command: commands.trust(target) }];
+    default:
+      return [
+        { ...about, id: "unreachable", severity: "cannot-tell", cause, command: commands.test(target) },
+      ];
+  }
+}
+
+function agentTrouble(target: TargetFacts, now: Date): readonly Finding[] {
+  const { agent } = target;
+  if (agent === undefined) return [];
+  const findings: Finding[] = [];
+  const { lastSeenAt, refused } = agent;
+  if (lastSeenAt === null || now.getTime() - lastSeenAt.getTime() > AGENT_AWAY_MS) {
+    const since =
+      lastSeenAt === null ? "has never been heard" : `was heard ${ageText(lastSeenAt.toISOString(), now)}`;
+    findings.push({
+      ...aboutTarget(target),
+      id: "agent-away",
+      severity: "cannot-tell",
+      what: `The agent of ${target.name} ${since}; what stands there is known only from then.`,
+      cause: "The machine sleeps or is off, its agent does not run, or its network does not let it out.",
+      consequence: [],
+      command: null,
+    });
+  }
+  if (refused.length > 0) {
+    findings.push({
+      ...aboutTarget(target),
+      id: "agent-refused",
+      severity: "wrong",
+      what: `The agent of ${target.name} refuses what it is asked to do.`,
+      cause: `Its host policy does not allow: ${refused.join("; ")}. Whoever owns the host can add it there.`,
+      consequence: [],
+      command: null,
+    });
+  }
+  return findings;
+}
+
+/** Every key holds what it should, yet the last push was given up: the next change will not arrive either. */
+export function gaveUpUnseen(target: TargetFacts, commands: Commands): readonly Finding[] {
+  const { error, gaveUp } = target;
+  if (!gaveUp || error === null) return [];
+  return [
+    {
+      ...aboutTarget(target),
+      id: "push-gave-up",
+      severity: "wrong",
+      what: `${target.name} holds what it should, but the last push there was given up: a change will not arrive.`,
+      cause: `${error.message} ${error.hint}`,
+      consequence: [],
+      command: commands.testThenResume(target, null),
+    },
+  ];
+}

@@ -1,0 +1,64 @@
+/** Doctor's answer for a tired person: one line first, then the matrix, then a paragraph for each thing that is wrong. */
+import { ageText } from "../../../lib/age.ts";
+import type { DoctorAnswer, FindingView } from "../../../protocol/api-doctor.ts";
+import type { Output, Tone } from "../output.ts";
+import type { TableColumn } from "../table.ts";
+import { type BindingLine, bindingColumns, stateTone } from "./binding-table.ts";
+
+type Severity = FindingView["severity"];
+
+const MARKS: Readonly<Record<Severity, string>> = {
+  wrong: "WRONG",
+  "cannot-tell": "CANNOT TELL",
+  moving: "MOVING",
+  hint: "HINT",
+};
+const EXPLAINED = ["reason"];
+
+export function showDiagnosis(output: Output, answer: DoctorAnswer, now: Date): void {
+  output.line(answer.verdict);
+  const lines = answer.secrets.flatMap(({ name, current, bindings }) =>
+    bindings.map((binding): BindingLine => ({ ...binding, secret: name, current })),
+  );
+  if (lines.length > 0) {
+    output.line();
+    output.table(matrix(now), lines);
+  }
+  for (const finding of answer.findings) {
+    output.line();
+    showFinding(output, finding);
+  }
+  if (answer.findings.length === 0 && !answer.live) {
+    output.line();
+    output.line(
+      `No place was asked now; the ages above are ${ageText(answer.checkedAt, now)}'s. Ask them: lockstep doctor`,
+    );
+  }
+}
+
+/** The stale cell stands out by a mark as well: colours get lost in a paste. */
+function matrix(now: Date): readonly TableColumn<BindingLine>[] {
+  const mark: TableColumn<BindingLine> = {
+    header: "",
+    cell: ({ state }) =>
+      state === "in-sync" ? " " : state === "unreadable" ? "?" : state === "owed" ? "~" : "!",
+    tone: ({ state }): Tone => stateTone(state),
+  };
+  const columns = bindingColumns(now, { withSecret: true }).filter(
+    ({ header }) => !EXPLAINED.includes(header),
+  );
+  return [mark, ...columns];
+}
+
+function showFinding(output: Output, finding: FindingView): void {
+  const subject = finding.secret ?? finding.target ?? "Lockstep";
+  const at = finding.secret !== null && finding.target !== null ? ` at ${finding.target}` : "";
+  output.line(`${MARKS[finding.severity]}  ${subject}${at}  (${finding.id})`);
+  const parts: readonly (readonly [string, string])[] = [
+    ["what", finding.what],
+    ["cause", finding.cause],
+    ...finding.consequence.map((text) => ["refused", text] as const),
+    ...(finding.command === null ? [] : [["repair", finding.command] as const]),
+  ];
+  for (const [label, text] of parts) output.line(`  ${label.padEnd(8)} ${text}`);
+}

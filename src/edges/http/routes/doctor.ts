@@ -1,0 +1,10 @@
+/** Handlers for the first hour of an outage. */
+import { healPlaces } from "../../../app/doctor/heal-places.ts";
+import { runDoctor } from "../../../app/doctor/run-doctor.ts";
+import type { DOCTOR_OPERATIONS } from "../../../protocol/api-doctor.ts";
+import type { Handlers } from "../routes.ts";
+
+export const doctorHandlers: Pick<Handlers, keyof typeof DOCTOR_OPERATIONS> = {
+  doctor: ({ body }, { context, signal }) => runDoctor(context, body, signal),
+  heal: ({ body }, { context, caller }) => healPlaces(context, caller.actor, body),
+};

@@ -1,0 +1,443 @@
+import { describe, expect, it } from "vitest";
+import { diagnose } from "../../../src/core/doctor/diagnose.ts";
+import type { Finding } from "../../../src/core/doctor/finding.ts";
+import { healthOf, verdictOf } from "../../../src/core/doctor/verdict.ts";
+import { ago, type FactParts, factsOf, healthyBinding, healthyTarget } from "./build.ts";
+
+const error = (code: string) => ({ code, message: "The push failed.", hint: "Do this." });
+const NOT_YET = { settled: 4, state: "owed", version: 4 } as const;
+const verifier = healthyBinding("vps", { role: "verifier" });
+
+/** `command`: what is printed, whole. `says`: what its cause must tell. */
+interface Row {
+  readonly when: string;
+  readonly parts: FactParts;
+  readonly id: Finding["id"];
+  readonly severity: Finding["severity"];
+  readonly command: string | null;
+  readonly says: RegExp;
+}
+
+const HEAL = "lockstep heal --target api --secret INTERNAL_AUTH_SECRET";
+
+const ROWS: readonly Row[] = [
+  {
+    when: "a settled key holds a value that was never ours",
+    parts: { bindings: [healthyBinding("api", { state: "foreign", found: "unknown", version: null })] },
+    id: "hand-edit",
+    severity: "wrong",
+    command: HEAL,
+    says: /saw v5 there 3 h ago; .* changed it since/,
+  },
+  {
+    when: "a reference stands where our value stood",
+    parts: {
+      bindings: [
+        healthyBinding("api", {
+          state: "foreign",
+          found: "unknown",
+          foundReason: "it refers",
+          version: null,
+        }),
+      ],
+    },
+    id: "hand-edit",
+    severity: "wrong",
+    command: HEAL,
+    says: /put a reference to another variable/,
+  },
+  {
+    when: "an older version came back",
+    parts: { bindings: [healthyBinding("api", { state: "stale", version: 3 })] },
+    id: "stale-copy",
+    severity: "wrong",
+    command: HEAL,
+    says: /older copy was put back/,
+  },
+  {
+    when: "the key is gone",
+    parts: { bindings: [healthyBinding("api", { state: "missing", found: "absent", version: null })] },
+    id: "missing",
+    severity: "wrong",
+    command: HEAL,
+    says: /deleted it/,
+  },
+  {
+    when: "a foreign value stands where nothing of ours ever stood",
+    parts: {
+      bindings: [
+        healthyBinding("api", {
+          state: "foreign",
+          found: "unknown",
+          settled: null,
+          settledAt: null,
+          version: null,
+        }),
+      ],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("FOREIGN_VALUE") })],
+    },
+    id: "foreign",
+    severity: "wrong",
+    command: "lockstep apply --take-over INTERNAL_AUTH_SECRET@api",
+    says: /never ours/,
+  },
+  {
+    when: "the push was given up for a reason that a test can name",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("TARGET_PERMISSION") })],
+    },
+    id: "push-gave-up",
+    severity: "wrong",
+    command: `lockstep target test api && ${HEAL}`,
+    says: /v5 was never written there: the push was given up\. The push failed\. Do this\./,
+  },
+  {
+    when: "the push was given up within a rollout",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("FILE_UNSAFE") })],
+      secret: { rollout: { id: "r-1", state: "stalled" } },
+    },
+    id: "push-gave-up",
+    severity: "wrong",
+    command: "lockstep target test api && lockstep rollout resume r-1",
+    says: /given up/,
+  },
+  {
+    when: "the credential is refused",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("TARGET_CREDENTIAL_REJECTED") })],
+    },
+    id: "credential-refused",
+    severity: "wrong",
+    command: "lockstep apply",
+    says: /given up/,
+  },
+  {
+    when: "the host shows another key",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [
+        healthyTarget("api", {
+          gaveUp: true,
+          error: error("TARGET_HOST_KEY"),
+          sshAddress: { host: "vps.example.com", port: 2222 },
+        }),
+      ],
+    },
+    id: "host-key",
+    severity: "wrong",
+    command: "lockstep target trust vps.example.com --port 2222",
+    says: /given up/,
+  },
+  {
+    when: "the push fails and is tried again",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { error: error("TARGET_UNAVAILABLE"), nextActionAt: ago(-5) })],
+    },
+    id: "push-retrying",
+    severity: "wrong",
+    command: `lockstep target test api && ${HEAL}`,
+    says: /tried again by itself in 5 min/,
+  },
+  {
+    when: "nobody takes the work up",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { nextActionAt: ago(30) })],
+    },
+    id: "not-pushed",
+    severity: "wrong",
+    command: null,
+    says: /never pushed: no worker/,
+  },
+  {
+    when: "the push is young",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { nextActionAt: ago(0.1) })],
+    },
+    id: "on-its-way",
+    severity: "moving",
+    command: null,
+    says: /on its way/,
+  },
+  {
+    when: "it is stored, but the unit did not restart",
+    parts: {
+      bindings: [
+        healthyBinding("api", {
+          state: "owed",
+          evidence: "stored",
+          unit: { name: "app.service", state: "blocked", error: "app.service exited with 1" },
+        }),
+      ],
+    },
+    id: "unit-blocked",
+    severity: "wrong",
+    command: HEAL,
+    says: /app\.service did not restart, .* exited with 1\./,
+  },
+  {
+    when: "the unit could not run with it, and Lockstep put the former value back",
+    parts: {
+      bindings: [healthyBinding("api", { state: "stale", version: 4, evidence: null })],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("ACTIVATION_FAILED") })],
+    },
+    id: "unit-blocked",
+    severity: "wrong",
+    command: HEAL,
+    says: /v5 was stored, but The push failed/,
+  },
+  {
+    when: "everything is right, but the last push was given up",
+    parts: {
+      bindings: [healthyBinding("api")],
+      targets: [healthyTarget("api", { gaveUp: true, error: error("TARGET_REFUSED") })],
+    },
+    id: "push-gave-up",
+    severity: "wrong",
+    command: "lockstep target test api && lockstep heal --target api",
+    says: /failed/,
+  },
+  {
+    when: "the unit is restarting",
+    parts: {
+      bindings: [
+        healthyBinding("api", {
+          state: "owed",
+          evidence: "stored",
+          unit: { name: "app.service", state: "restarting", error: null },
+        }),
+      ],
+    },
+    id: "unit-restarting",
+    severity: "moving",
+    command: null,
+    says: /app\.service is restarting/,
+  },
+  {
+    when: "the key is sealed",
+    parts: {
+      bindings: [
+        healthyBinding("api", { state: "unreadable", found: "unreadable", foundReason: "it is sealed" }),
+      ],
+    },
+    id: "unreadable",
+    severity: "cannot-tell",
+    command: null,
+    says: /it is sealed/,
+  },
+  {
+    when: "the place does not answer",
+    parts: {
+      bindings: [healthyBinding("api", { state: "unreadable" })],
+      targets: [healthyTarget("api", { look: error("TARGET_UNREACHABLE") })],
+    },
+    id: "unreachable",
+    severity: "cannot-tell",
+    command: "lockstep target test api",
+    says: /The push failed\. Do this\./,
+  },
+  {
+    when: "the place refuses the credential now",
+    parts: {
+      bindings: [healthyBinding("api", { state: "unreadable" })],
+      targets: [healthyTarget("api", { look: error("TARGET_CREDENTIAL_REJECTED") })],
+    },
+    id: "credential-refused",
+    severity: "wrong",
+    command: "lockstep apply",
+    says: /failed/,
+  },
+  {
+    when: "a key is still to be deleted",
+    parts: { bindings: [healthyBinding("api", { state: "leftover", found: null })] },
+    id: "leftover",
+    severity: "moving",
+    command: null,
+    says: /still to be deleted/,
+  },
+  {
+    when: "places hold two values and nobody chose",
+    parts: {
+      bindings: [
+        healthyBinding("api", { wanted: null, settled: null, state: "missing", version: null, found: null }),
+      ],
+      secret: { current: null, currentSince: null },
+      adoption: {
+        groups: [
+          { label: "A", places: [{ target: "api", key: "AUTH", role: "verifier" }] },
+          { label: "B", places: [{ target: "mac", key: "AUTH", role: "caller" }] },
+        ],
+        unknown: 0,
+      },
+    },
+    id: "not-adopted",
+    severity: "wrong",
+    command: "lockstep import INTERNAL_AUTH_SECRET --from api",
+    says: /Nobody has chosen/,
+  },
+  {
+    when: "the agent is away",
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [healthyTarget("mac", { look: null, agent: { lastSeenAt: ago(240), refused: [] } })],
+    },
+    id: "agent-away",
+    severity: "cannot-tell",
+    command: null,
+    says: /sleeps or is off/,
+  },
+  {
+    when: "the queue is away",
+    parts: { bindings: [verifier], queueAway: true },
+    id: "queue-away",
+    severity: "hint",
+    command: null,
+    says: /nothing is lost/,
+  },
+];
+
+describe("doctor", () => {
+  it.each(ROWS)("names it when $when", ({ parts, id, severity, command, says }) => {
+    const findings = diagnose(factsOf(parts));
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ id, severity, command });
+    expect(findings[0]?.cause).toMatch(says);
+  });
+
+  it("says the version, since when it should stand there, and when it was seen", () => {
+    const [finding] = diagnose(
+      factsOf({ bindings: [healthyBinding("api", { state: "stale", version: 3, placement: "/app/.env" })] }),
+    );
+    expect(finding?.what).toBe(
+      "api, /app/.env, key AUTH: holds v3 (seen just now), should hold v5 since 2026-03-01 09:00 UTC (3 h ago).",
+    );
+  });
+
+  it("names the environment in commands where names could mean two", () => {
+    const [finding] = diagnose(
+      factsOf({
+        bindings: [healthyBinding("api", { state: "stale", version: 3 })],
+        severalEnvironments: true,
+      }),
+    );
+    expect(finding?.command).toBe(`${HEAL} --environment production`);
+  });
+});
+
+describe("who is refused", () => {
+  const consequence = (parts: FactParts) =>
+    diagnose(factsOf(parts)).flatMap((finding) => finding.consequence);
+
+  it("a stale caller is refused by every verifier, in one sentence", () => {
+    expect(
+      consequence({
+        bindings: [
+          healthyBinding("mac", { role: "caller", state: "stale", version: 3 }),
+          healthyBinding("api", { role: "verifier" }),
+          healthyBinding("vps", { role: "both" }),
+        ],
+      }),
+    ).toEqual(["Calls from mac to api and vps are refused (401 or 403): mac sends v3, they accept v5."]);
+  });
+
+  it("a stale verifier refuses every caller with the new value", () => {
+    expect(
+      consequence({
+        bindings: [
+          healthyBinding("api", { role: "verifier", state: "stale", version: 3 }),
+          healthyBinding("vps", { role: "caller" }),
+        ],
+      }),
+    ).toEqual(["Calls from vps to api are refused (401 or 403): vps sends v5, api accepts v3."]);
+  });
+
+  it("a place of both roles is told in both directions", () => {
+    expect(
+      consequence({
+        bindings: [
+          healthyBinding("mac", { state: "foreign", found: "unknown", version: null }),
+          healthyBinding("api"),
+        ],
+      }),
+    ).toEqual([
+      "Calls from mac to api are refused (401 or 403): mac sends a value that was never ours, api accepts v5.",
+      "Calls from api to mac are refused (401 or 403): api sends v5, mac accepts a value that was never ours.",
+    ]);
+  });
+
+  it("nothing is claimed of a place that could not be read, nor of two places whose values may be the same", () => {
+    const foreign = { state: "foreign", found: "unknown", version: null } as const;
+    expect(
+      consequence({
+        bindings: [
+          healthyBinding("api", { role: "verifier", ...foreign }),
+          healthyBinding("vps", { role: "caller", ...foreign }),
+          healthyBinding("mac", { role: "caller", state: "unreadable", found: "unreadable" }),
+        ],
+      }),
+    ).toEqual([]);
+  });
+
+  it("a process that did not restart sends the value from before", () => {
+    expect(
+      consequence({
+        bindings: [
+          healthyBinding("vps", {
+            role: "caller",
+            state: "owed",
+            evidence: "stored",
+            unit: { name: "app", state: "blocked", error: null },
+          }),
+          healthyBinding("api", { role: "verifier" }),
+        ],
+      }),
+    ).toEqual([
+      "Calls from vps to api are refused (401 or 403): vps sends the value from before v5, api accepts v5.",
+    ]);
+  });
+});
+
+describe("the verdict", () => {
+  const verdict = (parts: FactParts) => {
+    const facts = factsOf(parts);
+    const findings = diagnose(facts);
+    return [healthOf(findings), verdictOf(facts, findings)];
+  };
+
+  it("says what was looked at when nothing is wrong", () => {
+    expect(verdict({ bindings: [healthyBinding("api"), verifier] })).toEqual([
+      "well",
+      "Nothing is wrong: 2 keys of 1 secret, each of 2 places was looked at just now.",
+    ]);
+  });
+
+  it("names the stale place first, and what could not be seen besides", () => {
+    expect(
+      verdict({
+        bindings: [
+          healthyBinding("api", { state: "foreign", found: "unknown", version: null }),
+          healthyBinding("vps", { state: "unreadable" }),
+        ],
+        targets: [healthyTarget("vps", { look: error("TARGET_UNREACHABLE") })],
+      }),
+    ).toEqual([
+      "wrong",
+      "1 thing is wrong: INTERNAL_AUTH_SECRET at api was changed by hand. Besides, vps cannot be looked at.",
+    ]);
+  });
+
+  it("never calls blindness well", () => {
+    const [health, line] = verdict({
+      bindings: [healthyBinding("vps", { state: "unreadable" })],
+      targets: [healthyTarget("vps", { look: error("TARGET_UNREACHABLE") })],
+    });
+    expect(health).toBe("cannot-tell");
+    expect(line).toContain("Cannot tell: vps cannot be looked at.");
+  });
+});
