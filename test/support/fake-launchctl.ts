@@ -103,6 +103,8 @@ switch (verb) {
     if (plist.RunAtLoad === true || plist.KeepAlive === true) start(made);
     end(0);
   }
+  case "enable":
+    end(0);
   case "kickstart":
     if (job === undefined) end(113, missing(target));
     if (words[0] === "-k") kill(job);
