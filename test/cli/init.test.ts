@@ -331,7 +331,9 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
     expect(ran.exitCode).toBe(0);
     expect(ran.stderr).toContain("nothing can be looked up or tried");
     expect(ran.stdout).toContain("Not checked: that the Railway token reaches");
-    expect(ran.stdout).toMatch(/Next:\n {2}lockstep up .*\n(?:.*\n)* {2}lockstep agent invite mac-mini/);
+    expect(ran.stdout).toMatch(
+      /Next:\n {2}read -rs RAILWAY_TOKEN .*\n {2}lockstep up .*\n(?:.*\n)* {2}lockstep agent invite mac-mini/,
+    );
     expect(written()).toContain("agent: {}");
     expect(written()).toContain("activate: { launchd:");
   });

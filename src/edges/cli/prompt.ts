@@ -24,7 +24,13 @@ export async function promptHidden({ stdin, output, interrupted }: Cli, question
 /** Reads a line that the terminal shows, and lets be edited. */
 export async function promptLine({ stdin, output, interrupted }: Cli, question: string): Promise<string> {
   output.ask(question);
-  return await readLine(stdin, interrupted);
+  try {
+    return await readLine(stdin, interrupted);
+  } catch (error) {
+    // The cursor still stands behind the question.
+    output.ask("\n");
+    throw error;
+  }
 }
 
 /** True for y or yes alone: an empty line is no, and so is being interrupted. */
@@ -54,7 +60,13 @@ function readLine(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise<s
       settle();
     };
     const abort = (): void =>
-      end(() => reject(new LockstepError("USAGE", "Nothing was done: it was interrupted.")));
+      end(() =>
+        reject(
+          new LockstepError("USAGE", "Nothing was done: it was interrupted.", {
+            hint: "Run it again whenever you like.",
+          }),
+        ),
+      );
     const take = (chunk: string): void => {
       const characters = [...chunk];
       for (const [index, character] of characters.entries()) {

@@ -55,7 +55,7 @@ export const run: CommandFunction<[], InitOptions> = async (cli, _parameters, op
     answers,
     file: options.file ?? null,
     serverRuns: checks.api !== null,
-    toSet: Object.keys(typed),
+    toSet: variablesToSet(cli, targets),
     adopt: planned?.plan.adoption.find(({ secret }) => secret === answers.secret.name)?.next ?? null,
   });
   const { unchecked, todo } = checks;
@@ -132,6 +132,17 @@ async function ask(asker: Asker, options: InitOptions, checks: Checks): Promise<
     another = await asker.confirm("Another such machine?", false);
   }
   return { environment, secret, targets, typed };
+}
+
+/** What lockstep.yaml names and whoever runs this has not set. */
+function variablesToSet({ surroundings }: Cli, targets: readonly TargetAnswers[]): readonly string[] {
+  const named = [
+    ...(targets.some(({ kind }) => kind === "railway") ? [TOKEN_VARIABLE] : []),
+    ...(targets.some((target) => target.kind === "ssh" && target.withPassphrase)
+      ? [PASSPHRASE_VARIABLE]
+      : []),
+  ];
+  return named.filter((variable) => (surroundings.env[variable] ?? "") === "");
 }
 
 /** For the rest of this run only, what was typed stands where lockstep.yaml will look for it. */

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import { problemsOf, wordIssue } from "../../../protocol/config-problem.ts";
+import { listed, problemsOf, wordIssue } from "../../../protocol/config-problem.ts";
 import type { Cli } from "../cli.ts";
 import { promptHidden, promptLine } from "../prompt.ts";
 
@@ -152,7 +152,9 @@ const MAX_NAMED = 8;
 
 function choicesText(choices: readonly Choice[]): string {
   if (choices.length > MAX_NAMED) return `a number from 1 to ${choices.length}`;
-  return choices.map(({ value, label }) => label ?? value).join(", ");
+  // What stands before the colon names it; the rest explains.
+  const names = choices.map(({ value, label }) => (label ?? value).split(": ")[0] ?? value);
+  return listed(names, "or");
 }
 
 function missing(option: string): LockstepError {

@@ -12,7 +12,7 @@ export interface StepsFor {
   /** As given with -f; null: the default. */
   readonly file: string | null;
   readonly serverRuns: boolean;
-  /** Variables whose value was typed, so that the next command lacks it. */
+  /** Variables that the next command would lack. */
   readonly toSet: readonly string[];
   /** What the plan says of a value that is in use; null: nobody looked. */
   readonly adopt: string | null;
