@@ -19,3 +19,13 @@ export function fingerprintKeyAssociatedData(storeId: string): string {
 export function keyCheckAssociatedData(storeId: string): string {
   return `lockstep/key-check/${storeId}`;
 }
+
+/** Of the private part of a key that others pin. */
+export function storeKeyAssociatedData(storeId: string, name: string): string {
+  return `lockstep/store-key/${storeId}/${name}`;
+}
+
+/** Of the key by which an enrolment code's owner is recognised. */
+export function enrolmentAssociatedData(enrolmentId: string): string {
+  return `lockstep/enrolment/${enrolmentId}`;
+}

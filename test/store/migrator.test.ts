@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { parseMigration } from "../../src/adapters/store/migration-files.ts";
 import { assertSchema, migrate } from "../../src/adapters/store/migrator.ts";
+import { OLDEST_SCHEMA } from "../../src/adapters/store/schema.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { SILENT, STORE_KINDS } from "../support/database-clusters.ts";
 import { lacks } from "../support/servers.ts";
@@ -60,7 +61,7 @@ describe.each(STORE_KINDS)("the migrator, on %s", (kind) => {
       const { connection } = await fresh();
       await expect(assertSchema(connection)).rejects.toMatchObject({
         code: "STORE_SCHEMA",
-        details: { found: 0, oldest: 1 },
+        details: { found: 0, oldest: OLDEST_SCHEMA },
       });
     });
 

@@ -1,4 +1,4 @@
-/** The migrations and `schema.ts` are two texts of one thing; nothing but this test keeps them the same. */
+/** The migrations and `schema.ts` with its part are two texts of one thing; nothing but this test keeps them the same. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadMigrations } from "../../src/adapters/store/migration-files.ts";
@@ -6,7 +6,9 @@ import { assertSchema } from "../../src/adapters/store/migrator.ts";
 import { OLDEST_SCHEMA } from "../../src/adapters/store/schema.ts";
 import { useDatabase } from "../support/database.ts";
 
-const source = readFileSync(new URL("../../src/adapters/store/schema.ts", import.meta.url), "utf8");
+const source = ["schema.ts", "schema-agents.ts"]
+  .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
+  .join("\n");
 
 function fieldsOf(name: string): Map<string, string> {
   const body =

@@ -10,18 +10,21 @@ import type { Actor } from "../../core/actor.ts";
 import type { Evidence } from "../../core/evidence.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
+import type {
+  AgentDeliveryTable,
+  AgentRequestTable,
+  AgentTable,
+  EnrolmentTable,
+  StoreKeyTable,
+} from "./schema-agents.ts";
+import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
+
+export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 1;
+export const OLDEST_SCHEMA = 2;
 
-type Jsonb<T> = ColumnType<T, string, string>;
-type JsonbWithDefault<T> = ColumnType<T, string | undefined, string>;
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
-
-/** What a jsonb column is written with. */
-export function jsonb(value: unknown): string {
-  return JSON.stringify(value);
-}
 
 export interface StoreMetaTable {
   only_row: Generated<boolean>;
@@ -284,5 +287,10 @@ export interface Database {
   rate_budget: RateBudgetTable;
   api_token: ApiTokenTable;
   idempotency: IdempotencyTable;
+  store_key: StoreKeyTable;
+  enrolment: EnrolmentTable;
+  agent: AgentTable;
+  agent_request: AgentRequestTable;
+  agent_delivery: AgentDeliveryTable;
   audit_entry: AuditEntryTable;
 }

@@ -45,7 +45,9 @@ export class PostgresMetaRepo implements MetaRepo {
       .selectNoFrom(
         sql<boolean>`exists (select from store_meta)
           or exists (select from secret_version where value_sealed is not null)
-          or exists (select from target where credentials_sealed is not null)`.as("holds"),
+          or exists (select from target where credentials_sealed is not null)
+          or exists (select from store_key)
+          or exists (select from enrolment)`.as("holds"),
       )
       .executeTakeFirstOrThrow();
     return row.holds;

@@ -71,9 +71,16 @@ export interface AgentRepo {
   findEnrolment(lookupHash: string): Promise<EnrolmentRecord | null>;
   /** False when it was used, revoked or has expired meanwhile: a code that is not reusable serves one agent. */
   useEnrolment(enrolmentId: string): Promise<boolean>;
+  /** Codes of this target that could still be used end; answers how many. */
+  revokeEnrolments(targetId: string): Promise<number>;
 
-  /** Pending. The same signing key again answers the agent that it made before: an answer got lost. */
+  /**
+   * Pending. The same keys by the same code again answer the agent that they made before, with the new challenge: an
+   * answer got lost. Throws ALREADY_EXISTS when the signing key belongs to any other agent, or to one confirmed or ended.
+   */
   add(agent: NewAgent): Promise<string>;
+  /** By the public signing key, in whatever state. */
+  findBySignKey(signKey: JsonObject): Promise<AgentRecord | null>;
   find(agentId: string): Promise<AgentRecord | null>;
   /** Active agents of these targets; short-lived ones included. */
   activeAt(targetIds: readonly string[]): Promise<readonly AgentRecord[]>;

@@ -6,6 +6,7 @@
  * Repositories are one small interface per aggregate, beside this file.
  */
 import type { ActivationRepo } from "./activations.ts";
+import type { AgentRepo } from "./agents.ts";
 import type { AuditLog } from "./audit.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
 import type { MetaRepo } from "./meta.ts";
@@ -30,6 +31,7 @@ export interface Repositories {
   readonly rollouts: RolloutRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;
+  readonly agents: AgentRepo;
   readonly audit: AuditLog;
 }
 

@@ -1,0 +1,186 @@
+/**
+ * Agents and the codes that they enrol with, what they received, the requests that were accepted, and the store's keys
+ * that they pin. Expiry of codes is judged by the database's clock.
+ */
+import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AgentRecord, AgentRepo, Delivered, EnrolmentRecord } from "../../../core/ports/store/agents.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+import { type Database, jsonb } from "../schema.ts";
+
+const RECORD = sql`
+  select a.id, a.target_id as "targetId", t.name as target, e.name as environment, a.state,
+    a.short_lived as "shortLived", a.sign_key as "signKey", a.encrypt_key as "encryptKey",
+    a.challenge_hash as "challengeHash", a.facts, a.created_at as "createdAt", a.activated_at as "activatedAt",
+    a.ended_at as "endedAt", a.last_seen_at as "lastSeenAt", a.reported_epoch as "reportedEpoch",
+    a.reported_generation as "reportedGeneration", a.reported_at as "reportedAt", a.report
+  from agent a join target t on t.id = a.target_id join environment e on e.id = t.environment_id`;
+
+/** One in that many accepted requests also clears away ids that could not come again anyway. */
+const FORGET_ONE_IN = 256;
+const FORGET_AT_ONCE = 10_000;
+const TOUCH_SECONDS = 10;
+
+export function createAgentRepo(db: Kysely<Database>): AgentRepo {
+  return {
+    async invite({ id, targetId, lookupHash, macKeySealed, reusable, actor, livesMs }) {
+      await sql`
+        insert into enrolment (id, target_id, lookup_hash, mac_key_sealed, reusable, actor, expires_at)
+        values (${id}, ${targetId}, ${lookupHash}, ${macKeySealed}, ${reusable}, ${jsonb(actor)}::jsonb,
+          now() + ${livesMs} * interval '1 millisecond')`.execute(db);
+    },
+
+    async findEnrolment(lookupHash) {
+      const { rows } = await sql<EnrolmentRecord>`
+        select n.id, n.target_id as "targetId", t.name as target, e.name as environment,
+          n.mac_key_sealed as "macKeySealed", n.reusable, n.actor, n.expires_at <= now() as expired,
+          n.used_at as "usedAt", n.revoked_at as "revokedAt"
+        from enrolment n join target t on t.id = n.target_id join environment e on e.id = t.environment_id
+        where n.lookup_hash = ${lookupHash} and t.removed_at is null`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async useEnrolment(enrolmentId) {
+      const { numAffectedRows } = await sql`
+        update enrolment set used_at = coalesce(used_at, now())
+        where id = ${enrolmentId} and revoked_at is null and expires_at > now()
+          and (reusable or used_at is null)`.execute(db);
+      return numAffectedRows === 1n;
+    },
+
+    async revokeEnrolments(targetId) {
+      const { rows } = await sql<{ id: string }>`
+        update enrolment set revoked_at = now()
+        where target_id = ${targetId} and revoked_at is null and expires_at > now()
+          and (reusable or used_at is null)
+        returning id`.execute(db);
+      return rows.length;
+    },
+
+    async add({ targetId, enrolmentId, shortLived, signKey, encryptKey, challengeHash, facts }) {
+      const { rows: added } = await sql<{ id: string }>`
+        insert into agent (target_id, enrolment_id, state, short_lived, sign_key, encrypt_key, challenge_hash, facts)
+        values (${targetId}, ${enrolmentId}, 'pending', ${shortLived}, ${jsonb(signKey)}::jsonb,
+          ${jsonb(encryptKey)}::jsonb, ${challengeHash}, ${jsonb(facts)}::jsonb)
+        on conflict ((sign_key ->> 'x')) do update set challenge_hash = excluded.challenge_hash
+          where agent.enrolment_id = excluded.enrolment_id and agent.encrypt_key = excluded.encrypt_key
+            and agent.state = 'pending'
+        returning id`.execute(db);
+      const id = added[0]?.id;
+      if (id === undefined) {
+        throw new LockstepError("ALREADY_EXISTS", "Cannot enrol: this key belongs to an agent already.");
+      }
+      return id;
+    },
+
+    async findBySignKey(signKey) {
+      const { rows } = await sql<AgentRecord>`
+        ${RECORD} where a.sign_key ->> 'x' = ${String(signKey["x"])}`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async find(agentId) {
+      const { rows } = await sql<AgentRecord>`${RECORD} where a.id = ${agentId}`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async activeAt(targetIds) {
+      if (targetIds.length === 0) return [];
+      const { rows } = await sql<AgentRecord>`
+        ${RECORD} where a.state = 'active' and a.target_id = any(${[...targetIds]}::uuid[])
+        order by a.activated_at, a.id`.execute(db);
+      return rows;
+    },
+
+    async list({ environment }) {
+      const { rows } = await sql<AgentRecord>`
+        ${RECORD} where ${environment ?? null}::text is null or e.name = ${environment ?? null}
+        order by e.name, t.name, a.created_at, a.id`.execute(db);
+      return rows;
+    },
+
+    async activate(agentId) {
+      await sql`
+        update agent set state = 'active', activated_at = now(), last_seen_at = now()
+        where id = ${agentId} and state = 'pending'`.execute(db);
+    },
+
+    async end(agentIds, state) {
+      if (agentIds.length === 0) return [];
+      const { rows } = await sql<{ id: string }>`
+        update agent set state = ${state}, ended_at = now()
+        where id = any(${[...agentIds]}::uuid[]) and state in ('pending', 'active')
+        returning id`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async idleSince(idleMs, limit) {
+      const { rows } = await sql<{ id: string }>`
+        select id from agent
+        where short_lived and state in ('pending', 'active')
+          and coalesce(last_seen_at, created_at) < now() - ${idleMs} * interval '1 millisecond'
+        order by coalesce(last_seen_at, created_at) limit ${limit}`.execute(db);
+      return rows.map((row) => row.id);
+    },
+
+    async rememberRequest(tokenId, expiresAt) {
+      const { numAffectedRows } = await sql`
+        insert into agent_request (token_id, expires_at) values (${tokenId}, ${expiresAt})
+        on conflict do nothing`.execute(db);
+      if (Math.random() * FORGET_ONE_IN < 1) {
+        await sql`
+          delete from agent_request where token_id in (
+            select token_id from agent_request where expires_at < now()
+            limit ${FORGET_AT_ONCE} for update skip locked)`.execute(db);
+      }
+      return numAffectedRows === 1n;
+    },
+
+    async touch(agentId, facts) {
+      const told = facts === null ? null : jsonb(facts);
+      await sql`
+        update agent set last_seen_at = now(), facts = coalesce(${told}::jsonb, facts)
+        where id = ${agentId}
+          and (last_seen_at is null or last_seen_at < now() - ${TOUCH_SECONDS} * interval '1 second'
+            or coalesce(${told}::jsonb, facts) <> facts)`.execute(db);
+    },
+
+    async recordReport(agentId, { epoch, generation, content }) {
+      await sql`
+        update agent set last_seen_at = now(), reported_epoch = ${epoch}, reported_generation = ${generation},
+          reported_at = now(), report = ${jsonb(content)}::jsonb
+        where id = ${agentId}`.execute(db);
+    },
+
+    async recordDeliveries(agentId, delivered) {
+      if (delivered.length === 0) return;
+      await sql`
+        insert into agent_delivery (agent_id, secret_id, version)
+        select ${agentId}::uuid, d.secret_id, d.version
+        from unnest(${delivered.map((one) => one.secretId)}::uuid[], ${delivered.map((one) => one.version)}::int[])
+          as d (secret_id, version)
+        on conflict do nothing`.execute(db);
+    },
+
+    async deliveries(agentId) {
+      const { rows } = await sql<Delivered>`
+        select d.secret_id as "secretId", s.name as secret, d.version, d.first_at as "firstAt"
+        from agent_delivery d join secret s on s.id = d.secret_id
+        where d.agent_id = ${agentId} order by s.name, d.version`.execute(db);
+      return rows;
+    },
+
+    async key(name) {
+      const { rows } = await sql<{ public: JsonObject; privateSealed: string }>`
+        select public, private_sealed as "privateSealed" from store_key where name = ${name}`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async addKey(name, key) {
+      await sql`
+        insert into store_key (name, public, private_sealed)
+        values (${name}, ${jsonb(key.public)}::jsonb, ${key.privateSealed})
+        on conflict do nothing`.execute(db);
+    },
+  };
+}
