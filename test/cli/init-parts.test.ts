@@ -13,7 +13,12 @@ import { writeConfigFile } from "../../src/edges/cli/init/write-file.ts";
 import { targetName } from "../../src/protocol/config.ts";
 
 const hostile = fc.string({
-  unit: fc.constantFrom(..."ab/~.${}:#'\"\\ \n\r\t-,[]&*!|>%@`é\u0000\u001b\u202e"),
+  unit: fc.constantFrom(
+    ..."ab/~.${}:#'\"\\ \n\r\t-,[]&*!|>%@`é\u0000\u001b\u202e",
+    "${env:RAILWAY_TOKEN}",
+    "$${",
+    "\ntargets:",
+  ),
   maxLength: 40,
 });
 const line = hostile.map((text) => `/${text.replaceAll(/[\p{Cc}\p{Cf}]/gu, "")}`);

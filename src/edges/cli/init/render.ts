@@ -113,9 +113,9 @@ function named(text: string): string {
   return /^[A-Za-z][A-Za-z0-9_-]*$/.test(text) && !RESERVED.test(text) ? text : quoted(text);
 }
 
-/** A literal `${` would be taken for a reference. */
+/** A literal `${` would be taken for a reference. A function, because `$$` in a replacement means `$`. */
 function quoted(text: string): string {
-  return JSON.stringify(text.replaceAll("${", "$${"));
+  return JSON.stringify(text.replaceAll("${", () => "$${"));
 }
 
 /** Words that YAML 1.1 or 1.2 readers take for something else. */
