@@ -4,7 +4,7 @@ import type { Screen } from "./screen.ts";
 
 type Paint = Screen["paint"];
 
-const WIDTH = 12;
+const WIDTH = 13;
 
 export function callsTable(calls: Calls, since: number, screen: Screen): readonly string[] {
   const { services } = calls;

@@ -7,7 +7,7 @@
  * assertion held; no value of a secret is ever written to the terminal.
  */
 import { join } from "node:path";
-import { shellCommand } from "../lib/shell-quote.ts";
+import { shellCommand, shellQuote } from "../lib/shell-quote.ts";
 import { Calls } from "./calls.ts";
 import { callsTable } from "./calls-table.ts";
 import { diagnose } from "./chapters/diagnosis.ts";
@@ -110,7 +110,7 @@ async function tell(telling: Telling): Promise<void> {
   await screen.pause(READING_MS);
   await chapter("record", "What happened is on record", () => recall(story));
   if (telling.keep) await keepUntilInterrupted(telling, story);
-  await screen.pause(READING_MS);
+  else await screen.pause(READING_MS);
 }
 
 async function build(telling: Telling, product: Product, projectDirectory: string): Promise<Story> {
@@ -129,11 +129,13 @@ async function build(telling: Telling, product: Product, projectDirectory: strin
 async function keepUntilInterrupted({ screen, signal, stage }: Telling, story: Story): Promise<void> {
   screen.say();
   screen.say("Everything goes on until Ctrl-C here. In another terminal:");
-  screen.say();
-  for (const line of story.product.asExports()) screen.say(`  ${line}`);
-  screen.say(`  cd ${join(stage.directory, "project")}`);
-  screen.say("  lockstep status");
-  screen.say(`  curl ${story.calls.url}          # who calls whom, answered how`);
+  const lines = [
+    ...story.product.asShellLines(),
+    `cd ${shellQuote(join(stage.directory, "project"))}`,
+    "lockstep status",
+    `curl ${story.calls.url} # who calls whom, answered how`,
+  ];
+  screen.output(lines.join("\n"));
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });

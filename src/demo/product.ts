@@ -47,9 +47,11 @@ export class Product {
   }
 
   /** For a person's own terminal. */
-  asExports(): readonly string[] {
+  asShellLines(): readonly string[] {
+    const program = shellCommand([process.execPath, ownProgram("main")]);
     const names = Object.entries(this.#environment).filter(([name]) => !/COLOR|COLUMNS/.test(name));
-    return names.map(([name, value]) => `export ${name}=${shellQuote(value)}`);
+    const exports = names.map(([name, value]) => `export ${name}=${shellQuote(value)}`);
+    return [`alias lockstep=${shellQuote(program)}`, ...exports];
   }
 
   /** Starts a long-running role and shows the lines that it greets with, up to the one that matches. */

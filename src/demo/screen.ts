@@ -18,6 +18,7 @@ const ANSI: Readonly<Record<Tone, string>> = { good: "32", bad: "31", warn: "33"
 const MAX_WIDTH = 80;
 const REDRAW_MS = 150;
 const INDENT = "  ";
+const ESCAPE = "\u001b";
 
 export class Screen {
   readonly #terminal: Terminal;
@@ -116,11 +117,22 @@ export function secondsText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** Without what paints. */
+function widthOf(text: string): number {
+  return (
+    [...text].length -
+    text
+      .split(ESCAPE)
+      .slice(1)
+      .reduce((sum, part) => sum + part.indexOf("m") + 2, 0)
+  );
+}
+
 function wrapped(text: string, width: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
     const last = lines.at(-1) ?? "";
-    if (last !== "" && last.length + 1 + word.length > width) lines.push(word);
+    if (last !== "" && widthOf(last) + 1 + widthOf(word) > width) lines.push(word);
     else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
   }
   return lines;

@@ -21,11 +21,12 @@ export async function setUp(story: Story, projectDirectory: string): Promise<voi
   const text = configText(places.map(({ target }) => target));
   writeFileSync(join(projectDirectory, "lockstep.yaml"), text);
   for (const { variables } of places) product.export(variables);
-  screen.command("head -6 lockstep.yaml");
-  screen.output(text.split("\n").slice(0, 6).join("\n"));
+  screen.say();
+  screen.say("lockstep.yaml says what belongs where, without values; and how to reach each target, below:");
+  screen.output(text.slice(0, text.indexOf("targets:")));
 
   await product.must(["apply", "--yes"]);
-  await product.must(["import", SECRET, "--from", railway.service]);
+  await product.must(["import", SECRET]);
   await watchCalls(story, everyPair, "that all calls are answered");
   const { current, bindings } = await standings(story);
   assertThat(current === 1 && bindings.length === places.length, "the value in use was not taken over");
