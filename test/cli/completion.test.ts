@@ -60,7 +60,10 @@ async function shell(
   input?: string,
 ): Promise<string> {
   const running = run(findServer(name) ?? name, [...argv], { env, cwd: directory });
-  running.child.stdin?.end(input ?? "");
+  const { stdin } = running.child;
+  // A shell that never reads may be gone before it is written to.
+  stdin?.on("error", () => undefined);
+  stdin?.end(input ?? "");
   return (await running).stdout;
 }
 

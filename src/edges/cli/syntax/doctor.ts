@@ -7,6 +7,7 @@ export function attachDoctor(program: Command, attach: Attach): void {
   attach(
     program
       .command("doctor")
+      .summary("what is wrong, why, and the command that repairs it")
       .description(
         "what is wrong, why, who is refused because of it, and the command that repairs it; exits with 3 when something is wrong, with 4 when it cannot tell",
       )
@@ -28,6 +29,7 @@ export function attachDoctor(program: Command, attach: Attach): void {
   attach(
     program
       .command("heal")
+      .summary("write again what was changed by hand")
       .description(
         "write again what should stand there, over what was changed by hand; without a name whatever is known to differ",
       )
