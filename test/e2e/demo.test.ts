@@ -66,10 +66,19 @@ function collectValues(): void {
     const value = /(?:^|\0)INTERNAL_AUTH_SECRET=([^\0]+)/.exec(textOf(`/proc/${pid}/environ`))?.[1];
     if (value !== undefined && textOf(`/proc/${pid}/environ`).includes(temporary)) values.add(value);
   }
-  for (const path of readdirSync(temporary, { recursive: true, encoding: "utf8" })) {
+  for (const path of filesNow()) {
     if (!path.endsWith("/worker/env")) continue;
     const value = /INTERNAL_AUTH_SECRET=['"]?([^'"\n]+)/.exec(textOf(join(temporary, path)))?.[1];
     if (value !== undefined) values.add(value);
+  }
+}
+
+/** None where a directory vanishes while it is read: the next look comes soon. */
+function filesNow(): readonly string[] {
+  try {
+    return readdirSync(temporary, { recursive: true, encoding: "utf8" });
+  } catch {
+    return [];
   }
 }
 
