@@ -23,20 +23,23 @@ const tested = z.object({
 });
 export type TestedTarget = z.output<typeof tested>;
 
+const unreadableSealed = z.object({
+  kind: z.enum(["version", "credentials", "store-key", "enrolment"]),
+  secretId: z.string().exactOptional(),
+  version: z.int().exactOptional(),
+  targetId: z.string().exactOptional(),
+  name: z.string().exactOptional(),
+  enrolmentId: z.string().exactOptional(),
+});
+export type UnreadableSealed = z.output<typeof unreadableSealed>;
+
 const rewrapped = z.object({
   versions: z.int(),
   credentials: z.int(),
+  /** The store's keys that agents pin, and those of enrolment codes. */
+  agentKeys: z.int(),
   /** Stayed as they are, because no known key opens them. Empty: the previous root key is not needed any more. */
-  unreadable: z
-    .array(
-      z.object({
-        kind: z.enum(["version", "credentials"]),
-        secretId: z.string().exactOptional(),
-        version: z.int().exactOptional(),
-        targetId: z.string().exactOptional(),
-      }),
-    )
-    .readonly(),
+  unreadable: z.array(unreadableSealed).readonly(),
 });
 
 const shownHostKey = z.object({

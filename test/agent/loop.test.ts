@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newKeys, publicPart } from "../../src/edges/agent/identity/identity.ts";
+import { newKeys } from "../../src/edges/agent/identity/identity.ts";
+import { publicPart } from "../../src/protocol/agent/keys.ts";
 import { type AgentKit, reach, slot, startAgentKit } from "../support/agent-kit.ts";
 import type { SealedBy } from "../support/agent-server.ts";
 

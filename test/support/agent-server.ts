@@ -7,7 +7,7 @@ import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "no
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { newKeys, publicPart, thumbprint } from "../../src/edges/agent/identity/identity.ts";
+import { newKeys } from "../../src/edges/agent/identity/identity.ts";
 import {
   deriveEnrolmentKeys,
   enrolmentMac,
@@ -15,6 +15,7 @@ import {
   newEnrolmentRandom,
 } from "../../src/protocol/agent/enrolment-code.ts";
 import { type PrivateJwk, type PublicJwk, sealMessage } from "../../src/protocol/agent/envelope.ts";
+import { publicPart, thumbprint } from "../../src/protocol/agent/keys.ts";
 import {
   type Bundle,
   bundleRequest,

@@ -3,6 +3,7 @@
  * lost: a flushed Redis, a lost job and a killed worker all end here.
  */
 import type { Job } from "../../core/ports/queue.ts";
+import { expireIdleAgents } from "../agents/expire-idle-agents.ts";
 import type { AppContext } from "../context.ts";
 import { hint } from "./hint.ts";
 
@@ -23,5 +24,6 @@ export async function sweep(context: AppContext): Promise<readonly Job[]> {
     ...groups.map((id) => ({ name: "follow", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
   ];
+  await expireIdleAgents(context);
   return (await hint(context, jobs)) ? [] : jobs;
 }

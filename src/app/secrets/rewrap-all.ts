@@ -8,13 +8,16 @@
 import type { Actor } from "../../core/actor.ts";
 import {
   credentialsAssociatedData,
+  enrolmentAssociatedData,
   fingerprintKeyAssociatedData,
   keyCheckAssociatedData,
+  storeKeyAssociatedData,
   versionAssociatedData,
 } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { SealedText } from "../../core/ports/store/sealed-texts.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
+import { assertNever } from "../../lib/assert-never.ts";
 import type { AppContext } from "../context.ts";
 
 const PAGE = 200;
@@ -22,13 +25,17 @@ const PAGE = 200;
 export interface Rewrapped {
   readonly versions: number;
   readonly credentials: number;
+  /** The store's keys that agents pin, and those of enrolment codes. */
+  readonly agentKeys: number;
   /** Do not open under any known key: they stayed as they are. Empty: the previous root key is not needed any more. */
   readonly unreadable: readonly UnreadableText[];
 }
 
 export type UnreadableText =
   | { readonly kind: "version"; readonly secretId: string; readonly version: number }
-  | { readonly kind: "credentials"; readonly targetId: string };
+  | { readonly kind: "credentials"; readonly targetId: string }
+  | { readonly kind: "store-key"; readonly name: string }
+  | { readonly kind: "enrolment"; readonly enrolmentId: string };
 
 interface Page extends Rewrapped {
   readonly last: SealedText | null;
@@ -36,7 +43,7 @@ interface Page extends Rewrapped {
 
 /** Throws SEALED_UNREADABLE or ROOT_KEY_WRONG when the store's own keys do not open. */
 export async function rewrapAll(context: AppContext, actor: Actor): Promise<Rewrapped> {
-  let total: Rewrapped = { versions: 0, credentials: 0, unreadable: [] };
+  let total: Rewrapped = { versions: 0, credentials: 0, agentKeys: 0, unreadable: [] };
   let after: SealedText | null = null;
   do {
     const from: SealedText | null = after;
@@ -44,6 +51,7 @@ export async function rewrapAll(context: AppContext, actor: Actor): Promise<Rewr
     total = {
       versions: total.versions + page.versions,
       credentials: total.credentials + page.credentials,
+      agentKeys: total.agentKeys + page.agentKeys,
       unreadable: [...total.unreadable, ...page.unreadable],
     };
     after = page.last;
@@ -59,7 +67,7 @@ async function rewrapPage(
   after: SealedText | null,
 ): Promise<Page> {
   const texts = await tx.sealedTexts.page(after, PAGE);
-  const counts = { version: 0, credentials: 0 };
+  const counts = { version: 0, credentials: 0, "store-key": 0, enrolment: 0 };
   const unreadable: UnreadableText[] = [];
   for (const text of texts) {
     const sealed = await rewrapOne(context, text);
@@ -72,6 +80,7 @@ async function rewrapPage(
   return {
     versions: counts.version,
     credentials: counts.credentials,
+    agentKeys: counts["store-key"] + counts.enrolment,
     unreadable,
     last: texts.at(-1) ?? null,
   };
@@ -79,15 +88,26 @@ async function rewrapPage(
 
 /** Null: it does not open. One damaged row must not keep the others on the old key. */
 async function rewrapOne(context: AppContext, text: SealedText): Promise<string | null> {
-  const associatedData =
-    text.kind === "version"
-      ? versionAssociatedData(text.secretId, text.version)
-      : credentialsAssociatedData(text.targetId, text.destination);
   try {
-    return await context.sealer.rewrap(text.sealed, associatedData);
+    return await context.sealer.rewrap(text.sealed, associatedDataOf(context, text));
   } catch (error) {
     if (error instanceof LockstepError && error.family === "integrity") return null;
     throw error;
+  }
+}
+
+function associatedDataOf(context: AppContext, text: SealedText): string {
+  switch (text.kind) {
+    case "version":
+      return versionAssociatedData(text.secretId, text.version);
+    case "credentials":
+      return credentialsAssociatedData(text.targetId, text.destination);
+    case "store-key":
+      return storeKeyAssociatedData(context.storeId, text.name);
+    case "enrolment":
+      return enrolmentAssociatedData(text.enrolmentId);
+    default:
+      return assertNever(text);
   }
 }
 
@@ -112,9 +132,18 @@ async function rewrapOwnKeys(
 }
 
 function nameOf(text: SealedText): UnreadableText {
-  return text.kind === "version"
-    ? { kind: "version", secretId: text.secretId, version: text.version }
-    : { kind: "credentials", targetId: text.targetId };
+  switch (text.kind) {
+    case "version":
+      return { kind: text.kind, secretId: text.secretId, version: text.version };
+    case "credentials":
+      return { kind: text.kind, targetId: text.targetId };
+    case "store-key":
+      return { kind: text.kind, name: text.name };
+    case "enrolment":
+      return { kind: text.kind, enrolmentId: text.enrolmentId };
+    default:
+      return assertNever(text);
+  }
 }
 
 function record(

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../../src/adapters/crypto/sealer.ts";
@@ -6,8 +7,10 @@ import { revealSecret } from "../../../src/app/secrets/read-secrets.ts";
 import { rewrapAll } from "../../../src/app/secrets/rewrap-all.ts";
 import {
   credentialsAssociatedData,
+  enrolmentAssociatedData,
   fingerprintKeyAssociatedData,
   keyCheckAssociatedData,
+  storeKeyAssociatedData,
 } from "../../../src/core/associated-data.ts";
 import type { Sealer } from "../../../src/core/ports/sealer.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
@@ -54,7 +57,7 @@ describeOnEachStore("rewrapping", (database) => {
       await before.seal("token", bound),
     ]);
 
-    const expected = { versions: 205, credentials: 1, unreadable: [] };
+    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [] };
     expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
     expect(await read(204, after)).toBe("value 204");
     await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
@@ -70,6 +73,31 @@ describeOnEachStore("rewrapping", (database) => {
     expect(await kit.rows("select from audit_entry where action = 'store.rewrapped'")).not.toEqual([]);
   });
 
+  it("the keys of agents and of their codes move too", async () => {
+    await kit.target("mini");
+    const [targetId = ""] = await kit.targetIds("mini");
+    const enrolmentId = randomUUID();
+    const keyBound = storeKeyAssociatedData(STORE_ID, "bundle");
+    const codeBound = enrolmentAssociatedData(enrolmentId);
+    await database().store.transaction(async (tx) => {
+      await tx.agents.addKey("bundle", { public: {}, privateSealed: await before.seal("signs", keyBound) });
+      const macKeySealed = await before.seal("knows", codeBound);
+      const rest = { lookupHash: "hash", reusable: false, actor: TESTER, livesMs: 60_000 };
+      await tx.agents.invite({ id: enrolmentId, targetId, macKeySealed, ...rest });
+    });
+    expect(await rewrapAll(under(during), TESTER)).toEqual({
+      versions: 0,
+      credentials: 0,
+      agentKeys: 2,
+      unreadable: [],
+    });
+    const key = await database().store.read.agents.key("bundle");
+    expect(await after.open(key?.privateSealed ?? "", keyBound)).toBe("signs");
+    const enrolment = await database().store.read.agents.findEnrolment("hash");
+    expect(await after.open(enrolment?.macKeySealed ?? "", codeBound)).toBe("knows");
+    await database().pool.query("truncate store_key");
+  });
+
   it("a damaged text is named, holds no other back, and keeps the previous root key needed", async () => {
     const damaged = await set(1, "one");
     await set(2, "two");
@@ -80,6 +108,7 @@ describeOnEachStore("rewrapping", (database) => {
     expect(await rewrapAll(under(during), TESTER)).toEqual({
       versions: 1,
       credentials: 0,
+      agentKeys: 0,
       unreadable: [{ kind: "version", secretId: damaged.secretId, version: 1 }],
     });
     expect(await read(2, after)).toBe("two");

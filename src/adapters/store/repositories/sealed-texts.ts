@@ -1,51 +1,77 @@
-/** Sealed texts, page by page: versions first, then targets' credentials. */
-import { type Kysely, sql } from "kysely";
-import type {
-  SealedCredentials,
-  SealedText,
-  SealedTextRepo,
-  SealedVersion,
-} from "../../../core/ports/store/sealed-texts.ts";
+/** Sealed texts, page by page, one kind after the other. */
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { SealedText, SealedTextRepo } from "../../../core/ports/store/sealed-texts.ts";
 import type { Database } from "../schema.ts";
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-export function createSealedTextRepo(db: Kysely<Database>): SealedTextRepo {
-  const versions = async (after: SealedVersion | null, limit: number): Promise<readonly SealedVersion[]> => {
-    const { rows } = await sql<Omit<SealedVersion, "kind">>`
+type Kind = SealedText["kind"];
+type Of<K extends Kind> = Extract<SealedText, { readonly kind: K }>;
+
+/** How the rows of a kind are walked through and written; the order is the kinds'. */
+const TABLES: { readonly [K in Kind]: Table<K> } = {
+  version: {
+    after: (last) => sql`
       select secret_id as "secretId", version, value_sealed as sealed from secret_version
       where value_sealed is not null
-        and (secret_id, version) > (${after?.secretId ?? FIRST_ID}::uuid, ${after?.version ?? 0}::int)
-      order by secret_id, version limit ${limit}`.execute(db);
-    return rows.map((row) => ({ kind: "version", ...row }));
-  };
-  const credentials = async (
-    after: SealedCredentials | null,
-    limit: number,
-  ): Promise<readonly SealedCredentials[]> => {
-    const { rows } = await sql<Omit<SealedCredentials, "kind">>`
+        and (secret_id, version) > (${last?.secretId ?? FIRST_ID}::uuid, ${last?.version ?? 0}::int)
+      order by secret_id, version`,
+    replace: ({ secretId, version, sealed: old }, sealed) => sql`
+      update secret_version set value_sealed = ${sealed}
+      where secret_id = ${secretId} and version = ${version} and value_sealed = ${old}`,
+  },
+  credentials: {
+    after: (last) => sql`
       select id as "targetId", destination, credentials_sealed as sealed from target
-      where credentials_sealed is not null and id > ${after?.targetId ?? FIRST_ID}::uuid
-      order by id limit ${limit}`.execute(db);
-    return rows.map((row) => ({ kind: "credentials", ...row }));
-  };
+      where credentials_sealed is not null and id > ${last?.targetId ?? FIRST_ID}::uuid
+      order by id`,
+    replace: ({ targetId, sealed: old }, sealed) => sql`
+      update target set credentials_sealed = ${sealed}
+      where id = ${targetId} and credentials_sealed = ${old}`,
+  },
+  "store-key": {
+    after: (last) => sql`
+      select name, private_sealed as sealed from store_key where name > ${last?.name ?? ""} order by name`,
+    replace: ({ name, sealed: old }, sealed) => sql`
+      update store_key set private_sealed = ${sealed} where name = ${name} and private_sealed = ${old}`,
+  },
+  enrolment: {
+    after: (last) => sql`
+      select id as "enrolmentId", mac_key_sealed as sealed from enrolment
+      where id > ${last?.enrolmentId ?? FIRST_ID}::uuid order by id`,
+    replace: ({ enrolmentId, sealed: old }, sealed) => sql`
+      update enrolment set mac_key_sealed = ${sealed} where id = ${enrolmentId} and mac_key_sealed = ${old}`,
+  },
+};
+const KINDS = Object.keys(TABLES) as readonly Kind[];
+
+interface Table<K extends Kind> {
+  after(last: Of<K> | null): RawBuilder<Omit<Of<K>, "kind">>;
+  replace(text: Of<K>, sealed: string): RawBuilder<unknown>;
+}
+
+export function createSealedTextRepo(db: Kysely<Database>): SealedTextRepo {
+  async function rowsOf<K extends Kind>(kind: K, last: Of<K> | null, limit: number): Promise<SealedText[]> {
+    const { rows } = await sql<Omit<Of<K>, "kind">>`${TABLES[kind].after(last)} limit ${limit}`.execute(db);
+    return rows.map((row) => ({ kind, ...row }) as unknown as SealedText);
+  }
 
   return {
-    async page(after, limit): Promise<readonly SealedText[]> {
-      if (after?.kind === "credentials") return credentials(after, limit);
-      const found = await versions(after, limit);
-      return found.length > 0 ? found : credentials(null, limit);
+    async page(after, limit) {
+      let found = await (after === null
+        ? rowsOf("version", null, limit)
+        : rowsOf(after.kind, after as never, limit));
+      const next = after === null ? 1 : KINDS.indexOf(after.kind) + 1;
+      for (const kind of KINDS.slice(next)) {
+        if (found.length > 0) break;
+        found = await rowsOf(kind, null, limit);
+      }
+      return found;
     },
 
     async replace(text, sealed) {
-      const { numAffectedRows } = await (text.kind === "version"
-        ? sql`
-            update secret_version set value_sealed = ${sealed}
-            where secret_id = ${text.secretId} and version = ${text.version} and value_sealed = ${text.sealed}`
-        : sql`
-            update target set credentials_sealed = ${sealed}
-            where id = ${text.targetId} and credentials_sealed = ${text.sealed}`
-      ).execute(db);
+      const table = TABLES[text.kind] as Table<Kind>;
+      const { numAffectedRows } = await table.replace(text, sealed).execute(db);
       return numAffectedRows === 1n;
     },
   };

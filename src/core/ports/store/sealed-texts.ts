@@ -2,7 +2,7 @@
  * Everything that is sealed in rows of its own, for `rewrap`. A further column of sealed text is a further kind here,
  * or its content is lost with the old root key.
  */
-export type SealedText = SealedVersion | SealedCredentials;
+export type SealedText = SealedVersion | SealedCredentials | SealedStoreKey | SealedEnrolment;
 
 export interface SealedVersion {
   readonly kind: "version";
@@ -16,6 +16,20 @@ export interface SealedCredentials {
   readonly targetId: string;
   /** As it was sealed with. */
   readonly destination: string;
+  readonly sealed: string;
+}
+
+/** The private part of a key that agents pin. */
+export interface SealedStoreKey {
+  readonly kind: "store-key";
+  readonly name: string;
+  readonly sealed: string;
+}
+
+/** The key by which an enrolment code's owner is recognised. */
+export interface SealedEnrolment {
+  readonly kind: "enrolment";
+  readonly enrolmentId: string;
   readonly sealed: string;
 }
 

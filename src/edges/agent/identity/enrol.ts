@@ -17,6 +17,7 @@ import {
   enrolmentMac,
 } from "../../../protocol/agent/enrolment-code.ts";
 import { openMessage } from "../../../protocol/agent/envelope.ts";
+import { publicPart, thumbprint } from "../../../protocol/agent/keys.ts";
 import {
   type AgentFacts,
   type EnrolmentContent,
@@ -33,8 +34,6 @@ import {
   identitySchema,
   keysSchema,
   newKeys,
-  publicPart,
-  thumbprint,
 } from "./identity.ts";
 
 const ATTEMPT_FILE = "enrolling.json";

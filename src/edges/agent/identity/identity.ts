@@ -2,22 +2,19 @@
  * Who the agent is, and whom it believes: two private keys of its own, and what was pinned when a person carried the
  * code over. Nothing that a server says later changes what is pinned; a new enrolment does.
  */
-import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { PublicJwk } from "../../../protocol/agent/envelope.ts";
+import { encryptionKey, newEncryptionKey, newSigningKey, signingKey } from "../../../protocol/agent/keys.ts";
 import type { AgentFiles } from "./agent-files.ts";
 
 export const IDENTITY_FILE = "identity.json";
 
 const part = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = z.strictObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: part });
-const privateKey = <Curve extends PublicJwk["crv"]>(crv: Curve) =>
-  z.strictObject({ kty: z.literal("OKP"), crv: z.literal(crv), x: part, d: part });
 
 export const keysSchema = z.strictObject({
-  signKey: privateKey("Ed25519"),
-  encryptKey: privateKey("X25519"),
+  signKey: signingKey,
+  encryptKey: encryptionKey,
 });
 export type AgentKeys = z.output<typeof keysSchema>;
 
@@ -40,24 +37,7 @@ export const identitySchema = keysSchema.extend({
 export type Identity = z.output<typeof identitySchema>;
 
 export function newKeys(): AgentKeys {
-  return keysSchema.parse({
-    signKey: privateJwkOf(generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" })),
-    encryptKey: privateJwkOf(generateKeyPairSync("x25519").privateKey.export({ format: "jwk" })),
-  });
-}
-
-function privateJwkOf({ kty, crv, x, d }: JsonWebKey): object {
-  return { kty, crv, x, d };
-}
-
-export function publicPart<Curve extends PublicJwk["crv"]>(key: { readonly crv: Curve; readonly x: string }) {
-  const { crv, x } = key;
-  return { kty: "OKP" as const, crv, x };
-}
-
-/** RFC 7638, for keys of this kind: their required members in the order of the alphabet. base64url. */
-export function thumbprint({ kty, crv, x }: PublicJwk): string {
-  return createHash("sha256").update(JSON.stringify({ crv, kty, x })).digest("base64url");
+  return { signKey: newSigningKey(), encryptKey: newEncryptionKey() };
 }
 
 /** Null: never enrolled. Throws AGENT_IDENTITY, FILE_UNSAFE. */

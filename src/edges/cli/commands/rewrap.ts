@@ -1,17 +1,35 @@
 /** `lockstep rewrap`: everything sealed moves to the present root key. */
+import { assertNever } from "../../../lib/assert-never.ts";
+import type { UnreadableSealed } from "../../../protocol/api-store.ts";
 import type { CommandFunction } from "../cli.ts";
 
 export const run: CommandFunction<[], unknown> = async (cli) => {
   const api = await cli.api();
   const answer = await api.call("rewrap");
   cli.output.answer(answer, () => {
-    cli.output.line(`Rewrapped ${answer.versions} values and ${answer.credentials} credentials.`);
-    for (const { kind, secretId, version, targetId } of answer.unreadable) {
-      const what =
-        kind === "version" ? `v${version} of secret ${secretId}` : `the credential of target ${targetId}`;
-      cli.output.line(`Cannot be opened, left as it is: ${what}`);
+    const { versions, credentials, agentKeys } = answer;
+    cli.output.line(
+      `Rewrapped ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents.`,
+    );
+    for (const text of answer.unreadable) {
+      cli.output.line(`Cannot be opened, left as it is: ${nameOf(text)}`);
     }
     if (answer.unreadable.length === 0) cli.output.line("The previous root key is not needed any more.");
   });
   return answer.unreadable.length === 0 ? 0 : 1;
 };
+
+function nameOf({ kind, secretId, version, targetId, name, enrolmentId }: UnreadableSealed): string {
+  switch (kind) {
+    case "version":
+      return `v${version} of secret ${secretId}`;
+    case "credentials":
+      return `the credential of target ${targetId}`;
+    case "store-key":
+      return `the key "${name}" that agents pin`;
+    case "enrolment":
+      return `the enrolment code ${enrolmentId}, which cannot be used any more`;
+    default:
+      return assertNever(kind);
+  }
+}
