@@ -11,12 +11,15 @@ import { SecretValue } from "./core/secret-value.ts";
 import { ADMIN_TOKEN_FILE, SERVER_FILE } from "./edges/cli/connection.ts";
 import { createHttpServer, type HttpServer } from "./edges/http/server.ts";
 import { startWorker } from "./edges/worker/worker.ts";
+import { startAgentListener } from "./start-agents.ts";
 
 export interface Started {
   /** Null for roles without an API. */
   readonly url: string | null;
   readonly dataDirectory: string;
   readonly adminTokenFile: string | null;
+  /** What agents dial; null: they are not served. */
+  readonly agentUrl: string | null;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,7 @@ export async function startProcess({ role, settings, version }: StartOptions): P
       url: served?.url ?? null,
       dataDirectory: settings.dataDirectory,
       adminTokenFile: served?.adminTokenFile ?? null,
+      agentUrl: served?.agentUrl ?? null,
       close,
     };
   } catch (error) {
@@ -55,15 +59,17 @@ async function serve(
   settings: Settings,
   version: string,
   undo: (() => Promise<void>)[],
-): Promise<{ readonly url: string; readonly adminTokenFile: string }> {
-  const server: HttpServer = createHttpServer({ context, settings, version });
+): Promise<{ readonly url: string; readonly adminTokenFile: string; readonly agentUrl: string | null }> {
+  const agentListener = settings.agents === null ? null : await startAgentListener(context, settings.agents);
+  if (agentListener !== null) undo.push(() => agentListener.close());
+  const server: HttpServer = createHttpServer({ context, settings, version, agentListener });
   undo.push(() => server.close());
   const { url } = await server.listen(settings.port);
   const adminTokenFile = await ensureAdminToken(context, settings.dataDirectory);
   const serverFile = join(settings.dataDirectory, SERVER_FILE);
   await writeFile(serverFile, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
   undo.push(() => rm(serverFile, { force: true }));
-  return { url, adminTokenFile };
+  return { url, adminTokenFile, agentUrl: agentListener?.url ?? null };
 }
 
 /** The local administrator's token, in a file that only this user reads. A revoked or foreign one is replaced. */

@@ -158,6 +158,10 @@ export const CATALOGUE = {
     family: "unauthenticated",
     hint: "Somebody sent a copy of a request; nothing was done.",
   },
+  TOO_MANY_TRIES: {
+    family: "rate-limited",
+    hint: "Wait a minute, and use a code of `lockstep agent invite TARGET` that is still valid.",
+  },
   ENROLMENT_INVALID: {
     family: "unauthenticated",
     hint: "Codes are valid once, for 15 minutes. Ask for a new one with `lockstep agent invite TARGET`.",

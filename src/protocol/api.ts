@@ -1,4 +1,5 @@
 /** Every operation of `/api/v1`, by its operation id. A route without an entry here does not exist. */
+import { AGENT_OPERATIONS } from "./api-agents.ts";
 import { CONFIG_OPERATIONS } from "./api-config.ts";
 import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
@@ -16,6 +17,7 @@ export const OPERATIONS = {
   ...CONFIG_OPERATIONS,
   ...FIRST_RUN_OPERATIONS,
   ...STORE_OPERATIONS,
+  ...AGENT_OPERATIONS,
   ...TOKEN_OPERATIONS,
 } as const;
 

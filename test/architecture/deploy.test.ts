@@ -54,6 +54,23 @@ describe("docker-compose.yml", () => {
   });
 });
 
+describe("what is there for agents", () => {
+  const overlay = parse(read("deploy/agents.compose.yml")) as { readonly services: Record<string, Service> };
+  const unit = read("deploy/systemd/lockstep-server-agents.conf");
+
+  test("publishes their listener alone, and only where it is wanted", () => {
+    expect(Object.keys(overlay.services)).toEqual(["server"]);
+    expect(overlay.services["server"]?.ports).toEqual(["7421:7421"]);
+    expect(read("docker-compose.yml")).not.toContain("7421");
+    expect(read("deploy/systemd/lockstep-server.service")).not.toContain("7421");
+  });
+
+  test("says what agents dial, which no container can know", () => {
+    expect(overlay.services["server"]?.environment?.["LOCKSTEP_AGENT_URL"]).toContain(":?");
+    expect(unit).toMatch(/^Environment=.*LOCKSTEP_AGENT_URL=https:/m);
+  });
+});
+
 test.each(["server", "worker", "migrate"])(
   "the systemd unit of %s is confined and gets credentials loaded",
   (role) => {

@@ -92,6 +92,8 @@ test("every option says what it does", () => {
 
 test("the list of commands is no wall: a line for each, on an ordinary terminal", async () => {
   const help = await helpOf("");
-  expect(help.split("\n").length).toBeLessThan(50);
+  expect(help.split("\n").length).toBeLessThan(60);
+  // What does not fit goes on below, far to the right.
+  expect(help.split("\n").filter((line) => /^ {12,}\S/.test(line))).toEqual([]);
   expect(help).not.toContain("__complete");
 });

@@ -160,3 +160,18 @@ function isAlive(pid: number): boolean {
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
+
+/** As DATABASE_URL. */
+export function databaseUrl({
+  host = "",
+  port = 5432,
+  user = "",
+  password = "",
+  database = "",
+}: StoreConnection): string {
+  const url = new URL(`postgres://localhost:${port}/${database}`);
+  url.username = encodeURIComponent(user);
+  url.password = encodeURIComponent(password);
+  url.searchParams.set("host", host);
+  return url.href;
+}

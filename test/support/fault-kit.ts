@@ -19,6 +19,7 @@ import { configSchema } from "../../src/protocol/config.ts";
 import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import type { StoreKind } from "./database-clusters.ts";
+import { databaseUrl } from "./database-clusters.ts";
 import { TESTER } from "./loop-kit.ts";
 import { type RunningSshd, startSshd } from "./sshd.ts";
 
@@ -74,7 +75,7 @@ export async function startFaultKit(
   mkdirSync(app, { mode: 0o700 });
   const env = {
     LOCKSTEP_DATA: join(directory, "data"),
-    DATABASE_URL: urlOf(database.connection),
+    DATABASE_URL: databaseUrl(database.connection),
     LOCKSTEP_LOG_LEVEL: "warn",
     ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
   };
@@ -185,20 +186,6 @@ function valueIn(path: string): string | null {
   } catch {
     return null;
   }
-}
-
-function urlOf({
-  host = "",
-  port = 5432,
-  user = "",
-  password = "",
-  database = "",
-}: TestDatabase["connection"]): string {
-  const url = new URL(`postgres://localhost:${port}/${database}`);
-  url.username = encodeURIComponent(user);
-  url.password = encodeURIComponent(password);
-  url.searchParams.set("host", host);
-  return url.href;
 }
 
 export async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {

@@ -1,6 +1,6 @@
 /** What every command is given, and how a command is attached without loading it: `--version` must not wait for all. */
 import type { Command } from "commander";
-import type { CliSurroundings, Settings } from "../../config.ts";
+import type { CliSurroundings, SettingFlags, Settings } from "../../config.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
 
@@ -11,6 +11,8 @@ export interface StartedProcess {
   readonly url: string | null;
   readonly dataDirectory: string;
   readonly adminTokenFile: string | null;
+  /** What agents dial; null: they are not served. */
+  readonly agentUrl: string | null;
   close(): Promise<void>;
 }
 
@@ -44,7 +46,7 @@ export interface Cli {
   /** Finds the server and its token on first use. Throws SERVER_UNREACHABLE, UNAUTHENTICATED. */
   api(): Promise<ApiClient>;
   /** Of a process that serves or works. Throws SETTING_INVALID. */
-  settings(flags: { readonly port?: number }): Settings;
+  settings(flags: SettingFlags): Settings;
   readonly start: StartProcess;
   readonly demo: RunDemo;
   /** Aborts at Ctrl-C or when the process is asked to end. */

@@ -13,9 +13,18 @@ import { problemsOf, wordIssue } from "../../protocol/config-problem.ts";
 import { assertMay, type Caller, identify } from "./caller.ts";
 import { runOnce } from "./idempotency.ts";
 
+/** What a code tells a machine of the agents' listener. */
+export interface AgentListenerAddress {
+  readonly url: string;
+  /** sha256 of its public key (SPKI, DER), base64url; null: its certificate is checked as usual. */
+  readonly tlsKeyDigest: string | null;
+}
+
 export interface HandlerContext {
   readonly context: AppContext;
   readonly caller: Caller;
+  /** Null: agents are not served. */
+  readonly agentListener: AgentListenerAddress | null;
   /** Aborts when the caller goes away or the server closes. */
   readonly signal: AbortSignal;
 }
@@ -30,6 +39,7 @@ export type Handlers = {
 interface RouteSurroundings {
   readonly context: AppContext;
   readonly handlers: Handlers;
+  readonly agentListener: AgentListenerAddress | null;
   readonly closing: AbortSignal;
 }
 
@@ -49,7 +59,7 @@ async function answer(
   operation: Operation,
   { request, reply, ...surroundings }: RouteSurroundings & { request: FastifyRequest; reply: FastifyReply },
 ): Promise<unknown> {
-  const { context, closing } = surroundings;
+  const { context, agentListener, closing } = surroundings;
   const caller = await identify(context, request);
   if (operation.permission !== null) assertMay(caller, operation.permission);
   const call = {
@@ -59,7 +69,12 @@ async function answer(
   };
   const gone = new AbortController();
   reply.raw.once("close", () => gone.abort());
-  const handler: HandlerContext = { context, caller, signal: AbortSignal.any([gone.signal, closing]) };
+  const handler: HandlerContext = {
+    context,
+    caller,
+    agentListener,
+    signal: AbortSignal.any([gone.signal, closing]),
+  };
   // The table's type pairs each id with its own call; only the loop over it cannot see that.
   const run = surroundings.handlers[id] as (call: unknown, handler: HandlerContext) => Promise<unknown>;
   if (operation.method === "GET") return run(call, handler);

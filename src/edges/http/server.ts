@@ -14,12 +14,14 @@ import { createListener, hostInUrl, listenOn } from "./listener.ts";
 import { isLocalRequest, RequestCounter, renderMetrics } from "./metrics.ts";
 import { buildOpenApi } from "./openapi.ts";
 import { handlers } from "./routes/handlers.ts";
-import { registerOperations } from "./routes.ts";
+import { type AgentListenerAddress, registerOperations } from "./routes.ts";
 
 export interface HttpServerOptions {
   readonly context: AppContext;
   readonly settings: { readonly listenAddress: string; readonly allowedHosts: readonly string[] };
   readonly version: string;
+  /** Null: agents are not served, so nobody is invited. */
+  readonly agentListener?: AgentListenerAddress | null;
   /** How long a request may take to arrive in full, in ms. Default 15,000. */
   readonly requestTimeoutMs?: number;
 }
@@ -36,7 +38,7 @@ export interface HttpServer {
 const MAX_BODY_BYTES = 1024 * 1024;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { context, settings, requestTimeoutMs = 15_000 } = options;
+  const { context, settings, requestTimeoutMs = 15_000, agentListener = null } = options;
   let port = 0;
   const closing = new AbortController();
   const requests = new RequestCounter();
@@ -79,7 +81,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   const openApi = buildOpenApi(options.version);
   app.get("/api/v1/openapi.json", async () => openApi);
-  registerOperations(app, { context, handlers, closing: closing.signal });
+  registerOperations(app, { context, handlers, agentListener, closing: closing.signal });
 
   return {
     app,

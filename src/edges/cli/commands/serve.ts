@@ -3,17 +3,19 @@ import type { Cli, CommandFunction, Role } from "../cli.ts";
 
 export interface ServeOptions {
   readonly port?: number;
+  readonly agents?: string;
 }
 
-async function serve(cli: Cli, role: Role, { port }: ServeOptions): Promise<number> {
-  const settings = cli.settings(port === undefined ? {} : { port });
+async function serve(cli: Cli, role: Role, options: ServeOptions): Promise<number> {
+  const settings = cli.settings(options);
   const started = await cli.start(role, settings);
   try {
-    const { url, dataDirectory, adminTokenFile } = started;
-    cli.output.answer({ role, url, dataDirectory, adminTokenFile }, () => {
+    const { url, dataDirectory, adminTokenFile, agentUrl } = started;
+    cli.output.answer({ role, url, dataDirectory, adminTokenFile, agentUrl }, () => {
       if (url === null) cli.output.line(`The ${role} is running.`);
       else cli.output.line(`Lockstep is running at ${url}`);
       if (adminTokenFile !== null) cli.output.line(`The administrator's token is in ${adminTokenFile}`);
+      if (agentUrl !== null) cli.output.line(`Agents reach it at ${agentUrl}`);
       if (role === "up") cli.output.line("In another terminal: lockstep status");
     });
     await untilAborted(cli.interrupted);

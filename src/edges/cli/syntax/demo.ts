@@ -7,6 +7,8 @@ export function attachDemo(program: Command, attach: Attach): void {
   attach(
     program
       .command("demo")
+      .summary("the whole story in a minute, on this machine")
+      .summary("the whole story in a minute, on this machine")
       .description(
         "the whole story in a minute, on this machine: an outage, its cause, the repair, a rotation",
       )

@@ -3,6 +3,11 @@ import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { examples, portOption } from "./options.ts";
 
+const AGENTS = [
+  "--agents <[address:]port>",
+  "serve agents there, and nothing else; as LOCKSTEP_AGENT_LISTEN",
+] as const;
+
 export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
@@ -10,7 +15,15 @@ export function attachRoles(program: Command, attach: Attach): void {
       .description("everything in one process, on a store of its own: server, worker and PostgreSQL")
       .summary("everything in one process, with its own store")
       .addOption(portOption("7420 unless told; 0 for any free one", 0))
-      .addHelpText("after", examples("lockstep up", "LOCKSTEP_DATA=/srv/lockstep lockstep up --port 8080")),
+      .option(...AGENTS)
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep up",
+          "LOCKSTEP_DATA=/srv/lockstep lockstep up --port 8080",
+          "LOCKSTEP_AGENT_URL=https://lockstep.example.com:7421 lockstep up --agents 7421",
+        ),
+      ),
     async () => (await import("../commands/serve.ts")).up,
   );
   attach(
@@ -18,6 +31,7 @@ export function attachRoles(program: Command, attach: Attach): void {
       .command("server")
       .description("the API; needs DATABASE_URL")
       .addOption(portOption("7420 unless told; 0 for any free one", 0))
+      .option(...AGENTS)
       .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep server")),
     async () => (await import("../commands/serve.ts")).server,
   );

@@ -1,5 +1,6 @@
 /** All handlers, one per operation. */
 import type { Handlers } from "../routes.ts";
+import { agentHandlers } from "./agents.ts";
 import { configHandlers } from "./config.ts";
 import { doctorHandlers } from "./doctor.ts";
 import { firstRunHandlers } from "./first-run.ts";
@@ -17,5 +18,6 @@ export const handlers: Handlers = {
   ...configHandlers,
   ...firstRunHandlers,
   ...storeHandlers,
+  ...agentHandlers,
   ...tokenHandlers,
 };

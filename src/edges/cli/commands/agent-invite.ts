@@ -1,0 +1,50 @@
+/** `lockstep agent invite TARGET`: the code alone on stdout, so that it can be piped; what to do with it beside it. */
+import { LockstepError } from "../../../core/errors.ts";
+import { durationText } from "../../../lib/age.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import type { CommandFunction } from "../cli.ts";
+import { resolveTarget } from "../target-name.ts";
+
+export interface AgentInviteOptions {
+  readonly environment?: string;
+  readonly reusable?: true;
+  readonly expires?: number;
+}
+
+export const run: CommandFunction<[target: string], AgentInviteOptions> = async (
+  cli,
+  [target],
+  { environment, reusable = false, expires },
+) => {
+  if (expires !== undefined && !reusable) {
+    throw new LockstepError("USAGE", "Cannot make this code: one that serves once is valid for 15 minutes.", {
+      hint: "Leave --expires out, or add --reusable for containers.",
+    });
+  }
+  const api = await cli.api();
+  const params = await resolveTarget(api, target, environment);
+  const answer = await api.call("inviteAgent", {
+    params,
+    body: { reusable, ...(expires === undefined ? {} : { expiresInMs: expires }) },
+  });
+  const commands = [
+    shellCommand(["lockstep", "agent", "enroll"]),
+    shellCommand(["lockstep", "agent", "install"]),
+  ];
+  cli.output.answer({ ...answer, commands }, () => {
+    const { output } = cli;
+    const left = durationText(Date.parse(answer.expiresAt) - Date.now());
+    output.note(
+      reusable
+        ? `note: whoever has this code can become an agent of "${answer.target}" for ${left}, any number of times.`
+        : `note: whoever has this code can become the agent of "${answer.target}", once, for ${left}.`,
+    );
+    output.note(
+      "Treat it as a secret: give it over stdin or a prompt, never as an argument. It is shown this once:",
+    );
+    output.line(answer.code);
+    output.note(`On the machine, which must reach ${answer.url}; the first line asks for the code:`);
+    for (const command of commands) output.note(`  ${command}`);
+  });
+  return 0;
+};

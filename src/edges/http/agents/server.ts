@@ -1,0 +1,167 @@
+/**
+ * The agents' listener.
+ *
+ * Promises: serves `/agent/v1/*` and nothing else; answers nobody but who signed the request with an agent's key, or
+ * proves to know an enrolment code; tells the unauthenticated nothing; slow, large and too many requests end early.
+ * Leaves to others: what agents are told and may do (`app/agents`), the operator's API (its listener is another one).
+ */
+import type { Server } from "node:net";
+import type { SecureContextOptions } from "node:tls";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { confirmAgent } from "../../../app/agents/confirm-agent.ts";
+import { enrolAgent } from "../../../app/agents/enrol-agent.ts";
+import { recordReport } from "../../../app/agents/record-report.ts";
+import { serveBundle } from "../../../app/agents/serve-bundle.ts";
+import type { AppContext } from "../../../app/context.ts";
+import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import { bundleRequest, confirmRequest, enrolmentRequest, report } from "../../../protocol/agent/messages.ts";
+import { AGENT_PATHS } from "../../../protocol/agent/paths.ts";
+import { assertJsonWrite } from "../guard.ts";
+import { SECURITY_HEADERS } from "../headers.ts";
+import { createListener, listenOn } from "../listener.ts";
+import { Connections } from "./connections.ts";
+import { FailedTries } from "./failed-tries.ts";
+import { authenticate, bodyOf, sourceOf, tellAgent, tokenOf } from "./requests.ts";
+import { AgentStreams } from "./streams.ts";
+
+export interface AgentServerOptions {
+  readonly context: AppContext;
+  /** Null: a proxy in front does TLS, and says in X-Forwarded-For who connected to it. */
+  readonly tls: SecureContextOptions | null;
+  readonly requestTimeoutMs?: number;
+  readonly keepaliveMs?: number;
+}
+
+export interface AgentServer {
+  /** `port` 0: any free one. Answers the port. Throws SETTING_INVALID. */
+  listen(address: string, port: number): Promise<number>;
+  /** For a certificate that was renewed. New connections see it. */
+  setTls(tls: SecureContextOptions): void;
+  /** Ends all streams and lets running requests end. */
+  close(): Promise<void>;
+  readonly streams: AgentStreams;
+}
+
+const MAX_ENROL_BYTES = 16 * 1024;
+const MAX_REPORT_BYTES = 1024 * 1024;
+const MAX_SMALL_BYTES = 8 * 1024;
+const MAX_CONNECTIONS = 20_000;
+const MAX_UNPROVEN_PER_SOURCE = 1_000;
+/** After that long without a word the system asks the other side whether it is still there. */
+const TCP_KEEPALIVE_MS = 60_000;
+
+const STREAM_HEADERS = {
+  ...SECURITY_HEADERS,
+  "content-type": "text/event-stream",
+  // Proxies that collect answers before passing them on would hold hints back.
+  "x-accel-buffering": "no",
+};
+
+export function createAgentServer(options: AgentServerOptions): AgentServer {
+  const { context, tls, requestTimeoutMs = 15_000 } = options;
+  const app = createListener({
+    log: context.log,
+    requestTimeoutMs,
+    maxBodyBytes: MAX_SMALL_BYTES,
+    tls,
+    tell: tellAgent,
+  });
+  const server = app.server as Server & { setSecureContext?(options: SecureContextOptions): void };
+  const connections = new Connections({
+    maxInAll: MAX_CONNECTIONS,
+    maxUnprovenPerSource: tls === null ? null : MAX_UNPROVEN_PER_SOURCE,
+  });
+  connections.watch(server);
+  const streams = new AgentStreams({
+    activeAt: (targetIds) => context.store.read.agents.activeAt(targetIds),
+    ...(options.keepaliveMs === undefined ? {} : { keepaliveMs: options.keepaliveMs }),
+  });
+  const stopListening = context.hints.listen((told) => streams.tell(told));
+
+  // As bytes: who signed them is found out before they are read.
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) =>
+    done(null, body),
+  );
+  app.addHook("onRequest", async (request) => {
+    if (request.headers.origin !== undefined) {
+      throw new LockstepError("ORIGIN_NOT_ALLOWED", "Cannot answer: no page has business here.");
+    }
+    if (request.is404) return;
+    assertJsonWrite(request);
+    if (request.url !== AGENT_PATHS.enrol) tokenOf(request);
+  });
+  app.setNotFoundHandler(async () => {
+    throw new LockstepError("NOT_FOUND", "There is nothing here.", { hint: "Agents know what to ask for." });
+  });
+  registerEnrolment(app, context, tls === null);
+  app.post(AGENT_PATHS.confirm, async (request, reply) => {
+    const agent = await authenticate(context, request);
+    await confirmAgent(context, agent, bodyOf(request, confirmRequest).challenge);
+    reply.code(204);
+  });
+  app.post(AGENT_PATHS.bundle, async (request) => {
+    const agent = await authenticate(context, request);
+    return serveBundle(context, agent, bodyOf(request, bundleRequest));
+  });
+  app.post(AGENT_PATHS.report, { bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
+    const agent = await authenticate(context, request);
+    await recordReport(context, agent, bodyOf(request, report));
+    reply.code(204);
+  });
+  app.get(AGENT_PATHS.events, { exposeHeadRoute: false }, async (request, reply) => {
+    const agent = await authenticate(context, request);
+    const { socket } = request;
+    if (socket.destroyed) return;
+    reply.hijack();
+    connections.proven(socket);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    reply.raw.writeHead(200, STREAM_HEADERS);
+    reply.raw.once("close", streams.open({ agentId: agent.id, targetId: agent.targetId }, reply.raw));
+  });
+
+  return {
+    streams,
+    listen: (address, port) =>
+      listenOn(app, {
+        host: address,
+        port,
+        remedy: "Choose another address with --agents or LOCKSTEP_AGENT_LISTEN.",
+      }),
+    setTls: (renewed) => server.setSecureContext?.({ ...renewed, minVersion: "TLSv1.2" }),
+    close: async () => {
+      stopListening();
+      streams.close();
+      await app.close();
+    },
+  };
+}
+
+/** The one request without a signature of a known key. Whatever is wrong with it, the answer is the same. */
+function registerEnrolment(app: FastifyInstance, context: AppContext, isBehindProxy: boolean): void {
+  const tries = new FailedTries({ now: () => context.clock.now().getTime() });
+  app.post(
+    AGENT_PATHS.enrol,
+    { bodyLimit: MAX_ENROL_BYTES },
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const source = sourceOf(request, isBehindProxy);
+      const waitMs = tries.waitMs(source);
+      if (waitMs > 0) {
+        reply.header("retry-after", Math.ceil(waitMs / 1_000));
+        throw new LockstepError(
+          "TOO_MANY_TRIES",
+          "Cannot enrol now: it failed too often from this address.",
+          {
+            retryAfterMs: waitMs,
+          },
+        );
+      }
+      try {
+        return await enrolAgent(context, bodyOf(request, enrolmentRequest));
+      } catch (error) {
+        const { family } = toLockstepError(error);
+        if (family === "unauthenticated" || family === "invalid") tries.failed(source);
+        throw error;
+      }
+    },
+  );
+}

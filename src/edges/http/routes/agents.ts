@@ -1,0 +1,84 @@
+/** Handlers for the operator's side of agents. */
+import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/manage-agents.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import { type AGENT_OPERATIONS, agentTold } from "../../../protocol/api-agents.ts";
+import type { Handlers } from "../routes.ts";
+
+const CODE_LIFE_MS = 15 * 60_000;
+const REUSABLE_LIFE_MS = 24 * 60 * 60_000;
+
+export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
+  listAgents: async ({ query }, { context }) => ({
+    agents: (await listAgents(context, query)).map((agent) => ({
+      id: agent.id,
+      target: agent.target,
+      environment: agent.environment,
+      state: agent.state,
+      shortLived: agent.shortLived,
+      hostname: text(agent.facts["hostname"]),
+      platform: text(agent.facts["platform"]),
+      release: text(agent.facts["version"]),
+      createdAt: agent.createdAt.toISOString(),
+      activatedAt: agent.activatedAt?.toISOString() ?? null,
+      endedAt: agent.endedAt?.toISOString() ?? null,
+      lastSeenAt: agent.lastSeenAt?.toISOString() ?? null,
+      reportedGeneration: agent.reportedGeneration,
+      reportedAt: agent.reportedAt?.toISOString() ?? null,
+      // Checked when it came; one of an older release may lack what this one shows.
+      ...(agentTold.safeParse(agent.report).data ?? agentTold.parse({})),
+    })),
+  }),
+  inviteAgent: async ({ params, body }, { context, caller, agentListener }) => {
+    if (agentListener === null) {
+      throw new LockstepError("SETTING_INVALID", "Cannot invite: this server does not listen for agents.", {
+        hint: "Start it with LOCKSTEP_AGENT_LISTEN=0.0.0.0:7421 (or --agents 7421), and say in LOCKSTEP_AGENT_URL what agents dial.",
+      });
+    }
+    if (!body.reusable && (body.expiresInMs ?? 0) > CODE_LIFE_MS) {
+      throw new LockstepError(
+        "INPUT_INVALID",
+        "Cannot invite: a code that serves once lives for 15 minutes.",
+      );
+    }
+    const { code, expiresAt } = await inviteAgent(context, caller.actor, {
+      environment: params.environment,
+      target: params.name,
+      reusable: body.reusable,
+      livesMs: body.expiresInMs ?? (body.reusable ? REUSABLE_LIFE_MS : CODE_LIFE_MS),
+      listener: agentListener,
+    });
+    return {
+      code,
+      target: params.name,
+      environment: params.environment,
+      reusable: body.reusable,
+      expiresAt: expiresAt.toISOString(),
+      url: agentListener.url,
+    };
+  },
+  revokeAgent: async ({ params, body }, { context, caller }) => {
+    const ended = await revokeAgent(context, caller.actor, {
+      environment: params.environment,
+      target: params.name,
+      ...body,
+    });
+    return {
+      target: params.name,
+      environment: params.environment,
+      agents: ended.map(({ id, received }) => ({
+        id,
+        received: received.map(({ secret, version, firstAt }) => ({
+          secret,
+          // A binding across environments would need its own word here; there is none yet.
+          environment: params.environment,
+          version,
+          firstAt: firstAt.toISOString(),
+        })),
+      })),
+    };
+  },
+};
+
+function text(fact: unknown): string {
+  return typeof fact === "string" ? fact : "";
+}

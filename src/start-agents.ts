@@ -1,0 +1,121 @@
+/**
+ * Starts the agents' listener where one is configured, and finds what agents recognise it by: a certificate of the
+ * operator's, which is checked as usual and read anew when its file changes, or the store's own, whose key they pin.
+ */
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { hostname } from "node:os";
+import { makeSelfSigned } from "./adapters/crypto/self-signed.ts";
+import { openListenerKey } from "./app/agents/listener-key.ts";
+import type { AppContext } from "./app/context.ts";
+import type { AgentListenerSettings } from "./config-agents.ts";
+import { LockstepError } from "./core/errors.ts";
+import { createAgentServer } from "./edges/http/agents/server.ts";
+import { hostInUrl } from "./edges/http/listener.ts";
+import type { AgentListenerAddress } from "./edges/http/routes.ts";
+
+export interface StartedAgentListener extends AgentListenerAddress {
+  close(): Promise<void>;
+}
+
+interface Credentials {
+  readonly cert: string;
+  readonly key: string;
+}
+
+const LOOK_AT_FILES_MS = 60_000;
+
+/** Throws SETTING_INVALID. */
+export async function startAgentListener(
+  context: AppContext,
+  settings: AgentListenerSettings,
+): Promise<StartedAgentListener> {
+  const { tls } = settings;
+  const credentials = tls.kind === "off" ? null : await credentialsOf(context, tls);
+  const server = createAgentServer({ context, tls: credentials });
+  const port = await server.listen(settings.address, settings.port);
+  const stopWatching =
+    tls.kind === "files"
+      ? watchCertificate(tls.certificateFile, () => {
+          try {
+            server.setTls(readCredentials(tls));
+            context.log.info("agents' certificate renewed");
+          } catch {
+            context.log.error("agents' certificate cannot be read; the one before stays in use");
+          }
+        })
+      : () => undefined;
+  return {
+    url: settings.url ?? urlOf(settings, port),
+    tlsKeyDigest: tls.kind === "self-signed" && credentials !== null ? keyDigest(credentials.cert) : null,
+    close: async () => {
+      stopWatching();
+      await server.close();
+    },
+  };
+}
+
+async function credentialsOf(
+  context: AppContext,
+  tls: Exclude<AgentListenerSettings["tls"], { kind: "off" }>,
+): Promise<Credentials> {
+  if (tls.kind === "files") return readCredentials(tls);
+  const { certificatePem, privateKeyPem } = await openListenerKey(context, () =>
+    makeSelfSigned(context.clock.now()),
+  );
+  return { cert: certificatePem, key: privateKeyPem.reveal() };
+}
+
+/** The key must be the certificate's: a listener that nobody can talk to would only be noticed from afar. */
+function readCredentials({
+  certificateFile,
+  keyFile,
+}: {
+  certificateFile: string;
+  keyFile: string;
+}): Credentials {
+  const cert = readSetting("LOCKSTEP_AGENT_TLS_CERT_FILE", certificateFile);
+  const key = readSetting("LOCKSTEP_AGENT_TLS_KEY_FILE", keyFile);
+  let fits = false;
+  try {
+    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    // Told below, without the library's words.
+  }
+  if (fits) return { cert, key };
+  throw invalid(
+    "LOCKSTEP_AGENT_TLS_KEY_FILE",
+    `${keyFile} holds no key for the certificate ${certificateFile}`,
+  );
+}
+
+function readSetting(name: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    throw invalid(name, `${file} cannot be read`);
+  }
+}
+
+/** By looking now and then: renewals replace the file, often through a link, which tells a watcher nothing. */
+function watchCertificate(file: string, changed: () => void): () => void {
+  watchFile(file, { interval: LOOK_AT_FILES_MS, persistent: false }, changed);
+  return () => unwatchFile(file, changed);
+}
+
+/** Where nothing is told: the address that is listened on, or this machine's name for all of its addresses. */
+function urlOf({ address, tls }: AgentListenerSettings, port: number): string {
+  const isEvery = address === "0.0.0.0" || address === "::";
+  return `${tls.kind === "off" ? "http" : "https"}://${isEvery ? hostname().toLowerCase() : hostInUrl(address)}:${port}`;
+}
+
+function keyDigest(certificatePem: string): string {
+  const key = new X509Certificate(certificatePem).publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(key).digest("base64url");
+}
+
+function invalid(setting: string, state: string): LockstepError {
+  return new LockstepError("SETTING_INVALID", `Cannot start: ${setting}: ${state}.`, {
+    details: { setting },
+  });
+}
