@@ -47,7 +47,7 @@ create table agent (
   reported_epoch integer,
   reported_generation bigint,
   reported_at timestamptz,
-  -- the last report without its items: refused, incidents, units
+  -- of the last report: how the last push ended, what was seen, units, refused, incidents
   report jsonb not null default '{}'
 );
 create unique index agent_one_active on agent (target_id) where state = 'active' and not short_lived;

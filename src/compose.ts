@@ -23,6 +23,7 @@ import { assertSchema, migrate } from "./adapters/store/migrator.ts";
 import { createDatabase, createPool, type StoreConnection } from "./adapters/store/pool.ts";
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
+import { agentKind } from "./adapters/targets/agent/target.ts";
 import { createRailwayExplorer } from "./adapters/targets/railway/explore.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
@@ -38,7 +39,7 @@ import type { TargetKind } from "./core/ports/target.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
-const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind];
+const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind, agentKind];
 
 /** Undone in reverse order. */
 type Undo = () => Promise<void>;

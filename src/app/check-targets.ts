@@ -4,11 +4,12 @@ import { toLockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
 import { mapLimited } from "../lib/map-limited.ts";
+import { observeReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
 import { inTime } from "./in-time.ts";
 import { loadDesired } from "./loop/desired.ts";
 import { observationsOf } from "./loop/record-push.ts";
-import { withTarget } from "./open-target.ts";
+import { kindOf, withTarget } from "./open-target.ts";
 
 export interface CheckedBinding {
   readonly target: string;
@@ -53,7 +54,9 @@ async function checkTarget(
   try {
     const desired = await loadDesired(context, record.id);
     const look = (limited: AbortSignal) =>
-      withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
+      kindOf(context, record.kind).isReported
+        ? observeReported(context, record, desired.slots)
+        : withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
     const observation = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));

@@ -1,6 +1,7 @@
 /** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
 import { LockstepError, toLockstepError } from "../core/errors.ts";
 import type { ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
+import { testReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
 import { kindOf, withTarget } from "./open-target.ts";
 
@@ -28,7 +29,9 @@ export async function testTarget(
   const known = { target: record.name, environment: record.environment, kind: record.kind };
   const capabilities = kindOf(context, record.kind).capabilities(record.config);
   try {
-    const { ok, checks } = await withTarget(context, record, (target) => target.probe(signal), "background");
+    const { ok, checks } = kindOf(context, record.kind).isReported
+      ? await testReported(context, record)
+      : await withTarget(context, record, (target) => target.probe(signal), "background");
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);

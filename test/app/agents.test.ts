@@ -245,9 +245,12 @@ describeOnEachStore("agents: who may", (getDatabase) => {
     const [secretId = ""] = (await kit.rows<{ id: string }>("select id from secret")).map(({ id }) => id);
     await context.store.transaction((tx) => tx.agents.recordDeliveries(agent.id, [{ secretId, version: 3 }]));
     const told: string[] = [];
-    const stop = context.hints.listen((ids) => void told.push(...ids));
-    const ended = await revokeAgent(context, TESTER, { environment: "production", target: "mini" });
-    stop();
+    const hints = { ...context.hints, tell: (ids: readonly string[]) => void told.push(...ids) };
+    const ended = await revokeAgent({ ...context, hints }, TESTER, {
+      environment: "production",
+      target: "mini",
+    });
+    expect(told).toEqual([agent.targetId]);
     expect(ended).toMatchObject([{ id: agent.id, received: [{ secret: "TOKEN", version: 3 }] }]);
     await expect(asked(one, agent)).rejects.toMatchObject({ code: "AGENT_REVOKED" });
     await expect(enrolAgent(context, machine().ask(code))).rejects.toMatchObject(invalid);

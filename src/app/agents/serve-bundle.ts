@@ -1,12 +1,157 @@
+/**
+ * What an agent must hold, computed when it asks: one that was away for a week gets what is right now, and nothing of
+ * what was right meanwhile.
+ *
+ * Write-ahead: what is owed is committed as a push before the answer leaves. The agent is the writer; asked again, it
+ * is given the same push until it has told how that ended.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { SYSTEM } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
-import type { BundleRequest } from "../../protocol/agent/messages.ts";
+import type { PushItem } from "../../core/ports/store/pushes.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
+import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
+import { type Desired, loadDesired } from "../loop/desired.ts";
+import { slotsDigest } from "../loop/digest.ts";
+import { bundleContent } from "./bundle-content.ts";
+import { openBundleKey } from "./open-bundle-key.ts";
+import { contentOf } from "./report-content.ts";
 
+const MAX_TRIES = 3;
+
+/** Throws NOT_FOUND when the target is gone. */
 export async function serveBundle(
-  _context: AppContext,
-  _agent: AgentRecord,
-  _request: BundleRequest,
+  context: AppContext,
+  agent: AgentRecord,
+  request: BundleRequest,
 ): Promise<{ readonly sealed: string }> {
-  throw new LockstepError("UNSUPPORTED", "Cannot answer: this server gives no bundles yet.");
+  if (!isDeepStrictEqual(agent.facts, request.facts)) {
+    await context.store.transaction((tx) => tx.agents.touch(agent.id, { ...request.facts }));
+  }
+  for (let tries = 1; ; tries += 1) {
+    const target = await context.store.read.targets.findById(agent.targetId);
+    if (target === null) throw gone(agent);
+    const answer = hasAll(context, agent, target, request)
+      ? unchanged(context, agent, target, request)
+      : await whole(context, agent, target, request);
+    // New intent came in between: what was computed may be neither the one nor the other.
+    if (answer === null && tries < MAX_TRIES) continue;
+    if (answer === null)
+      throw new LockstepError("WRITE_CONFLICT", "Cannot answer now: the target is changing.");
+    const signWith = await openBundleKey(context);
+    const encryptTo = agent.encryptKey as unknown as PublicJwk;
+    return { sealed: await sealMessage(answer, { signWith, encryptTo }) };
+  }
+}
+
+/** It holds what is wanted now, has told so, and nothing is owed. Opens no value. */
+function hasAll(
+  { epoch }: AppContext,
+  agent: AgentRecord,
+  target: TargetRecord,
+  { have }: BundleRequest,
+): boolean {
+  return (
+    have !== null &&
+    have.epoch === epoch &&
+    have.generation === target.generation &&
+    have.digest === contentOf(agent)?.digest &&
+    agent.reportedEpoch === epoch &&
+    agent.reportedGeneration === target.generation &&
+    !isOwed(target)
+  );
+}
+
+function unchanged(
+  { storeId, epoch }: AppContext,
+  { id }: AgentRecord,
+  { generation }: TargetRecord,
+  { nonce }: BundleRequest,
+): BundleAnswer {
+  return { v: 1, kind: "unchanged", agentId: id, storeId, epoch, generation, nonce };
+}
+
+async function whole(
+  context: AppContext,
+  agent: AgentRecord,
+  target: TargetRecord,
+  { nonce }: BundleRequest,
+): Promise<BundleAnswer | null> {
+  const desired = await loadDesired(context, target.id);
+  const digest = slotsDigest(desired.slots);
+  const pushId = await commit(context, agent, target, desired, digest);
+  if (pushId === undefined) return null;
+  return bundleContent(context, { agent, target, desired, digest, pushId, nonce });
+}
+
+/** The push that is owed, null where nothing is; undefined when the target moved on since `target` was read. */
+function commit(
+  context: AppContext,
+  agent: AgentRecord,
+  target: TargetRecord,
+  desired: Desired,
+  digest: string,
+): Promise<string | null | undefined> {
+  return context.store.transaction(async (tx) => {
+    const lease = await tx.targets.leaseForAgent(target.id, `agent:${agent.id}`, 0);
+    if (lease?.target.generation !== target.generation) return undefined;
+    await tx.agents.recordDeliveries(
+      agent.id,
+      desired.slots.map(({ secretId, version }) => ({ secretId, version })),
+    );
+    if (!isOwed(lease.target)) return null;
+    const open = await tx.pushes.open(target.id);
+    const same = open.find((push) => push.generation === target.generation && push.digest === digest);
+    for (const push of open) {
+      if (push !== same) await tx.pushes.end(push.id, { outcome: "superseded", evidence: null, error: null });
+    }
+    if (same !== undefined) return same.id;
+    const actor = target.intentActor ?? SYSTEM;
+    const pushId = await tx.pushes.start({
+      targetId: target.id,
+      epoch: context.epoch,
+      generation: target.generation,
+      attempt: lease.target.attempts + 1,
+      leaseToken: lease.token,
+      actor: { ...actor, via: [...(actor.via ?? []), `agent:${agent.id}`] },
+      digest,
+      items: meant(desired),
+    });
+    await tx.audit.append({
+      action: "push.started",
+      actor,
+      subject: { kind: "target", id: target.id, name: target.name },
+      details: { push: pushId, generation: target.generation, keys: desired.slots.map(({ key }) => key) },
+    });
+    return pushId;
+  });
+}
+
+/** Until the agent tells what it found there. */
+function meant({ slots, pruned }: Desired): readonly PushItem[] {
+  const item = ({
+    bindingId,
+    secretId,
+    placement,
+    key,
+    slot,
+  }: Desired["pruned"][number] | Desired["slots"][number]) =>
+    ({ bindingId, secretId, placement, key, slot, replaced: null }) as const;
+  return [
+    ...slots.map((slot) => ({ ...item(slot), version: slot.version, action: "set" as const })),
+    ...pruned.map((slot) => ({ ...item(slot), version: null, action: "unset" as const })),
+  ];
+}
+
+function isOwed({ generation, settledGeneration, gaveUpAt }: TargetRecord): boolean {
+  return generation !== settledGeneration && gaveUpAt === null;
+}
+
+function gone({ target }: AgentRecord): LockstepError {
+  return new LockstepError("NOT_FOUND", `The target "${target}" is not configured any more.`, {
+    hint: "What stands on the machine stays. Stop the agent, or say the target in lockstep.yaml again.",
+  });
 }

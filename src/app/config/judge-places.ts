@@ -196,6 +196,12 @@ export function foundValue(
       return { value: null, reason: observed.reason };
     case "reference":
       return { value: null, reason: "it refers to another variable" };
+    case "recognised":
+    case "unrecognised":
+      return {
+        value: null,
+        reason: "its agent sends no value: it is compared as soon as the secret has one",
+      };
     case undefined:
       return { value: null, reason: "the place gave no answer for this key" };
   }

@@ -13,6 +13,7 @@ import { addressText } from "../../core/reconcile/plan-change.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
+import { observeReported } from "../agents/reported-places.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
@@ -46,6 +47,10 @@ export async function lookAtPlaces(
 
 async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promise<Look> {
   try {
+    if (kindOf(context, at.kind).isReported) {
+      const { keys } = await observeReported(context, at, at.addresses);
+      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
+    }
     const target = kindOf(context, at.kind).open(at.config, await at.credentials(), {
       targetName: at.name,
       budget: context.budget,

@@ -15,8 +15,9 @@
 import { type LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
+import { tellAgents } from "../agents/tell-agents.ts";
 import type { AppContext } from "../context.ts";
-import { withTarget } from "../open-target.ts";
+import { kindOf, withTarget } from "../open-target.ts";
 import { afterPush } from "./after-push.ts";
 import { type HeldLease, withLeaseRenewal } from "./lease-renewal.ts";
 import { runPush } from "./run-push.ts";
@@ -31,6 +32,10 @@ export async function reconcileTarget(
     tx.targets.lease(targetId, context.processId, context.timing.leaseMs),
   );
   if (lease === null) return false;
+  if (kindOf(context, lease.target.kind).isReported) {
+    await tellAgents(context, lease);
+    return true;
+  }
   await context.checkpoint("leased");
   try {
     await withLeaseRenewal(context, heldLease(context, lease), signal, (leaseSignal) =>

@@ -21,12 +21,15 @@ export interface Settled {
   readonly planned: readonly PlannedItem[];
   /** What the last look showed. */
   readonly seen: readonly PlannedItem[];
+  /** Why not everything was reached, where the writer says so itself: an agent. */
+  readonly failure?: LockstepError | null;
 }
 
 export async function recordSettled(context: AppContext, run: Run, result: Settled): Promise<void> {
   const { lease } = run;
   const blocked = result.seen.filter((item) => item.action === "blocked");
-  const error = blocked.length === 0 ? null : foreignValues(lease.target.name, blocked);
+  const error = result.failure ?? (blocked.length === 0 ? null : foreignValues(lease.target.name, blocked));
+  const wrote = result.planned.some(({ action }) => action === "set" || action === "unset");
   // While an earlier write may still land, what we see now may be gone in a moment: nothing above `acknowledged`.
   const capped = lease.inFlightLeftMs > 0;
   const evidence: LadderEvidence = capped ? "acknowledged" : "stored";
@@ -34,7 +37,7 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
     const pushId = result.pushId ?? (await pushWithoutWrite(context, tx, run, result.seen));
     if (pushId !== null) {
       await tx.pushes.end(pushId, {
-        outcome: error === null ? (result.pushId === null ? "unchanged" : "succeeded") : "failed",
+        outcome: error === null ? (wrote && result.pushId !== null ? "succeeded" : "unchanged") : "failed",
         evidence,
         error: error === null ? null : { code: error.code, message: error.message },
       });

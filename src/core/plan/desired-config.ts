@@ -158,7 +158,7 @@ function bindingOf(
     placement,
     key,
     fallbackKey,
-    place: kind.place(target.config, placement),
+    place: kind.place(target.config, placement, target),
     role: binding.role,
     template: binding.template ?? null,
     optional: binding.optional ?? false,

@@ -39,7 +39,10 @@ export type Observed =
   /** It exists but cannot be read: sealed, or no right to. `changedAt`: the place's own word on its last change. */
   | { readonly state: "unreadable"; readonly reason: string; readonly changedAt?: string }
   /** It points elsewhere (`${{shared.X}}`): somebody's arrangement, never overwritten without an explicit word. */
-  | { readonly state: "reference"; readonly text: string };
+  | { readonly state: "reference"; readonly text: string }
+  /** Looked at by the place's agent, which recognises versions and sends no value. */
+  | { readonly state: "recognised"; readonly version: number }
+  | { readonly state: "unrecognised" };
 
 export interface ObservedKey extends Address {
   readonly observed: Observed;
@@ -180,9 +183,20 @@ export type ActivationProgress =
   | { readonly state: "blocked"; readonly id: string | null; readonly reason: string }
   | { readonly state: "dormant"; readonly reason: string };
 
+export interface TargetName {
+  readonly environment: string;
+  readonly name: string;
+}
+
 /** A kind of target before anything is opened: pure, and total over parsed configuration. */
 export interface TargetKind {
   readonly kind: string;
+
+  /**
+   * Nobody dials it: its agent asks what it must hold, writes, restarts and reports. `open` is never called then, and
+   * what stands there is what was reported.
+   */
+  readonly isReported?: true;
 
   /**
    * Parses untrusted configuration of this kind into what is stored openly and what is sealed. `raw` is everything
@@ -195,8 +209,11 @@ export interface TargetKind {
   /** Kind, origin and pin: associated data of the sealed credentials. */
   destination(config: JsonObject): string;
 
-  /** Canonical global name of the place that `placement` is: two targets with one place collide on it. */
-  place(config: JsonObject, placement: string): string;
+  /**
+   * Canonical global name of the place that `placement` is: two targets with one place collide on it. `owner` is for
+   * kinds whose places have no address besides their target.
+   */
+  place(config: JsonObject, placement: string, owner: TargetName): string;
 
   /** The placement of a binding that names none (the only file); throws CONFIG_INVALID when that is not clear. */
   resolvePlacement(config: JsonObject, file: string | undefined): string;

@@ -149,6 +149,10 @@ export function identify<Known = SecretValue>(
       return { kind: "unreadable", reason: observed.reason };
     case "reference":
       return { kind: "reference", reason: "it refers to another variable" };
+    case "recognised":
+      return { kind: "version", version: observed.version };
+    case "unrecognised":
+      return { kind: "unknown" };
     case "present": {
       let match: number | null = null;
       // No early end: the time taken must not tell which version matched.

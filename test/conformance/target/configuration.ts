@@ -23,7 +23,10 @@ export function configurationConformance(conformance: TargetConformance): void {
       const { config } = kind.parse(kit.place.raw);
       const { placement } = kit.place.address("SOME_KEY");
       expect(kind.destination(config)).toBe(kind.destination(structuredClone(config)));
-      expect(kind.place(config, placement)).toBe(kind.place(structuredClone(config), placement));
+      const owner = { environment: "production", name: "api" };
+      expect(kind.place(config, placement, owner)).toBe(
+        kind.place(structuredClone(config), placement, owner),
+      );
       expect(kind.resolvePlacement(config, undefined)).toBe(placement);
     });
 

@@ -1,6 +1,10 @@
 /** Restarts that units owe or that are under way. */
 import { type Kysely, sql } from "kysely";
-import type { ActivationRecord, ActivationRepo } from "../../../core/ports/store/activations.ts";
+import {
+  type ActivationRecord,
+  type ActivationRepo,
+  AGENT_UNIT,
+} from "../../../core/ports/store/activations.ts";
 import type { UnitSpec } from "../../../core/ports/target.ts";
 import type { Database } from "../schema.ts";
 
@@ -24,8 +28,36 @@ const QUIET_TARGETS = sql`
 const NONE_UNDER_WAY = sql`
   not exists (select 1 from activation other where other.unit_id = a.unit_id and other.state = 'requested')`;
 
+/** What agents restart is not the workers' business. */
+const BY_WORKERS = sql`
+  not exists (select 1 from unit own where own.id = a.unit_id and own.kind = ${AGENT_UNIT})`;
+
 export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
   return {
+    async report({ unit, targetId, digest, state, error, incarnation }) {
+      const unitId = await upsertUnit(db, unit, targetId);
+      await sql`select id from unit where id = ${unitId} for update`.execute(db);
+      const { rows } = await sql<{ id: string; digest: string; state: string }>`
+        select id, digest, state from activation where unit_id = ${unitId} order by created_at desc limit 1`.execute(
+        db,
+      );
+      const newest = rows[0];
+      const isOpen = state === "owed" || state === "requested";
+      const id =
+        newest?.digest === digest ? newest.id : await insertReported(db, { unitId, targetId, digest });
+      await sql`
+        update activation set state = ${state}, error_code = ${error?.code ?? null},
+          error_message = ${error?.message ?? null}, requested_at = coalesce(requested_at, now()),
+          ended_at = case when ${isOpen} then null when state = ${state} then coalesce(ended_at, now()) else now() end
+        where id = ${id}`.execute(db);
+      if (incarnation !== null) {
+        await sql`
+          update unit set incarnation = ${JSON.stringify(incarnation)}::jsonb, incarnation_seen_at = now()
+          where id = ${unitId}`.execute(db);
+      }
+      return newest?.id !== id || newest.state !== state;
+    },
+
     async owe({ unit, targetId, digest, pushId, quietMs, maxQuietMs }) {
       const unitId = await upsertUnit(db, unit, targetId);
       await sql`
@@ -50,7 +82,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       const { rows } = await sql<{ id: string }>`
         select a.id from activation a
         where a.state = 'owed' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
-          and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
+          and ${BY_WORKERS} and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
         order by a.next_action_at limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },
@@ -59,7 +91,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       const { rows } = await sql<{ id: string; inMs: number }>`
         select a.id, greatest(0, ceil(extract(epoch from a.next_action_at - now()) * 1000))::int as "inMs"
         from activation a join target_unit tu on tu.unit_id = a.unit_id
-        where tu.target_id = ${targetId} and a.state = 'owed'`.execute(db);
+        where tu.target_id = ${targetId} and a.state = 'owed' and ${BY_WORKERS}`.execute(db);
       return rows;
     },
 
@@ -67,6 +99,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       const { rows } = await sql<{ group: string }>`
         select distinct u.follow_group as "group" from activation a join unit u on u.id = a.unit_id
         where a.state = 'requested' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
+          and ${BY_WORKERS}
         limit ${limit}`.execute(db);
       return rows.map((row) => row.group);
     },
@@ -76,7 +109,8 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
         with claimed as (
           update activation a set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where a.id = ${activationId} and a.state = 'owed' and a.next_action_at <= now()
-            and (a.lease_until is null or a.lease_until < now()) and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
+            and (a.lease_until is null or a.lease_until < now()) and ${BY_WORKERS} and ${NONE_UNDER_WAY}
+            and ${QUIET_TARGETS}
           returning *)
         select ${RECORD} from claimed a join unit u on u.id = a.unit_id`.execute(db);
       return rows[0] ?? null;
@@ -168,6 +202,26 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       );
     },
   };
+}
+
+/** Whatever of the unit was still open is part of this one. */
+async function insertReported(
+  db: Kysely<Database>,
+  {
+    unitId,
+    targetId,
+    digest,
+  }: { readonly unitId: string; readonly targetId: string; readonly digest: string },
+): Promise<string> {
+  await sql`
+    update activation set state = 'superseded', ended_at = now()
+    where unit_id = ${unitId} and state in ('owed', 'requested')`.execute(db);
+  const { rows } = await sql<{ id: string }>`
+    insert into activation (unit_id, target_id, state, digest, next_action_at, created_at)
+    values (${unitId}, ${targetId}, 'requested', ${digest}, now(), clock_timestamp()) returning id`.execute(
+    db,
+  );
+  return rows[0]?.id ?? "";
 }
 
 async function upsertUnit(db: Kysely<Database>, unit: UnitSpec, targetId: string): Promise<string> {

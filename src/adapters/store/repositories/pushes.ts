@@ -1,7 +1,7 @@
 /** The record of pushes: intents before the write, ends after it, and what was seen. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { OpenPush, PushRepo } from "../../../core/ports/store/pushes.ts";
+import type { OpenPush, PushItem, PushRepo } from "../../../core/ports/store/pushes.ts";
 import type { Database } from "../schema.ts";
 
 export function createPushRepo(db: Kysely<Database>): PushRepo {
@@ -13,15 +13,13 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
           ${JSON.stringify(push.actor)}::jsonb, ${push.digest}) returning id`.execute(db);
       const id = rows[0]?.id;
       if (id === undefined) throw new LockstepError("INTERNAL", "A push was not recorded.");
-      if (push.items.length > 0) {
-        await sql`
-          insert into push_item (push_id, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced)
-          select ${id}, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced
-          from jsonb_to_recordset(${JSON.stringify(push.items.map(toRow))}::jsonb) as item (ordinal int,
-            binding_id uuid, secret_id uuid, placement text, key text, slot text, version int, action text,
-            replaced text)`.execute(db);
-      }
+      await insertItems(db, id, push.items);
       return id;
+    },
+
+    async replaceItems(pushId, items) {
+      await sql`delete from push_item where push_id = ${pushId}`.execute(db);
+      await insertItems(db, pushId, items);
     },
 
     async end(pushId, end) {
@@ -74,7 +72,17 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
   };
 }
 
-function toRow(item: Parameters<PushRepo["start"]>[0]["items"][number], ordinal: number) {
+async function insertItems(db: Kysely<Database>, pushId: string, items: readonly PushItem[]): Promise<void> {
+  if (items.length === 0) return;
+  await sql`
+    insert into push_item (push_id, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced)
+    select ${pushId}, ordinal, binding_id, secret_id, placement, key, slot, version, action, replaced
+    from jsonb_to_recordset(${JSON.stringify(items.map(toRow))}::jsonb) as item (ordinal int,
+      binding_id uuid, secret_id uuid, placement text, key text, slot text, version int, action text,
+      replaced text)`.execute(db);
+}
+
+function toRow(item: PushItem, ordinal: number) {
   return {
     ordinal,
     binding_id: item.bindingId,

@@ -70,6 +70,17 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       return toLease(rows[0]);
     },
 
+    async leaseForAgent(targetId, owner, leaseMs) {
+      const { rows } = await sql<LeaseRow>`
+        with leased as (
+          update target set lease_owner = ${owner}, lease_token = lease_token + 1,
+            lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          where id = ${targetId} and removed_at is null
+          returning *)
+        ${LEASED}`.execute(db);
+      return toLease(rows[0]);
+    },
+
     async renewLease(targetId, token, leaseMs) {
       const { numAffectedRows } = await sql`
         update target set lease_until = now() + ${leaseMs} * interval '1 millisecond'
@@ -168,6 +179,15 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
 
     async settleBindings(targetId, generation, bindings) {
       for (const binding of bindings) await settleBinding(db, targetId, generation, binding);
+    },
+
+    async raiseReported(bindingIds, evidence) {
+      const weaker = evidence === "running" ? ["stored", "deployed"] : ["stored"];
+      await sql`
+        update binding set evidence = ${evidence}, evidence_at = now()
+        where id = any(${[...bindingIds]}::uuid[]) and removed_at is null and evidence = any(${weaker})`.execute(
+        db,
+      );
     },
 
     async raiseAfterActivation(activationId) {

@@ -36,7 +36,23 @@ export interface OweActivation {
   readonly maxQuietMs: number;
 }
 
+/** How a unit stands that an agent restarts by itself. */
+export interface ReportedActivation {
+  readonly unit: UnitSpec;
+  readonly targetId: string;
+  readonly digest: string;
+  /** `owed`: a failed restart is about to be tried again. */
+  readonly state: Exclude<ActivationState, "failed" | "superseded">;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly incarnation: JsonObject | null;
+}
+
+/** Of units that agents restart: no worker asks for, follows or claims their activations. */
+export const AGENT_UNIT = "agent";
+
 export interface ActivationRepo {
+  /** Level: the same report again changes nothing. The unit's kind is `AGENT_UNIT`. True when its state is another now. */
+  report(activation: ReportedActivation): Promise<boolean>;
   /** Merges into the unit's waiting activation, if there is one. */
   owe(activation: OweActivation): Promise<void>;
   /** The write behind this push surely did not happen: what only it owed is owed no more. */

@@ -23,7 +23,7 @@ export interface AgentRecord {
   readonly reportedEpoch: number | null;
   readonly reportedGeneration: number | null;
   readonly reportedAt: Date | null;
-  /** refused, incidents, units of its last report. */
+  /** Of its last report, as `app/agents/report-content.ts` keeps it. */
   readonly report: JsonObject;
 }
 

@@ -52,6 +52,8 @@ export interface NewObservation {
 export interface PushRepo {
   /** The committed intent: written before the write. */
   start(push: NewPush): Promise<string>;
+  /** What the writer found and did replaces what was meant, where another than the intent's writer looks: agents. */
+  replaceItems(pushId: string, items: readonly PushItem[]): Promise<void>;
   end(pushId: string, end: PushEnd): Promise<void>;
   /** Started or unknown, oldest first. */
   open(targetId: string): Promise<readonly OpenPush[]>;

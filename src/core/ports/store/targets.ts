@@ -89,6 +89,11 @@ export interface TargetRepo {
   findByName(environment: string, name: string): Promise<TargetRecord | null>;
   /** Null when somebody else holds it or it is gone. */
   lease(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;
+  /**
+   * For an agent's target, whose writer is its agent: takes the lease whoever holds it, because that one only tells the
+   * agent. Null when the target is gone.
+   */
+  leaseForAgent(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;
   /** False when the lease was lost. */
   renewLease(targetId: string, token: number, leaseMs: number): Promise<boolean>;
   /** Throws LEASE_LOST. */
@@ -113,6 +118,8 @@ export interface TargetRepo {
   bindingTargets(secretId: string): Promise<readonly string[]>;
   prunable(targetId: string): Promise<readonly PrunableKey[]>;
   settleBindings(targetId: string, generation: number, bindings: readonly SettledBinding[]): Promise<void>;
+  /** An agent's unit runs with what is settled: these bindings' evidence rises to that, and never falls. */
+  raiseReported(bindingIds: readonly string[], evidence: "deployed" | "running"): Promise<void>;
   /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
   raiseAfterActivation(activationId: string): Promise<void>;
   dropOwnership(places: readonly { readonly place: string; readonly key: string }[]): Promise<void>;

@@ -1,0 +1,79 @@
+/**
+ * A machine with an agent as a target: files there, or the environment of the program that `lockstep run` starts.
+ *
+ * Nobody dials it. What it must hold is computed when its agent asks, and what stands there is what it reports; so
+ * nothing here opens anything. Fenced: the agent refuses whatever is older than what it accepted.
+ */
+import { LockstepError } from "../../../core/errors.ts";
+import type { LadderEvidence } from "../../../core/evidence.ts";
+import type { TargetKind } from "../../../core/ports/target.ts";
+import { assertHoldable } from "../../placements/placement.ts";
+import { type AgentConfig, parseAgent, readConfig } from "./config.ts";
+
+/** In a binding: the environment of the program that `lockstep run` starts. */
+const ENVIRONMENT = "environment";
+/** Linux's MAX_ARG_STRLEN: longer, and the program does not start. */
+const MAX_VARIABLE_BYTES = 128 * 1024 - 1;
+
+export const agentKind: TargetKind = {
+  kind: "agent",
+  isReported: true,
+
+  parse: parseAgent,
+
+  destination: () => "agent",
+
+  place: (_config, placement, { environment, name }) => `agent:${environment}/${name}:${placement}`,
+
+  resolvePlacement(stored, file) {
+    const paths = readConfig(stored).files.map(({ path }) => path);
+    const [only] = paths;
+    if (file === undefined && only === undefined) return "";
+    if (file === undefined && paths.length === 1 && only !== undefined) return only;
+    if (file !== undefined && paths.includes(file)) return file;
+    if (file === ENVIRONMENT) return "";
+    const why =
+      file === undefined
+        ? "must say which `file`, because the target has several"
+        : "names a file that the target does not have";
+    throw new LockstepError("CONFIG_INVALID", why, { details: { path: ["file"] } });
+  },
+
+  capabilities: (stored) => ({
+    maxEvidence: provable(readConfig(stored)),
+    readable: true,
+    deletable: true,
+    conditionalWrite: true,
+    inFlightMs: 0,
+  }),
+
+  assertHoldable(stored, address, value) {
+    if (address.placement !== "") return assertHoldable(readConfig(stored).files, address, value);
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(address.key)) {
+      throw new LockstepError(
+        "KEY_INVALID",
+        `"${address.key}" cannot be the name of an environment variable.`,
+      );
+    }
+    const text = value?.reveal() ?? "";
+    if (text.includes("\0") || Buffer.byteLength(`${address.key}=${text}`) > MAX_VARIABLE_BYTES) {
+      throw new LockstepError(
+        "VALUE_INVALID",
+        `The value of ${address.key} cannot stand in an environment: it is too long, or holds a NUL byte.`,
+      );
+    }
+  },
+
+  open(_config, _credentials, { targetName }) {
+    throw new LockstepError(
+      "UNSUPPORTED",
+      `Nobody can dial target "${targetName}": its agent asks and reports.`,
+    );
+  },
+};
+
+/** By the agent's own child it is seen that the process has the values; by a restart that it was started after. */
+function provable({ files, activate }: AgentConfig): LadderEvidence {
+  if (files.length === 0) return "running";
+  return activate === null || activate.signal !== undefined ? "stored" : "deployed";
+}

@@ -1,0 +1,75 @@
+/**
+ * What a bundle says, from what the target must hold now. Older versions do not travel: the agent recognises them by a
+ * code over each (HMAC under a key of this one bundle).
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import type { AgentRecord } from "../../core/ports/store/agents.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
+import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
+import type { AppContext } from "../context.ts";
+import type { Desired } from "../loop/desired.ts";
+
+const configOf = bundle.pick({ files: true, activate: true, health: true });
+
+export interface BundleParts {
+  readonly agent: AgentRecord;
+  readonly target: TargetRecord;
+  readonly desired: Desired;
+  readonly digest: string;
+  readonly pushId: string | null;
+  readonly nonce: string;
+}
+
+export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
+  const { agent, target, desired, digest, pushId, nonce } = parts;
+  const { shortLived: _, ...config } = target.config;
+  const macKey = randomBytes(32);
+  const known = (versions: ReadonlyMap<number, SecretValue>) =>
+    Array.from(versions, ([version, value]) => ({
+      version,
+      mac: createHmac("sha256", macKey).update(value.reveal()).digest("base64url"),
+    }));
+  const names = new Map(desired.bindings.map(({ secretId, secretName }) => [secretId, secretName]));
+  const ownerOf = (slot: { bindingId: string; secretId: string; slot: "primary" | "fallback" }) => ({
+    bindingId: slot.bindingId,
+    secretId: slot.secretId,
+    secret: names.get(slot.secretId) ?? "",
+    slot: slot.slot,
+  });
+  return {
+    v: 1,
+    kind: "bundle",
+    agentId: agent.id,
+    storeId: context.storeId,
+    epoch: context.epoch,
+    generation: target.generation,
+    nonce,
+    issuedAt: context.clock.now().toISOString(),
+    target: target.name,
+    environment: target.environment,
+    pushId,
+    digest,
+    macKey: macKey.toString("base64url"),
+    ...configOf.parse(config),
+    quietMs: context.timing.quietMs,
+    maxQuietMs: context.timing.maxQuietMs,
+    slots: desired.slots.map((slot) => ({
+      ...ownerOf(slot),
+      placement: slot.placement,
+      key: slot.key,
+      version: slot.version,
+      value: slot.value.reveal(),
+      owned: slot.owned,
+      takeOver: slot.takeOver,
+      settledVersion: slot.settledVersion,
+      known: known(slot.others),
+    })),
+    pruned: desired.pruned.map((slot) => ({
+      ...ownerOf(slot),
+      placement: slot.placement,
+      key: slot.key,
+      known: known(slot.known),
+    })),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * How the units stand that a target's agents restart, and what that proves. `running` where the agent itself started the
+ * process with these very values; `deployed` where it restarted a unit afterwards.
+ */
+import { AGENT_UNIT, type ReportedActivation } from "../../core/ports/store/activations.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import { groupBy } from "../../lib/group-by.ts";
+import type { ReportedUnit } from "../../protocol/agent/messages.ts";
+import type { AppContext } from "../context.ts";
+import { actorOf } from "./confirm-agent.ts";
+import type { Told } from "./settle-reports.ts";
+
+/** The worst counts, where several containers run the same. */
+const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] as const;
+
+export async function recordUnits(
+  context: AppContext,
+  targetId: string,
+  told: readonly Told[],
+): Promise<void> {
+  const [first] = told;
+  if (first === undefined) return;
+  const units = worstOf(told);
+  await context.store.transaction(async (tx) => {
+    for (const unit of units) {
+      const changed = await tx.activations.report(activationOf(targetId, first, unit));
+      if (changed) await tellEnd(tx, first, unit);
+    }
+    const proven = units.filter((unit) => isRunning(unit, told));
+    if (proven.length === 0) return;
+    const bindings = await provenBindings(tx, targetId, told);
+    const isChild = proven.some(({ isOwnChild }) => isOwnChild);
+    await tx.targets.raiseReported(bindings.all, "deployed");
+    if (isChild) await tx.targets.raiseReported(bindings.inEnvironment, "running");
+  });
+}
+
+function worstOf(told: readonly Told[]): readonly ReportedUnit[] {
+  const byKey = groupBy(
+    told.flatMap(({ content }) => content.units),
+    ({ key }) => key,
+  );
+  return Array.from(byKey.values(), (units) => {
+    const [worst] = [...units].sort((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+    return worst;
+  }).filter((unit) => unit !== undefined);
+}
+
+function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): ReportedActivation {
+  const [kind = "", ...rest] = unit.key.split(":");
+  const name = kind === "child" ? "the process" : rest.join(":") || unit.key;
+  return {
+    unit: {
+      key: `agent:${targetId}:${unit.key}`,
+      name: `${name} on ${agent.target}`,
+      kind: AGENT_UNIT,
+      config: {},
+      followGroup: `agent:${targetId}`,
+    },
+    targetId,
+    digest: unit.digest,
+    // It is tried again by itself.
+    state: unit.state === "failed" ? "owed" : unit.state,
+    error: unit.error,
+    incarnation: unit.incarnation,
+  };
+}
+
+async function tellEnd(tx: Repositories, { agent }: Told, unit: ReportedUnit): Promise<void> {
+  if (unit.state === "requested" || unit.state === "failed") return;
+  await tx.audit.append({
+    action: "activation.finished",
+    actor: actorOf(agent),
+    subject: { kind: "target", id: agent.targetId, name: agent.target },
+    details: { unit: unit.key, state: unit.state, code: unit.error?.code ?? null },
+  });
+}
+
+/** Started well with what each of them holds now. */
+function isRunning({ key }: ReportedUnit, told: readonly Told[]): boolean {
+  return told.every(({ content }) =>
+    content.units.some(
+      (unit) => unit.key === key && unit.state === "succeeded" && unit.digest === content.digest,
+    ),
+  );
+}
+
+/** Bindings of which every key, everywhere, was seen to hold what is settled. */
+async function provenBindings(tx: Repositories, targetId: string, told: readonly Told[]) {
+  const settled = new Map(
+    (await tx.targets.bindings(targetId)).map((binding) => [binding.id, binding.settled]),
+  );
+  const items = groupBy(
+    told.flatMap(({ content }) => content.seen.filter(({ version }) => version !== null)),
+    ({ bindingId }) => bindingId,
+  );
+  const right = [...items].filter(([bindingId, seen]) =>
+    seen.every(
+      ({ action, slot, version }) => action === "unchanged" && settled.get(bindingId)?.[slot] === version,
+    ),
+  );
+  return {
+    all: right.map(([bindingId]) => bindingId),
+    inEnvironment: right
+      .filter(([, seen]) => seen.every(({ placement }) => placement === ""))
+      .map(([id]) => id),
+  };
+}

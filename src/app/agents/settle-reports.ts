@@ -1,0 +1,106 @@
+/**
+ * What a target's agents have reported, made into what the loop knows: the push ends, bindings settle, units stand, and
+ * evidence rises. Level: computed from the kept reports, so it may run at any time, any number of times.
+ *
+ * Several containers of one target are one place: a push has ended when each that is there has told its end, and
+ * evidence is what the last of them gives.
+ */
+import { CATALOGUE, type ErrorCode, LockstepError } from "../../core/errors.ts";
+import type { AgentRecord } from "../../core/ports/store/agents.ts";
+import type { OpenPush } from "../../core/ports/store/pushes.ts";
+import { addressText, type Found, type PlannedItem } from "../../core/reconcile/plan-change.ts";
+import type { ReportedItem } from "../../protocol/agent/messages.ts";
+import type { AppContext } from "../context.ts";
+import { afterPush } from "../loop/after-push.ts";
+import { loadDesired } from "../loop/desired.ts";
+import { pushItems } from "../loop/record-intent.ts";
+import { recordFailedPush, recordSettled } from "../loop/record-push.ts";
+import { speakingAgents } from "./live-agents.ts";
+import { recordUnits } from "./record-units.ts";
+import { contentOf, type ReportContent } from "./report-content.ts";
+
+export interface Told {
+  readonly agent: AgentRecord;
+  readonly content: ReportContent;
+}
+
+export async function settleReports(context: AppContext, targetId: string): Promise<void> {
+  const agents = await speakingAgents(context, targetId);
+  const told = agents.flatMap((agent): Told[] => {
+    const content = contentOf(agent);
+    return content === null ? [] : [{ agent, content }];
+  });
+  if (told.length === 0 || told.length < agents.length) return;
+  const push = (await context.store.read.pushes.open(targetId)).at(-1);
+  if (push !== undefined && told.every(({ content }) => content.push?.pushId === push.id)) {
+    await endPush(context, targetId, push, told);
+  }
+  await recordUnits(context, targetId, told);
+  await afterPush(context, targetId);
+}
+
+async function endPush(
+  context: AppContext,
+  targetId: string,
+  push: OpenPush,
+  told: readonly Told[],
+): Promise<void> {
+  const { storeId, epoch, timing } = context;
+  const owner = `agent:${told[0]?.agent.id}`;
+  const lease = await context.store.transaction((tx) =>
+    tx.targets.leaseForAgent(targetId, owner, timing.leaseMs),
+  );
+  if (lease === null) return;
+  // Newer intent may have come since: then this settles what was given, and the target stays owed.
+  const target = { ...lease.target, generation: push.generation };
+  const desired = await loadDesired(context, targetId);
+  const run = {
+    lease: { ...lease, target },
+    order: { storeId, epoch, generation: push.generation },
+    desired,
+  };
+  const settledAt = new Map(desired.slots.map((slot) => [addressText(slot), slot.settledVersion]));
+  const planned = told
+    .flatMap(({ content }) => content.push?.before ?? [])
+    .map(plannedOf)
+    .map((item) => asGiven(item, settledAt.get(addressText(item)) ?? null));
+  const seen = told.flatMap(({ content }) => content.seen).map(plannedOf);
+  const failure = failureOf(told);
+  await context.store.transaction((tx) => tx.pushes.replaceItems(push.id, distinct(pushItems(planned))));
+  if (failure === null || KEPT_BACK.has(failure.code)) {
+    await recordSettled(context, run, { pushId: push.id, planned, seen, failure });
+  } else {
+    await recordFailedPush(context, run, push.id, failure);
+  }
+}
+
+/** A part was held back, and the rest stands: what was reached counts. */
+const KEPT_BACK: ReadonlySet<string> = new Set(["FOREIGN_VALUE", "POLICY_REFUSED"]);
+
+/** What goes into a process's environment is given with its start: it was not there before, whatever was staged. */
+function asGiven(item: PlannedItem, settled: number | null): PlannedItem {
+  if (item.placement !== "" || item.action !== "unchanged") return item;
+  const found: Found = settled === null ? { kind: "absent" } : { kind: "version", version: settled };
+  return { ...item, action: "set", found };
+}
+
+function failureOf(told: readonly Told[]): LockstepError | null {
+  for (const { content } of told) {
+    const { push } = content;
+    if (push?.outcome !== "failed") continue;
+    const { code, message } = push.error ?? { code: "INTERNAL", message: "The agent says no reason." };
+    return new LockstepError(code in CATALOGUE ? (code as ErrorCode) : "INTERNAL", message);
+  }
+  return null;
+}
+
+/** Several containers tell the same keys. */
+function distinct<Item extends { readonly placement: string; readonly key: string }>(
+  items: readonly Item[],
+): readonly Item[] {
+  return [...new Map(items.map((item) => [addressText(item), item])).values()];
+}
+
+export function plannedOf(item: ReportedItem): PlannedItem {
+  return { ...item, value: null };
+}

@@ -1,0 +1,47 @@
+/**
+ * A worker's part in an agent's target that is owed: tell the agent, and look again later. The agent is the writer; what
+ * is missing meanwhile (an agent, its voice) is said where people look for why nothing moves.
+ */
+import { type LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { Lease } from "../../core/ports/store/targets.ts";
+import { POLL_MS } from "../../protocol/agent/paths.ts";
+import type { AppContext } from "../context.ts";
+import { isSilent, speakingAgents } from "./live-agents.ts";
+import { notEnrolled, silent } from "./reported-places.ts";
+import { settleReports } from "./settle-reports.ts";
+
+export async function tellAgents(context: AppContext, { target, token }: Lease): Promise<void> {
+  context.hints.tell([target.id]);
+  const why = await whyNot(context, target);
+  // A failed push's own words stay until the next one: they say more.
+  const kept = why ?? lastFailure(target);
+  try {
+    await context.store.transaction((tx) =>
+      tx.targets.settle(target.id, token, {
+        generation: null,
+        attempts: target.attempts,
+        nextActionInMs: POLL_MS,
+        gaveUp: false,
+        error: kept,
+        clearInFlight: false,
+      }),
+    );
+  } catch (error) {
+    // An agent's report came in between, which settles more than this.
+    if (toLockstepError(error).code !== "LEASE_LOST") throw error;
+  }
+  // A container that was waited for may be gone.
+  await settleReports(context, target.id);
+}
+
+async function whyNot(context: AppContext, target: Lease["target"]): Promise<LockstepError | null> {
+  const agents = await speakingAgents(context, target.id);
+  if (agents.length === 0) return notEnrolled(target.name);
+  const now = context.clock.now();
+  return agents.some((agent) => !isSilent(agent, now)) ? null : silent(target.name, agents, now);
+}
+
+function lastFailure({ attempts, errorCode, errorMessage }: Lease["target"]) {
+  if (attempts === 0 || errorCode === null) return null;
+  return { code: errorCode, message: errorMessage ?? "" };
+}

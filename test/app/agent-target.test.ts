@@ -1,0 +1,498 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { beforeEach, expect, it } from "vitest";
+import { agentKind } from "../../src/adapters/targets/agent/target.ts";
+import { openBundleKey } from "../../src/app/agents/open-bundle-key.ts";
+import { recordReport } from "../../src/app/agents/record-report.ts";
+import { observeReported, testReported } from "../../src/app/agents/reported-places.ts";
+import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
+import { checkTargets } from "../../src/app/check-targets.ts";
+import type { AppContext } from "../../src/app/context.ts";
+import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
+import { openMessage } from "../../src/protocol/agent/envelope.ts";
+import { newEncryptionKey, newSigningKey, publicPart } from "../../src/protocol/agent/keys.ts";
+import {
+  type Bundle,
+  bundleAnswer,
+  type Report,
+  type ReportedItem,
+} from "../../src/protocol/agent/messages.ts";
+import { describeOnEachStore } from "../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
+
+const FACTS = { version: "1", hostname: "mini", platform: "linux", instance: "a".repeat(22) };
+const FILE = "~/app/env";
+const nonce = () => randomBytes(16).toString("base64url");
+const never = new AbortController().signal;
+
+describeOnEachStore("targets with an agent", (getDatabase) => {
+  let kit: LoopKit;
+  let context: AppContext;
+  let encryptKey: ReturnType<typeof newEncryptionKey>;
+  let targetId: string;
+
+  beforeEach(async () => {
+    kit = createLoopKit(getDatabase());
+    await kit.reset();
+    context = kit.other({ targetKinds: new Map([...kit.context.targetKinds, ["agent", agentKind]]) });
+    await kit.target("mini");
+    [targetId = ""] = await kit.targetIds("mini");
+  });
+
+  async function configure(raw: object): Promise<void> {
+    const { config } = agentKind.parse(raw);
+    await getDatabase().pool.query("update target set kind = 'agent', config = $1 where id = $2", [
+      JSON.stringify(config),
+      targetId,
+    ]);
+  }
+  const withFile = () =>
+    configure({
+      agent: {},
+      files: [{ path: FILE, format: "dotenv" }],
+      activate: { command: "restart" },
+    });
+  const withChild = () => configure({ agent: {} });
+
+  async function bind(secret: string, placement: string): Promise<string> {
+    if ((await context.store.read.secrets.find("production", secret)) === null) await kit.secret(secret);
+    const id = await kit.bind(secret, "mini");
+    await getDatabase().pool.query("update binding set placement = $1 where id = $2", [placement, id]);
+    await getDatabase().pool.query("update ownership set placement = $1 where binding_id = $2", [
+      placement,
+      id,
+    ]);
+    return id;
+  }
+
+  async function enrolled(shortLived = false): Promise<string> {
+    encryptKey = newEncryptionKey();
+    const enrolmentId = crypto.randomUUID();
+    return context.store.transaction(async (tx) => {
+      await tx.agents.invite({
+        id: enrolmentId,
+        targetId,
+        lookupHash: enrolmentId,
+        macKeySealed: "sealed",
+        reusable: shortLived,
+        actor: TESTER,
+        livesMs: 60_000,
+      });
+      const id = await tx.agents.add({
+        targetId,
+        enrolmentId,
+        shortLived,
+        signKey: publicPart(newSigningKey()),
+        encryptKey: publicPart(encryptKey),
+        challengeHash: "",
+        facts: FACTS,
+      });
+      await tx.agents.activate(id);
+      return id;
+    });
+  }
+
+  async function agent(id: string): Promise<AgentRecord> {
+    const found = await context.store.read.agents.find(id);
+    if (found === null) throw new Error("no agent");
+    return found;
+  }
+
+  async function ask(id: string, have: { epoch: number; generation: number; digest: string } | null = null) {
+    const asked = nonce();
+    const key = encryptKey;
+    const { sealed } = await serveBundle(context, await agent(id), {
+      v: 1,
+      nonce: asked,
+      have,
+      facts: FACTS,
+    });
+    const answer = bundleAnswer.parse(
+      await openMessage(sealed, { decryptWith: key, signedBy: publicPart(await openBundleKey(context)) }),
+    );
+    expect(answer).toMatchObject({ nonce: asked, agentId: id, storeId: context.storeId });
+    return answer;
+  }
+
+  async function bundle(id: string): Promise<Bundle> {
+    const answer = await ask(id);
+    if (answer.kind !== "bundle") throw new Error("nothing new");
+    return answer;
+  }
+
+  function item(slot: Bundle["slots"][number], change: Partial<ReportedItem> = {}): ReportedItem {
+    const { bindingId, secretId, placement, key, version, slot: which } = slot;
+    return {
+      bindingId,
+      secretId,
+      slot: which,
+      placement,
+      key,
+      version,
+      action: "unchanged",
+      found: { kind: "version", version },
+      ...change,
+    };
+  }
+
+  const unit = (given: Bundle, state: "requested" | "succeeded" | "blocked", isOwnChild = false) => ({
+    key: isOwnChild ? "child" : "command:restart",
+    state,
+    digest: given.digest,
+    isOwnChild,
+    incarnation: { pid: 1 },
+    error: state === "blocked" ? { code: "ACTIVATION_FAILED", message: "it does not start" } : null,
+  });
+
+  /** All was written as the bundle says. */
+  function done(given: Bundle, change: Partial<Report> = {}): Report {
+    return {
+      v: 1,
+      epoch: given.epoch,
+      generation: given.generation,
+      digest: given.digest,
+      push:
+        given.pushId === null
+          ? null
+          : {
+              pushId: given.pushId,
+              outcome: "applied",
+              before: given.slots.map((slot) => item(slot, { action: "set", found: { kind: "absent" } })),
+              error: null,
+            },
+      seen: given.slots.map((slot) => item(slot)),
+      units: [],
+      refused: [],
+      incidents: [],
+      facts: FACTS,
+      ...change,
+    };
+  }
+
+  const report = async (id: string, told: Report) => recordReport(context, await agent(id), told);
+  const binding = async () =>
+    (
+      await kit.rows<{ evidence: string | null; settled: { primary?: number } }>(
+        "select evidence, settled from binding where removed_at is null",
+      )
+    )[0];
+  const pushes = () =>
+    kit.rows<{ outcome: string; generation: number; error: string | null }>(
+      "select outcome, generation, error_code as error from push order by started_at, id",
+    );
+  const rollouts = () => kit.rows<{ state: string }>("select state from rollout order by started_at");
+
+  it("what is owed is committed before it is given, the same again until its end is told", async () => {
+    await withFile();
+    const bindingId = await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    expect(given).toMatchObject({
+      target: "mini",
+      files: [{ path: FILE, format: "dotenv", mode: "0600" }],
+      activate: { command: "restart", timeoutSeconds: 60 },
+      health: null,
+      slots: [{ bindingId, secret: "TOKEN", version: 1, value: "first", owned: false, settledVersion: null }],
+      pruned: [],
+    });
+    expect(await pushes()).toEqual([{ outcome: "started", generation: given.generation, error: null }]);
+    expect((await bundle(id)).pushId).toBe(given.pushId);
+    expect(await pushes()).toHaveLength(1);
+    expect((await context.store.read.agents.deliveries(id)).map(({ version }) => version)).toEqual([1]);
+
+    await report(id, done(given, { units: [unit(given, "requested")] }));
+    expect(await pushes()).toMatchObject([{ outcome: "succeeded" }]);
+    expect(await binding()).toEqual({ evidence: "stored", settled: { primary: 1 } });
+    expect(await rollouts()).toEqual([{ state: "running" }]);
+    await report(id, done({ ...given, pushId: null }, { units: [unit(given, "succeeded")] }));
+    expect(await binding()).toEqual({ evidence: "deployed", settled: { primary: 1 } });
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+
+    const { epoch, generation, digest } = given;
+    expect(await ask(id, { epoch, generation, digest })).toMatchObject({ kind: "unchanged", generation });
+    expect(await pushes()).toHaveLength(1);
+  });
+
+  it("older versions are recognised by codes, and none of their values travels", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "value-one", context);
+    await kit.set("TOKEN", "value-two", context);
+    const given = await bundle(await enrolled());
+    const [slot] = given.slots;
+    const mac = createHmac("sha256", Buffer.from(given.macKey, "base64url"))
+      .update("value-one")
+      .digest("base64url");
+    expect(slot).toMatchObject({ version: 2, value: "value-two", known: [{ version: 1, mac }] });
+    expect(JSON.stringify(given)).not.toContain("value-one");
+  });
+
+  it("a worker tells the agent and writes nothing; without an agent it says what to do", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    const told: string[] = [];
+    const hints = { ...context.hints, tell: (ids: readonly string[]) => void told.push(...ids) };
+    const worker = { ...context, hints };
+    await kit.set("TOKEN", "first", worker);
+    expect(told).toContain(targetId);
+    await kit.drain(worker);
+    expect(told).toContain(targetId);
+    expect(await pushes()).toEqual([]);
+    expect(await kit.rows("select error_code, gave_up_at from target")).toEqual([
+      { error_code: "AGENT_NOT_ENROLLED", gave_up_at: null },
+    ]);
+    await enrolled();
+    await kit.hurry();
+    await kit.drain(context);
+    expect(await kit.rows("select error_code from target")).toEqual([{ error_code: null }]);
+  });
+
+  it("a report may be repeated or late, and changes nothing then; one of an order never given is refused", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const first = await bundle(id);
+    await report(id, done(first));
+    const audit = () => kit.rows("select id from audit_entry");
+    const before = await audit();
+    await report(id, done(first));
+    expect(await audit()).toEqual(before);
+    expect(await pushes()).toHaveLength(1);
+
+    await kit.set("TOKEN", "second", context);
+    const second = await bundle(id);
+    await report(id, done(second));
+    expect(await binding()).toMatchObject({ settled: { primary: 2 } });
+    await report(id, done(first));
+    expect(await binding()).toMatchObject({ settled: { primary: 2 } });
+    expect((await agent(id)).reportedGeneration).toBe(second.generation);
+
+    for (const change of [{ generation: second.generation + 1 }, { epoch: second.epoch + 1 }]) {
+      await expect(report(id, done(second, change))).rejects.toMatchObject({ code: "ORDER_REFUSED" });
+    }
+    const refused = `select from audit_entry where action = 'agent.refused' and subject_id = '${targetId}'`;
+    expect(await kit.rows(refused)).toHaveLength(2);
+    expect((await agent(id)).reportedGeneration).toBe(second.generation);
+  });
+
+  it("what was given before newer intent came settles as that, and the newer one stays owed", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const first = await bundle(id);
+    await kit.set("TOKEN", "second", context);
+    await report(id, done(first));
+    expect(await binding()).toMatchObject({ settled: { primary: 1 }, evidence: "stored" });
+    const second = await bundle(id);
+    expect(second.slots).toMatchObject([{ version: 2, settledVersion: 1, owned: true }]);
+    expect(second.pushId).not.toBe(first.pushId);
+    await report(id, done(second));
+    expect((await pushes()).map(({ outcome }) => outcome)).toEqual(["succeeded", "succeeded"]);
+  });
+
+  it("a place that holds the value already is adopted; a foreign one is left, and its target gives up", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    const push = { pushId: given.pushId ?? "", outcome: "applied" as const, error: null };
+    await report(id, done(given, { push: { ...push, before: given.slots.map((slot) => item(slot)) } }));
+    expect(await pushes()).toMatchObject([{ outcome: "unchanged" }]);
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+
+    await kit.set("TOKEN", "second", context);
+    const next = await bundle(id);
+    const foreign = next.slots.map((slot) => item(slot, { action: "blocked", found: { kind: "unknown" } }));
+    await report(
+      id,
+      done(next, {
+        push: {
+          pushId: next.pushId ?? "",
+          outcome: "failed",
+          before: foreign,
+          error: { code: "FOREIGN_VALUE", message: "What stands at TOKEN is not ours, and was left." },
+        },
+        seen: foreign,
+      }),
+    );
+    expect(await pushes()).toMatchObject([{}, { outcome: "failed", error: "FOREIGN_VALUE" }]);
+    expect((await bundle(id)).pushId).toBeNull();
+    const [checked] = await checkTargets(context, await records(), never);
+    expect(checked?.bindings).toMatchObject([{ state: "foreign" }]);
+  });
+
+  const records = async () => {
+    const found = await context.store.read.targets.findById(targetId);
+    return found === null ? [] : [found];
+  };
+
+  it("what the machine's owner does not allow stands on record, and goes on by itself once it is allowed", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    const refused = [
+      { what: `file ${FILE}`, reason: "the policy does not name it", add: `files: ["${FILE}"]` },
+    ];
+    const barred = given.slots.map((slot) =>
+      item(slot, { action: "blocked", found: { kind: "unreadable", reason: "not allowed" } }),
+    );
+    await report(
+      id,
+      done(given, {
+        push: {
+          pushId: given.pushId ?? "",
+          outcome: "failed",
+          before: barred,
+          error: { code: "POLICY_REFUSED", message: "The host's owner does not allow it." },
+        },
+        seen: barred,
+        refused,
+      }),
+    );
+    expect(await kit.rows("select error_code, gave_up_at is not null as gave_up from target")).toEqual([
+      { error_code: "POLICY_REFUSED", gave_up: true },
+    ]);
+    const [record] = await records();
+    if (record === undefined) throw new Error("no target");
+    expect((await testReported(context, record)).checks).toContainEqual({
+      name: "policy",
+      ok: false,
+      message: expect.stringContaining(`files: ["${FILE}"]`),
+    });
+    expect(
+      await kit.rows(
+        `select details from audit_entry where action = 'agent.refused' and subject_id = '${targetId}'`,
+      ),
+    ).toMatchObject([{ details: { refused: [`file ${FILE}`] } }]);
+    expect((await bundle(id)).pushId).toBeNull();
+    await report(id, done({ ...given, pushId: null }, { seen: barred }));
+    const again = await bundle(id);
+    expect(again.pushId).not.toBeNull();
+    await report(id, done(again, { units: [unit(again, "succeeded")] }));
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+  });
+
+  it("a unit that does not start stalls the rollout, with its own words", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    await report(id, done(given, { units: [unit(given, "blocked")] }));
+    expect(await kit.rows("select state, reason from rollout")).toMatchObject([
+      { state: "stalled", reason: expect.stringContaining("it does not start") },
+    ]);
+    // No worker touches what an agent restarts.
+    await kit.hurry();
+    await kit.drain(context);
+    await report(id, done({ ...given, pushId: null }, { units: [unit(given, "succeeded")] }));
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+  });
+
+  it("the agent's own child with these very values is `running`; one with older values proves nothing", async () => {
+    await withChild();
+    await bind("TOKEN", "");
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    // Staged at once, so the agent sees nothing to write.
+    const before = given.slots.map((slot) => item(slot));
+    const push = { pushId: given.pushId ?? "", outcome: "applied" as const, before, error: null };
+    await report(id, done(given, { push, units: [{ ...unit(given, "succeeded", true), digest: "older" }] }));
+    expect(await binding()).toEqual({ evidence: "stored", settled: { primary: 1 } });
+    expect(await rollouts()).toEqual([{ state: "running" }]);
+    await report(id, done({ ...given, pushId: null }, { units: [unit(given, "succeeded", true)] }));
+    expect(await binding()).toEqual({ evidence: "running", settled: { primary: 1 } });
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+  });
+
+  it("of several containers all must have it; one that is gone is not waited for", async () => {
+    await configure({ agent: { shortLived: true } });
+    await bind("TOKEN", "");
+    await kit.set("TOKEN", "first", context);
+    const one = await enrolled(true);
+    const oneKey = encryptKey;
+    const two = await enrolled(true);
+    const given = await bundle(two);
+    encryptKey = oneKey;
+    const other = await bundle(one);
+    expect(other.pushId).toBe(given.pushId);
+    await report(one, done(other, { units: [unit(other, "succeeded", true)] }));
+    expect(await pushes()).toMatchObject([{ outcome: "started" }]);
+    expect(await binding()).toEqual({ evidence: null, settled: {} });
+
+    await getDatabase().pool.query(
+      "update agent set last_seen_at = now() - interval '10 minutes' where id = $1",
+      [two],
+    );
+    await kit.hurry();
+    await kit.drain(context);
+    expect(await binding()).toEqual({ evidence: "running", settled: { primary: 1 } });
+    expect(await rollouts()).toEqual([{ state: "done" }]);
+  });
+
+  it("an agent speaks of its own target's bindings alone", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.target("api");
+    const elsewhere = await kit.bind("TOKEN", "api");
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    const forged = given.slots.map((slot) => item(slot, { bindingId: elsewhere }));
+    await report(id, done(given, { seen: forged }));
+    expect(await kit.rows(`select from observation where binding_id = '${elsewhere}'`)).toEqual([]);
+    expect(await kit.rows(`select evidence from binding where id = '${elsewhere}'`)).toEqual([
+      { evidence: null },
+    ]);
+  });
+
+  it("what stands there is told from the last report, while the agent is heard of", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const owner = { environment: "production", name: "mini" };
+    const at = [{ placement: FILE, key: "TOKEN" }];
+    await expect(observeReported(context, owner, at)).rejects.toMatchObject({ code: "AGENT_NOT_ENROLLED" });
+    const id = await enrolled();
+    expect((await observeReported(context, owner, at)).keys).toMatchObject([
+      { observed: { state: "unreadable" } },
+    ]);
+    await report(id, done(await bundle(id)));
+    expect((await observeReported(context, owner, at)).keys).toMatchObject([
+      { observed: { state: "recognised", version: 1 } },
+    ]);
+    await getDatabase().pool.query("update agent set last_seen_at = now() - interval '1 hour'");
+    await expect(observeReported(context, owner, at)).rejects.toMatchObject({
+      code: "TARGET_UNREACHABLE",
+      message: expect.stringMatching(/last heard of (1 h|60 min) ago/),
+    });
+  });
+
+  it("no value stands in any column but sealed", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "canary-value-4711", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    await report(id, done(given, { units: [unit(given, "succeeded")] }));
+    for (const table of [
+      "agent",
+      "agent_delivery",
+      "push",
+      "push_item",
+      "activation",
+      "unit",
+      "observation",
+      "target",
+      "audit_entry",
+    ]) {
+      expect(JSON.stringify(await kit.rows(`select * from ${table}`))).not.toContain("canary-value-4711");
+    }
+  });
+});
