@@ -1,6 +1,6 @@
 /** A part of `config.ts`: what the agent's program needs of its machine and its user. */
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { type Environment, path, text } from "./environment.ts";
 
 export interface AgentSettings {
@@ -15,11 +15,18 @@ export interface AgentSettings {
   readonly env: Environment;
 }
 
-export function agentSettings(env: Environment): AgentSettings {
+/** As a service's arguments say them: they win over the environment. */
+export interface AgentFlags {
+  readonly state?: string;
+  readonly policy?: string;
+}
+
+export function agentSettings(env: Environment, flags: AgentFlags = {}): AgentSettings {
+  const given = (value: string | undefined): string | null => (value === undefined ? null : resolve(value));
   return Object.freeze({
-    stateDirectory: path(env, "LOCKSTEP_AGENT_STATE") ?? defaultStateDirectory(env),
+    stateDirectory: given(flags.state) ?? path(env, "LOCKSTEP_AGENT_STATE") ?? defaultStateDirectory(env),
     enrolmentFile: path(env, "LOCKSTEP_ENROLMENT_FILE"),
-    policyFile: path(env, "LOCKSTEP_AGENT_POLICY"),
+    policyFile: given(flags.policy) ?? path(env, "LOCKSTEP_AGENT_POLICY"),
     homeDirectory: homedir(),
     env,
   });

@@ -6,7 +6,7 @@
  */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { type AgentSettings, agentSettings } from "./config-agent-program.ts";
+import { type AgentFlags, type AgentSettings, agentSettings } from "./config-agent-program.ts";
 import { type AgentListenerSettings, agentListener } from "./config-agents.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
@@ -94,8 +94,9 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
   });
 }
 
-export function readAgentSettings(env: Environment = process.env): AgentSettings {
-  return agentSettings(env);
+/** Of the agent's program on a managed machine. */
+export function readAgentSettings(flags: AgentFlags = {}, env: Environment = process.env): AgentSettings {
+  return agentSettings(env, flags);
 }
 
 /** Throws SETTING_INVALID. */

@@ -13,6 +13,8 @@ process.exitCode = await runCommandLine({
   version,
   streams: process,
   demo: async (request) => (await import("./demo/demo.ts")).runDemo(request),
+  agent: async (flags) =>
+    (await import("./start-agent-program.ts")).openAgentProgram(version, import.meta.url, flags),
   start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
 });
 

@@ -207,6 +207,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     await report(id, done({ ...given, pushId: null }, { units: [unit(given, "succeeded")] }));
     expect(await binding()).toEqual({ evidence: "deployed", settled: { primary: 1 } });
     expect(await rollouts()).toEqual([{ state: "done" }]);
+    expect(await kit.rows("select evidence from push")).toEqual([{ evidence: "deployed" }]);
 
     const { epoch, generation, digest } = given;
     expect(await ask(id, { epoch, generation, digest })).toMatchObject({ kind: "unchanged", generation });
@@ -362,7 +363,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     expect((await testReported(context, record)).checks).toContainEqual({
       name: "policy",
       ok: false,
-      message: expect.stringContaining(`files: ["${FILE}"]`),
+      message: expect.stringContaining(`file ${FILE}: the policy does not name it`),
     });
     expect(
       await kit.rows(

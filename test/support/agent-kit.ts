@@ -7,7 +7,7 @@ import type { AgentSettings } from "../../src/config-agent-program.ts";
 import { type ChildRunner, ChildUnit } from "../../src/edges/agent/apply/child-unit.ts";
 import { AgentClient } from "../../src/edges/agent/client/client.ts";
 import { createTransport } from "../../src/edges/agent/client/transport.ts";
-import type { AgentCheckpoint, AgentContext, AgentTiming } from "../../src/edges/agent/context.ts";
+import type { AgentContext, AgentTiming } from "../../src/edges/agent/context.ts";
 import { agentFactsOf } from "../../src/edges/agent/facts.ts";
 import { openAgentFiles } from "../../src/edges/agent/identity/agent-files.ts";
 import { enrol } from "../../src/edges/agent/identity/enrol.ts";
@@ -176,25 +176,6 @@ export function slot(more: Partial<Bundle["slots"][number]> = {}): Bundle["slots
 
 export function macOf(macKey: string, value: string): string {
   return createHmac("sha256", Buffer.from(macKey, "base64url")).update(value).digest("base64url");
-}
-
-/** A checkpoint that never comes back: the program stands still there, as if it were gone. */
-export function standStillAt(point: AgentCheckpoint): {
-  readonly checkpoint: AgentContext["checkpoint"];
-  readonly reached: Promise<void>;
-} {
-  let tell: () => void = () => undefined;
-  const reached = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  return {
-    reached,
-    checkpoint: async (at) => {
-      if (at !== point) return;
-      tell();
-      await new Promise<void>(() => undefined);
-    },
-  };
 }
 
 export async function reach(

@@ -33,6 +33,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     version: "0.0.0-test",
     env: options.env ?? {},
     demo: () => Promise.reject(new Error("not in these tests")),
+    agent: () => Promise.reject(new Error("not in these tests")),
     start: () => Promise.reject(new Error("not in these tests")),
     // Streams of a process, as far as the command line uses them.
     streams: {

@@ -32,6 +32,11 @@ export async function recordUnits(
     const isChild = proven.some(({ isOwnChild }) => isOwnChild);
     await tx.targets.raiseReported(bindings.all, "deployed");
     if (isChild) await tx.targets.raiseReported(bindings.inEnvironment, "running");
+    const pushes = told.flatMap(({ content }) => content.push?.pushId ?? []);
+    await tx.pushes.raiseEvidence(
+      pushes,
+      isChild && bindings.inEnvironment.length > 0 ? "running" : "deployed",
+    );
   });
 }
 

@@ -67,10 +67,10 @@ export async function testReported(context: AppContext, record: TargetRecord): P
           ? "it has reported on what is wanted now"
           : "it has not reported yet on what is wanted now",
       },
-      ...(contentOf(agent)?.refused ?? []).map(({ what, reason, add }) => ({
+      ...(contentOf(agent)?.refused ?? []).map(({ what, reason }) => ({
         name: "policy",
         ok: false,
-        message: `${what}: ${reason}${add === "" ? "" : `; its owner may add to the policy there:\n${add}`}`,
+        message: `${what}: ${reason}; on the machine \`lockstep agent policy\` prints what its owner may add`,
       })),
     ];
   });

@@ -1,6 +1,8 @@
 /** What every command is given, and how a command is attached without loading it: `--version` must not wait for all. */
 import type { Command } from "commander";
 import type { CliSurroundings, SettingFlags, Settings } from "../../config.ts";
+import type { AgentFlags } from "../../config-agent-program.ts";
+import type { AgentStatus, EnrolledAgent, InstalledService } from "../../protocol/agent/on-host.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
 
@@ -37,6 +39,26 @@ export interface DemoRequest {
   readonly signal: AbortSignal;
 }
 
+/** The agent's program on this machine. */
+export interface AgentOnHost {
+  enroll(code: string, signal: AbortSignal): Promise<EnrolledAgent>;
+  /** Throws ALREADY_EXISTS. */
+  writePolicy(text: string): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+  /** Answers the program's exit code. */
+  runChild(argv: readonly [string, ...string[]], interrupted: AbortSignal): Promise<number>;
+  status(signal: AbortSignal): Promise<AgentStatus>;
+  policy(): Promise<{ readonly path: string; readonly text: string }>;
+  install(request: {
+    readonly printOnly: boolean;
+    readonly system: boolean;
+    readonly say: (line: string) => void;
+  }): Promise<InstalledService>;
+  uninstall(request: { readonly system: boolean; readonly say: (line: string) => void }): Promise<void>;
+}
+
+export type OpenAgent = (flags: AgentFlags) => Promise<AgentOnHost>;
+
 export type RunDemo = (request: DemoRequest) => Promise<{ readonly ok: boolean }>;
 
 export interface Cli {
@@ -49,6 +71,7 @@ export interface Cli {
   settings(flags: SettingFlags): Settings;
   readonly start: StartProcess;
   readonly demo: RunDemo;
+  readonly agent: OpenAgent;
   /** Aborts at Ctrl-C or when the process is asked to end. */
   readonly interrupted: AbortSignal;
 }

@@ -5,7 +5,7 @@
 import { CommanderError } from "commander";
 import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Cli, RunDemo, StartProcess } from "./cli.ts";
+import type { Cli, OpenAgent, RunDemo, StartProcess } from "./cli.ts";
 import { Output, type Streams, survivePipes } from "./output.ts";
 import { buildProgram, inheritSettings } from "./syntax/program.ts";
 
@@ -14,6 +14,7 @@ export interface CommandLine {
   readonly version: string;
   readonly start: StartProcess;
   readonly demo: RunDemo;
+  readonly agent: OpenAgent;
   readonly streams: Streams & { readonly stdin: NodeJS.ReadStream };
   /** The process's own unless told. */
   readonly env?: Environment;
@@ -43,6 +44,7 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
       settings: (flags) => readSettings(flags, commandLine.env),
       start: commandLine.start,
       demo: commandLine.demo,
+      agent: commandLine.agent,
       api: async () => (await import("./connection.ts")).connect(surroundings),
       interrupted: interrupted.signal,
     };

@@ -94,7 +94,7 @@ const owner = {
   slot: z.enum(["primary", "fallback"]),
 };
 
-export const bundleSlot = z.strictObject({
+const bundleSlot = z.strictObject({
   ...owner,
   ...address,
   version: whole,
@@ -104,19 +104,17 @@ export const bundleSlot = z.strictObject({
   settledVersion: whole.nullable(),
   known,
 });
-export type BundleSlot = z.output<typeof bundleSlot>;
 
 const bundleFile = z.strictObject({ path: text(1_024), format: text(40), mode: text(4) });
 
 /** By name: what a name means (a command's words, above all) stands in the host's own policy. */
-export const bundleActivation = z.strictObject({
+const bundleActivation = z.strictObject({
   systemd: text(255).exactOptional(),
   launchd: text(255).exactOptional(),
   command: text(64).exactOptional(),
   signal: z.strictObject({ unit: text(255), name: text(16) }).exactOptional(),
   timeoutSeconds: whole,
 });
-export type BundleActivation = z.output<typeof bundleActivation>;
 
 const order = { storeId: z.uuid(), epoch: whole, generation: whole };
 

@@ -10,8 +10,8 @@ import { type RunningSshd, startSshd } from "../../support/sshd.ts";
 import { CANARY, type PlaceFault, type PlaceUnderTest, type TargetConformance } from "./place.ts";
 import { targetConformance } from "./suite.ts";
 
-/** Many times what it takes to see that a file was replaced. */
-const ANSWER_DELAY_MS = 60;
+/** More than one call of the script and a login send; less than two calls. */
+const SECOND_CALL_BYTES = 13_000;
 
 const servers = new Map<boolean, Promise<RunningSshd>>();
 let count = 0;
@@ -99,13 +99,15 @@ async function hurt(fault: PlaceFault, proxy: FaultProxy, path: string): Promise
     chmodSync(path, 0o644);
   }
   if (fault === "loses-answer-to-write") {
+    const sent = proxy.passed("to-server");
     const before = existsSync(path) ? statSync(path).ino : null;
-    // In the background, because the write comes after this returns: its effect is seen while its answer is on the way.
-    proxy.delay(ANSWER_DELAY_MS);
+    // In the background: the write comes after this returns.
     void (async () => {
+      await until(() => proxy.passed("to-server") > sent + SECOND_CALL_BYTES);
+      proxy.silence("to-client");
       await until(() => existsSync(path) && statSync(path).ino !== before);
       proxy.cut();
-      proxy.delay(0);
+      proxy.speak();
     })();
   }
 }

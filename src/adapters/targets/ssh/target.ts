@@ -14,7 +14,7 @@ import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
-import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
+import { applyToFiles, assertHoldable, observeFiles } from "../../placements/placement.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
 
@@ -90,14 +90,13 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       ? new SftpHost(lines, destination)
       : new SshHost(lines, destination);
     const units = unitsOf(config);
-    const looks: LastLooks = new Map();
     return {
       probe: (signal) => probe(host, config, signal),
       observe: async (addresses, signal) => ({
-        ...(await observeFiles(host, config.files, addresses, signal, looks)),
+        ...(await observeFiles(host, config.files, addresses, signal)),
         units,
       }),
-      apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
+      apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
       close: () => host.close(),

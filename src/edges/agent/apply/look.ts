@@ -21,7 +21,9 @@ import { groupBy } from "../../../lib/group-by.ts";
 import type { Bundle, ReportedItem } from "../../../protocol/agent/messages.ts";
 import type { AgentContext } from "../context.ts";
 import type { Allowed } from "./allowed.ts";
-import { noChild } from "./child-unit.ts";
+
+const NO_CHILD =
+  "it is for a process, and this agent starts none: use `lockstep run -- CMD`, or bind it to a file";
 
 /** By which a version is recognised. */
 interface VersionCode {
@@ -91,7 +93,7 @@ function reportedFound(found: Found): ReportedItem["found"] {
 }
 
 function whyNot({ child }: AgentContext, allowed: Allowed, slot: Address): string | null {
-  if (slot.placement === "" && child === null) return noChild(slot.key).message;
+  if (slot.placement === "" && child === null) return NO_CHILD;
   return allowed.whyNot(slot);
 }
 

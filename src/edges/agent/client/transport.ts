@@ -83,8 +83,8 @@ async function send(base: URL, pin: string | null, request: TransportRequest): P
         socket = opened.socket;
         if (failure !== null) return void opened.socket.destroy();
         sent = (base.protocol === "https:" ? httpsRequest : httpRequest)({
+          // Without an agent of Node's, not even `agent: false`: that one would open a line of its own, without the pin.
           createConnection: () => opened.socket,
-          agent: false,
           method,
           host: base.hostname,
           port: base.port,

@@ -1,7 +1,7 @@
 /** Every command's syntax. Only words: what a command does is loaded when it is called. */
 import { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { attachAgents } from "./agents.ts";
+import { attachAgents, attachRun } from "./agents.ts";
 import { attachCompletion } from "./completion.ts";
 import { attachConfig } from "./config.ts";
 import { attachDemo } from "./demo.ts";
@@ -20,7 +20,7 @@ const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = 
   ["Say what belongs where:", [attachInit, attachConfig]],
   ["Values and their rotation:", [attachSecrets, attachRollouts]],
   ["See what is true:", [attachDoctor, attachTruth, attachRecord]],
-  ["Run it:", [attachDemo, attachRoles, attachAgents]],
+  ["Run it:", [attachDemo, attachRoles, attachAgents, attachRun]],
   ["Besides:", [attachTokens, attachKeys, attachCompletion]],
 ];
 

@@ -1,0 +1,201 @@
+/**
+ * The agent as its commands know it. Each opens what it needs and closes it again; only `run` and `runChild` stay, and
+ * hold the identity's lock while they do.
+ */
+import { readFile } from "node:fs/promises";
+import type { AgentSettings } from "../../config-agent-program.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { pause } from "../../lib/pause.ts";
+import { visibleLine } from "../../lib/visible-text.ts";
+import { type EnrolmentCode, parseEnrolmentCode } from "../../protocol/agent/enrolment-code.ts";
+import type { AgentStatus, EnrolledAgent } from "../../protocol/agent/on-host.ts";
+import { ChildUnit } from "./apply/child-unit.ts";
+import { readRecord } from "./cache/record.ts";
+import { pidOneRemark } from "./child/run-child.ts";
+import { SupervisedRunner } from "./child/supervised-runner.ts";
+import { createTransport } from "./client/transport.ts";
+import { AGENT_TIMING, type AgentContext, type AgentTiming } from "./context.ts";
+import { agentFactsOf } from "./facts.ts";
+import { draftFirstPolicy } from "./first-policy.ts";
+import { type AgentFiles, memoryFiles, openAgentFiles } from "./identity/agent-files.ts";
+import { enrol } from "./identity/enrol.ts";
+import { type Identity, requireIdentity } from "./identity/identity.ts";
+import { lockIdentity } from "./identity/lock.ts";
+import { createAgentLog } from "./log.ts";
+import { runAgentLoop } from "./loop/agent-loop.ts";
+import { backoffMs } from "./loop/backoff.ts";
+import { currentUid, openAgent, policyPlace } from "./open-agent.ts";
+import { explainPolicy } from "./policy/explain-policy.ts";
+import { loadPolicy, writeFirstPolicy } from "./policy/load-policy.ts";
+import { service } from "./service.ts";
+import { readStatus } from "./status.ts";
+
+export interface AgentProgramOptions {
+  readonly settings: AgentSettings;
+  readonly version: string;
+  /** Absolute words by which this program is started again: node and the entry's file. */
+  readonly self: readonly [string, ...string[]];
+  /** To standard error. */
+  readonly write: (line: string) => void;
+  readonly scrubber: { know(value: string): void; scrub(text: string): string };
+  readonly timing?: Partial<AgentTiming>;
+  readonly checkpoint?: AgentContext["checkpoint"];
+}
+
+export function createAgentProgram(options: AgentProgramOptions) {
+  const { settings, version, write, scrubber } = options;
+  const log = createAgentLog({ write, scrub: (text) => scrubber.scrub(text) });
+  const know = (value: string): void => scrubber.know(value);
+  const place = policyPlace(settings);
+  const exchange = (code: EnrolmentCode, files: AgentFiles, signal: AbortSignal): Promise<Identity> =>
+    enrol(
+      code,
+      {
+        files,
+        facts: agentFactsOf(version),
+        transport: createTransport(code),
+        nowMs: Date.now,
+        timeoutMs: AGENT_TIMING.requestMs,
+        knownEpoch: async (storeId) => {
+          const accepted = (await readRecord(files))?.accepted;
+          return accepted?.storeId === storeId ? accepted.epoch : null;
+        },
+      },
+      signal,
+    );
+  const open = (files: AgentFiles, identity: Identity, child: ChildUnit | null) =>
+    openAgent({ ...options, files, identity, log, know, child });
+
+  return {
+    /** Throws ENROLMENT_INVALID, AGENT_RUNNING, FILE_UNSAFE, and what the line throws. */
+    async enroll(text: string, signal: AbortSignal): Promise<EnrolledAgent> {
+      const code = readCode(text);
+      const files = await openAgentFiles(settings.stateDirectory, { create: true });
+      const release = await lockIdentity(settings.stateDirectory);
+      try {
+        const identity = await exchange(code, files, signal);
+        const { agentId, target, environment, url } = identity;
+        return {
+          agentId,
+          target,
+          environment,
+          url,
+          stateDirectory: settings.stateDirectory,
+          policyFile: place.policyPath,
+          policyDraft: await draftFirstPolicy(await open(files, identity, null), place.policyPath, signal),
+        };
+      } finally {
+        await release();
+      }
+    },
+
+    /** Writes the host's first policy, which its owner has seen. Throws ALREADY_EXISTS. */
+    writePolicy: (text: string): Promise<void> => writeFirstPolicy(place.policyPath, text, currentUid()),
+
+    /** Until `signal` aborts. Throws AGENT_NOT_ENROLLED, AGENT_IDENTITY, AGENT_RUNNING, FILE_UNSAFE. */
+    async run(signal: AbortSignal): Promise<void> {
+      const files = await openAgentFiles(settings.stateDirectory, { create: false });
+      const identity = await requireIdentity(files);
+      const release = await lockIdentity(settings.stateDirectory);
+      try {
+        log.say(`agent of target ${identity.target} (${identity.environment}), server ${identity.url}`);
+        await runAgentLoop(await open(files, identity, null), signal);
+        log.say("ended; services keep what they have");
+      } finally {
+        await release();
+      }
+    },
+
+    /** Answers the program's exit code. `interrupted` ends the waiting for the first values; later signals are the program's. */
+    async runChild(argv: readonly [string, ...string[]], interrupted: AbortSignal): Promise<number> {
+      const { files, identity, release } = await identityForChild(interrupted);
+      try {
+        const end = new AbortController();
+        let exitCode = 1;
+        const runner = new SupervisedRunner(
+          { argv, baseEnvironment: ownEnvironment(settings.env) },
+          (code) => {
+            exitCode = code;
+            end.abort();
+          },
+        );
+        const onInterrupt = (): void => (runner.isStarted ? undefined : end.abort());
+        interrupted.addEventListener("abort", onInterrupt, { once: true });
+        if (interrupted.aborted) onInterrupt();
+        const remark = pidOneRemark(process.pid);
+        if (remark !== null) log.say(remark);
+        await runAgentLoop(await open(files, identity, new ChildUnit(runner)), end.signal);
+        return exitCode;
+      } finally {
+        await release();
+      }
+    },
+
+    status: (signal: AbortSignal): Promise<AgentStatus> => readStatus(settings, place.policyPath, signal),
+
+    ...service(options, place),
+
+    /** What is in force, what was refused, and the lines that would allow it. */
+    async policy(): Promise<{ readonly path: string; readonly text: string }> {
+      const files = await openAgentFiles(settings.stateDirectory, { create: false });
+      const refused = (await readRecord(files))?.refused ?? [];
+      return {
+        path: place.policyPath,
+        text: explainPolicy(await loadPolicy(place.policyPath, currentUid()), refused),
+      };
+    },
+  };
+
+  async function identityForChild(signal: AbortSignal) {
+    if (settings.enrolmentFile === null) {
+      const files = await openAgentFiles(settings.stateDirectory, { create: false });
+      const identity = await requireIdentity(files);
+      return { files, identity, release: await lockIdentity(settings.stateDirectory) };
+    }
+    const files = memoryFiles();
+    const code = readCode(await readCodeFile(settings.enrolmentFile));
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return { files, identity: await exchange(code, files, signal), release: async () => undefined };
+      } catch (error) {
+        const mayPass = error instanceof LockstepError && error.verdict === "later";
+        if (!mayPass || signal.aborted) throw error;
+        log.failed("enrolling", error);
+        await pause(backoffMs(AGENT_TIMING.reconnectMs, failures, Math.random()), signal);
+      }
+    }
+  }
+}
+
+export type AgentProgram = ReturnType<typeof createAgentProgram>;
+
+/** The program is its caller's own choice and has its caller's environment; Lockstep's own settings stay with us. */
+function ownEnvironment(env: AgentSettings["env"]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("LOCKSTEP_"),
+    ),
+  );
+}
+
+async function readCodeFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch {
+    throw new LockstepError(
+      "ENROLMENT_INVALID",
+      `Cannot read the enrolment code from ${visibleLine(path)}.`,
+      {
+        hint: "LOCKSTEP_ENROLMENT_FILE names a file that holds a code of `lockstep agent invite`.",
+      },
+    );
+  }
+}
+
+function readCode(text: string): EnrolmentCode {
+  const code = parseEnrolmentCode(text);
+  if (code !== null) return code;
+  throw new LockstepError("ENROLMENT_INVALID", "That is no whole enrolment code.", {
+    hint: "Copy all of it, from lse_ to its end, as `lockstep agent invite TARGET` printed it.",
+  });
+}

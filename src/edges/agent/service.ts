@@ -1,0 +1,83 @@
+/** The agent as a service of this machine: what `agent install` and `agent uninstall` do with what is known here. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { userInfo } from "node:os";
+import { LockstepError } from "../../core/errors.ts";
+import { childEnvironment } from "../../lib/child-environment.ts";
+import type { InstalledService } from "../../protocol/agent/on-host.ts";
+import { openAgentFiles } from "./identity/agent-files.ts";
+import { requireIdentity } from "./identity/identity.ts";
+import { installAgent, planService, uninstallAgent } from "./install/install-agent.ts";
+import type { ServiceOptions } from "./install/service.ts";
+import { currentUid } from "./open-agent.ts";
+import type { PolicyPlace } from "./policy/check-policy.ts";
+import { loadPolicy } from "./policy/load-policy.ts";
+import type { AgentProgramOptions } from "./program.ts";
+
+export interface ServiceRequest {
+  /** Instead of doing it. */
+  readonly printOnly: boolean;
+  /** Starts with the machine, whoever is logged in. Default: as root. */
+  readonly system: boolean;
+  readonly say: (line: string) => void;
+}
+
+export function service({ settings, self }: AgentProgramOptions, place: PolicyPlace) {
+  const { stateDirectory, homeDirectory } = settings;
+  const uid = currentUid();
+
+  async function optionsOf(system: boolean): Promise<ServiceOptions> {
+    const words = ["agent", "run", "--state", stateDirectory, "--policy", place.policyPath];
+    return {
+      scope: system ? "system" : "user",
+      program: [...self, ...words],
+      home: homeDirectory,
+      user: system && uid !== 0 ? userInfo().username : null,
+      stateDirectory,
+      policy: (await loadPolicy(place.policyPath, uid)).policy,
+    };
+  }
+
+  const contextOf = (say: (line: string) => void) => ({
+    platform: platformOf(),
+    uid,
+    say,
+    run: (argv: readonly string[]) => runToEnd(argv, childEnvironment(settings.env, { HOME: homeDirectory })),
+  });
+
+  return {
+    /** Throws AGENT_NOT_ENROLLED, ALREADY_EXISTS, TARGET_PERMISSION, ACTIVATION_FAILED, UNSUPPORTED. */
+    async install({ printOnly, system, say }: ServiceRequest): Promise<InstalledService> {
+      const options = await optionsOf(system);
+      const context = contextOf(say);
+      if (printOnly) return planService(options, context);
+      // A service without an identity would start for ever and end at once.
+      await requireIdentity(await openAgentFiles(stateDirectory, { create: false }));
+      return installAgent(options, context);
+    },
+
+    async uninstall({ system, say }: Pick<ServiceRequest, "system" | "say">): Promise<void> {
+      await uninstallAgent(await optionsOf(system), contextOf(say));
+    },
+  };
+}
+
+function platformOf(): "linux" | "darwin" {
+  if (process.platform === "linux" || process.platform === "darwin") return process.platform;
+  throw new LockstepError("UNSUPPORTED", `Cannot install a service on ${process.platform}.`, {
+    hint: "Start `lockstep agent run` by whatever supervises programs there.",
+  });
+}
+
+async function runToEnd(
+  [program = "", ...parameters]: readonly string[],
+  env: Record<string, string>,
+): Promise<{ readonly exitCode: number | null }> {
+  const child = spawn(program, parameters, { env, stdio: ["ignore", "ignore", "inherit"] });
+  try {
+    const [exitCode] = (await once(child, "exit")) as [number | null];
+    return { exitCode };
+  } catch {
+    return { exitCode: null };
+  }
+}

@@ -1,0 +1,130 @@
+/** `lockstep agent …` on a managed machine, and `lockstep run`: they call the agent's program, and never the API. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { LockstepError } from "../../../core/errors.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import type { Cli, CommandFunction } from "../cli.ts";
+import { canAsk, confirm, promptHidden } from "../prompt.ts";
+
+export interface OnHostOptions {
+  readonly state?: string;
+  readonly policy?: string;
+}
+
+export interface EnrollOptions extends OnHostOptions {
+  readonly codeFile?: string;
+  readonly writePolicy?: true;
+}
+
+const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, options) => {
+  const agent = await cli.agent(options);
+  const { policyDraft, ...enrolled } = await agent.enroll(await readCode(cli, options), cli.interrupted);
+  const { output } = cli;
+  const shouldWrite =
+    policyDraft !== null && (await mayWrite(cli, enrolled.policyFile, policyDraft, options));
+  if (shouldWrite) await agent.writePolicy(policyDraft);
+  output.answer({ ...enrolled, policyWritten: shouldWrite, policyDraft }, () => {
+    output.line(`This machine is the agent of "${enrolled.target}" in ${enrolled.environment}.`);
+    output.line(`  server   ${enrolled.url}`);
+    output.line(`  identity ${enrolled.stateDirectory}`);
+    output.line(`  policy   ${enrolled.policyFile}${shouldWrite ? " (written)" : ""}`);
+    if (policyDraft !== null && !shouldWrite) {
+      output.note("note: there is no policy yet, so no file, unit or command is allowed. The target needs:");
+      output.note(policyDraft.trimEnd());
+    }
+    output.note("Next: `lockstep agent install` for a service, or `lockstep agent run`.");
+  });
+  return 0;
+};
+
+async function mayWrite(
+  cli: Cli,
+  path: string,
+  draft: string,
+  { writePolicy }: EnrollOptions,
+): Promise<boolean> {
+  if (writePolicy === true) return true;
+  if (!canAsk(cli)) return false;
+  cli.output.note(draft.trimEnd());
+  return confirm(cli, `Let Lockstep do this here, by writing ${path}?`);
+}
+
+async function readCode(cli: Cli, { codeFile }: EnrollOptions): Promise<string> {
+  if (codeFile === undefined) {
+    return cli.stdin.isTTY ? promptHidden(cli, "Code (not shown): ") : text(cli.stdin);
+  }
+  const path = resolve(cli.surroundings.workingDirectory, codeFile);
+  try {
+    return await readFile(path, "utf8");
+  } catch {
+    throw new LockstepError("CONFIG_UNREADABLE", `Cannot read the code from ${path}.`, {
+      hint: "Check that the file exists and may be read.",
+    });
+  }
+}
+
+const runAgentRun: CommandFunction<[], OnHostOptions> = async (cli, _parameters, options) => {
+  await (await cli.agent(options)).run(cli.interrupted);
+  return 0;
+};
+
+const runChildRun: CommandFunction<[program: readonly string[]], OnHostOptions> = async (
+  cli,
+  [[program = "", ...words]],
+  options,
+) => (await cli.agent(options)).runChild([program, ...words], cli.interrupted);
+
+const policyRun: CommandFunction<[], OnHostOptions> = async (cli, _parameters, options) => {
+  const shown = await (await cli.agent(options)).policy();
+  cli.output.answer(shown, () => cli.output.line(shown.text.trimEnd()));
+  return 0;
+};
+
+export interface ServiceCommandOptions extends OnHostOptions {
+  readonly system?: true;
+  readonly print?: true;
+}
+
+const installRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _parameters, options) => {
+  const { output } = cli;
+  const printOnly = options.print === true;
+  const installed = await (await cli.agent(options)).install({
+    printOnly,
+    system: isSystem(options),
+    say: (line) => output.note(line),
+  });
+  output.answer(installed, () => {
+    if (printOnly) {
+      output.line(`# ${installed.path}`);
+      output.line(installed.content.trimEnd());
+      for (const remark of installed.remarks) output.note(`note: ${remark}`);
+    } else
+      output.line(
+        `Installed: ${installed.path}. Look with: ${shellCommand(["lockstep", "agent", "status"])}`,
+      );
+  });
+  return 0;
+};
+
+const uninstallRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _parameters, options) => {
+  await (await cli.agent(options)).uninstall({
+    system: isSystem(options),
+    say: (line) => cli.output.note(line),
+  });
+  cli.output.answer({ ok: true }, () =>
+    cli.output.line("The service is gone; identity, cache and policy stay."),
+  );
+  return 0;
+};
+
+function isSystem({ system }: ServiceCommandOptions): boolean {
+  return system === true || process.geteuid?.() === 0;
+}
+
+export const enroll = { run: enrollRun };
+export const runAgent = { run: runAgentRun };
+export const runChild = { run: runChildRun };
+export const policy = { run: policyRun };
+export const install = { run: installRun };
+export const uninstall = { run: uninstallRun };
