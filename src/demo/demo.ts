@@ -7,7 +7,7 @@
  * assertion held; no value of a secret is ever written to the terminal.
  */
 import { join } from "node:path";
-import { shellCommand, shellQuote } from "../lib/shell-quote.ts";
+import { shellQuote } from "../lib/shell-quote.ts";
 import { Calls } from "./calls.ts";
 import { callsTable } from "./calls-table.ts";
 import { diagnose } from "./chapters/diagnosis.ts";
@@ -17,6 +17,7 @@ import { repair } from "./chapters/repair.ts";
 import { rotate } from "./chapters/rotation.ts";
 import { setUp } from "./chapters/setup.ts";
 import { createHostPlace } from "./places/host.ts";
+import { createMiniPlace } from "./places/mini.ts";
 import { createRailwayPlace } from "./places/railway.ts";
 import { Product } from "./product.ts";
 import { type DemoResult, nothingYet } from "./result.ts";
@@ -96,10 +97,10 @@ async function tell(telling: Telling): Promise<void> {
   const brokenAt = performance.now();
   await chapter("outage", "One copy is changed by hand", () => cause(story));
   await screen.pause(READING_MS);
-  const words = await chapter("diagnosis", "Who is wrong, and why?", () => diagnose(story));
-  result.command = shellCommand(["lockstep", ...words]);
+  const command = await chapter("diagnosis", "Who is wrong, and why?", () => diagnose(story));
+  result.command = command;
   await screen.pause(READING_MS);
-  await chapter("repair", "The repair", () => repair(story, words));
+  await chapter("repair", "The repair", () => repair(story, command));
   result.outageMs = Math.round(performance.now() - brokenAt);
   result.refusedBefore = story.calls.tally(brokenAt).refused;
   await screen.pause(READING_MS);
@@ -115,15 +116,16 @@ async function tell(telling: Telling): Promise<void> {
 
 async function build(telling: Telling, product: Product, projectDirectory: string): Promise<Story> {
   const { screen, stage, signal, sshServer } = telling;
-  const calls = await Calls.start(["api", "worker"], (all) =>
+  const calls = await Calls.start(["api", "worker", "gateway"], (all) =>
     callsTable(all, performance.now() - 10_000, screen).join("\n"),
   );
   stage.atEnd(() => calls.close());
-  const [railway, host] = await Promise.all([
+  const [railway, host, mini] = await Promise.all([
     createRailwayPlace(stage, "api"),
     createHostPlace({ stage, service: "worker", projectDirectory, server: sshServer, signal }),
+    createMiniPlace(stage, "gateway", signal),
   ]);
-  return { screen, product, calls, railway, host, signal };
+  return { screen, product, calls, railway, host, mini, signal };
 }
 
 async function keepUntilInterrupted({ screen, signal, stage }: Telling, story: Story): Promise<void> {

@@ -54,14 +54,22 @@ export class Product {
     return [`alias lockstep=${shellQuote(program)}`, ...exports];
   }
 
-  /** Starts a long-running role and shows the lines that it greets with, up to the one that matches. */
-  async start(words: readonly string[], greeting: RegExp): Promise<{ child: ChildProcess; said: string }> {
+  /**
+   * Starts a long-running role and shows the lines that it greets with, up to the one that matches. `surroundings`: of
+   * another machine, where it has some.
+   */
+  async start(
+    words: readonly string[],
+    greeting: RegExp,
+    surroundings: Readonly<Record<string, string>> = {},
+  ): Promise<{ child: ChildProcess; said: string }> {
     const { screen, stage, workingDirectory, signal } = this.#options;
     const child = stage.launch(process.execPath, [ownProgram("main"), ...words], {
-      environment: this.#environment,
+      environment: { ...this.#environment, ...surroundings },
       workingDirectory,
     });
     stage.atEnd(() => endChild(child));
+    const isAgent = words[0] === "agent";
     let complaint = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       complaint = `${complaint}${chunk.toString()}`.slice(-4_096);
@@ -74,19 +82,20 @@ export class Product {
       deadline.addEventListener("abort", fail, { once: true });
       child.once("exit", fail);
       child.once("error", fail);
-      if (child.stdout === null) return fail();
-      createInterface({ input: child.stdout }).on("line", (line) => {
+      if (child.stdout === null || child.stderr === null) return fail();
+      // An agent has nothing to answer: what it says is its log.
+      createInterface({ input: isAgent ? child.stderr : child.stdout }).on("line", (line) => {
         lines += `${line}\n`;
         if (greeting.test(line)) resolve(lines);
       });
     });
-    screen.command(shown(words));
+    screen.command(`${shown(words)}${isAgent ? " &" : ""}`);
     screen.output(said);
     return { child, said };
   }
 
   async up(): Promise<void> {
-    const { said } = await this.start(["up", "--port", "0"], /token is in/);
+    const { said } = await this.start(["up", "--port", "0", "--agents", "127.0.0.1:0"], /token is in/);
     this.#url = /http:\S+/.exec(said)?.[0] ?? "";
   }
 
@@ -114,6 +123,20 @@ export class Product {
     return ran;
   }
 
+  /** One command's standard output into another that runs elsewhere, as a shell's `|`; shows what the second printed. */
+  async pipe(
+    from: readonly string[],
+    to: readonly string[],
+    surroundings: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { screen } = this.#options;
+    screen.command(`${shown(from)} | ${shown(to)}`);
+    const first = await this.quietly(from);
+    const last = first.exitCode === 0 ? await this.quietly(to, { input: first.stdout, surroundings }) : first;
+    if (last.exitCode !== 0) throw new Error(`it ended with ${last.exitCode}: ${last.stderr.trim()}`);
+    screen.output(last.stdout);
+  }
+
   /** The command's JSON document; shows nothing. */
   async json(words: readonly string[]): Promise<unknown> {
     const { stdout, stderr } = await this.quietly([...words, "--json"]);
@@ -121,17 +144,39 @@ export class Product {
     return JSON.parse(stdout);
   }
 
-  async quietly(words: readonly string[], input = ""): Promise<Ran> {
+  /** Runs a line that the product printed, as a person would who pastes it. */
+  async mustAsPrinted(line: string): Promise<void> {
+    const { screen } = this.#options;
+    screen.command(line);
+    const program = shellCommand([process.execPath, ownProgram("main")]);
+    const running = this.#complete("/bin/sh", ["-c", `lockstep() { ${program} "$@"; }\n${line}`]);
+    const ran = await screen.live(() => [], running, { passing: true });
+    screen.output(ran.stdout);
+    if (ran.exitCode !== 0) throw new Error(`${line} ended with ${ran.exitCode}: ${ran.stderr.trim()}`);
+  }
+
+  quietly(
+    words: readonly string[],
+    options: { readonly input?: string; readonly surroundings?: Readonly<Record<string, string>> } = {},
+  ): Promise<Ran> {
+    return this.#complete(process.execPath, [ownProgram("main"), ...words], options);
+  }
+
+  async #complete(
+    program: string,
+    parameters: readonly string[],
+    options: { readonly input?: string; readonly surroundings?: Readonly<Record<string, string>> } = {},
+  ): Promise<Ran> {
     const { stage, workingDirectory, signal } = this.#options;
     signal.throwIfAborted();
     const startedAt = performance.now();
-    const child = stage.launch(process.execPath, [ownProgram("main"), ...words], {
-      environment: this.#environment,
+    const child = stage.launch(program, parameters, {
+      environment: { ...this.#environment, ...options.surroundings },
       workingDirectory,
     });
     const giveUp = (): void => void child.kill("SIGTERM");
     signal.addEventListener("abort", giveUp, { once: true });
-    child.stdin?.end(input);
+    child.stdin?.end(options.input ?? "");
     const exit = new Promise<number | null>((resolve) => {
       child.once("close", resolve);
       child.once("error", () => resolve(null));

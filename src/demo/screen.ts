@@ -2,7 +2,9 @@
  * What the demo shows: chapters with their time, commands as they are typed with their real output, a table that
  * lives. Colours and redrawing only where the terminal is one; 80 columns are enough.
  */
+
 import { setTimeout as delay } from "node:timers/promises";
+import { wrapWords } from "../lib/wrap-words.ts";
 
 export interface Terminal {
   write(text: string): void;
@@ -49,7 +51,9 @@ export class Screen {
 
   /** A sentence or two of the narrator's. */
   say(text = ""): void {
-    for (const line of wrapped(text, Math.min(MAX_WIDTH, this.#terminal.columns))) this.#line(line);
+    if (text === "") this.#line("");
+    for (const line of wrapWords(text, Math.min(MAX_WIDTH, this.#terminal.columns), widthOf))
+      this.#line(line);
   }
 
   command(line: string): void {
@@ -103,7 +107,7 @@ export class Screen {
   #indented(line: string): void {
     const { live, columns } = this.#terminal;
     const fits = line.length + INDENT.length <= columns || line.includes("\u001b");
-    const parts = fits || !live ? [line] : wrapped(line, columns - 3 * INDENT.length);
+    const parts = fits || !live ? [line] : wrapWords(line, columns - 3 * INDENT.length, widthOf);
     for (const [index, part] of parts.entries())
       this.#line(`${INDENT}${index === 0 ? "" : INDENT.repeat(2)}${part}`.trimEnd());
   }
@@ -126,14 +130,4 @@ function widthOf(text: string): number {
       .slice(1)
       .reduce((sum, part) => sum + part.indexOf("m") + 2, 0)
   );
-}
-
-function wrapped(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1) ?? "";
-    if (last !== "" && widthOf(last) + 1 + widthOf(word) > width) lines.push(word);
-    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
-  }
-  return lines;
 }

@@ -2,6 +2,8 @@
 import type { Calls } from "./calls.ts";
 import { callsTable } from "./calls-table.ts";
 import type { HostPlace } from "./places/host.ts";
+import type { MiniPlace } from "./places/mini.ts";
+import type { OpenPlace } from "./places/place.ts";
 import type { RailwayPlace } from "./places/railway.ts";
 import type { Product } from "./product.ts";
 import type { Screen } from "./screen.ts";
@@ -14,7 +16,12 @@ export interface Story {
   readonly calls: Calls;
   readonly railway: RailwayPlace;
   readonly host: HostPlace;
+  readonly mini: MiniPlace;
   readonly signal: AbortSignal;
+}
+
+export function placesOf({ railway, host, mini }: Story): readonly OpenPlace[] {
+  return [railway, host, mini];
 }
 
 /** A chapter's assertion did not hold. */

@@ -124,6 +124,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["systemd unit", ""],
         ["What does vps do", "caller"],
         ["Another host over SSH?", "n"],
+        ["that nobody can dial into", "n"],
       ],
     });
     expect(ran).toMatchObject({ exitCode: 0 });
@@ -146,6 +147,35 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
     expect((await lockstep(["plan", "-f", file()], withToken)).exitCode).toBe(0);
     expect((await lockstep(["import", "INTERNAL_AUTH_SECRET", "--from", "api"])).exitCode).toBe(0);
     await untilHolds(join(sshd.home, "app", "env"), "INTERNAL_AUTH_SECRET='in-use'");
+  });
+
+  test("a machine that nobody can dial is written down, planned, and how it enrols is told", async () => {
+    const ran = await init([], {
+      answers: [
+        ["Environment", "home"],
+        ["First secret", "API_KEY"],
+        ["Where does API_KEY come from?", "generate"],
+        ["on Railway", "n"],
+        ["over SSH use it?", "n"],
+        ["that nobody can dial into", "y"],
+        ["Name of the machine", "mac-mini"],
+        ["File on mac-mini", "~/app/.env"],
+        ["Its format", "dotenv"],
+        ["What restarts afterwards", "com.example.app"],
+        ["What does mac-mini do", "caller"],
+        ["Another such machine?", "n"],
+      ],
+    });
+    expect(ran).toMatchObject({ exitCode: 0 });
+    expect(ran.stdout).toContain("+ create target home/mac-mini");
+    expect(ran.stdout).toContain("  lockstep agent invite mac-mini");
+    expect(written()).toContain('activate: { launchd: "com.example.app" }');
+    expect((await lockstep(["apply", "--yes", "-f", file()])).exitCode).toBe(0);
+    const planned = await lockstep(["plan", "-f", file()]);
+    expect(planned).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("lockstep agent invite mac-mini"),
+    });
   });
 
   test("does the same in a script, without a question", async () => {
@@ -296,6 +326,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["What does api do", ""],
         ["What does web do", ""],
         ["over SSH use it?", ""],
+        ["that nobody can dial into", ""],
       ],
     });
     expect(ran.exitCode).toBe(0);

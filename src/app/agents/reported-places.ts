@@ -113,7 +113,8 @@ function together(items: readonly (ReportedItem | undefined)[]): Observed {
 }
 
 function observedOf(item: ReportedItem | undefined): Observed {
-  if (item === undefined) return { state: "unreadable", reason: "its agent has not looked there yet" };
+  if (item === undefined)
+    return { state: "unreadable", reason: "its agent has not told yet; it compares once there is a value" };
   const { found } = item;
   switch (found.kind) {
     case "version":

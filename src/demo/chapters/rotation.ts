@@ -4,10 +4,10 @@
  */
 import type { Tally } from "../calls.ts";
 import { callsTable } from "../calls-table.ts";
-import { assertThat, everyPair, SECRET, type Story, standings, watchCalls } from "../story.ts";
+import { assertThat, everyPair, placesOf, SECRET, type Story, standings, watchCalls } from "../story.ts";
 
 export async function rotate(story: Story): Promise<Tally> {
-  const { screen, product, calls, railway, host } = story;
+  const { screen, product, calls } = story;
   const before = await valuesOf(story);
   screen.say("A new random value, brought to every place, read back, its services restarted:");
   const since = performance.now();
@@ -27,16 +27,15 @@ export async function rotate(story: Story): Promise<Tally> {
   assertThat(after !== before, "the value did not change");
   screen.say();
   screen.say(
-    `This release replaces: all places get the value at once and restart when they can. Here ` +
-      `${railway.service} and ${host.service} disagreed for ${tally.refusedForMs} ms: ${tally.refused} of ` +
-      `${tally.answered + tally.refused + tally.lost} calls were refused, ${tally.lost} found nobody listening.`,
+    `This release replaces: all places get the value at once and restart when they can. Here they disagreed for ` +
+      `${tally.refusedForMs} ms: ${tally.refused} of ${tally.answered + tally.refused + tally.lost} calls were refused, ${tally.lost} found nobody listening.`,
   );
   return tally;
 }
 
 /** The one value that stands at every place. */
-async function valuesOf({ railway, host }: Story): Promise<string> {
-  const values = await Promise.all([railway.stored(), host.stored()]);
+async function valuesOf(story: Story): Promise<string> {
+  const values = await Promise.all(placesOf(story).map((place) => place.stored()));
   const [first] = values;
   assertThat(
     typeof first === "string" && values.every((value) => value === first),

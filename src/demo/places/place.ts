@@ -13,6 +13,19 @@ export interface Place {
   stored(): Promise<string | null>;
 }
 
+export interface Opening {
+  readonly addresses: Addresses;
+  readonly reportTo: string;
+  readonly secret: string;
+}
+
+/** One whose service is not started with it. */
+export interface OpenPlace extends Place {
+  readonly address: string;
+  /** Starts the service with this value. */
+  open(opening: Opening): Promise<void>;
+}
+
 /** What a service of the demo needs to know, besides the secret. */
 export function serviceVariables(
   service: string,

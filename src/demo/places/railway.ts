@@ -10,19 +10,12 @@ import type { Defaults } from "../../simulator/railway/options.ts";
 import type { StartOptions } from "../../simulator/railway/start-options.ts";
 import { startEdge } from "../edge.ts";
 import { endChild, ownProgram, type Stage } from "../stage.ts";
-import { type Addresses, type Place, serviceVariables } from "./place.ts";
+import { type OpenPlace, serviceVariables } from "./place.ts";
 
 const SECRET = "INTERNAL_AUTH_SECRET";
 const DURATIONS = { initializingMs: 100, buildingMs: 700, deployingMs: 300, secondMs: 100 } as const;
 
-export interface RailwayPlace extends Place {
-  readonly address: string;
-  /** Starts the platform with the service deployed. */
-  open(options: {
-    readonly addresses: Addresses;
-    readonly reportTo: string;
-    readonly secret: string;
-  }): Promise<void>;
+export interface RailwayPlace extends OpenPlace {
   /** Somebody changes the variable in the dashboard, which deploys. */
   changeInDashboard(secret: string): Promise<void>;
 }

@@ -7,12 +7,16 @@
  */
 import type { LockstepError } from "../../core/errors.ts";
 import { visibleLine, visibleText } from "../../lib/visible-text.ts";
-import { renderTable, type TableColumn } from "./table.ts";
+import { wrapWords } from "../../lib/wrap-words.ts";
+import { displayWidth, renderTable, type TableColumn } from "./table.ts";
 
 export type Tone = "good" | "warn" | "bad" | "dim" | "bold";
 
 /** Below that, a line that comes and goes is only noise. */
 const NOTICED_AFTER_MS = 700;
+
+/** A narrower column of text is no help to anybody. */
+const MIN_TEXT_WIDTH = 30;
 
 const ANSI: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", bold: "1" };
 
@@ -53,6 +57,26 @@ export class Output {
     this.#streams.stdout.write(`${visibleText(text)}\n`);
   }
 
+  /** `head`, then the text, which goes on below itself where the terminal ends. Off a terminal it is one line. */
+  paragraph(head: string, text: string, tone: Tone | null = null): void {
+    const width = this.#width;
+    const shown = visibleText(text);
+    const room =
+      width === null ? Number.POSITIVE_INFINITY : Math.max(MIN_TEXT_WIDTH, width - displayWidth(head));
+    const [first = "", ...more] = wrapWords(shown, room, displayWidth);
+    const painted = tone === null ? head : this.#paint(this.#streams.stdout, tone, head);
+    const indent = " ".repeat(displayWidth(head));
+    for (const line of [`${painted}${first}`, ...more.map((rest) => `${indent}${rest}`)]) {
+      this.#streams.stdout.write(`${line}\n`);
+    }
+  }
+
+  /** Of the answer; null where it is no terminal. */
+  get #width(): number | null {
+    const { isTTY, columns = 80 } = this.#streams.stdout;
+    return isTTY ? columns : this.#forcedColumns;
+  }
+
   /** Exactly these characters: a revealed value. A terminal gets a line break after it. */
   raw(text: string): void {
     this.#streams.stdout.write(this.#streams.stdout.isTTY && !text.endsWith("\n") ? `${text}\n` : text);
@@ -64,9 +88,8 @@ export class Output {
       this.line(empty);
       return;
     }
-    const { isTTY, columns: width = 80 } = this.#streams.stdout;
     const lines = renderTable(columns, rows, {
-      maxWidth: isTTY ? width : this.#forcedColumns,
+      maxWidth: this.#width,
       paint: (tone, text) => this.#paint(this.#streams.stdout, tone, text),
     });
     for (const line of lines) this.#streams.stdout.write(`${line}\n`);

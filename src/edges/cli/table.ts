@@ -4,7 +4,9 @@
  * below its row, in full; then long names lose their middle, because both of their ends tell them apart; last, the final
  * column is cut.
  */
+
 import { visibleLine } from "../../lib/visible-text.ts";
+import { wrapWords } from "../../lib/wrap-words.ts";
 import type { Tone } from "./output.ts";
 
 export interface TableColumn<Row> {
@@ -144,19 +146,9 @@ function shrinkTo<Row>(widths: number[], columns: readonly TableColumn<Row>[], m
   widths[last] = Math.min(widths[last] ?? 0, Math.max(MIN_LAST_WIDTH, maxWidth - before));
 }
 
-/** At blanks, where there are any. */
 function wrap(text: string, maxWidth: number): readonly string[] {
   const width = Math.max(MIN_LAST_WIDTH, maxWidth - INDENT.length);
-  const lines: string[] = [];
-  for (const word of text.split(" ").filter((one) => one !== "")) {
-    const last = lines.at(-1);
-    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines.map((line) => `${INDENT}${line}`);
+  return wrapWords(text, width, displayWidth).map((line) => `${INDENT}${line}`);
 }
 
 function cut(text: string, width: number): string {
@@ -177,6 +169,6 @@ function pad(text: string, widths: readonly number[], index: number): string {
   return text + " ".repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(text)));
 }
 
-function displayWidth(text: string): number {
+export function displayWidth(text: string): number {
   return [...text].length;
 }

@@ -13,6 +13,12 @@ const MARKS: Readonly<Record<Severity, string>> = {
   moving: "MOVING",
   hint: "HINT",
 };
+const TONES: Readonly<Record<Severity, Tone>> = {
+  wrong: "bad",
+  "cannot-tell": "warn",
+  moving: "warn",
+  hint: "dim",
+};
 const EXPLAINED = ["reason"];
 
 export function showDiagnosis(output: Output, answer: DoctorAnswer, now: Date): void {
@@ -53,12 +59,17 @@ function matrix(now: Date): readonly TableColumn<BindingLine>[] {
 function showFinding(output: Output, finding: FindingView): void {
   const subject = finding.secret ?? finding.target ?? "Lockstep";
   const at = finding.secret !== null && finding.target !== null ? ` at ${finding.target}` : "";
-  output.line(`${MARKS[finding.severity]}  ${subject}${at}  (${finding.id})`);
+  output.paragraph(
+    `${MARKS[finding.severity]}  `,
+    `${subject}${at}  (${finding.id})`,
+    TONES[finding.severity],
+  );
   const parts: readonly (readonly [string, string])[] = [
     ["what", finding.what],
     ["cause", finding.cause],
     ...finding.consequence.map((text) => ["refused", text] as const),
-    ...(finding.command === null ? [] : [["repair", finding.command] as const]),
   ];
-  for (const [label, text] of parts) output.line(`  ${label.padEnd(8)} ${text}`);
+  for (const [label, text] of parts) output.paragraph(`  ${label.padEnd(8)} `, text, "dim");
+  // In one piece, to be copied.
+  if (finding.command !== null) output.line(`  ${"repair".padEnd(8)} ${finding.command}`);
 }
