@@ -166,6 +166,11 @@ async function itemsOfGoneFiles(
 async function stageChild(context: AgentContext, bundle: Bundle, allowed: Allowed): Promise<void> {
   const { child } = context;
   if (child === null) return;
+  // Started without its secrets, a program would refuse everybody, or nobody.
+  if (bundle.slots.length === 0 && !child.hasStarted) {
+    context.log.say("the target has no value yet; the program starts as soon as there is one");
+    return;
+  }
   const differs = child.stage(childEnvironmentOf(bundle, allowed, SecretValue.of));
   if (differs || !child.hasStarted) await oweRestart(context, bundle, allowed);
 }
