@@ -38,6 +38,38 @@ const diagnosis = z.object({
 });
 export type DoctorAnswer = z.output<typeof diagnosis>;
 
+const discoveredPlace = z.object({
+  /** The target whose credential reaches it. */
+  reachedBy: z.string(),
+  kind: z.string(),
+  /** For people: `service worker`, `the shared scope`, a file's path. */
+  name: z.string(),
+  placement: z.string(),
+  key: z.string(),
+  /** Of whose value it holds a version, or whose key it bears. */
+  secret: z.string().nullable(),
+  environment: z.string(),
+  /** `current` and `older`: a value of ours. `unknown`: another value under a managed key's name. */
+  holds: z.enum(["current", "older", "unknown", "unreadable"]),
+  version: z.int().nullable(),
+  reason: z.string().nullable(),
+  /** What lockstep.yaml would need: a target's entry without its credential, or a file of the target that reaches it. */
+  add: z.object({
+    config: z.record(z.string(), z.unknown()).readonly().nullable(),
+    file: z.object({ path: z.string(), format: z.string(), configured: z.boolean() }).nullable(),
+  }),
+});
+export type DiscoveredPlace = z.output<typeof discoveredPlace>;
+
+const discovered = z.object({
+  checkedAt: instant,
+  /** Targets that were looked around from; others of the same scope reach the same. */
+  looked: z.array(z.string()).readonly(),
+  places: z.array(discoveredPlace).readonly(),
+  unseen: z.array(z.object({ target: z.string(), name: z.string(), reason: z.string() })).readonly(),
+});
+export type DiscoverAnswer = z.output<typeof discovered>;
+
 const healedPlace = z.object({
   environment: z.string(),
   target: z.string(),
@@ -67,6 +99,15 @@ export const DOCTOR_OPERATIONS = {
       timeoutMs: z.int().min(100).max(60_000).default(1_500),
     }),
     answer: diagnosis,
+  }),
+  discover: operation({
+    method: "POST",
+    path: "/discover",
+    summary:
+      "Looks around within what the credentials reach, for places that hold a value of ours and are not managed.",
+    permission: "target.check",
+    body: z.strictObject({ environment: name.exactOptional() }),
+    answer: discovered,
   }),
   heal: operation({
     method: "POST",

@@ -223,14 +223,13 @@ describe("a server that is away", () => {
       for (const path of ["bundle", "report", "events"] as const) kit.server.misbehave(path, fault);
       // A start of the machine that took the file away.
       const context = { ...(await kit.open()), bootId: "another-boot" };
-      const began = performance.now();
       kit.run(context);
       await reach(
         "the file",
         () => kit.fileText()?.includes("cached") === true && kit.starts() === 2,
         kit.said,
       );
-      expect(performance.now() - began).toBeLessThan(2_000);
+      // The server still is as it was: nothing came from there.
       const told = kit.server.reports.length;
       kit.server.behave();
       await reach(

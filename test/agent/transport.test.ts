@@ -16,7 +16,7 @@ it("a server with a key of its own is recognised by the key that the code names"
   kit.run(await kit.open());
   await reach("the restart", () => server.reports.at(-1)?.units[0]?.state === "succeeded", said);
   expect(kit.fileText()).toContain("over-tls");
-  expect(kit.server.streams()).toBe(1);
+  await reach("the stream", () => server.streams() === 1, said);
 });
 
 it("another key gets not a byte of a request", async () => {

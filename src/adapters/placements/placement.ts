@@ -142,7 +142,7 @@ function assertClosed(file: HostFile, { path, format }: PlacedFile): void {
 }
 
 /** Bytes that are not UTF-8 could not be put back unchanged. */
-function textOf(file: HostFile, path: string): string | null {
+export function textOf(file: HostFile, path: string): string | null {
   if (file.state === "absent") return null;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file.content);

@@ -8,6 +8,7 @@
 import type { LadderEvidence } from "../evidence.ts";
 import type { Order } from "../order.ts";
 import type { SecretValue } from "../secret-value.ts";
+import type { Discoverer } from "./discoverer.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -120,6 +121,9 @@ export interface Target {
   /** Where the place keeps what stood there before a write; absent where it cannot. */
   readonly restorer?: Restorer;
 
+  /** Looking around within the credential's reach; absent where nothing else is reached. */
+  readonly discoverer?: Discoverer;
+
   close(): Promise<void>;
 }
 
@@ -198,9 +202,6 @@ export interface TargetKind {
    */
   readonly isReported?: true;
 
-  /** Any target follows the units of its whole follow group, as far as its credentials reach. Otherwise its own alone. */
-  readonly followsGroup?: true;
-
   /**
    * Parses untrusted configuration of this kind into what is stored openly and what is sealed. `raw` is everything
    * below the target's name in lockstep.yaml, the kind's key included: `{ railway: {…} }`, or
@@ -222,6 +223,9 @@ export interface TargetKind {
   resolvePlacement(config: JsonObject, file: string | undefined): string;
 
   capabilities(config: JsonObject): TargetCapabilities;
+
+  /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
+  discoveryScope?(config: JsonObject): string;
 
   /** Throws KEY_INVALID or VALUE_INVALID for what this place cannot hold and give back unchanged. */
   assertHoldable(config: JsonObject, address: Address, value: SecretValue | null): void;

@@ -157,7 +157,7 @@ describeOnEachStore("agents over the wire", (getDatabase) => {
     await kit.set("TOKEN", SECOND, context);
     await atEnd();
     expect(fileText()).toBe(`TOKEN='${SECOND}'\n`);
-    expect(server.streams.count).toBe(1);
+    await reach("the stream", () => server.streams.count === 1, said);
     await revokeAgent(context, TESTER, { environment: "production", target: "mini" });
     await reach("the stream's end", () => server.streams.count === 0, said);
     await reach("the agent to know", () => said.join("").includes("AGENT_REVOKED"), said);

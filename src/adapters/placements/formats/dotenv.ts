@@ -26,6 +26,7 @@ export const dotenvFormat: Format = {
     render(key, value);
   },
   read: (text, keys) => readAssignments(scan(text), keys),
+  keys: (text) => scan(text).map(({ key }) => key),
   write(text, changes) {
     return writeAssignments(text, scan(text ?? ""), changes, render);
   },

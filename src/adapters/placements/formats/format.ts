@@ -15,6 +15,8 @@ export interface Format {
   assertValue(key: string, value: string): void;
   /** What the format's readers see for these keys; missing ones are left out. Throws TARGET_REFUSED for a file that they could not read. */
   read(text: string, keys: readonly string[]): ReadonlyMap<string, string>;
+  /** All keys that stand there, for looking around; absent where they cannot be listed for certain. Throws as `read` does. */
+  keys?(text: string): readonly string[];
   /** `null` content: the file does not exist yet. `null` value: the key goes. Answers the text itself when nothing changes. */
   write(text: string | null, changes: ReadonlyMap<string, string | null>): string;
 }

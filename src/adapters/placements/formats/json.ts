@@ -26,6 +26,7 @@ export const jsonFormat: Format = {
     }
     return found;
   },
+  keys: (text) => leavesOf(parseJsonSource(text), []),
   write(text, changes) {
     let written = text ?? "{}\n";
     for (const [key, value] of changes) {
@@ -44,6 +45,20 @@ function stepsOf(key: string): readonly string[] {
     : key.split(".");
   if (steps.some((step) => step === "")) throw keyInvalid(NAME, key, "a path has no empty names");
   return steps;
+}
+
+/** As a key names them; lists are not looked into, because no key reaches there. */
+function leavesOf(node: JsonNode, above: readonly string[]): readonly string[] {
+  if (node.kind === "object") {
+    return node.members.flatMap(({ key, value }) => (key === "" ? [] : leavesOf(value, [...above, key])));
+  }
+  return above.length === 0 ? [] : [keyOf(above)];
+}
+
+function keyOf(steps: readonly string[]): string {
+  const plain = steps.join(".");
+  if (!steps.some((step) => step.includes(".")) && !plain.startsWith("/")) return plain;
+  return `/${steps.map((step) => step.replaceAll("~", "~0").replaceAll("/", "~1")).join("/")}`;
 }
 
 /** A text is its content; anything else is its source, which no version of ours equals. */

@@ -37,6 +37,7 @@ export const plistFormat: Format = {
     const members = (dict?.members ?? []).filter(({ key }) => wanted.has(key));
     return new Map(members.map(({ key, value }) => [key, textOf(text, value)]));
   },
+  keys: (text) => (environmentOf(parsePlistSource(text))?.members ?? []).map(({ key }) => key),
   write(text, changes) {
     if (text === null) {
       throw notReadable(

@@ -24,6 +24,7 @@ export const systemdFormat: Format = {
     render(key, value);
   },
   read: (text, keys) => readAssignments(scan(text), keys),
+  keys: (text) => scan(text).map(({ key }) => key),
   write: (text, changes) => writeAssignments(text, scan(text ?? ""), changes, render),
 };
 

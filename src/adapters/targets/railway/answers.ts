@@ -37,6 +37,18 @@ const environmentConfig = z.looseObject({
 });
 export type EnvironmentConfig = z.output<typeof environmentConfig>;
 
+/**
+ * All variables as stored: services by id, the shared ones beside them. Sealed ones, and those that are not shown, have
+ * no value. A missing part must be an error, or a forgotten place would read as "there is none".
+ */
+const storedVariable = z.looseObject({ value: z.string().nullish(), isSealed: z.boolean().nullish() });
+const storedVariables = z.record(z.string(), storedVariable.nullable());
+const wholeConfig = z.looseObject({
+  services: z.record(z.string(), z.looseObject({ variables: storedVariables.nullish() })),
+  sharedVariables: storedVariables.nullish(),
+});
+export type StoredVariable = z.output<typeof storedVariable>;
+
 const serviceNames = z.object({
   edges: z.array(z.object({ node: z.object({ serviceId: z.string(), serviceName: z.string() }) })),
   pageInfo,
@@ -62,6 +74,15 @@ export const observedShared = z.object({
     serviceInstances: serviceNames,
   }),
   environmentStagedChanges: staged,
+});
+
+export const discoveredEnvironment = z.object({
+  environment: z.object({
+    id: z.string(),
+    projectId: z.string(),
+    config: wholeConfig,
+    serviceInstances: serviceNames,
+  }),
 });
 
 export const moreServices = z.object({ environment: z.object({ serviceInstances: serviceNames }) });

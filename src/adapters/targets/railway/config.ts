@@ -91,6 +91,16 @@ export function readConfig(config: JsonObject): RailwayConfig {
   return config as unknown as RailwayConfig;
 }
 
+/** The canonical name of the scope that is written to: one service's variables, or the shared ones. */
+export function placeOf({
+  project,
+  environment,
+  service,
+  endpoint,
+}: Pick<RailwayConfig, "project" | "environment" | "service" | "endpoint">): string {
+  return `railway:${new URL(endpoint).host}/${project}/${environment}/${service ?? "shared"}`;
+}
+
 export function isSafeEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);

@@ -34,6 +34,20 @@ export const DOCUMENTS = {
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
     }`,
 
+  /** Looking around: every service's stored variables and the shared ones, with the services' names, in one request. */
+  DiscoverEnvironment: `
+    query DiscoverEnvironment($environmentId: String!, $after: String) {
+      environment(id: $environmentId) {
+        id
+        projectId
+        config(decryptVariables: true)
+        serviceInstances(first: 500, after: $after) {
+          edges { node { serviceId serviceName } }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }`,
+
   MoreServices: `
     query MoreServices($environmentId: String!, $after: String) {
       environment(id: $environmentId) {

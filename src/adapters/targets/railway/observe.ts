@@ -123,7 +123,7 @@ async function readShared(
 }
 
 /** An account's token reaches many projects: a pair of ids that do not belong together is refused by us. */
-function assertProject({ project }: RailwayConfig, found: string, target: string): void {
+export function assertProject({ project }: RailwayConfig, found: string, target: string): void {
   if (found === project) return;
   throw new LockstepError(
     "TARGET_MISSING",
@@ -156,7 +156,7 @@ async function allVariables(
   }
 }
 
-async function allServices(
+export async function allServices(
   client: RailwayClient,
   config: RailwayConfig,
   first: ServiceNames,

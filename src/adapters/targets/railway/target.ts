@@ -14,7 +14,8 @@ import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator } from "./activator.ts";
 import { apply } from "./apply.ts";
 import { RailwayClient } from "./client.ts";
-import { assertKey, assertValue, parseRailway, readConfig, SHARED_PLACEMENT } from "./config.ts";
+import { assertKey, assertValue, parseRailway, placeOf, readConfig, SHARED_PLACEMENT } from "./config.ts";
+import { discover } from "./discover.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 
@@ -23,7 +24,6 @@ const LATE_WRITE_MS = 60_000;
 
 export const railwayKind: TargetKind = {
   kind: "railway",
-  followsGroup: true,
 
   parse: parseRailway,
 
@@ -33,8 +33,7 @@ export const railwayKind: TargetKind = {
   },
 
   place(config) {
-    const { project, environment, service, endpoint } = readConfig(config);
-    return `railway:${new URL(endpoint).host}/${project}/${environment}/${service ?? "shared"}`;
+    return placeOf(readConfig(config));
   },
 
   resolvePlacement(config, file) {
@@ -53,6 +52,11 @@ export const railwayKind: TargetKind = {
       conditionalWrite: false,
       inFlightMs: requestTimeoutMs + Math.min(LATE_WRITE_MS, requestTimeoutMs),
     };
+  },
+
+  discoveryScope(config) {
+    const { project, environment, endpoint } = readConfig(config);
+    return `railway:${new URL(endpoint).host}/${project}/${environment}`;
   },
 
   assertHoldable(_config, { key }, value) {
@@ -78,6 +82,7 @@ export const railwayKind: TargetKind = {
       apply: (change, order, signal) =>
         apply(client, config, change, { order, revisionMarker: context.revisionMarker, target }, signal),
       activator: createActivator(client, config, target),
+      discoverer: { discover: (interest, signal) => discover(client, config, target, interest, signal) },
       close: async () => {},
     };
   },

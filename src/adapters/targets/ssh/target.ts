@@ -14,6 +14,7 @@ import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
+import { discoverFiles } from "../../placements/discover-files.ts";
 import { applyToFiles, assertHoldable, observeFiles } from "../../placements/placement.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
@@ -42,11 +43,11 @@ export const sshKind: TargetKind = {
       : `${own} via ssh://${ssh.jump.user}@${ssh.jump.host}:${ssh.jump.port} ${ssh.jump.hostKey}`;
   },
 
-  place(stored, placement) {
+  place: (stored, placement) => placeOf(readConfig(stored), placement),
+
+  discoveryScope(stored) {
     const config = readConfig(stored);
-    const { user } = config.ssh;
-    // Below a home the user is part of the place; an absolute path is the same for everybody.
-    return `${hostName(config)}:${placement.startsWith("~/") ? `${user}:${placement}` : placement}`;
+    return `${hostName(config)}/${config.ssh.user}:${config.files.map(({ path }) => path).join(":")}`;
   },
 
   resolvePlacement(stored, file) {
@@ -99,6 +100,10 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
+      discoverer: {
+        discover: (interest, signal) =>
+          discoverFiles(host, config.files, (path) => placeOf(config, path), interest, signal),
+      },
       close: () => host.close(),
     };
   };
@@ -122,6 +127,12 @@ function restorerOf(host: Host): Restorer {
 
 function unitsOf(config: SshConfig): readonly UnitSpec[] {
   return config.activate === null ? [] : [unitOf(config.activate, hostName(config), config.ssh.host)];
+}
+
+/** Below a home the user is part of the place; an absolute path is the same for everybody. */
+function placeOf(config: SshConfig, placement: string): string {
+  const { user } = config.ssh;
+  return `${hostName(config)}:${placement.startsWith("~/") ? `${user}:${placement}` : placement}`;
 }
 
 function hostName({ ssh }: SshConfig): string {

@@ -1,4 +1,4 @@
-/** doctor, heal. */
+/** doctor, discover, heal. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { durationOption, environmentOption, examples } from "./options.ts";
@@ -25,6 +25,17 @@ export function attachDoctor(program: Command, attach: Attach): void {
         ),
       ),
     () => import("../commands/doctor.ts"),
+  );
+  attach(
+    program
+      .command("discover")
+      .summary("forgotten places that hold a value of ours")
+      .description(
+        "look around within what the stored credentials reach, for places that hold a value of ours, or bear its name, and are not managed; exits with 3 when there are some",
+      )
+      .addOption(environmentOption())
+      .addHelpText("after", examples("lockstep discover", "lockstep discover -e production --json")),
+    () => import("../commands/discover.ts"),
   );
   attach(
     program

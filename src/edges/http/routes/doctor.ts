@@ -1,4 +1,5 @@
 /** Handlers for the first hour of an outage. */
+import { discoverPlaces } from "../../../app/doctor/discover-places.ts";
 import { healPlaces } from "../../../app/doctor/heal-places.ts";
 import { runDoctor } from "../../../app/doctor/run-doctor.ts";
 import type { DOCTOR_OPERATIONS } from "../../../protocol/api-doctor.ts";
@@ -6,5 +7,6 @@ import type { Handlers } from "../routes.ts";
 
 export const doctorHandlers: Pick<Handlers, keyof typeof DOCTOR_OPERATIONS> = {
   doctor: ({ body }, { context, signal }) => runDoctor(context, body, signal),
+  discover: ({ body }, { context, signal }) => discoverPlaces(context, body, signal),
   heal: ({ body }, { context, caller }) => healPlaces(context, caller.actor, body),
 };
