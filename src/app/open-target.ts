@@ -1,4 +1,5 @@
 /** Opens a stored target for one piece of work: unseals its credential, which is bound to the target's destination. */
+import { createHash } from "node:crypto";
 import { credentialsAssociatedData } from "../core/associated-data.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
@@ -32,6 +33,12 @@ export async function withTarget<T>(
   } finally {
     await target.close();
   }
+}
+
+/** Equal for targets of one kind with the same credentials. A digest, kept nowhere. */
+export async function accessOf(context: AppContext, record: TargetRecord): Promise<string> {
+  const parts = [record.kind, await openCredentials(context, kindOf(context, record.kind), record)];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 async function openCredentials(

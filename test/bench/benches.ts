@@ -6,6 +6,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "how many hosts over SSH get a new file per second, beside OpenSSH and Ansible",
     load: async () => (await import("./ssh/ssh.ts")).bench,
   },
+  propagate: {
+    about: "how soon a change has reached 1 to 1,000 targets: stored there, and running",
+    load: async () => (await import("./propagate/propagate.ts")).bench,
+  },
   agents: {
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,

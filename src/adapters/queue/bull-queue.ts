@@ -2,7 +2,7 @@
  * The queue over BullMQ, the same code for both backends.
  *
  * Promises: a backend that is away, flushed or restarted neither ends nor blocks the process; adding fails with
- * QUEUE_UNAVAILABLE within `ENQUEUE_WITHIN_MS`; workers come back by themselves. What got lost, the sweep finds.
+ * QUEUE_UNAVAILABLE when it is silent for `ENQUEUE_WITHIN_MS`; workers come back by themselves. What got lost, the sweep finds.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { JobsOptions } from "bullmq";
@@ -14,6 +14,7 @@ import { type JobData, jobOptions } from "./job-options.ts";
 /** After a refusal nobody waits for the queue again for that long: work goes on by the sweep, without a pause each. */
 const AWAY_FOR_MS = 2_000;
 const ENQUEUE_WITHIN_MS = 2_000;
+const MAX_AT_ONCE = 50;
 const CLOSE_GRACE_MS = 10_000;
 /** For letting go after the grace: a backend that is away never answers, and the process has nothing to lose. */
 const LET_GO_WITHIN_MS = 1_500;
@@ -82,10 +83,15 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
       if (jobs.length === 0) return;
       if (performance.now() < awayUntilMs) throw away();
       try {
-        const added = producer.addBulk(
-          jobs.map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
-        );
-        await within(added, ENQUEUE_WITHIN_MS);
+        // A thousand at once take longer than a queue may be silent, without being away.
+        for (let from = 0; from < jobs.length; from += MAX_AT_ONCE) {
+          const added = producer.addBulk(
+            jobs
+              .slice(from, from + MAX_AT_ONCE)
+              .map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
+          );
+          await within(added, ENQUEUE_WITHIN_MS);
+        }
       } catch {
         awayUntilMs = performance.now() + AWAY_FOR_MS;
         throw away();

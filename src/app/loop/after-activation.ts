@@ -7,7 +7,7 @@ export async function afterActivation(context: AppContext, activation: Activatio
   const { read } = context.store;
   const rollouts = new Set<string>();
   for (const targetId of await read.activations.targetsOfUnit(activation.unitId)) {
-    for (const id of await read.rollouts.openAtTarget(targetId)) rollouts.add(id);
+    for (const id of await read.rollouts.movableAtTarget(targetId)) rollouts.add(id);
   }
   for (const id of rollouts) await advanceRollout(context, id);
 }

@@ -4,7 +4,7 @@ import { advanceRollout } from "../rollouts/advance-rollout.ts";
 import { hint } from "./hint.ts";
 
 export async function afterPush(context: AppContext, targetId: string): Promise<void> {
-  for (const rolloutId of await context.store.read.rollouts.openAtTarget(targetId)) {
+  for (const rolloutId of await context.store.read.rollouts.movableAtTarget(targetId)) {
     await advanceRollout(context, rolloutId);
   }
   for (const { id, inMs } of await context.store.read.activations.owedAtTarget(targetId)) {

@@ -5,16 +5,20 @@
 import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { ActivationProgress, SetItem } from "../../core/ports/target.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { groupBy } from "../../lib/group-by.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
-import { withTarget } from "../open-target.ts";
+import { accessOf, kindOf, withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
 import { loadDesired } from "./desired.ts";
 import { failedActivation } from "./failed-activation.ts";
 import { heldClaim, withLeaseRenewal } from "./lease-renewal.ts";
 
+/** Steps of one group at a time, where each needs the store. */
+const MAX_AT_ONCE = 5;
 /** Requests for one change of a unit that were lost or overtaken, before a person is asked. */
 const MAX_REQUESTS = 5;
 
@@ -26,11 +30,19 @@ export async function followActivations(
   const claimed = await context.store.transaction((tx) =>
     tx.activations.claimGroup(followGroup, context.processId, context.timing.leaseMs),
   );
-  // Targets of one group may use different credentials; each credential asks once.
-  for (const [targetId, activations] of groupBy(claimed, (activation) => activation.targetId)) {
+  // A thousand at once would queue at the store's few connections until they are given up.
+  const asked = await mapLimited(claimed, MAX_AT_ONCE, async (activation) => {
+    const target = await context.store.read.targets.findById(activation.targetId);
+    return target === null ? null : { activation, target, access: await followedBy(context, target) };
+  });
+  const found = asked.filter((one) => one !== null);
+  for (const [, group] of groupBy(found, (one) => one.access)) {
+    const activations = group.map(({ activation }) => activation);
+    const target = group[0]?.target;
+    if (target === undefined) continue;
     try {
       await withLeaseRenewal(context, heldClaim(context, activations), signal, (held) =>
-        followAtTarget(context, targetId, activations, held),
+        followAtTarget(context, target, activations, held),
       );
     } catch (error) {
       const failure = toLockstepError(error);
@@ -40,23 +52,26 @@ export async function followActivations(
   }
 }
 
+/** Targets of one group may use different credentials; each credential asks once. */
+async function followedBy(context: AppContext, target: TargetRecord): Promise<string> {
+  if (kindOf(context, target.kind).followsGroup !== true) return target.id;
+  // What does not open is that target's own failure.
+  return accessOf(context, target).catch(() => target.id);
+}
+
 async function followAtTarget(
   context: AppContext,
-  targetId: string,
+  target: TargetRecord,
   activations: readonly ActivationRecord[],
   signal: AbortSignal,
 ): Promise<void> {
-  const target = await context.store.read.targets.findById(targetId);
-  if (target === null) return;
-  const asked = await Promise.all(
-    activations.map(async (activation) => ({
-      unit: activation.unit,
-      id: activation.externalId,
-      knownIds: activation.knownIds,
-      requestedAgoMs: activation.requestedAgoMs,
-      expected: await expectedOf(context, activation),
-    })),
-  );
+  const asked = await mapLimited(activations, MAX_AT_ONCE, async (activation) => ({
+    unit: activation.unit,
+    id: activation.externalId,
+    knownIds: activation.knownIds,
+    requestedAgoMs: activation.requestedAgoMs,
+    expected: await expectedOf(context, activation),
+  }));
   const progress = await withTarget(context, target, async ({ activator, restorer }) => {
     if (activator === null) return [];
     const seen = await activator.follow(asked, signal);
@@ -67,14 +82,14 @@ async function followAtTarget(
     if (placements.length > 0) await restorer?.discard([...new Set(placements)], signal);
     return seen;
   });
-  for (const [index, activation] of activations.entries()) {
-    const seen = progress[index];
+  const judged = activations.map((activation, index) => ({ activation, seen: progress[index] }));
+  await mapLimited(judged, MAX_AT_ONCE, async ({ activation, seen }) => {
     if (seen === undefined)
       await context.store.transaction((tx) =>
         tx.activations.end(activation.id, { state: "dormant", error: null }),
       );
     else await judge(context, activation, seen, signal);
-  }
+  });
 }
 
 /** What the unit should have been started with: everything that is settled at its targets. */

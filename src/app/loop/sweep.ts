@@ -7,7 +7,11 @@ import { expireIdleAgents } from "../agents/expire-idle-agents.ts";
 import type { AppContext } from "../context.ts";
 import { hint } from "./hint.ts";
 
-const MAX_PER_SWEEP = 500;
+/**
+ * Of each kind of work. Enough to keep the workers busy until the next sweep; more would put what waits in the queue
+ * into it again and again, which costs more than doing it.
+ */
+const MAX_PER_SWEEP = 100;
 
 /** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
 export async function sweep(context: AppContext): Promise<readonly Job[]> {

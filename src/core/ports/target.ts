@@ -202,6 +202,9 @@ export interface TargetKind {
    */
   readonly isReported?: true;
 
+  /** Any target follows the units of its whole follow group, as far as its credentials reach. Otherwise its own alone. */
+  readonly followsGroup?: true;
+
   /**
    * Parses untrusted configuration of this kind into what is stored openly and what is sealed. `raw` is everything
    * below the target's name in lockstep.yaml, the kind's key included: `{ railway: {…} }`, or

@@ -1,4 +1,6 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
+import { activateUnit } from "../../../src/app/loop/activate-unit.ts";
+import { followActivations } from "../../../src/app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../../src/app/loop/reconcile-target.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
@@ -50,6 +52,33 @@ describeOnEachStore("the loop", (database) => {
     kit.rows<{ version: number; state: string }>(
       "select version, state from secret_version order by version",
     );
+
+  it("a rollout is not looked at by each of its targets, but by whoever ends last, and past a place that fails", async () => {
+    await kit.set("AUTH", "first");
+    await kit.drain();
+    await kit.set("AUTH", "second");
+    const [apiId = "", vpsId = ""] = await kit.targetIds("api", "vps");
+    const movable = () => kit.context.store.read.rollouts.movableAtTarget(apiId);
+    expect(await movable()).toEqual([]);
+    await reconcileTarget(kit.context, apiId, never);
+    expect(await movable()).toEqual([]);
+    vps.nextWrites.push({
+      kind: "refused",
+      error: new LockstepError("TARGET_UNREACHABLE", "Cannot reach vps: the line is dead."),
+    });
+    await reconcileTarget(kit.context, vpsId, never);
+    // The restart at api will move it.
+    expect(await movable()).toEqual([]);
+    for (const id of await kit.context.store.read.activations.due(10))
+      await activateUnit(kit.context, id, never);
+    for (const id of await kit.context.store.read.activations.groupsDue(10))
+      await followActivations(kit.context, id, never);
+    expect(await movable()).toHaveLength(1);
+    await kit.hurry();
+    await kit.drain();
+    expect(await rollout()).toMatchObject({ state: "done" });
+    expect(await movable()).toEqual([]);
+  });
 
   it("a new value arrives everywhere, is proven deployed, and the old one retires", async () => {
     await kit.set("AUTH", "first");

@@ -1,6 +1,7 @@
 /** Rollouts, their members and gates. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import { AGENT_UNIT } from "../../../core/ports/store/activations.ts";
 import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/ports/store/rollouts.ts";
 import type { Database } from "../schema.ts";
 
@@ -44,10 +45,22 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
       return rows[0] ?? null;
     },
 
-    async openAtTarget(targetId) {
+    async movableAtTarget(targetId) {
       const { rows } = await sql<{ id: string }>`
         select distinct r.id from rollout r join binding b on b.secret_id = r.secret_id and b.removed_at is null
-        where b.target_id = ${targetId} and r.state in ('running', 'stalled')`.execute(db);
+        where b.target_id = ${targetId} and r.state in ('running', 'stalled')
+          and not exists (
+            select 1 from binding o join target t on t.id = o.target_id
+            where o.secret_id = r.secret_id and o.removed_at is null and not o.optional and t.removed_at is null
+              and t.generation <> t.settled_generation and t.gave_up_at is null and t.attempts = 0
+              and (t.next_action_at is null or t.next_action_at <= now() or t.lease_until > now()))
+          and not exists (
+            select 1 from binding o join target_unit tu on tu.target_id = o.target_id
+              join activation a on a.unit_id = tu.unit_id and a.state in ('owed', 'requested') and a.error_code is null
+              join unit u on u.id = a.unit_id
+            where o.secret_id = r.secret_id and o.removed_at is null and not o.optional and u.kind <> ${AGENT_UNIT})`.execute(
+        db,
+      );
       return rows.map((row) => row.id);
     },
 

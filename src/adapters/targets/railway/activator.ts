@@ -6,6 +6,7 @@ import type {
   FollowedActivation,
   UnitSpec,
 } from "../../../core/ports/target.ts";
+import { mapLimited } from "../../../lib/map-limited.ts";
 import {
   type Deployment,
   environmentUnits,
@@ -21,6 +22,8 @@ import { NO_DEPLOYMENT, NO_SNAPSHOT } from "./errors.ts";
 import { type StartedWith, whyOutdated } from "./snapshot.ts";
 
 const BUILD_POLL_MS = 10_000;
+/** Requests; Railway's smallest plan allows ten a second. */
+const MAX_SNAPSHOTS_AT_ONCE = 4;
 
 export function createActivator(client: RailwayClient, config: RailwayConfig, target: string): Activator {
   const lookAtUnit = async (unit: UnitSpec, signal: AbortSignal) => {
@@ -47,10 +50,9 @@ export function createActivator(client: RailwayClient, config: RailwayConfig, ta
     async follow(asked, signal) {
       if (asked.length === 0) return [];
       const units = await readUnits(client, config, target, signal);
-      const progress: ActivationProgress[] = [];
-      for (const one of asked)
-        progress.push(await followOne(client, config, { asked: one, units, target }, signal));
-      return progress;
+      return await mapLimited(asked, MAX_SNAPSHOTS_AT_ONCE, (one) =>
+        followOne(client, config, { asked: one, units, target }, signal),
+      );
     },
   };
 }

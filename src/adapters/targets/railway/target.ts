@@ -24,6 +24,7 @@ const LATE_WRITE_MS = 60_000;
 
 export const railwayKind: TargetKind = {
   kind: "railway",
+  followsGroup: true,
 
   parse: parseRailway,
 
