@@ -19,6 +19,9 @@ export interface Places {
 
 type Starting = Pick<BenchOptions, "cleanUp" | "signal">;
 
+/** As projects are: a look at a service lists what its whole environment holds. */
+const SERVICES_PER_ENVIRONMENT = 25;
+
 /** Without a limit and without waiting: what remains is ours, and the wire. */
 export async function startRailwayPlaces(most: number, { cleanUp }: Starting): Promise<Places> {
   const simulator: RailwaySimulator = await startRailwaySimulator({
@@ -34,25 +37,30 @@ export async function startRailwayPlaces(most: number, { cleanUp }: Starting): P
     },
   });
   cleanUp(() => simulator.close());
-  const services: string[] = [];
+  const { projectId: project, workspaceToken: token } = simulator.defaults;
+  const places: { readonly service: string; readonly environment: string }[] = [];
+  let environment = "";
   for (let index = 0; index < most; index += 1) {
-    services.push((await simulator.state.addService({ name: `service-${index}` })).serviceId);
+    if (index % SERVICES_PER_ENVIRONMENT === 0) {
+      environment = (await simulator.state.addEnvironment({ name: `environment-${index}` })).environmentId;
+    }
+    const added = await simulator.state.addService({ name: `service-${index}`, environmentId: environment });
+    places.push({ service: added.serviceId, environment });
   }
-  const { projectId: project, environmentId: environment, projectToken: token } = simulator.defaults;
   return {
     kind: "railway",
     targets: async (count) =>
       Object.fromEntries(
-        services.slice(0, count).map((service, index) => [
-          `service-${index}`,
-          {
-            railway: { project, environment, service, token, tokenKind: "project", endpoint: simulator.url },
-          },
-        ]),
+        places
+          .slice(0, count)
+          .map((place, index) => [
+            `service-${index}`,
+            { railway: { project, ...place, token, tokenKind: "account", endpoint: simulator.url } },
+          ]),
       ),
     async assertArrived(count, value) {
-      for (const service of services.slice(0, count)) {
-        const stored = await simulator.state.storedVariables({ service });
+      for (const { service, environment: environmentId } of places.slice(0, count)) {
+        const stored = await simulator.state.storedVariables({ service, environmentId });
         if (stored[KEY] !== value) throw new Error("a service at the simulator does not hold the new value");
       }
     },

@@ -121,7 +121,7 @@ function report(runs: readonly Run[]): BenchReport {
     conditions: [
       "embedded PostgreSQL, its queue backend, one worker process with its defaults; every target has a unit of its own that restarts",
       "stored: written, read back and recorded; running: the unit's restart or deployment is over; both from the moment before the change is committed, by the database's clock",
-      "railway: the simulator without a request limit and with deployments that take no time; ssh: real sshd processes, connections kept, the restart is /bin/true",
+      "railway: the simulator, 25 services an environment, one token, no request limit, deployments that take no time; ssh: real sshd processes, connections kept, the restart is /bin/true",
       "running includes 5 s in which further changes are waited for, so that a unit restarts once, and for Railway a poll of at least 3 s",
     ],
     limits: [
