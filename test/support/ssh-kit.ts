@@ -5,7 +5,7 @@ import { SshConnections } from "../../src/adapters/hosts/ssh/connections.ts";
 import type { SshDestination } from "../../src/adapters/hosts/ssh/destination.ts";
 import { parseHostKey } from "../../src/adapters/hosts/ssh/host-key.ts";
 import { parseLoginKey } from "../../src/adapters/hosts/ssh/login-key.ts";
-import { SshHost } from "../../src/adapters/hosts/ssh/ssh-host.ts";
+import { SshHost, type SshHostOptions } from "../../src/adapters/hosts/ssh/ssh-host.ts";
 import type { Order } from "../../src/core/order.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { type RunningSshd, type SshdOptions, startSshd } from "./sshd.ts";
@@ -42,7 +42,10 @@ export interface SshKit {
   stop(): Promise<void>;
 }
 
-export async function startSshKit(options: SshdOptions = {}): Promise<SshKit> {
+export async function startSshKit(
+  options: SshdOptions = {},
+  hostOptions: SshHostOptions = {},
+): Promise<SshKit> {
   const sshd = await startSshd(options);
   const connections = new SshConnections();
   const directory = join(sshd.home, "app");
@@ -50,7 +53,7 @@ export async function startSshKit(options: SshdOptions = {}): Promise<SshKit> {
   return {
     sshd,
     connections,
-    host: new SshHost(connections, destinationOf(sshd)),
+    host: new SshHost(connections, destinationOf(sshd), hostOptions),
     directory,
     async stop() {
       await connections.close();

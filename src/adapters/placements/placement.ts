@@ -38,17 +38,25 @@ export interface PlacedFile {
 
 const MAX_CONFLICTS = 5;
 
+/**
+ * What a look at the files showed, for the write that follows: a round trip less. Safe because every write compares
+ * with what stands there; what is not needed any more is forgotten at once. Only a fresh look may say "unchanged".
+ */
+export type LastLooks = Map<string, HostFile>;
+
 export async function observeFiles(
   host: Host,
   files: readonly PlacedFile[],
   addresses: readonly Address[],
   signal: AbortSignal,
+  looks: LastLooks = new Map(),
 ): Promise<{ readonly keys: readonly ObservedKey[]; readonly order: Order | null }> {
   const texts = new Map<string, string | null>();
   let newest: Order | null = null;
   for (const path of new Set(addresses.map((address) => address.placement))) {
     const file = await host.read(path, signal);
     assertClosed(file, fileOf(files, path));
+    looks.set(path, file);
     texts.set(path, textOf(file, path));
     newest = newer(newest, file.order);
   }
@@ -73,6 +81,7 @@ export async function applyToFiles(
   change: Change,
   order: Order,
   signal: AbortSignal,
+  looks: LastLooks = new Map(),
 ): Promise<ApplyResult> {
   for (const { placement, key, value } of change.set) assertHoldable(files, { placement, key }, value);
   const byFile = groupBy<Address & { value?: SecretValue }>(
@@ -82,7 +91,9 @@ export async function applyToFiles(
   let changed = false;
   for (const [path, items] of byFile) {
     const changes = new Map(items.map(({ key, value }) => [key, value?.reveal() ?? null]));
-    if (await applyToFile(host, fileOf(files, path), changes, order, signal)) changed = true;
+    const look = looks.get(path) ?? null;
+    looks.delete(path);
+    if (await applyToFile(host, fileOf(files, path), changes, order, signal, look)) changed = true;
   }
   return { outcome: changed ? "changed" : "unchanged" };
 }
@@ -103,14 +114,20 @@ async function applyToFile(
   changes: ReadonlyMap<string, string | null>,
   order: Order,
   signal: AbortSignal,
+  lastLook: HostFile | null,
 ): Promise<boolean> {
-  for (let conflicts = 0; ; conflicts += 1) {
-    const before = await host.read(file.path, signal);
+  let known = lastLook;
+  for (let conflicts = 0; ; ) {
+    const before = known ?? (await host.read(file.path, signal));
     assertClosed(before, file);
     const text = textOf(before, file.path);
-    if (text === null && [...changes.values()].every((value) => value === null)) return false;
-    const after = FORMATS[file.format].write(text, changes);
-    if (after === text) return false;
+    const absent = text === null && [...changes.values()].every((value) => value === null);
+    const after = absent ? null : FORMATS[file.format].write(text, changes);
+    if (after === text || after === null) {
+      if (known === null) return false;
+      known = null;
+      continue;
+    }
     try {
       await host.write(
         file.path,
@@ -126,6 +143,8 @@ async function applyToFile(
     } catch (error) {
       const lostRace = error instanceof LockstepError && error.code === "WRITE_CONFLICT";
       if (!lostRace || conflicts >= MAX_CONFLICTS) throw error;
+      if (known === null) conflicts += 1;
+      known = null;
     }
   }
 }

@@ -17,12 +17,17 @@ import type { HostWrite } from "../../../src/core/ports/host.ts";
 import { lacks } from "../../support/servers.ts";
 import { OTHER_STORE_ID, orderOf, type SshKit, soon, startSshKit } from "../../support/ssh-kit.ts";
 
-describe.skipIf(lacks("sshd"))("files of a host over SSH", () => {
+const WAYS = [
+  { way: "the helper", helper: true },
+  { way: "the script", helper: false },
+];
+
+describe.skipIf(lacks("sshd")).each(WAYS)("files of a host over SSH, by $way", ({ helper }) => {
   let kit: SshKit;
   let count = 0;
 
   beforeAll(async () => {
-    kit = await startSshKit();
+    kit = await startSshKit({}, { helper });
   });
   afterAll(async () => {
     await kit.stop();

@@ -1,7 +1,7 @@
 /**
- * `Host` with a shell: fenced. Each method is one call of the constant script, through a transport that starts it:
- * an SSH line, or this machine itself. Both keep the same lock, markers and copies, so an agent and an SSH target on
- * one machine never overtake each other. (Node has no flock of its own.)
+ * `Host` with a shell: fenced. Each method is one call of the constant script, or of the helper that does the same
+ * faster, through a transport that starts it: an SSH line, or this machine itself. All keep the same lock, markers and
+ * copies, so an agent and an SSH target on one machine never overtake each other. (Node has no flock of its own.)
  *
  * A write whose input was sent and whose answer did not come is TARGET_OUTCOME_UNKNOWN. Formats, keys and units are
  * left to the placements above.
@@ -13,6 +13,8 @@ import type { Host, HostFile, HostWrite, RunOptions, RunResult } from "../../../
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
+import type { HelperFields, HelperReply } from "./helper-client.ts";
+import { HELPER_VERBS } from "./helper-program.ts";
 import { assertPlainPath } from "./plain-path.ts";
 import {
   ARGUMENTS,
@@ -29,7 +31,7 @@ const KILL_TIMEOUT_MS = 3_000;
 /** A file and what start files may print around it. */
 const MAX_ANSWER_BYTES = MAX_FILE_BYTES + 256 * 1024;
 
-type Arguments = Partial<Record<(typeof ARGUMENTS)[number], string>>;
+type Arguments = Partial<Record<Exclude<(typeof ARGUMENTS)[number], "nonce" | "verb" | "path">, string>>;
 
 export interface ExecOptions {
   readonly input: Uint8Array;
@@ -58,6 +60,8 @@ export interface ScriptTransport {
   readonly label: string;
   /** Runs a shell's command line. Throws TARGET_UNREACHABLE when nothing was started. */
   exec(command: string, options: ExecOptions): Promise<ExecResult>;
+  /** Asks the kept helper; absent where there is none. Throws TARGET_UNREACHABLE when nothing was started. */
+  ask?(fields: HelperFields, data: Uint8Array, signal: AbortSignal): Promise<HelperReply>;
 }
 
 export class ScriptHost implements Host {
@@ -71,11 +75,10 @@ export class ScriptHost implements Host {
   }
 
   async read(path: string, signal: AbortSignal): Promise<HostFile> {
-    const { answer, nonce } = await this.#call("read", path, {}, new Uint8Array(), signal);
+    const { answer, content } = await this.#call("read", path, {}, new Uint8Array(), signal);
     const action = this.#action("read", path);
     if (answer.word === "absent") return { state: "absent", order: this.#order(action, answer.rest) };
     if (answer.word !== "file") throw refusal(action, answer);
-    const content = contentOf(answer, nonce);
     if (content === null) throw this.#unreachable("the line was lost while a file was read");
     const [permissions = "", marker = ""] = answer.rest.split(" ");
     return {
@@ -176,11 +179,19 @@ export class ScriptHost implements Host {
     more: Arguments,
     data: Uint8Array,
     signal: AbortSignal,
-  ): Promise<{ answer: Answer; nonce: string }> {
+  ): Promise<{ answer: Answer; content: Uint8Array | null }> {
     const action = this.#action(verb, path);
     assertPlainPath(action, path);
+    const helped = await this.#askHelper(verb, path, more, data, signal);
+    if (helped !== null) return { answer: helped, content: helped.tail };
     const nonce = newNonce();
-    const given: Arguments = { nonce, verb, path, key: sha256(Buffer.from(path)), ...more };
+    const given: Partial<Record<(typeof ARGUMENTS)[number], string>> = {
+      nonce,
+      verb,
+      path,
+      key: sha256(Buffer.from(path)),
+      ...more,
+    };
     const lines = [SCRIPT, ...ARGUMENTS.map((name) => given[name] ?? "-")];
     const result = await this.#transport.exec(BOOTSTRAP, {
       input: Buffer.concat([Buffer.from(`${lines.join("\n")}\n`), data]),
@@ -190,8 +201,8 @@ export class ScriptHost implements Host {
     });
     const answer = parseAnswer(result.stdout, nonce);
     // An answer is the script's last act: it counts even when the line died right after it.
-    if (answer !== null) return { answer, nonce };
-    const looks = verb === "read" || verb === "kept";
+    if (answer !== null) return { answer, content: contentOf(answer, nonce) };
+    const looks = isLook(verb);
     if (result.end === "exited" && result.exitCode === BOOTSTRAP_MISSED) throw missed(action);
     if (result.end === "exited" && looks) {
       throw new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
@@ -201,10 +212,23 @@ export class ScriptHost implements Host {
     }
     if (looks) throw this.#unreachable("the line was lost before the answer came");
     // Also a script that was killed: it may have been on either side of the rename.
-    throw new LockstepError(
-      "TARGET_OUTCOME_UNKNOWN",
-      `Cannot tell whether it worked to ${action}: ${result.end === "aborted" ? "no answer in time" : "the answer was lost"}.`,
-    );
+    throw outcomeUnknown(action, result.end === "aborted");
+  }
+
+  /** Null when the script must do it: no helper there, or it leaves this one to the script. */
+  async #askHelper(
+    verb: string,
+    path: string,
+    more: Arguments,
+    data: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Answer | null> {
+    if (this.#transport.ask === undefined || !HELPER_VERBS.has(verb)) return null;
+    const reply = await this.#transport.ask({ verb, path, ...more }, data, signal);
+    if (reply.end === "none") return null;
+    if (reply.end === "answered") return reply.answer.word === "other" ? null : reply.answer;
+    if (isLook(verb)) throw this.#unreachable("the line was lost before the answer came");
+    throw outcomeUnknown(this.#action(verb, path), reply.end === "aborted");
   }
 
   #order(action: string, marker: string): Order | null {
@@ -226,6 +250,17 @@ export class ScriptHost implements Host {
 function orderArguments(order: Order): Arguments {
   const [store = "", epoch = "", generation = ""] = formatOrder(order).split(".");
   return { store, epoch, generation };
+}
+
+function isLook(verb: string): boolean {
+  return verb === "read" || verb === "kept";
+}
+
+function outcomeUnknown(action: string, aborted: boolean): LockstepError {
+  return new LockstepError(
+    "TARGET_OUTCOME_UNKNOWN",
+    `Cannot tell whether it worked to ${action}: ${aborted ? "no answer in time" : "the answer was lost"}.`,
+  );
 }
 
 function newNonce(): string {

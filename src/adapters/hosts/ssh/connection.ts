@@ -4,7 +4,10 @@
  */
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import { pause } from "../../../lib/pause.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
+import { HelperClient } from "../script/helper-client.ts";
+import { BOOTSTRAP } from "../script/script.ts";
 import type { ExecOptions, ExecResult } from "../script/script-host.ts";
 import { unreachable } from "./errors.ts";
 
@@ -12,6 +15,8 @@ import { unreachable } from "./errors.ts";
 const MAX_SESSIONS = 8;
 /** A kept line that died without a word shows itself here. */
 const OPEN_TIMEOUT_MS = 10_000;
+const MAX_ROOM_TRIES = 6;
+const ROOM_PAUSE_MS = 10;
 
 const NOT_STARTED: ExecResult = {
   end: "not-started",
@@ -21,11 +26,18 @@ const NOT_STARTED: ExecResult = {
   truncated: false,
 };
 
+interface OpenedHelper {
+  client: HelperClient | null;
+  readonly opening: Promise<HelperClient>;
+}
+
 export class SshConnection {
   readonly label: string;
   readonly #client: Client;
   readonly #sessions = new Semaphore(MAX_SESSIONS);
   readonly #onClose = new Set<() => void>();
+  #helper: OpenedHelper | null = null;
+  #hasRoom = true;
   #closed = false;
 
   constructor(client: Client, label: string) {
@@ -58,14 +70,63 @@ export class SshConnection {
       return NOT_STARTED;
     }
     try {
-      const channel = await this.#open<ClientChannel>(options.signal, (done) =>
-        this.#client.exec(command, done),
-      );
+      const channel = await this.#openCommand(command, options.signal);
       return await collect(channel, options, () => this.#closed);
     } catch {
       return NOT_STARTED;
     } finally {
       release();
+    }
+  }
+
+  /** A server may allow a single session (MaxSessions 1): then the helper makes room, and is not started again. */
+  async #openCommand(command: string, signal: AbortSignal): Promise<ClientChannel> {
+    const open = () => this.#open<ClientChannel>(signal, (done) => this.#client.exec(command, done));
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await open();
+      } catch (error) {
+        const isRefused = !this.#closed && !signal.aborted;
+        if (!isRefused || this.#helper === null || tries > MAX_ROOM_TRIES) throw error;
+        this.#hasRoom = false;
+        await (await this.#helper.opening).retire(signal);
+        // The server frees the session a moment after it has said that it is closed.
+        await pause(ROOM_PAUSE_MS * tries, signal);
+      }
+    }
+  }
+
+  /**
+   * The one helper of this line, started when first asked for; it holds one session. Null where it must not. Throws
+   * TARGET_UNREACHABLE, whatever its callers' signals say: others may be waiting for the same one.
+   */
+  async helper(): Promise<HelperClient | null> {
+    if (!this.#hasRoom) return null;
+    if (this.#helper !== null && this.#helper.client?.usable !== false) return this.#helper.opening;
+    const opened: OpenedHelper = { client: null, opening: this.#openHelper() };
+    this.#helper = opened;
+    opened.opening.then(
+      (client) => {
+        opened.client = client;
+      },
+      () => {
+        if (this.#helper === opened) this.#helper = null;
+      },
+    );
+    return opened.opening;
+  }
+
+  async #openHelper(): Promise<HelperClient> {
+    const signal = new AbortController().signal;
+    const release = await this.#sessions.acquire(signal);
+    try {
+      const channel = await this.#open<ClientChannel>(signal, (done) => this.#client.exec(BOOTSTRAP, done));
+      channel.stderr.on("error", () => undefined).resume();
+      channel.on("close", release);
+      return new HelperClient(channel, () => this.destroy());
+    } catch (error) {
+      release();
+      throw error;
     }
   }
 

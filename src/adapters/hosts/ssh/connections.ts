@@ -5,6 +5,7 @@
  * A kept line may have died without a word. `use` tells its caller whether the line was fresh, so that work that was
  * not started can be repeated once on a new one.
  */
+import { setMaxListeners } from "node:events";
 import { LockstepError } from "../../../core/errors.ts";
 import { connect, fetchHostKey } from "./connect.ts";
 import type { SshConnection } from "./connection.ts";
@@ -37,6 +38,8 @@ export class SshConnections {
   constructor(options: SshConnectionsOptions = {}) {
     this.#idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
     this.#handshakes = new Handshakes(options.handshakes);
+    // Every login listens to it: more than ten at once are no leak.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Live and opening connections. */

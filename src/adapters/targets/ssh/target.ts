@@ -15,7 +15,7 @@ import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
 import { discoverFiles } from "../../placements/discover-files.ts";
-import { applyToFiles, assertHoldable, observeFiles } from "../../placements/placement.ts";
+import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
 
@@ -91,13 +91,14 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       ? new SftpHost(lines, destination)
       : new SshHost(lines, destination);
     const units = unitsOf(config);
+    const looks: LastLooks = new Map();
     return {
       probe: (signal) => probe(host, config, signal),
       observe: async (addresses, signal) => ({
-        ...(await observeFiles(host, config.files, addresses, signal)),
+        ...(await observeFiles(host, config.files, addresses, signal, looks)),
         units,
       }),
-      apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal),
+      apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
       discoverer: {
