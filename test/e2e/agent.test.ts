@@ -250,6 +250,18 @@ targets:
     });
   }, 180_000);
 
+  it("the machine's owner sees what is allowed, and the service that would be installed", async () => {
+    const policy = await lockstep(["agent", "policy"], { env: onHost("mini") });
+    expect(policy).toMatchObject({ code: 0, stdout: expect.stringContaining('files: ["~/app/env"]') });
+    const printed = await lockstep(["agent", "install", "--print"], { env: onHost("mini") });
+    expect(printed.code).toBe(0);
+    expect(printed.stdout).toContain(`agent run --state ${join(homes.mini, "state")}`);
+    expect(printed.stdout).toContain("NoNewPrivileges=yes");
+    expect(printed.stdout).not.toContain("lse_");
+    const nobody = await lockstep(["agent", "status"], { env: { ...onHost("jobs") } });
+    expect(nobody.code).toBe(64);
+  }, 60_000);
+
   it("revoking tells what was received; the service keeps what it has", async () => {
     const { agents } = await json("agent", "revoke", "web");
     expect(agents).toMatchObject([{ received: [{ version: 1 }, { version: 2 }, { version: 3 }] }]);
