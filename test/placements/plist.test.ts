@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { applyToFiles, observeFiles, placedFileSchema } from "../../src/adapters
 import { LockstepError } from "../../src/core/errors.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { childEnvironment } from "../../src/lib/child-environment.ts";
+import { lacks } from "../support/servers.ts";
 
 const JOB = `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -118,8 +119,7 @@ describe("a launchd job's plist", () => {
     );
   });
 
-  const python = spawnSync("python3", ["-c", "import plistlib"]).status === 0;
-  it.runIf(python)("is read by Python's plistlib as we read it", () => {
+  it.skipIf(lacks("python3"))("is read by Python's plistlib as we read it", () => {
     const values = fc.sample(nasty, 500).filter((value) => !/[\ufffe\u2028]/.test(value));
     const changes = new Map(values.map((value, index) => [`KEY_${index}`, value]));
     const script =

@@ -2,11 +2,11 @@
  * A server for agents, scripted: it speaks the protocol over real sockets, checks what it is sent as strictly as a real
  * one, and misbehaves on command.
  */
-import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { makeSelfSigned } from "../../src/adapters/crypto/self-signed.ts";
 import { newKeys } from "../../src/edges/agent/identity/identity.ts";
 import {
   deriveEnrolmentKeys,
@@ -320,14 +320,11 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function selfSigned(): { key: string; cert: string; digest: string } {
-  const words =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=lockstep -days 1 -keyout - -out -";
-  const text = execFileSync("openssl", words.split(" "), {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const at = text.indexOf("-----BEGIN CERTIFICATE-----");
-  const [key, cert] = [text.slice(0, at), text.slice(at)];
-  const spki = createPublicKey(key).export({ type: "spki", format: "der" });
-  return { key, cert, digest: createHash("sha256").update(spki).digest("base64url") };
+  const { certificatePem, privateKeyPem } = makeSelfSigned(new Date());
+  const spki = createPublicKey(certificatePem).export({ type: "spki", format: "der" });
+  return {
+    key: privateKeyPem,
+    cert: certificatePem,
+    digest: createHash("sha256").update(spki).digest("base64url"),
+  };
 }

@@ -6,8 +6,18 @@
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Shells count among them: completion is tried in the real ones. */
-export const REAL_SERVERS = ["postgres", "redis", "sshd", "chromium", "bash", "zsh", "fish"] as const;
+/** Shells count among them, because completion is tried in the real ones, and the real readers of what we write. */
+export const REAL_SERVERS = [
+  "postgres",
+  "redis",
+  "sshd",
+  "chromium",
+  "bash",
+  "zsh",
+  "fish",
+  "systemd-analyze",
+  "python3",
+] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
@@ -19,6 +29,8 @@ const PROGRAMS: Readonly<Record<RealServer, readonly string[]>> = {
   bash: ["bash"],
   zsh: ["zsh"],
   fish: ["fish"],
+  "systemd-analyze": ["systemd-analyze"],
+  python3: ["python3"],
   chromium: ["chromium", "chromium-browser", "google-chrome"],
 };
 
