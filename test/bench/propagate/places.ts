@@ -1,5 +1,7 @@
 /** Where the value goes: services at the simulator, files on hosts behind real sshd processes. */
 import { readFileSync } from "node:fs";
+import type { AppContext } from "../../../src/app/context.ts";
+import type { Actor } from "../../../src/core/actor.ts";
 import { type RailwaySimulator, startRailwaySimulator } from "../../../src/simulator/railway/server.ts";
 import type { BenchOptions } from "../support/bench.ts";
 import { type Fleet, pathOf, plant, startFleet } from "../support/ssh-fleet.ts";
@@ -11,6 +13,13 @@ export interface Places {
   readonly kind: string;
   /** The first so many, as the configuration names them. */
   targets(count: number): Promise<Readonly<Record<string, unknown>>>;
+  /** For places that must be there before anything settles: agents enrol. `url`: the agents' listener. */
+  readonly afterApply?: (
+    context: AppContext,
+    actor: Actor,
+    environment: string,
+    url: string,
+  ) => Promise<void>;
   /** Looks behind everybody's back. */
   assertArrived(count: number, value: string): Promise<void>;
   /** Requests that the places have answered so far; null where nobody counts. */

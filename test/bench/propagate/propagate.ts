@@ -9,6 +9,7 @@ import { newValue } from "../ssh/lockstep.ts";
 import type { Bench, BenchOptions, BenchReport } from "../support/bench.ts";
 import { measured } from "../support/hardware.ts";
 import { percentile, round } from "../support/numbers.ts";
+import { startAgentPlaces } from "./agent-places.ts";
 import { type Places, startRailwayPlaces, startSshPlaces } from "./places.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -31,7 +32,7 @@ export const bench: Bench = {
     const cluster = await startTestCluster("embedded");
     options.cleanUp(() => cluster.stop());
     const runs: Run[] = [];
-    for (const start of [startRailwayPlaces, startSshPlaces]) {
+    for (const start of kindsOf(process.env["BENCH_KINDS"])) {
       const places = await start(most, options);
       const world = await openWorld(cluster.connection);
       options.cleanUp(() => world.close());
@@ -41,6 +42,15 @@ export const bench: Bench = {
     return report(runs);
   },
 };
+
+const KINDS = { railway: startRailwayPlaces, ssh: startSshPlaces, agent: startAgentPlaces } as const;
+
+/** For looking at one kind alone. */
+function kindsOf(text: string | undefined) {
+  return Object.entries(KINDS).flatMap(([kind, start]) =>
+    text === undefined || text.split(",").includes(kind) ? [start] : [],
+  );
+}
 
 /** For looking at one size alone. */
 function sizesOf(text: string | undefined): readonly number[] {
@@ -54,7 +64,7 @@ async function measure(
   { quick, say, signal }: BenchOptions,
 ): Promise<Run> {
   const began = performance.now();
-  await world.bind(await places.targets(targets), signal);
+  await world.bind(places, targets, signal);
   say(`${places.kind}: ${targets} bound within ${round((performance.now() - began) / 1_000)} s`);
   const rounds = quick ? 1 : targets >= 100 ? 2 : 5;
   const stored: number[] = [];
@@ -121,7 +131,7 @@ function report(runs: readonly Run[]): BenchReport {
     conditions: [
       "embedded PostgreSQL, its queue backend, one worker process with its defaults; every target has a unit of its own that restarts",
       "stored: written, read back and recorded; running: the unit's restart or deployment is over; both from the moment before the change is committed, by the database's clock",
-      "railway: the simulator, 25 services an environment, one token, no request limit, deployments that take no time; ssh: real sshd processes, connections kept, the restart is /bin/true",
+      "railway: the simulator, 25 services an environment, one token, no request limit, deployments that take no time; ssh: real sshd processes, connections kept, the restart is /bin/true; agent: whole agents with a line each, all in one process, the script without its helper, the restart is /bin/true",
       "running includes 5 s in which further changes are waited for, so that a unit restarts once, and for Railway a poll of at least 3 s",
     ],
     limits: [

@@ -16,9 +16,10 @@ import { readSettings } from "../../../src/config.ts";
 import type { Actor } from "../../../src/core/actor.ts";
 import { PLAIN_FIELD } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import { createAgentServer } from "../../../src/edges/http/agents/server.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
 import { databaseUrl, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
-import { FIRST_VALUE, KEY } from "./places.ts";
+import { FIRST_VALUE, KEY, type Places } from "./places.ts";
 
 const ACTOR: Actor = { kind: "local", id: "bench", name: "bench" };
 const ENVIRONMENT = "production";
@@ -34,7 +35,7 @@ export interface Times {
 
 export interface World {
   /** Lets the secret go to these targets, and waits until all of them hold it. */
-  bind(targets: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<void>;
+  bind(places: Places, count: number, signal: AbortSignal): Promise<void>;
   /** Changes the secret and waits until every place has it and everything has restarted. */
   change(value: string, signal: AbortSignal): Promise<Times>;
   close(): Promise<void>;
@@ -61,6 +62,9 @@ export async function openWorld(cluster: StoreConnection): Promise<World> {
     };
     const composed = await composeContext("server", readSettings({}, env));
     steps.push(() => composed.close());
+    const agents = createAgentServer({ context: composed.context, tls: null });
+    const agentUrl = `http://127.0.0.1:${await agents.listen("127.0.0.1", 0)}`;
+    steps.push(() => agents.close());
     const set = async (value: string): Promise<void> => {
       const fields = { [PLAIN_FIELD]: SecretValue.of(value) };
       await setSecret(composed.context, ACTOR, { environment: ENVIRONMENT, name: KEY }, fields);
@@ -71,12 +75,14 @@ export async function openWorld(cluster: StoreConnection): Promise<World> {
     await looking.connect();
     steps.push(() => looking.end());
     return {
-      async bind(targets, roundSignal) {
+      async bind(places, count, roundSignal) {
+        const targets = await places.targets(count);
         const bindings = Object.keys(targets).map((target) => ({ target, role: "both" }));
         const config = configSchema.parse({
           environments: { [ENVIRONMENT]: { secrets: { [KEY]: { bindings } }, targets } },
         });
         await applyConfig(composed.context, ACTOR, { config });
+        await places.afterApply?.(composed.context, ACTOR, ENVIRONMENT, agentUrl);
         await settled(looking, AbortSignal.any([roundSignal, AbortSignal.timeout(ROUND_MS)]));
       },
       async change(value, roundSignal) {
