@@ -195,6 +195,12 @@ targets:
     await enroll("mini");
     mini = start(["agent", "run"], onHost("mini"));
     await enroll("web");
+    const early = start(["run", "--", ...service("web")], onHost("web"));
+    const earlyEnd = once(early, "exit");
+    await reach("the wait for a value", () => said.join("").includes("no value yet"));
+    early.kill("SIGTERM");
+    expect((await earlyEnd)[0]).toBe(143);
+    expect(starts("web")).toEqual([]);
     web = start(["run", "--", ...service("web")], onHost("web"));
     const code = join(homes.jobs, "code");
     const invited = await lockstep(["agent", "invite", "jobs", "--reusable"]);

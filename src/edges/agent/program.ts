@@ -30,6 +30,8 @@ import { loadPolicy, writeFirstPolicy } from "./policy/load-policy.ts";
 import { service } from "./service.ts";
 import { readStatus } from "./status.ts";
 
+const ENDING = ["SIGINT", "SIGTERM"] as const;
+
 export interface AgentProgramOptions {
   readonly settings: AgentSettings;
   readonly version: string;
@@ -119,12 +121,18 @@ export function createAgentProgram(options: AgentProgramOptions) {
             end.abort();
           },
         );
+        // As for any program that a signal ended: who supervises us must not take it for a failure of ours.
+        const onSignal = (_name: NodeJS.Signals, number: number): void => {
+          if (!runner.isStarted) exitCode = 128 + number;
+        };
+        for (const name of ENDING) process.once(name, onSignal);
         const onInterrupt = (): void => (runner.isStarted ? undefined : end.abort());
         interrupted.addEventListener("abort", onInterrupt, { once: true });
         if (interrupted.aborted) onInterrupt();
         const remark = pidOneRemark(process.pid);
         if (remark !== null) log.say(remark);
         await runAgentLoop(await open(files, identity, new ChildUnit(runner)), end.signal);
+        for (const name of ENDING) process.off(name, onSignal);
         return exitCode;
       } finally {
         await release();

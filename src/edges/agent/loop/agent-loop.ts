@@ -2,7 +2,7 @@
  * The agent at work: hint or poll ▸ fetch ▸ apply ▸ restart ▸ report, over and over, until told to end.
  *
  * Promises: what the host has to do waits for nobody: requests run beside it, and one at a time. At a start the server
- * has a second to answer, then what is cached counts. Whatever stays undone (a report, a restart) is done after the next
+ * has a moment to answer, then what is cached counts. Whatever stays undone (a report, a restart) is done after the next
  * start. A server that is away, or has revoked us, stops no service.
  */
 import { type LockstepError, toLockstepError } from "../../../core/errors.ts";
