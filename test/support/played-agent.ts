@@ -2,7 +2,7 @@
  * An agent as far as the wire goes, played with the protocol's own functions: enrols, signs requests (also wrongly, when
  * told), opens what it is sent, holds a stream of events.
  */
-import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { createHash, randomBytes, sign } from "node:crypto";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
@@ -15,6 +15,7 @@ import {
   parseEnrolmentCode,
 } from "../../src/protocol/agent/enrolment-code.ts";
 import { openMessage, type PrivateJwk, type PublicJwk } from "../../src/protocol/agent/envelope.ts";
+import { newEncryptionKey, newSigningKey } from "../../src/protocol/agent/keys.ts";
 import {
   type EnrolmentRequest,
   sealedAnswer,
@@ -73,11 +74,7 @@ export function nonce(): string {
 }
 
 export function newAgentKeys(): AgentKeys {
-  const make = (type: "ed25519" | "x25519"): PrivateJwk => {
-    const { privateKey } = type === "ed25519" ? generateKeyPairSync(type) : generateKeyPairSync("x25519");
-    return privateKey.export({ format: "jwk" }) as unknown as PrivateJwk;
-  };
-  return { signKey: make("ed25519"), encryptKey: make("x25519") };
+  return { signKey: newSigningKey(), encryptKey: newEncryptionKey() };
 }
 
 export function publicOf({ kty, crv, x }: PrivateJwk): PublicJwk {
