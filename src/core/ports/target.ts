@@ -9,6 +9,8 @@ import type { LadderEvidence } from "../evidence.ts";
 import type { Order } from "../order.ts";
 import type { SecretValue } from "../secret-value.ts";
 import type { Discoverer } from "./discoverer.ts";
+import type { Prober } from "./prober.ts";
+import type { RunningObserver } from "./running.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -123,6 +125,12 @@ export interface Target {
 
   /** Looking around within the credential's reach; absent where nothing else is reached. */
   readonly discoverer?: Discoverer;
+
+  /** Looking into the processes; absent where nothing of them can ever be seen. */
+  readonly running?: RunningObserver;
+
+  /** Asking services that listen only there (`from: target`), or by a command there; absent where neither is possible. */
+  readonly prober?: Prober;
 
   close(): Promise<void>;
 }
