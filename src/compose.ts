@@ -120,6 +120,7 @@ async function build(
     budget,
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    prober: { probe: async () => ({ verdict: "cannot-tell", reason: "nothing asks" }) },
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer(budget),
     hideFromLog: (credential) => scrubber.know(credential.reveal()),

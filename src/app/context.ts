@@ -3,6 +3,7 @@ import type { RandomOptions } from "../core/generate.ts";
 import type { AgentHints } from "../core/ports/agent-hints.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/logger.ts";
+import type { Prober } from "../core/ports/prober.ts";
 import type { Queue } from "../core/ports/queue.ts";
 import type { RailwayExplorer } from "../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../core/ports/sealer.ts";
@@ -51,6 +52,13 @@ export interface LoopTiming {
   readonly minPollMs: number;
   readonly maxPollMs: number;
   readonly retryFailedActivationMs: number;
+  /** A phase of a rollout that takes longer is told to a person. */
+  readonly lateAfterMs: number;
+  /** How often a member of a rollout is looked at that does not show what it should. */
+  readonly relookMs: number;
+  /** How often verifiers are watched while callers move, and while the old version settles. */
+  readonly watchMs: number;
+  readonly settleWatchMs: number;
 }
 
 export const DEFAULT_TIMING: LoopTiming = {
@@ -65,6 +73,10 @@ export const DEFAULT_TIMING: LoopTiming = {
   minPollMs: 3_000,
   maxPollMs: 20_000,
   retryFailedActivationMs: 30_000,
+  lateAfterMs: 30 * 60_000,
+  relookMs: 10_000,
+  watchMs: 30_000,
+  settleWatchMs: 5 * 60_000,
 };
 
 export interface AppContext {
@@ -82,6 +94,8 @@ export interface AppContext {
   readonly budget: RequestBudget;
   readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
+  /** Asks services from where the server is. */
+  readonly prober: Prober;
   readonly lookAtHostKey: LookAtHostKey;
   readonly railwayExplorer: RailwayExplorer;
   /** From now on the log cannot show this: for credentials that come with a request and are never sealed. */

@@ -6,11 +6,11 @@ import type { Actor } from "../core/actor.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { SecretRecord } from "../core/ports/store/secrets.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
-import { ENGINE_VERSION } from "../core/rollout/slots.ts";
 import { SecretValue } from "../core/secret-value.ts";
 import type { AppContext } from "./context.ts";
-import { hint } from "./loop/hint.ts";
-import { advanceLocked } from "./rollouts/advance-rollout.ts";
+import { hintEffects } from "./rollouts/advance-rollout.ts";
+import type { Effects } from "./rollouts/apply-action.ts";
+import { chooseHow, type HowToMove, startRollout, supersede } from "./rollouts/start-rollout.ts";
 import { type Fields, sealFields, serializeFields } from "./secret-fields.ts";
 
 export interface NewValue {
@@ -29,15 +29,16 @@ export interface Introduced {
 }
 
 /**
- * Throws NOT_FOUND for an unknown secret. An open `replace` rollout of the secret is superseded: its new value is on
- * its way out before it arrived everywhere, and waiting for a dead place must not hold an urgent change.
+ * Throws NOT_FOUND for an unknown secret, ROLLOUT_OPEN while two versions are in use, STRATEGY_IMPOSSIBLE. An open rollout
+ * whose new version nobody was sent to is superseded: waiting for a dead place must not hold an urgent change.
  */
 export async function introduceVersion(
   context: AppContext,
   actor: Actor,
   value: NewValue,
+  how: HowToMove = {},
 ): Promise<Introduced> {
-  const { introduced, bumped } = await context.store.transaction(async (tx) => {
+  const { introduced, effects } = await context.store.transaction(async (tx) => {
     const secret = await tx.secrets.find(value.environment, value.name);
     if (secret === null) {
       throw new LockstepError(
@@ -45,53 +46,47 @@ export async function introduceVersion(
         `Cannot set "${value.name}": there is no such secret in ${value.environment}.`,
       );
     }
-    return introduceLocked(context, tx, actor, secret, value);
+    return introduceLocked(context, tx, actor, secret, value, how);
   });
-  await hint(
-    context,
-    bumped.map((id) => ({ name: "reconcile", id }) as const),
-  );
+  await hintEffects(context, effects);
   return introduced;
 }
 
-/** The same within the caller's transaction; the caller hints the answered targets after commit. */
+/** The same within the caller's transaction; the caller hints the effects after commit. */
 export async function introduceLocked(
   context: AppContext,
   tx: Repositories,
   actor: Actor,
   secret: SecretRecord,
   value: Pick<NewValue, "fields" | "expiresAt">,
-): Promise<{ readonly introduced: Introduced; readonly bumped: readonly string[] }> {
+  how: HowToMove = {},
+): Promise<{ readonly introduced: Introduced; readonly effects: Effects }> {
   const version = await tx.secrets.lockForNewVersion(secret.id);
-  await supersede(tx, actor, secret);
-  const before = (await tx.secrets.versions(secret.id)).find((known) => known.state === "current");
+  const before = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current") ?? null;
+  const targets = await tx.targets.bindingTargets(secret.id);
+  const { strategy } =
+    targets.length === 0
+      ? ({ strategy: "replace" } as const)
+      : await chooseHow(context, tx, secret, before, how);
+  await supersede(tx, actor, secret, strategy);
   await addStaged(context, tx, actor, secret, version, value);
 
-  const targets = await tx.targets.bindingTargets(secret.id);
   if (targets.length === 0) {
-    if (before !== undefined) await tx.secrets.moveVersion(secret.id, before.version, "retired");
+    if (before !== null) await tx.secrets.moveVersion(secret.id, before.version, "retired");
     await tx.secrets.moveVersion(secret.id, version, "current");
-    return { introduced: { secretId: secret.id, version, rolloutId: null }, bumped: [] };
+    return {
+      introduced: { secretId: secret.id, version, rolloutId: null },
+      effects: { reconcile: [], look: [], asked: [] },
+    };
   }
-  const rolloutId = await tx.rollouts.start({
-    secretId: secret.id,
+  const { rolloutId, effects } = await startRollout(context, tx, actor, {
+    secret,
     fromVersion: before?.version ?? null,
     toVersion: version,
-    strategy: "replace",
-    phase: "prepare",
-    engineVersion: ENGINE_VERSION,
-    options: {},
-    actor,
+    strategy,
+    ...(how.urgent === undefined ? {} : { urgent: how.urgent }),
   });
-  await tx.audit.append({
-    action: "rollout.started",
-    actor,
-    subject: { kind: "secret", id: secret.id, name: secret.name },
-    details: { rollout: rolloutId, from: before?.version ?? null, to: version, strategy: "replace" },
-  });
-  const rollout = await tx.rollouts.lock(rolloutId);
-  const bumped = rollout === null ? [] : await advanceLocked(context, tx, rollout);
-  return { introduced: { secretId: secret.id, version, rolloutId }, bumped };
+  return { introduced: { secretId: secret.id, version, rolloutId }, effects };
 }
 
 async function addStaged(
@@ -117,19 +112,5 @@ async function addStaged(
     actor,
     subject: { kind: "secret", id: secret.id, name: secret.name },
     details: { version },
-  });
-}
-
-async function supersede(tx: Repositories, actor: Actor, secret: SecretRecord): Promise<void> {
-  const open = await tx.rollouts.openOf(secret.id);
-  if (open === null) return;
-  const locked = await tx.rollouts.lock(open.id);
-  if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
-  await tx.rollouts.setState(locked.id, "abandoned", "superseded by a newer version");
-  await tx.audit.append({
-    action: "rollout.failed",
-    actor,
-    subject: { kind: "secret", id: secret.id, name: secret.name },
-    details: { rollout: locked.id, reason: "superseded by a newer version" },
   });
 }

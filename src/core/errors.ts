@@ -75,6 +75,10 @@ export const CATALOGUE = {
   NOT_FOUND: { family: "not-found", hint: "Check the name; `lockstep status` lists what exists." },
   ALREADY_EXISTS: { family: "conflict", hint: "Choose another name." },
   ROLLOUT_OPEN: { family: "conflict", hint: "Wait for the rollout or see `lockstep rollout show`." },
+  STRATEGY_IMPOSSIBLE: {
+    family: "conflict",
+    hint: "Mend what is named, or use --strategy replace and expect a short window.",
+  },
   VERSION_IN_USE: { family: "conflict", hint: "Finish or roll back what refers to the version first." },
   VERSION_COMPROMISED: {
     family: "conflict",

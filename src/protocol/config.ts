@@ -65,6 +65,8 @@ const rotate = strict({
   settleFor: duration.optional(),
   undoFor: duration.optional(),
   quietFor: duration.optional(),
+  /** How long optional places hold the retirement. */
+  optionalFor: duration.optional(),
 });
 
 const freeJson = z.record(z.string(), z.json());
@@ -86,6 +88,12 @@ const binding = strict({
   drift: z.enum(["report", "heal"]).optional(),
   probe: freeJson.optional(),
   acceptsFallback: z.enum(["attested"]).optional(),
+  /** It uses what is stored there, although nothing can show it: a program that reads its file at every start. */
+  evidence: z.enum(["attested"]).optional(),
+  /** It tries the other value when one is refused (`lockstep/caller`). */
+  triesBoth: z.enum(["attested"]).optional(),
+  /** The longest silence of a caller: a job that runs every week. */
+  silentFor: duration.optional(),
   authority: z.boolean().optional(),
   /** The explicit word for keys that steer loaders and interpreters. */
   allowSteeringKey: z.boolean().optional(),

@@ -83,6 +83,7 @@ export interface TargetTable {
   gave_up_at: Date | null;
   error_code: string | null;
   error_message: string | null;
+  look_asked_at: Date | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }
@@ -122,6 +123,12 @@ export interface BindingTable {
   settled_at: Date | null;
   evidence: Evidence | null;
   evidence_at: Date | null;
+  looked_at: Date | null;
+  look_reason: string | null;
+  lacks: Generated<boolean>;
+  lives: Jsonb<JsonObject> | null;
+  acceptance: JsonbWithDefault<JsonObject>;
+  used: Jsonb<JsonObject> | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }
@@ -153,6 +160,10 @@ export interface RolloutTable {
   started_at: Generated<Date>;
   phase_started_at: Generated<Date>;
   ended_at: Date | null;
+  held: Generated<boolean>;
+  fresh_from: Date | null;
+  urgent: Generated<boolean>;
+  rollback_of: string | null;
 }
 
 export interface RolloutGateTable {

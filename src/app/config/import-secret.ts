@@ -104,7 +104,7 @@ async function commit(
     const bumped = await tx.targets.bumpGenerations(targets, actor);
     return { version: current.version, rolloutId: null, bumped: [...bumped.keys()] };
   }
-  const { introduced, bumped } = await introduceLocked(context, tx, actor, secret, {
+  const { introduced, effects } = await introduceLocked(context, tx, actor, secret, {
     fields: { [PLAIN_FIELD]: winner.value },
   });
   await tx.audit.append({
@@ -113,7 +113,7 @@ async function commit(
     subject,
     details: { ...details, version: introduced.version },
   });
-  return { version: introduced.version, rolloutId: introduced.rolloutId, bumped };
+  return { version: introduced.version, rolloutId: introduced.rolloutId, bumped: effects.reconcile };
 }
 
 /** A value that was in use: retired from the start. One that is known already is not kept twice. */

@@ -97,7 +97,7 @@ function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {
 function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked): BindingFacts {
   const status = bindingStatus(row);
   const settled = row.settled.primary ?? null;
-  const wanted = slotsOf(row.role, row.currentVersion, row.rollout).find(({ slot }) => slot === "primary");
+  const wanted = slotsOf(row, row.currentVersion, row.rollout);
   const { found } = freshFinding(row, settled);
   // What was in order when it was seen last may not be now.
   const blind = (looked.failures?.get(row.targetId) ?? null) !== null;
@@ -107,7 +107,7 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     placement: row.placement,
     key: row.key,
     role: row.role,
-    wanted: wanted?.version ?? null,
+    wanted: wanted.primary,
     settled,
     settledAt: row.settledAt,
     state: blind && status.state === "in-sync" ? "unreadable" : status.state,
@@ -116,7 +116,7 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     foundReason: found === row.found ? row.foundReason : null,
     observedAt: row.observedAt,
     evidence: status.evidence,
-    unit: status.state === "owed" && settled === wanted?.version ? unitFacts(row) : null,
+    unit: status.state === "owed" && settled === wanted.primary ? unitFacts(row) : null,
   };
 }
 

@@ -50,7 +50,11 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
       settledBindings(result, evidence),
     );
     const gone = result.planned.filter((item) => item.version === null).map(addressText);
-    await tx.targets.dropOwnership(run.desired.pruned.filter((slot) => gone.includes(addressText(slot))));
+    await tx.targets.dropOwnership(
+      run.desired.pruned.flatMap(({ place, ...slot }) =>
+        place !== null && gone.includes(addressText(slot)) ? [{ place, key: slot.key }] : [],
+      ),
+    );
     await tx.targets.settle(lease.target.id, lease.token, {
       generation: capped || error !== null ? null : lease.target.generation,
       attempts: 0,
@@ -161,8 +165,13 @@ function settledBindings(result: Settled, evidence: LadderEvidence): readonly Se
     result.seen.filter((item) => item.version !== null),
     (item) => item.bindingId,
   );
+  const unneeded = groupBy(
+    result.seen.filter((item) => item.version === null && item.slot === "fallback"),
+    (item) => item.bindingId,
+  );
   return [...byBinding].flatMap(([bindingId, items]) => {
-    if (items.some((item) => item.action !== "unchanged")) return [];
+    const fallbacks = unneeded.get(bindingId) ?? [];
+    if ([...items, ...fallbacks].some(({ action }) => action !== "unchanged" && action !== "left")) return [];
     const settled: Partial<Record<Slot, number>> = {};
     for (const item of items) if (item.version !== null) settled[item.slot] = item.version;
     const unreadable = items.some((item) => item.found.kind === "unreadable");
@@ -178,6 +187,7 @@ function settledBindings(result: Settled, evidence: LadderEvidence): readonly Se
         written: items
           .filter((item) => wrote.has(addressText(item)))
           .map(({ placement, key }) => ({ placement, key })),
+        fallbackGone: fallbacks.length > 0,
       },
     ];
   });

@@ -1,19 +1,21 @@
-/** `lockstep rotate`: a new value, made by the secret's policy, for every place at once; or what that would touch. */
+/** `lockstep rotate`: a new value, made by the secret's policy, moved in order; or what that would touch. */
 import type { Actor } from "../../core/actor.ts";
-import { LockstepError } from "../../core/errors.ts";
 import { generationOf } from "../../core/generate.ts";
-import type { Strategy } from "../../core/rollout/slots.ts";
+import { isPastTurn, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import type { Introduced } from "../introduce-version.ts";
 import { findSecret, generateSecret, type SecretName } from "../secrets/change-secret.ts";
+import { hintEffects } from "./advance-rollout.ts";
+import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
+import { chooseHow, type HowToMove } from "./start-rollout.ts";
 
-export interface RotateRequest {
-  /** What this engine version can do is `replace`; another word is refused instead of being understood as it. */
-  readonly strategy?: Strategy;
-}
+export type RotateRequest = HowToMove;
 
-/** Throws NOT_FOUND, UNSUPPORTED, and NOT_ADOPTED when places hold a value that nobody chose about. */
+/**
+ * Throws NOT_FOUND, STRATEGY_IMPOSSIBLE, ROLLOUT_OPEN, and NOT_ADOPTED when places hold a value that nobody chose about.
+ * `urgent` while two versions are in use makes no third: the open rollout goes on without waiting for silence.
+ */
 export async function rotateSecret(
   context: AppContext,
   actor: Actor,
@@ -21,9 +23,30 @@ export async function rotateSecret(
   request: RotateRequest,
   signal: AbortSignal,
 ): Promise<Introduced> {
-  assertStrategy(request);
+  const hurried = request.urgent === true ? await hurryOpen(context, actor, secret) : null;
+  if (hurried !== null) return hurried;
   await assertAdopted(context, actor, secret, signal);
-  return generateSecret(context, actor, secret);
+  return generateSecret(context, actor, secret, { how: request });
+}
+
+async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName): Promise<Introduced | null> {
+  const known = await findSecret(context, secret);
+  const hurried = await context.store.transaction(async (tx) => {
+    const open = await tx.rollouts.openOf(known.id);
+    if (open === null || !isPastTurn(open.strategy, open.phase)) return null;
+    await tx.rollouts.setUrgent(open.id);
+    await tx.rollouts.lookAgain(open.id, 0);
+    await tx.audit.append({
+      action: "rollout.resumed",
+      actor,
+      subject: { kind: "secret", id: known.id, name: known.name },
+      details: { rollout: open.id, urgent: true },
+    });
+    return open;
+  });
+  if (hurried === null) return null;
+  await hintEffects(context, { reconcile: [], look: [], asked: [] });
+  return { secretId: known.id, version: hurried.toVersion, rolloutId: hurried.id };
 }
 
 export interface RotationPreview {
@@ -32,6 +55,12 @@ export interface RotationPreview {
   readonly to: number;
   /** Fields that would be made. */
   readonly fields: readonly string[];
+  readonly strategy: Strategy;
+  /** Why it would not be `overlap`. */
+  readonly because: readonly string[];
+  readonly phases: readonly Phase[];
+  /** How long the old version stays accepted after the last known caller left; 0 where nobody waits. */
+  readonly settleForMs: number;
 }
 
 /** Everything that rotating would refuse is refused here too; nothing is written. */
@@ -42,25 +71,20 @@ export async function previewRotation(
   request: RotateRequest,
   signal: AbortSignal,
 ): Promise<RotationPreview> {
-  assertStrategy(request);
   await assertAdopted(context, actor, secret, signal);
   const known = await findSecret(context, secret);
   const versions = await context.store.read.secrets.versions(known.id);
+  const current = versions.find(({ state }) => state === "current") ?? null;
+  const { strategy, because } = await chooseHow(context, context.store.read, known, current, request);
+  const { settleForMs } = optionsFromPolicy(rotatePolicyOf(known.policy));
   return {
     secretId: known.id,
-    from: versions.find(({ state }) => state === "current")?.version ?? null,
+    from: current?.version ?? null,
     to: Math.max(0, ...versions.map(({ version }) => version)) + 1,
     fields: [...generationOf(known.policy).keys()],
+    strategy,
+    because,
+    phases: PHASES[strategy],
+    settleForMs: strategy === "replace" || request.urgent === true ? 0 : settleForMs,
   };
-}
-
-function assertStrategy({ strategy = "replace" }: RotateRequest): void {
-  if (strategy === "replace") return;
-  throw new LockstepError(
-    "UNSUPPORTED",
-    `Cannot rotate with "${strategy}": this release moves all places at once.`,
-    {
-      hint: "Use --strategy replace, and expect a short window in which places differ.",
-    },
-  );
 }

@@ -6,6 +6,7 @@ import type { SecretRecord } from "../../core/ports/store/secrets.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 import { type Introduced, introduceVersion } from "../introduce-version.ts";
+import type { HowToMove } from "../rollouts/start-rollout.ts";
 
 export interface SecretName {
   readonly environment: string;
@@ -37,13 +38,13 @@ export async function generateSecret(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
-  instead?: RandomOptions,
+  { instead, how }: { readonly instead?: RandomOptions; readonly how?: HowToMove } = {},
 ): Promise<Introduced> {
   const known = await findSecret(context, secret);
   const made = [...generationOf(known.policy)].map(
     ([field, options]) => [field, context.makeRandom(instead ?? options)] as const,
   );
-  return introduceVersion(context, actor, { ...secret, fields: Object.fromEntries(made) });
+  return introduceVersion(context, actor, { ...secret, fields: Object.fromEntries(made) }, how);
 }
 
 export async function findSecret(context: AppContext, secret: SecretName): Promise<SecretRecord> {

@@ -1,8 +1,18 @@
 /** Drops a version's value for good. Backups made before still hold it, and the answer says so. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import type { AppContext } from "../context.ts";
+import { optionsOf } from "../rollouts/rollout-options.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
+
+/** A rollout retired it, and its time for going back is not over. */
+function mayGoBackTo(last: RolloutRecord, version: number): boolean {
+  const { state, strategy, fromVersion, endedAtMs, nowMs, options } = last;
+  if (state !== "done" || strategy === "replace" || fromVersion !== version || endedAtMs === null)
+    return false;
+  return nowMs - endedAtMs < optionsOf(options).undoForMs;
+}
 
 /**
  * Throws VERSION_IN_USE while anything may still need the value: an open rollout, or a place that was left with it or
@@ -28,6 +38,14 @@ export async function destroyVersion(
       throw new LockstepError(
         "VERSION_IN_USE",
         `Cannot destroy v${version} of "${secret.name}": it is ${inRollout ? "part of an open rollout" : found.state}.`,
+      );
+    }
+    const last = await tx.rollouts.lastOf(known.id);
+    if (open === null && last !== null && mayGoBackTo(last, version)) {
+      throw new LockstepError(
+        "VERSION_IN_USE",
+        `Cannot destroy v${version} of "${secret.name}" yet: it is kept for going back (\`rotate.undoFor\`).`,
+        { details: { rollout: last.id } },
       );
     }
     const holding = await tx.secrets.placesHolding(known.id, version);

@@ -30,12 +30,13 @@ type Judgement = Pick<BoundStatus, "state" | "version" | "reason">;
 function judge(row: BindingRow): Judgement {
   const settled = row.settled.primary ?? null;
   if (row.leftover) return { state: "leftover", version: settled, reason: "to be deleted there" };
-  const wanted = slotsOf(row.role, row.currentVersion, row.rollout).find(({ slot }) => slot === "primary");
-  const wantedVersion = wanted?.version ?? null;
+  const { primary: wantedVersion, fallback } = slotsOf(row, row.currentVersion, row.rollout);
   if (wantedVersion === null) return withoutValue(row);
   const found = freshFinding(row, settled);
   const state = bindingState({ wantedVersion, settledVersion: settled, ...found });
   const version = versionThere(found, settled);
+  if (state === "in-sync" && (row.settled.fallback ?? null) !== fallback)
+    return { state: "owed", version, reason: whyFallback(row, fallback) };
   if (state === "in-sync") return { ...pendingActivation(row), version };
   return { state, version, reason: whyNot(row, state, wantedVersion, version) };
 }
@@ -77,6 +78,14 @@ function pendingActivation(row: BindingRow): Pick<Judgement, "state" | "reason">
     }
   }
   return { state: "in-sync", reason: null };
+}
+
+function whyFallback(row: BindingRow, fallback: number | null): string {
+  if (row.targetErrorMessage !== null)
+    return `${row.targetGaveUp ? "given up" : "trying again"}: ${row.targetErrorMessage}`;
+  return fallback === null
+    ? `v${row.settled.fallback} beside it is to go`
+    : `v${fallback} is on its way beside it`;
 }
 
 function whyNot(

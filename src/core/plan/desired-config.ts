@@ -163,8 +163,13 @@ function bindingOf(
     template: binding.template ?? null,
     optional: binding.optional ?? false,
     drift: binding.drift ?? "report",
-    options: binding.acceptsFallback === undefined ? {} : { acceptsFallback: binding.acceptsFallback },
+    options: optionsOf(binding),
   };
+}
+
+/** Through JSON: drops what is undefined, and is what the store gives back. */
+function optionsOf({ acceptsFallback, evidence, triesBoth, silentFor }: BindingConfig): JsonObject {
+  return JSON.parse(JSON.stringify({ acceptsFallback, evidence, triesBoth, silentFor })) as JsonObject;
 }
 
 function policyOf({ generate, rotate, fields }: SecretConfig): JsonObject {

@@ -58,18 +58,6 @@ const SECRET_INERT: readonly Limit<SecretConfig>[] = [
     message: "is stored, and nothing rotates by schedule in this release",
     remedy: "Rotate with `lockstep rotate`.",
   },
-  {
-    applies: ({ rotate }) => rotate?.strategy !== undefined && rotate.strategy !== "replace",
-    path: ["rotate", "strategy"],
-    message: "is stored, and this release moves every secret with `replace`: all places at once",
-    remedy: "Expect a short window in which places differ.",
-  },
-  {
-    applies: ({ rotate }) => (rotate?.settleFor ?? rotate?.undoFor ?? rotate?.quietFor) !== undefined,
-    path: ["rotate"],
-    message: "has waiting times that are stored, and `replace` does not wait",
-    remedy: "Nothing to do; they count as soon as the strategy does.",
-  },
 ];
 
 const BINDING_INERT: readonly Limit<BindingConfig>[] = [
@@ -78,12 +66,6 @@ const BINDING_INERT: readonly Limit<BindingConfig>[] = [
     path: ["drift"],
     message: "is stored, and this release reports drift without healing it by itself",
     remedy: "Look with `lockstep check`.",
-  },
-  {
-    applies: (binding) => binding.acceptsFallback !== undefined,
-    path: ["acceptsFallback"],
-    message: "is stored, and this release never gives a place two values",
-    remedy: "Nothing to do; it counts as soon as `overlap` does.",
   },
 ];
 

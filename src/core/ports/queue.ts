@@ -3,13 +3,14 @@
  * finds it. Jobs carry ids, never values. Adding the same job again while it waits is one job; while it runs, exactly
  * one more run follows ("latest wins").
  */
-export const JOB_NAMES = ["reconcile", "activate", "follow", "advance"] as const;
+export const JOB_NAMES = ["reconcile", "activate", "follow", "look", "advance"] as const;
 export type JobName = (typeof JOB_NAMES)[number];
 
 /**
  * reconcile  id = target id       make one target hold what it should
  * activate   id = activation id   start what a unit owes
  * follow     id = follow group    look after the activations under way in one group
+ * look       id = target id       look at what stands and runs there, for the gates of rollouts
  * advance    id = rollout id      move one rollout as far as its gates allow
  */
 export interface Job {

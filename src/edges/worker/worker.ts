@@ -3,6 +3,7 @@
  * because the state of what it was about stands in Postgres, where the next sweep finds it.
  */
 import type { AppContext } from "../../app/context.ts";
+import { lookAtTarget } from "../../app/look/look-at-target.ts";
 import { activateUnit } from "../../app/loop/activate-unit.ts";
 import { followActivations } from "../../app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
@@ -62,6 +63,8 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
       return activateUnit(context, job.id, signal);
     case "follow":
       return followActivations(context, job.id, signal);
+    case "look":
+      return lookAtTarget(context, job.id, signal);
     case "advance":
       return advanceRollout(context, job.id);
     default:

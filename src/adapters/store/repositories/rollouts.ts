@@ -4,11 +4,14 @@ import { LockstepError } from "../../../core/errors.ts";
 import { AGENT_UNIT } from "../../../core/ports/store/activations.ts";
 import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/ports/store/rollouts.ts";
 import type { Database } from "../schema.ts";
+import { ms } from "./instants.ts";
 
 const RECORD = sql`
   r.id, r.secret_id as "secretId", s.name as "secretName", e.name as environment, r.from_version as "fromVersion",
   r.to_version as "toVersion", r.strategy, r.phase, r.state, r.engine_version as "engineVersion", r.reason, r.options,
-  r.actor`;
+  r.actor, r.held, r.urgent, r.rollback_of as "rollbackOf", ${ms(sql`clock_timestamp()`)} as "nowMs",
+  ${ms(sql`r.phase_started_at`)} as "phaseStartedAtMs", ${ms(sql`r.fresh_from`)} as "freshFromMs",
+  ${ms(sql`r.ended_at`)} as "endedAtMs"`;
 
 const SOURCE = sql`rollout r join secret s on s.id = r.secret_id join environment e on e.id = s.environment_id`;
 
@@ -16,10 +19,11 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
   return {
     async start(rollout) {
       const { rows } = await sql<{ id: string }>`
-        insert into rollout (secret_id, from_version, to_version, strategy, phase, state, engine_version, options, actor)
+        insert into rollout (secret_id, from_version, to_version, strategy, phase, state, engine_version, options, actor,
+          urgent, rollback_of)
         values (${rollout.secretId}, ${rollout.fromVersion}, ${rollout.toVersion}, ${rollout.strategy}, ${rollout.phase},
           'running', ${rollout.engineVersion}, ${JSON.stringify(rollout.options)}::jsonb,
-          ${JSON.stringify(rollout.actor)}::jsonb)
+          ${JSON.stringify(rollout.actor)}::jsonb, ${rollout.urgent ?? false}, ${rollout.rollbackOf ?? null})
         returning id`.execute(db);
       const id = rows[0]?.id;
       if (id === undefined) throw new LockstepError("INTERNAL", "A rollout was not recorded.");
@@ -42,6 +46,15 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
       const { rows } = await sql<RolloutRecord>`
         select ${RECORD} from ${SOURCE}
         where r.secret_id = ${secretId} and r.state in ('running', 'stalled')`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async lastOf(secretId) {
+      const { rows } = await sql<RolloutRecord>`
+        select ${RECORD} from ${SOURCE}
+        where r.secret_id = ${secretId} and r.ended_at is not null order by r.ended_at desc, r.started_at desc limit 1`.execute(
+        db,
+      );
       return rows[0] ?? null;
     },
 
@@ -71,10 +84,21 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
       return rows.map((row) => row.id);
     },
 
+    async candidates(secretId) {
+      const { rows } = await sql<RolloutMemberRow>`
+        select t.name as target, t.kind as "targetKind", t.config as "targetConfig", b.key, b.role, b.optional, b.options
+        from binding b join target t on t.id = b.target_id and t.removed_at is null
+        where b.secret_id = ${secretId} and b.removed_at is null order by t.name, b.key`.execute(db);
+      return rows;
+    },
+
     async members(rolloutId) {
       const { rows } = await sql<RolloutMemberRow>`
         select b.id as "bindingId", t.id as "targetId", t.name as target, t.kind as "targetKind",
-          t.config as "targetConfig", b.key, b.optional, (b.settled ->> 'primary')::int as "settledVersion", b.evidence,
+          t.config as "targetConfig", b.key, b.role, b.optional, b.options, b.settled, b.evidence,
+          ${ms(sql`greatest(b.settled_at, b.created_at, (select max(a.ended_at) from target_unit tu
+            join activation a on a.unit_id = tu.unit_id where tu.target_id = t.id))`)} as "changedAtMs",
+          ${ms(sql`b.looked_at`)} as "lookedAtMs", b.look_reason as "lookReason", b.lacks, b.lives, b.acceptance, b.used,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_message as "errorMessage", g.required,
           not exists (select 1 from push_item i where i.binding_id = b.id and i.version = r.to_version
@@ -106,9 +130,29 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
     },
 
     async setPhase(rolloutId, phase) {
-      await sql`update rollout set phase = ${phase}, phase_started_at = now() where id = ${rolloutId}`.execute(
+      await sql`update rollout set phase = ${phase}, phase_started_at = clock_timestamp(), fresh_from = null where id = ${rolloutId}`.execute(
         db,
       );
+    },
+
+    async setFresh(rolloutId, from) {
+      await sql`
+        update rollout set fresh_from = case when ${from === "now"} then clock_timestamp() else null end
+        where id = ${rolloutId}`.execute(db);
+    },
+
+    async setHeld(rolloutId, held) {
+      await sql`update rollout set held = ${held} where id = ${rolloutId}`.execute(db);
+    },
+
+    async setOptions(rolloutId, options) {
+      await sql`update rollout set options = ${JSON.stringify(options)}::jsonb where id = ${rolloutId}`.execute(
+        db,
+      );
+    },
+
+    async setUrgent(rolloutId) {
+      await sql`update rollout set urgent = true where id = ${rolloutId}`.execute(db);
     },
 
     async setState(rolloutId, state, reason) {

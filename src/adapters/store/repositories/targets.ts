@@ -1,6 +1,7 @@
 /** Targets as the loop sees them: leases with fencing, the owed model, what is settled. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import type { Evidence } from "../../../core/evidence.ts";
 import type {
   Lease,
   LoopBinding,
@@ -11,12 +12,13 @@ import type {
   TargetRepo,
 } from "../../../core/ports/store/targets.ts";
 import type { Database } from "../schema.ts";
+import { ms } from "./instants.ts";
 
 const RECORD = sql`
   t.id, t.environment_id as "environmentId", e.name as environment, t.name, t.kind, t.config,
   t.credentials_sealed as "credentialsSealed", t.destination, t.generation, t.settled_generation as "settledGeneration",
   t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
-  t.error_code as "errorCode", t.error_message as "errorMessage"`;
+  t.error_code as "errorCode", t.error_message as "errorMessage", ${ms(sql`t.look_asked_at`)} as "lookAskedAtMs"`;
 
 type LeaseRow = TargetRecord & { readonly token: number; readonly inFlightLeftMs: number };
 
@@ -147,10 +149,12 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
     async bindings(targetId) {
       const { rows } = await sql<LoopBinding>`
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
-          b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled,
+          b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
+          exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
+            and w.written_generation is not null) as "wroteFallback",
           v.version as "currentVersion",
-          case when r.id is null then null else jsonb_build_object('strategy', r.strategy, 'phase', r.phase,
-            'fromVersion', r.from_version, 'toVersion', r.to_version) end as rollout
+          case when r.id is null then null else jsonb_build_object('id', r.id, 'strategy', r.strategy, 'phase', r.phase,
+            'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout
         from binding b join secret s on s.id = b.secret_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
           left join rollout r on r.secret_id = s.id and r.state in ('running', 'stalled')
@@ -198,6 +202,38 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           and b.evidence = 'stored' and b.settled_at <= a.requested_at`.execute(db);
     },
 
+    async beginLook() {
+      const { rows } = await sql<{ at: number }>`select ${ms(sql`clock_timestamp()`)} as at`.execute(db);
+      return rows[0]?.at ?? 0;
+    },
+
+    async recordLook(look) {
+      const { rows } = await sql<{ evidence: Evidence | null; settled: LoopBinding["settled"] }>`
+        select evidence, settled from binding
+        where id = ${look.bindingId} and removed_at is null and settled_digest is not distinct from ${look.settledDigest}
+          and (settled_at is null or ${ms(sql`settled_at`)} <= ${look.beganAtMs})
+          and (looked_at is null or ${ms(sql`looked_at`)} <= ${look.beganAtMs})
+        for update`.execute(db);
+      const [row] = rows;
+      // Something was written there meanwhile, or a later look came first: what was seen says nothing about now.
+      if (row === undefined) return;
+      const { evidence, lacks, reason } = look.judge(row.evidence);
+      await sql`
+        update binding set evidence = ${evidence}, evidence_at = now(), lacks = ${lacks}, look_reason = ${reason},
+          looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
+          lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
+          acceptance = ${JSON.stringify(look.acceptance)}::jsonb,
+          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used)
+        where id = ${look.bindingId}`.execute(db);
+    },
+
+    async askForLooks(targetIds) {
+      await sql`
+        update target set look_asked_at = clock_timestamp() where id = any(${[...targetIds]}::uuid[])`.execute(
+        db,
+      );
+    },
+
     async dropOwnership(places) {
       for (const { place, key } of places) {
         await sql`delete from ownership where place = ${place} and key = ${key} and prune`.execute(db);
@@ -235,8 +271,16 @@ async function settleBinding(
         or evidence is null or evidence = 'acknowledged' then now() else settled_at end,
       evidence = case when ${wrote} or settled_digest is distinct from ${binding.digest}
         or evidence is null or evidence = 'acknowledged' then ${binding.evidence} else evidence end,
+      acceptance = case when ${wrote} or settled_digest is distinct from ${binding.digest} then '{}'::jsonb
+        else acceptance end,
+      lacks = lacks and not (${wrote} or settled_digest is distinct from ${binding.digest}),
       evidence_at = now(), take_over = take_over and not ${wrote}
     where id = ${binding.bindingId}`.execute(db);
+  if (binding.fallbackGone) {
+    await sql`
+      update ownership set written_generation = null
+      where binding_id = ${binding.bindingId} and slot = 'fallback' and not prune`.execute(db);
+  }
   for (const { placement, key } of binding.written) {
     await sql`
       update ownership set written_generation = ${generation}

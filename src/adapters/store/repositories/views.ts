@@ -29,7 +29,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
         select b.id, b.secret_id as "secretId", t.name as target, t.id as "targetId", b.placement, b.key, b.role,
           b.settled, b.settled_at as "settledAt", b.evidence, v.version as "currentVersion",
           case when r.id is null then null else jsonb_build_object('strategy', r.strategy, 'phase', r.phase,
-            'fromVersion', r.from_version, 'toVersion', r.to_version) end as rollout,
+            'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout,
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
           t.gave_up_at is not null as "targetGaveUp", t.error_message as "targetErrorMessage",
           coalesce(a.activations, '[]') as activations, b.removed_at is not null as leftover

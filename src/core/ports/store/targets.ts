@@ -1,5 +1,6 @@
 import type { Actor } from "../../actor.ts";
-import type { LadderEvidence } from "../../evidence.ts";
+import type { Evidence, LadderEvidence } from "../../evidence.ts";
+import type { Acceptance } from "../../rollout/member.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
 import type { Address, JsonObject } from "../target.ts";
@@ -22,6 +23,8 @@ export interface TargetRecord {
   readonly intentActor: Actor | null;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
+  /** Its agent is to look again and tell; ms since the epoch. */
+  readonly lookAskedAtMs: number | null;
 }
 
 export interface Lease {
@@ -43,9 +46,15 @@ export interface LoopBinding {
   readonly role: Role;
   readonly template: string | null;
   readonly takeOver: boolean;
+  /** As the configuration says: probe, attestations. */
+  readonly options: JsonObject;
   readonly settled: Readonly<Partial<Record<Slot, number>>>;
+  readonly settledDigest: string | null;
+  /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */
+  readonly wroteFallback: boolean;
   readonly currentVersion: number | null;
-  readonly rollout: RolloutView | null;
+  /** The open one that moves its secret. */
+  readonly rollout: (RolloutView & { readonly id: string }) | null;
 }
 
 /** A key whose binding is gone and whose value may be deleted there, because Lockstep wrote it. */
@@ -80,6 +89,27 @@ export interface SettledBinding {
   readonly evidence: LadderEvidence;
   /** Keys that were written by us, as opposed to found equal. */
   readonly written: readonly Address[];
+  /** What we wrote as fallback stands there no more. */
+  readonly fallbackGone: boolean;
+}
+
+/** What one look at a binding showed. */
+export interface BindingLook {
+  readonly bindingId: string;
+  /** What was looked for: a look is dropped when other slots were settled meanwhile. */
+  readonly settledDigest: string | null;
+  /** From `beginLook`, before anything was asked. */
+  readonly beganAtMs: number;
+  /** From the evidence before, what it is now. Pure. */
+  readonly judge: (before: Evidence | null) => {
+    readonly evidence: Evidence | null;
+    readonly lacks: boolean;
+    readonly reason: string | null;
+  };
+  /** Null: nobody can look into processes there. */
+  readonly lives: JsonObject | null;
+  readonly acceptance: Readonly<Record<string, Acceptance>>;
+  readonly used: Readonly<Record<string, string>> | null;
 }
 
 export interface TargetRepo {
@@ -122,5 +152,10 @@ export interface TargetRepo {
   raiseReported(bindingIds: readonly string[], evidence: "deployed" | "running"): Promise<void>;
   /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
   raiseAfterActivation(activationId: string): Promise<void>;
+  /** The database's clock, ms since the epoch. */
+  beginLook(): Promise<number>;
+  recordLook(look: BindingLook): Promise<void>;
+  /** Agents of these targets are to look again and tell. */
+  askForLooks(targetIds: readonly string[]): Promise<void>;
   dropOwnership(places: readonly { readonly place: string; readonly key: string }[]): Promise<void>;
 }

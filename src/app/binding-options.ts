@@ -1,0 +1,40 @@
+/** What the configuration says about one binding besides its place, as it is stored. No values. */
+import { z } from "zod";
+import type { JsonObject } from "../core/ports/target.ts";
+import { durationMs } from "./rollouts/rollout-options.ts";
+
+const schema = z.object({
+  probe: z.record(z.string(), z.json()).optional(),
+  acceptsFallback: z.enum(["attested"]).optional(),
+  /** It uses what is stored, although nothing can show it. */
+  evidence: z.enum(["attested"]).optional(),
+  /** It tries the other slot when one is refused. */
+  triesBoth: z.enum(["attested"]).optional(),
+  silentFor: z.string().optional(),
+});
+
+export interface BindingOptions {
+  readonly probe: JsonObject | null;
+  readonly acceptanceBy: "probe" | "attested" | null;
+  readonly counterProbed: boolean;
+  readonly useAttested: boolean;
+  readonly triesBoth: boolean;
+  readonly silentForMs: number;
+}
+
+export function bindingOptionsOf(stored: JsonObject): BindingOptions {
+  const { probe, acceptsFallback, evidence, triesBoth, silentFor } = schema.safeParse(stored).data ?? {};
+  const http = probe?.["http"];
+  return {
+    probe: (probe ?? null) as JsonObject | null,
+    acceptanceBy: probe === undefined ? (acceptsFallback ?? null) : "probe",
+    counterProbed: isObject(http) && http["counter"] === true,
+    useAttested: evidence === "attested",
+    triesBoth: triesBoth === "attested",
+    silentForMs: durationMs(silentFor) ?? 0,
+  };
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,121 @@
+/** Which versions the living processes of a target's units hold, compared with what is settled. */
+import type { RunningAnswer, RunningFound, RunningLife } from "../../core/ports/running.ts";
+import type { JsonObject, Target, UnitSpec } from "../../core/ports/target.ts";
+import type { RunningVerdict } from "../../core/rollout/judge-look.ts";
+import { SLOTS, type Slot } from "../../core/secret.ts";
+import type { AppContext } from "../context.ts";
+import type { KnownBinding } from "../loop/known-bindings.ts";
+
+export interface LivesSeen {
+  readonly verdict: RunningVerdict;
+  /** As it is stored: ids and version names. */
+  readonly told: JsonObject;
+}
+
+/** By binding; empty where nobody can look into processes. */
+export async function lookAtLives(
+  context: AppContext,
+  target: Target,
+  units: readonly UnitSpec[],
+  known: readonly KnownBinding[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, LivesSeen>> {
+  if (target.running === undefined || units.length === 0) return new Map();
+  const keys = known.flatMap(({ binding: { placement, key, fallbackKey }, versions }) => [
+    { placement, key, candidates: versions },
+    { placement, key: fallbackKey, candidates: versions },
+  ]);
+  const answers = await target.running.look(
+    units.map((unit) => ({ unit, keys })),
+    signal,
+  );
+  context.log.debug("lives", { states: answers.map(({ state }) => state) });
+  return new Map(
+    known.map(({ binding }, index) => {
+      const seen = answers.map((answer) => seenOf(answer, index));
+      return [binding.id, { verdict: verdictOf(seen, binding.settled), told: toldOf(seen) }];
+    }),
+  );
+}
+
+type Held = Readonly<Record<Slot, RunningFound>>;
+
+/** What one unit shows of one binding. */
+export type UnitSeen =
+  | { readonly state: "lives"; readonly lives: readonly { readonly id: string; readonly held: Held }[] }
+  | Exclude<RunningAnswer, { readonly state: "lives" }>;
+
+const UNANSWERED: RunningFound = { state: "unreadable", reason: "the place gave no answer for this key" };
+
+function seenOf(answer: RunningAnswer, index: number): UnitSeen {
+  if (answer.state !== "lives") return answer;
+  const heldBy = ({ keys }: RunningLife): Held => ({
+    primary: keys[2 * index] ?? UNANSWERED,
+    fallback: keys[2 * index + 1] ?? UNANSWERED,
+  });
+  return { state: "lives", lives: answer.lives.map((life) => ({ id: life.id, held: heldBy(life) })) };
+}
+
+/** The worst of all lives decides: callers and verifiers are as old as their oldest process. */
+export function verdictOf(
+  seen: readonly UnitSeen[],
+  settled: Readonly<Partial<Record<Slot, number>>>,
+): RunningVerdict {
+  const verdicts = seen.flatMap((unit): RunningVerdict[] => {
+    if (unit.state === "cannot-tell") return [{ state: "unseen", reason: unit.reason }];
+    if (unit.state === "changing") return [{ state: "changing", reason: unit.reason }];
+    if (unit.state === "dormant") return [{ state: "dormant" }];
+    return unit.lives.map(({ held }) => judgeLife(held, settled));
+  });
+  for (const state of ["lacks", "changing", "unseen", "right"] as const) {
+    const found = verdicts.find((verdict) => verdict.state === state);
+    if (found !== undefined) return found;
+  }
+  return { state: "dormant" };
+}
+
+function judgeLife(held: Held, settled: Readonly<Partial<Record<Slot, number>>>): RunningVerdict {
+  let unseen: RunningVerdict | null = null;
+  for (const slot of SLOTS) {
+    const wanted = settled[slot] ?? null;
+    const found = held[slot];
+    if (found.state === "unreadable") {
+      if (wanted !== null) unseen = { state: "unseen", reason: found.reason };
+      continue;
+    }
+    const version = found.state === "version" ? found.version : null;
+    if (version === wanted && (wanted !== null || found.state === "absent")) continue;
+    if (wanted === null && found.state === "unknown") continue;
+    return { state: "lacks", reason: lackText(slot, found, wanted) };
+  }
+  return unseen ?? { state: "right" };
+}
+
+function lackText(slot: Slot, found: RunningFound, wanted: number | null): string {
+  const there =
+    found.state === "version" ? `v${found.version}` : found.state === "absent" ? "nothing" : "another value";
+  const beside = slot === "fallback" ? " beside it" : "";
+  return wanted === null
+    ? `a running process still holds ${there}${beside}`
+    : `a running process holds ${there}${beside}, not v${wanted}`;
+}
+
+function toldOf(seen: readonly UnitSeen[]): JsonObject {
+  const told = seen.find(({ state }) => state !== "lives" && state !== "dormant");
+  if (told !== undefined && "reason" in told) return { state: told.state, reason: told.reason };
+  const lives = seen.flatMap((unit) => (unit.state === "lives" ? unit.lives : []));
+  if (lives.length === 0) return { state: "dormant" };
+  return {
+    state: "lives",
+    lives: lives.map(({ id, held }) => ({
+      id,
+      primary: foundText(held.primary),
+      fallback: foundText(held.fallback),
+    })),
+  };
+}
+
+function foundText(found: RunningFound): string {
+  if (found.state === "version") return `v${found.version}`;
+  return found.state === "unreadable" ? `unreadable: ${found.reason}` : found.state;
+}

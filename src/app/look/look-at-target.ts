@@ -1,0 +1,126 @@
+/**
+ * Looks at what stands, runs and answers at one target, for the gates of the rollouts that move its secrets. Changes
+ * nothing there. What was seen counts only for the slots that were settled when the look began; a write that comes
+ * meanwhile drops it.
+ */
+import { toLockstepError } from "../../core/errors.ts";
+import type { BindingLook, LoopBinding } from "../../core/ports/store/targets.ts";
+import type { Target } from "../../core/ports/target.ts";
+import { judgeLook } from "../../core/rollout/judge-look.ts";
+import type { Acceptance } from "../../core/rollout/member.ts";
+import type { AppContext } from "../context.ts";
+import { inTime } from "../in-time.ts";
+import { hint } from "../loop/hint.ts";
+import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+import { kindOf, withTarget } from "../open-target.ts";
+import { type LivesSeen, lookAtLives } from "./look-at-lives.ts";
+import { probeBinding } from "./probe-binding.ts";
+import { whyStoredWrong } from "./stored.ts";
+
+const LOOK_WITHIN_MS = 60_000;
+
+export async function lookAtTarget(
+  context: AppContext,
+  targetId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { read } = context.store;
+  const target = await read.targets.findById(targetId);
+  if (target === null || kindOf(context, target.kind).isReported === true) return;
+  const beganAtMs = await read.targets.beginLook();
+  const known = (await loadKnown(context, targetId)).filter(
+    ({ binding }) => binding.rollout !== null && binding.settled.primary !== undefined,
+  );
+  if (known.length === 0) return;
+  try {
+    const looks = await inTime(target.name, signal, LOOK_WITHIN_MS, (limited) =>
+      withTarget(context, target, (open) => lookAt(context, open, known, beganAtMs, limited), "background"),
+    );
+    await record(context, looks);
+  } catch (error) {
+    const { code, message } = toLockstepError(error);
+    context.log.warn("look failed", { target: target.name, code, reason: message });
+    await record(
+      context,
+      known.map(({ binding }) => blind(binding, beganAtMs, message)),
+    );
+  }
+  const rollouts = new Set(known.flatMap(({ binding }) => binding.rollout?.id ?? []));
+  await hint(
+    context,
+    [...rollouts].map((id) => ({ name: "advance", id }) as const),
+  );
+}
+
+async function lookAt(
+  context: AppContext,
+  target: Target,
+  known: readonly KnownBinding[],
+  beganAtMs: number,
+  signal: AbortSignal,
+): Promise<readonly BindingLook[]> {
+  const addresses = known.flatMap(({ binding: { placement, key, fallbackKey } }) => [
+    { placement, key },
+    { placement, key: fallbackKey },
+  ]);
+  const observation = await target.observe(addresses, signal);
+  const lives = await lookAtLives(context, target, observation.units, known, signal);
+  const looks: BindingLook[] = [];
+  for (const one of known) {
+    const wrong = whyStoredWrong(one, observation.keys, context.sameValue);
+    const acceptance = await probeBinding(context, target, one, signal);
+    looks.push(
+      lookOf(one.binding, beganAtMs, { wrong, lives: lives.get(one.binding.id) ?? null, acceptance }),
+    );
+  }
+  return looks;
+}
+
+/** What was seen of one binding, whoever looked. */
+export interface Seen {
+  /** Why what stands there is not what was settled. */
+  readonly wrong: string | null;
+  /** Null: nobody can look into processes there. */
+  readonly lives: LivesSeen | null;
+  readonly acceptance: ReadonlyMap<number, Acceptance>;
+}
+
+export function lookOf(
+  binding: LoopBinding,
+  beganAtMs: number,
+  { wrong, lives, acceptance }: Seen,
+): BindingLook {
+  const held = [binding.settled.primary, binding.settled.fallback].filter((version) => version !== undefined);
+  return {
+    bindingId: binding.id,
+    settledDigest: binding.settledDigest,
+    beganAtMs,
+    judge: (before) => judgeLook(before, { wrong, running: lives?.verdict ?? null, acceptance, held }),
+    lives: lives?.told ?? null,
+    acceptance: Object.fromEntries(acceptance),
+    used: null,
+  };
+}
+
+/** It could not be looked at: nothing is known now that would open a gate, and nothing speaks against it. */
+function blind(binding: LoopBinding, beganAtMs: number, reason: string): BindingLook {
+  return {
+    bindingId: binding.id,
+    settledDigest: binding.settledDigest,
+    beganAtMs,
+    judge: (before) => ({
+      evidence: before === "proven" || before === "running" ? "deployed" : before,
+      lacks: false,
+      reason: `could not be looked at: ${reason}`,
+    }),
+    lives: null,
+    acceptance: {},
+    used: null,
+  };
+}
+
+async function record(context: AppContext, looks: readonly BindingLook[]): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    for (const look of looks) await tx.targets.recordLook(look);
+  });
+}

@@ -1,0 +1,39 @@
+/** Live requests to one verifier: with each version that its rollout needs to know about. */
+import type { Prober } from "../../core/ports/prober.ts";
+import type { JsonObject, Target } from "../../core/ports/target.ts";
+import { askedOf } from "../../core/rollout/gates.ts";
+import type { Acceptance } from "../../core/rollout/member.ts";
+import { bindingOptionsOf } from "../binding-options.ts";
+import type { AppContext } from "../context.ts";
+import type { KnownBinding } from "../loop/known-bindings.ts";
+
+/** By version; empty where the binding has no probe. */
+export async function probeBinding(
+  context: AppContext,
+  target: Pick<Target, "prober">,
+  { binding, versions, compromised }: KnownBinding,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, Acceptance>> {
+  const { probe, counterProbed } = bindingOptionsOf(binding.options);
+  const answers = new Map<number, Acceptance>();
+  if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
+  const prober = asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
+  for (const version of askedOf(binding.rollout, counterProbed)) {
+    const value = versions.get(version);
+    // A compromised value goes nowhere any more, not even to be refused.
+    if (value === undefined || compromised.has(version)) continue;
+    answers.set(version, await prober.probe(probe, value, signal));
+  }
+  return answers;
+}
+
+/** The service listens only there, or a command there tells. */
+export function asksFromTarget(probe: JsonObject): boolean {
+  if ("command" in probe) return true;
+  const http = probe["http"];
+  return typeof http === "object" && http !== null && (http as JsonObject)["from"] === "target";
+}
+
+const NOBODY: Prober = {
+  probe: async () => ({ verdict: "cannot-tell", reason: "nobody can ask from this kind of target" }),
+};

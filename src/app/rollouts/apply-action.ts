@@ -1,0 +1,149 @@
+/** What the engine decided, done: each action with its audit entry in the caller's transaction. */
+import { SYSTEM } from "../../core/actor.ts";
+import type { AuditAction } from "../../core/audit/events.ts";
+import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
+import type { Action } from "../../core/rollout/engine.ts";
+import { type RolloutView, sameSlots, slotsOf } from "../../core/rollout/slots.ts";
+import { assertNever } from "../../lib/assert-never.ts";
+import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+import type { LocatedMember } from "./advance-rollout.ts";
+import { viewOf } from "./load-members.ts";
+
+/** Target ids: to be hinted after commit. */
+export interface Effects {
+  readonly reconcile: readonly string[];
+  readonly look: readonly string[];
+  /** Their agents are to look. */
+  readonly asked: readonly string[];
+}
+
+const NOTHING: Effects = { reconcile: [], look: [], asked: [] };
+
+export interface Deciding {
+  readonly rollout: RolloutRecord;
+  readonly members: readonly LocatedMember[];
+}
+
+export async function applyAction(
+  context: AppContext,
+  tx: Repositories,
+  deciding: Deciding,
+  action: Action,
+): Promise<Effects> {
+  const { rollout, members } = deciding;
+  switch (action.kind) {
+    case "enter": {
+      if (action.promotes) await promote(tx, rollout);
+      await tx.rollouts.setPhase(rollout.id, action.phase);
+      await record(tx, rollout, "rollout.advanced", { phase: action.phase });
+      const before = viewOf(rollout);
+      return bump(tx, deciding, before, { ...before, phase: action.phase });
+    }
+    case "meet-gate":
+      await tx.rollouts.meetGate(rollout.id, action.bindingId, rollout.phase, action.evidence);
+      return NOTHING;
+    case "look":
+      return look(context, tx, members, action.bindingIds);
+    case "fresh":
+      await tx.rollouts.setFresh(rollout.id, action.from);
+      return NOTHING;
+    case "hold":
+    case "release": {
+      const held = action.kind === "hold";
+      await tx.rollouts.setHeld(rollout.id, held);
+      await record(tx, rollout, held ? "rollout.held" : "rollout.released", {});
+      const before = viewOf(rollout);
+      return bump(tx, deciding, before, { ...before, held });
+    }
+    case "finish":
+      await retireOlder(tx, rollout);
+      await tx.rollouts.setState(rollout.id, "done", null);
+      await record(tx, rollout, "rollout.finished", {});
+      return NOTHING;
+    case "stall":
+      await tx.rollouts.setState(rollout.id, "stalled", action.reason);
+      if (rollout.state !== "stalled")
+        await record(tx, rollout, "rollout.stalled", { reason: action.reason });
+      return NOTHING;
+    case "unstall":
+      await tx.rollouts.setState(rollout.id, "running", null);
+      return NOTHING;
+    default:
+      return assertNever(action);
+  }
+}
+
+/** Only where something is to stand there that did not: what stays as it is restarts nothing. */
+async function bump(
+  tx: Repositories,
+  { rollout, members }: Deciding,
+  before: RolloutView,
+  after: RolloutView,
+): Promise<Effects> {
+  const current = rollout.toVersion;
+  const changed = members.filter((member) => {
+    const next = slotsOf(member, current, after);
+    const settled = {
+      primary: member.settled.primary ?? null,
+      fallback: member.settled.fallback ?? null,
+    };
+    return !sameSlots(next, slotsOf(member, current, before)) || !sameSlots(next, settled);
+  });
+  const targetIds = [...new Set(changed.map(({ targetId }) => targetId))].sort();
+  await tx.targets.bumpGenerations(targetIds, rollout.actor);
+  return { ...NOTHING, reconcile: targetIds };
+}
+
+async function look(
+  context: AppContext,
+  tx: Repositories,
+  members: readonly LocatedMember[],
+  bindingIds: readonly string[],
+): Promise<Effects> {
+  const ids = new Set(bindingIds);
+  const asked = members.filter(({ bindingId }) => ids.has(bindingId));
+  const [reported, others] = [true, false].map((wanted) => [
+    ...new Set(
+      asked
+        .filter(({ targetKind }) => (kindOf(context, targetKind).isReported === true) === wanted)
+        .map(({ targetId }) => targetId),
+    ),
+  ]);
+  if (reported !== undefined && reported.length > 0) await tx.targets.askForLooks(reported);
+  return { reconcile: [], look: others ?? [], asked: reported ?? [] };
+}
+
+async function promote(tx: Repositories, rollout: RolloutRecord): Promise<void> {
+  for (const { version, state } of await tx.secrets.versions(rollout.secretId)) {
+    if (state === "current" && version !== rollout.toVersion)
+      await tx.secrets.moveVersion(rollout.secretId, version, "retiring");
+  }
+  await tx.secrets.moveVersion(rollout.secretId, rollout.toVersion, "current");
+}
+
+async function retireOlder(tx: Repositories, rollout: RolloutRecord): Promise<void> {
+  for (const { version, state } of await tx.secrets.versions(rollout.secretId)) {
+    if (version === rollout.toVersion) continue;
+    if (state === "retiring") await tx.secrets.moveVersion(rollout.secretId, version, "retired");
+    // Nobody ever used it: it was on its way when the rollout went back.
+    if (state === "staged") await tx.secrets.moveVersion(rollout.secretId, version, "abandoned");
+  }
+}
+
+function record(
+  tx: Repositories,
+  rollout: RolloutRecord,
+  action: AuditAction,
+  details: JsonObject,
+): Promise<void> {
+  const { id, secretId, secretName, fromVersion, toVersion } = rollout;
+  return tx.audit.append({
+    action,
+    actor: action === "rollout.advanced" ? rollout.actor : SYSTEM,
+    subject: { kind: "secret", id: secretId, name: secretName },
+    details: { rollout: id, from: fromVersion, to: toVersion, ...details },
+  });
+}

@@ -1,0 +1,62 @@
+/** A person takes one place out of a rollout's gates, with a reason, on record: it may refuse or be refused afterwards. */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { AppContext } from "../context.ts";
+import { advanceLocked, hintEffects } from "./advance-rollout.ts";
+import { optionsOf } from "./rollout-options.ts";
+
+export interface Forced {
+  readonly target: string;
+  /** Needed where the secret stands at the target under several keys. */
+  readonly key?: string;
+  readonly reason: string;
+}
+
+/** Throws NOT_FOUND, VERSION_STATE for a rollout that has ended, INPUT_INVALID when several bindings are meant. */
+export async function forceMember(
+  context: AppContext,
+  actor: Actor,
+  rolloutId: string,
+  { target, key, reason }: Forced,
+): Promise<void> {
+  const effects = await context.store.transaction(async (tx) => {
+    const rollout = await tx.rollouts.lock(rolloutId);
+    if (rollout === null)
+      throw new LockstepError("NOT_FOUND", `Cannot force: there is no rollout ${rolloutId}.`);
+    if (rollout.state !== "running" && rollout.state !== "stalled")
+      throw new LockstepError("VERSION_STATE", `Cannot force rollout ${rolloutId}: it is ${rollout.state}.`);
+    const meant = (await tx.rollouts.members(rolloutId)).filter(
+      (row) => row.target === target && (key === undefined || row.key === key),
+    );
+    const [member] = meant;
+    if (member === undefined) {
+      throw new LockstepError(
+        "NOT_FOUND",
+        `Cannot force: rollout ${rolloutId} has no member at "${target}".`,
+        {
+          hint: `\`lockstep rollout show ${rolloutId}\` lists its members.`,
+        },
+      );
+    }
+    if (meant.length > 1)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `Cannot force: "${target}" has several keys in it; name one.`,
+        {
+          hint: `Add --key: ${meant.map((row) => row.key).join(", ")}.`,
+        },
+      );
+    const options = optionsOf(rollout.options);
+    const forced = { ...options.forced, [member.bindingId]: reason };
+    await tx.rollouts.setOptions(rolloutId, { ...options, forced });
+    await tx.audit.append({
+      action: "rollout.forced",
+      actor,
+      subject: { kind: "secret", id: rollout.secretId, name: rollout.secretName },
+      details: { rollout: rolloutId, target, key: member.key, phase: rollout.phase, reason },
+    });
+    const again = await tx.rollouts.lock(rolloutId);
+    return again === null ? { reconcile: [], look: [], asked: [] } : advanceLocked(context, tx, again);
+  });
+  await hintEffects(context, effects);
+}

@@ -1,0 +1,70 @@
+/**
+ * Goes back: the same machine with old and new exchanged. As long as no caller was sent to the new version, its removal
+ * is all there is to do; afterwards verifiers keep (or get back) both before a single caller returns.
+ */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import { firstPhase, isPastTurn } from "../../core/rollout/strategy.ts";
+import type { AppContext } from "../context.ts";
+import { hintEffects } from "./advance-rollout.ts";
+import { optionsOf } from "./rollout-options.ts";
+import { abandon, startRollout } from "./start-rollout.ts";
+
+/** Answers the new rollout. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
+export async function rollbackRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<string> {
+  const { rolloutId: started, effects } = await context.store.transaction(async (tx) => {
+    const rollout = await tx.rollouts.lock(rolloutId);
+    if (rollout === null)
+      throw new LockstepError("NOT_FOUND", `Cannot roll back: there is no rollout ${rolloutId}.`, {
+        hint: "`lockstep rollout list` shows the rollouts.",
+      });
+    const secret = await tx.secrets.findById(rollout.secretId);
+    if (secret === null)
+      throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
+    const back = await assertMayGoBack(tx, rollout);
+    const isOpen = rollout.state === "running" || rollout.state === "stalled";
+    const inUse = !isOpen || isPastTurn(rollout.strategy, rollout.phase);
+    if (isOpen) await abandon(tx, actor, rollout, "rolled back");
+    return startRollout(context, tx, actor, {
+      secret,
+      fromVersion: rollout.toVersion,
+      toVersion: back,
+      strategy: rollout.strategy,
+      urgent: rollout.urgent,
+      rollbackOf: rollout,
+      // Nobody was sent to it: nobody needs to return, and what accepts it besides may stop.
+      phase: inUse || rollout.strategy === "replace" ? firstPhase(rollout.strategy) : "retire",
+    });
+  });
+  await hintEffects(context, effects);
+  return started;
+}
+
+async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord): Promise<number> {
+  const { id, secretId, secretName, fromVersion, toVersion, state } = rollout;
+  const cannot = (why: string): LockstepError =>
+    new LockstepError("VERSION_STATE", `Cannot roll back rollout ${id}: ${why}.`, {
+      details: { rollout: id },
+    });
+  if (fromVersion === null) throw cannot(`v${toVersion} is the first version of "${secretName}"`);
+  if (state === "abandoned" || state === "failed") throw cannot(`it is ${state}`);
+  if (state === "done") {
+    const last = await tx.rollouts.lastOf(secretId);
+    if (last?.id !== id || (await tx.rollouts.openOf(secretId)) !== null)
+      throw cannot("a newer one came after it");
+    const { undoForMs } = optionsOf(rollout.options);
+    if (rollout.endedAtMs !== null && rollout.nowMs - rollout.endedAtMs > undoForMs)
+      throw cannot("the time for going back is over (`rotate.undoFor`)");
+  }
+  const old = (await tx.secrets.versions(secretId)).find(({ version }) => version === fromVersion);
+  if (old === undefined || old.state === "destroyed") throw cannot(`v${fromVersion} is destroyed`);
+  if (old.compromisedAt !== null) {
+    throw new LockstepError(
+      "VERSION_COMPROMISED",
+      `Cannot roll back rollout ${id}: v${fromVersion} of "${secretName}" is compromised.`,
+    );
+  }
+  return fromVersion;
+}

@@ -1,0 +1,183 @@
+/**
+ * Starts the move of a secret to a version: which strategy, what becomes of a rollout that is still open, the first
+ * phase. Within the caller's transaction; the caller hints the effects after commit.
+ */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { invariant } from "../../core/invariant.ts";
+import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
+import type { SecretRecord, VersionRecord } from "../../core/ports/store/secrets.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import {
+  type Choice,
+  chooseStrategy,
+  type Move,
+  whyNotPossible,
+} from "../../core/rollout/choose-strategy.ts";
+import { sameSlots, slotsOf } from "../../core/rollout/slots.ts";
+import { ENGINE_VERSION, firstPhase, isPastTurn, type Strategy } from "../../core/rollout/strategy.ts";
+import { bindingOptionsOf } from "../binding-options.ts";
+import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+import { advanceLocked } from "./advance-rollout.ts";
+import type { Effects } from "./apply-action.ts";
+import { viewOf } from "./load-members.ts";
+import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
+
+export interface HowToMove {
+  /** A word for this time; otherwise the policy's; otherwise what the bindings allow. */
+  readonly strategy?: Strategy;
+  /** Wait for nobody's silence. */
+  readonly urgent?: boolean;
+}
+
+/** Throws STRATEGY_IMPOSSIBLE with every reason when the named strategy is not possible. */
+export async function chooseHow(
+  context: AppContext,
+  tx: Repositories,
+  secret: SecretRecord,
+  from: VersionRecord | null,
+  how: HowToMove,
+): Promise<Choice> {
+  const move = await moveOf(context, tx, secret.id, from);
+  const named = how.strategy ?? rotatePolicyOf(secret.policy).strategy;
+  // The first version and a compromised one cannot be anything else, whatever the policy says for every day.
+  if (named === undefined || (how.strategy === undefined && (from === null || move.fromCompromised)))
+    return chooseStrategy(move);
+  const reasons = whyNotPossible(named, move);
+  if (reasons.length === 0) return { strategy: named, because: [] };
+  throw new LockstepError(
+    "STRATEGY_IMPOSSIBLE",
+    `Cannot move "${secret.name}" with "${named}": ${reasons.join("; ")}.`,
+    {
+      details: { reasons: [...reasons] },
+      hint: "Mend what is named, or use --strategy replace, and expect a short window in which places differ.",
+    },
+  );
+}
+
+async function moveOf(
+  context: AppContext,
+  tx: Repositories,
+  secretId: string,
+  from: VersionRecord | null,
+): Promise<Move> {
+  const rows = await tx.rollouts.candidates(secretId);
+  return {
+    fromVersion: from?.version ?? null,
+    fromCompromised: from !== null && from.compromisedAt !== null,
+    candidates: rows.map(({ target, key, role, optional, targetKind, targetConfig, options }) => {
+      const { acceptanceBy, useAttested, triesBoth } = bindingOptionsOf(options);
+      const { maxEvidence } = kindOf(context, targetKind).capabilities(targetConfig);
+      return { target, key, role, optional, maxEvidence, acceptanceBy, useAttested, triesBoth };
+    }),
+  };
+}
+
+export interface Started {
+  readonly rolloutId: string;
+  readonly effects: Effects;
+}
+
+export async function startRollout(
+  context: AppContext,
+  tx: Repositories,
+  actor: Actor,
+  start: {
+    readonly secret: SecretRecord;
+    readonly fromVersion: number | null;
+    readonly toVersion: number;
+    readonly strategy: Strategy;
+    readonly urgent?: boolean;
+    /** Of a rollback: which one it undoes, and where it enters. */
+    readonly rollbackOf?: RolloutRecord;
+    readonly phase?: string;
+  },
+): Promise<Started> {
+  const { secret, fromVersion, toVersion, strategy, rollbackOf } = start;
+  const rolloutId = await tx.rollouts.start({
+    secretId: secret.id,
+    fromVersion,
+    toVersion,
+    strategy,
+    phase: start.phase ?? firstPhase(strategy),
+    engineVersion: ENGINE_VERSION,
+    options: rollbackOf?.options ?? { ...optionsFromPolicy(rotatePolicyOf(secret.policy)) },
+    actor,
+    ...(start.urgent === undefined ? {} : { urgent: start.urgent }),
+    ...(rollbackOf === undefined ? {} : { rollbackOf: rollbackOf.id }),
+  });
+  await tx.audit.append({
+    action: rollbackOf === undefined ? "rollout.started" : "rollout.rolled_back",
+    actor,
+    subject: { kind: "secret", id: secret.id, name: secret.name },
+    details: {
+      rollout: rolloutId,
+      from: fromVersion,
+      to: toVersion,
+      strategy,
+      ...(rollbackOf === undefined ? {} : { rollbackOf: rollbackOf.id }),
+    },
+  });
+  const rollout = await tx.rollouts.lock(rolloutId);
+  invariant(rollout !== null, "a rollout that was just started is there");
+  const first = rollout.phase === "prepare" ? [] : await unsettledTargets(tx, rollout);
+  await tx.targets.bumpGenerations(first, actor);
+  const effects = await advanceLocked(context, tx, rollout);
+  return { rolloutId, effects: { ...effects, reconcile: [...new Set([...first, ...effects.reconcile])] } };
+}
+
+/** Where the first phase wants something else than what stands there; the others are not touched. */
+async function unsettledTargets(tx: Repositories, rollout: RolloutRecord): Promise<readonly string[]> {
+  const unsettled = (await tx.rollouts.members(rollout.id)).filter(({ role, settled }) => {
+    const wanted = slotsOf({ role, settled }, rollout.toVersion, viewOf(rollout));
+    return !sameSlots(wanted, { primary: settled.primary ?? null, fallback: settled.fallback ?? null });
+  });
+  return [...new Set(unsettled.map(({ targetId }) => targetId))].sort();
+}
+
+/**
+ * Before callers move, a newer version takes the place of the one on its way. Afterwards two versions are in use already:
+ * throws ROLLOUT_OPEN, unless everything shall be replaced at once.
+ */
+export async function supersede(
+  tx: Repositories,
+  actor: Actor,
+  secret: SecretRecord,
+  strategy: Strategy,
+): Promise<void> {
+  const open = await tx.rollouts.openOf(secret.id);
+  if (open === null) return;
+  const locked = await tx.rollouts.lock(open.id);
+  if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
+  const inUse = locked.strategy !== "replace" && isPastTurn(locked.strategy, locked.phase);
+  if (inUse && strategy !== "replace") {
+    throw new LockstepError(
+      "ROLLOUT_OPEN",
+      `Cannot move "${secret.name}" yet: callers use v${locked.toVersion} and may still use v${String(locked.fromVersion)} (${locked.phase}).`,
+      {
+        details: { rollout: locked.id },
+        hint: `Let it finish, hurry it with \`lockstep rotate ${secret.name} --urgent\`, or \`lockstep rollout rollback ${locked.id}\`.`,
+      },
+    );
+  }
+  await abandon(tx, actor, locked, "superseded by a newer version");
+  const versions = await tx.secrets.versions(secret.id);
+  if (versions.some(({ version, state }) => version === locked.toVersion && state === "staged"))
+    await tx.secrets.moveVersion(secret.id, locked.toVersion, "abandoned");
+}
+
+export async function abandon(
+  tx: Repositories,
+  actor: Actor,
+  rollout: RolloutRecord,
+  reason: string,
+): Promise<void> {
+  await tx.rollouts.setState(rollout.id, "abandoned", reason);
+  await tx.audit.append({
+    action: "rollout.failed",
+    actor,
+    subject: { kind: "secret", id: rollout.secretId, name: rollout.secretName },
+    details: { rollout: rollout.id, reason },
+  });
+}
