@@ -2,7 +2,7 @@
  * A stand-in for systemctl on the host's PATH: a real program with its state on disk, speaking systemctl's own output
  * format, misbehaving on command. No container runs a systemd of its own.
  */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface FakeUnit {
@@ -11,6 +11,8 @@ export interface FakeUnit {
   readonly SubState: string;
   readonly Result: string;
   readonly InvocationID: string;
+  /** Left out: systemd's word for "none", 0. */
+  readonly MainPID?: string;
 }
 
 export interface FakeSystemctl {
@@ -21,6 +23,8 @@ export interface FakeSystemctl {
   onRestart(script: string): void;
   /** Every call, one line of arguments each. */
   calls(): readonly string[];
+  /** Ends what `startsProcess` left running. */
+  endProcess(): void;
 }
 
 export const RUNNING: FakeUnit = {
@@ -34,7 +38,25 @@ export const RUNNING: FakeUnit = {
 /** A fresh invocation of a unit that runs. */
 export const RESTARTS = `sed -i 's/^InvocationID=.*/InvocationID=0000000000000000000000000000000b/; s/^ActiveState=.*/ActiveState=active/; s/^SubState=.*/SubState=running/' "$state"; exit 0`;
 
+/**
+ * A fresh invocation whose main process really runs, started as systemd does it: with what the environment file holds
+ * and nothing else. The plain subset of the format is understood that a test needs: KEY="value" on one line.
+ * Processes that are replaced are ended; `$directory/pid` names the last one.
+ */
+export function startsProcess(environmentFile: string): string {
+  return [
+    `[ ! -s "$directory/pid" ] || kill -9 "$(cat "$directory/pid")" 2>/dev/null`,
+    `[ ! -e ${environmentFile}.fail ] || exit 1`,
+    `(set -a; . ${environmentFile}; set +a; for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in KEY*) ;; *) unset "$name";; esac; done; exec /bin/sleep 600) </dev/null >/dev/null 2>&1 &`,
+    'pid=$!; printf %s "$pid" >"$directory/pid"',
+    `while [ "$(readlink /proc/$pid/exe)" = "$(readlink /proc/$$/exe)" ]; do :; done`,
+    `printf '%s\\n' LoadState=loaded ActiveState=active SubState=running Result=success "InvocationID=$(printf %032d "$pid")" "MainPID=$pid" >"$state"`,
+    "exit 0",
+  ].join("\n");
+}
+
 const PROGRAM = (directory: string): string => `#!/bin/sh
+directory=${directory}
 state=${directory}/state
 printf '%s\\n' "$*" >> ${directory}/calls
 case "$1" in
@@ -65,6 +87,11 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
           .join(""),
       ),
     onRestart: (script) => write("restart", `${script}\n`),
+    endProcess() {
+      const path = join(directory, "pid");
+      const pid = existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
+      if (pid > 1) process.kill(pid, "SIGKILL");
+    },
     calls: () => readFileSync(join(directory, "calls"), "utf8").trim().split("\n"),
   };
 }

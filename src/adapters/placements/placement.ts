@@ -34,6 +34,8 @@ export interface PlacedFile {
   readonly path: string;
   readonly format: FormatName;
   readonly mode: string;
+  /** Whether the unit's process is started with the file's keys in its environment; left out, the format decides. */
+  readonly asEnvironment?: boolean | undefined;
 }
 
 const MAX_CONFLICTS = 5;

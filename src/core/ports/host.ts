@@ -35,6 +35,12 @@ export interface Host {
   /** Runs a program without a shell of ours: argv is quoted exactly; data goes over stdin. A non-zero exit is an answer. */
   run(argv: readonly string[], options: RunOptions, signal: AbortSignal): Promise<RunResult>;
 
+  /**
+   * Looks at what a process was started with, and compares inside the host: values never leave it. Not seeing is an
+   * answer, with the remedy in its reason. UNSUPPORTED where systemd cannot be asked, TARGET_MISSING for an unknown unit.
+   */
+  lookIntoProcess(look: ProcessLook, signal: AbortSignal): Promise<ProcessSeen>;
+
   close(): Promise<void>;
 }
 
@@ -59,6 +65,40 @@ export interface HostWrite {
   /** For new files, for example 0o600. */
   readonly mode: number;
 }
+
+/** How a process is found on its host: a unit's main process, or the number in a file that nobody else may write. */
+export type ProcessName =
+  | { readonly kind: "systemd"; readonly unit: string }
+  | { readonly kind: "pid-file"; readonly path: string };
+
+export interface ProcessLook {
+  readonly process: ProcessName;
+  /** Names of environment variables: letters, digits and _. */
+  readonly keys: readonly string[];
+  /** 64 hex digits, fresh for each look, so that an answer tells nothing about the next. */
+  readonly nonce: string;
+}
+
+export type ProcessSeen =
+  | {
+      readonly state: "seen";
+      readonly life: ProcessLife;
+      /** By key: sha256 of the nonce's text followed by the value's bytes, hex. Keys that it was not given are left out. */
+      readonly digests: ReadonlyMap<string, string>;
+    }
+  /** No process runs. */
+  | { readonly state: "none" }
+  /** It starts, stops, or was another one after the look than before it. */
+  | { readonly state: "changing"; readonly reason: string }
+  | { readonly state: "cannot-tell"; readonly reason: string };
+
+/** One life of a process: a number alone may be another's later. */
+export type ProcessLife = {
+  readonly bootId: string;
+  readonly pid: number;
+  /** Clock ticks since boot. */
+  readonly startedAt: number;
+};
 
 export interface RunOptions {
   readonly stdin?: Uint8Array;

@@ -53,6 +53,8 @@ export interface TargetConformance {
   readonly moreValues?: readonly string[];
   /** Whether `follow` compares what a unit was started with. */
   readonly comparesStartValues?: boolean;
+  /** Whether it can tell what its unit's process holds; the suite proves that the others do not claim it. */
+  readonly showsRunning?: boolean;
   /** Makes the next activation of the unit fail; absent where that cannot be done. */
   failActivation?(place: PlaceUnderTest, unit: UnitSpec): Promise<void>;
 }

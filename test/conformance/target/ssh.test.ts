@@ -1,8 +1,20 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { dotenvFormat as dotenv } from "../../../src/adapters/placements/formats/dotenv.ts";
+import { FORMATS } from "../../../src/adapters/placements/formats/formats.ts";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
+import { makeFakeSystemctl, RUNNING, startsProcess } from "../../support/fake-systemctl.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
 import { lacks } from "../../support/servers.ts";
 import { until } from "../../support/ssh-kit.ts";
@@ -40,6 +52,16 @@ targetConformance({
 
 targetConformance({
   ...common,
+  name: "a host over SSH whose unit is systemd's",
+  showsRunning: true,
+  start: startUnitPlace,
+  failActivation: async (place) => {
+    writeFileSync(`${place.address("").placement}.fail`, "");
+  },
+});
+
+targetConformance({
+  ...common,
   name: "a host over SSH that only stores",
   start: () => startPlace({ restarts: false, sftpOnly: false }),
 });
@@ -56,6 +78,34 @@ afterAll(async () => {
   for (const server of servers.values()) await (await server).stop();
 });
 
+/** Its systemctl is a stand-in; the process that it starts is real, and has the file's keys as its environment. */
+async function startUnitPlace(): Promise<PlaceUnderTest> {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-unit-")));
+  const systemctl = makeFakeSystemctl(root);
+  const sshd = await startSshd({
+    lines: [`SetEnv PATH=${systemctl.directory}:/usr/local/bin:/usr/bin:/bin`],
+  });
+  const proxy = await startFaultProxy(sshd.port);
+  const directory = join(sshd.home, "place");
+  mkdirSync(directory, { mode: 0o700 });
+  const path = join(directory, "env");
+  systemctl.set(RUNNING);
+  systemctl.onRestart(startsProcess(path));
+  const place = placeAt(
+    { sshd, proxy, path, format: "systemd", sftpOnly: false },
+    { systemd: "app.service" },
+  );
+  return {
+    ...place,
+    stop: async () => {
+      await proxy.stop();
+      await sshd.stop();
+      systemctl.endProcess();
+      rmSync(root, { recursive: true });
+    },
+  };
+}
+
 async function startPlace(told: { restarts: boolean; sftpOnly: boolean }): Promise<PlaceUnderTest> {
   const starting = servers.get(told.sftpOnly) ?? startSshd({ sftpOnly: told.sftpOnly });
   servers.set(told.sftpOnly, starting);
@@ -65,26 +115,39 @@ async function startPlace(told: { restarts: boolean; sftpOnly: boolean }): Promi
   const directory = join(sshd.home, `place-${count}`);
   mkdirSync(directory, { mode: 0o700 });
   const path = join(directory, "env");
+  const place = { sshd, proxy, path, format: "dotenv", sftpOnly: told.sftpOnly } as const;
+  return placeAt(
+    place,
+    told.restarts ? { command: ["/usr/bin/test", "!", "-e", `${path}.fail`] } : undefined,
+  );
+}
+
+interface Place {
+  readonly sshd: RunningSshd;
+  readonly proxy: FaultProxy;
+  readonly path: string;
+  readonly format: "dotenv" | "systemd";
+  readonly sftpOnly: boolean;
+}
+
+function placeAt({ sshd, proxy, path, format, sftpOnly }: Place, activate?: object): PlaceUnderTest {
   const ssh = {
     host: sshd.host,
     port: proxy.port,
     user: sshd.user,
     hostKey: sshd.hostKey,
     privateKey: sshd.clientKey.privateKey,
-    sftpOnly: told.sftpOnly,
+    sftpOnly,
   };
-  const rest = {
-    files: [{ path, format: "dotenv" }],
-    ...(told.restarts ? { activate: { command: ["/usr/bin/test", "!", "-e", `${path}.fail`] } } : {}),
-  };
+  const rest = { files: [{ path, format }], ...(activate === undefined ? {} : { activate }) };
   const text = () => (existsSync(path) ? readFileSync(path, "utf8") : null);
   return {
     raw: { ssh, ...rest },
     rawWithUnknownKey: { ssh: { ...ssh, unknown: CANARY }, ...rest },
     address: (key) => ({ placement: path, key }),
-    stored: async (key) => dotenv.read(text() ?? "", [key]).get(key) ?? null,
+    stored: async (key) => FORMATS[format].read(text() ?? "", [key]).get(key) ?? null,
     put: async (key, value) => {
-      writeFileSync(path, dotenv.write(text(), new Map([[key, value]])), { mode: 0o600 });
+      writeFileSync(path, FORMATS[format].write(text(), new Map([[key, value]])), { mode: 0o600 });
     },
     writes: async () => null,
     fault: (fault) => hurt(fault, proxy, path),

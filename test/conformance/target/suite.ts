@@ -10,6 +10,7 @@ import { faultConformance } from "./faults.ts";
 import { flagConformance } from "./flags.ts";
 import { orderConformance } from "./order.ts";
 import type { TargetConformance } from "./place.ts";
+import { runningConformance } from "./running.ts";
 
 export function targetConformance(conformance: TargetConformance): void {
   describe.skipIf(conformance.lacking === true)(`${conformance.name} as a target`, () => {
@@ -19,5 +20,6 @@ export function targetConformance(conformance: TargetConformance): void {
     faultConformance(conformance);
     flagConformance(conformance);
     activationConformance(conformance);
+    runningConformance(conformance);
   });
 }

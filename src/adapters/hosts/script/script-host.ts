@@ -9,13 +9,22 @@
 import { createHash, randomBytes } from "node:crypto";
 import { LockstepError } from "../../../core/errors.ts";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
-import type { Host, HostFile, HostWrite, RunOptions, RunResult } from "../../../core/ports/host.ts";
+import type {
+  Host,
+  HostFile,
+  HostWrite,
+  ProcessLook,
+  ProcessSeen,
+  RunOptions,
+  RunResult,
+} from "../../../core/ports/host.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
 import type { HelperFields, HelperReply } from "./helper-client.ts";
 import { HELPER_VERBS } from "./helper-program.ts";
 import { assertPlainPath } from "./plain-path.ts";
+import { lookIntoProcess } from "./process-look.ts";
 import {
   ARGUMENTS,
   BOOTSTRAP,
@@ -148,6 +157,10 @@ export class ScriptHost implements Host {
       stdout: afterMark(result.stdout, nonce),
       stderr: afterMark(result.stderr, nonce),
     };
+  }
+
+  lookIntoProcess(look: ProcessLook, signal: AbortSignal): Promise<ProcessSeen> {
+    return lookIntoProcess(this.#transport, look, signal);
   }
 
   /** The line's own signal may have been passed on already; then this finds nothing. */

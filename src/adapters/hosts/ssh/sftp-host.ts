@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto";
 import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
-import type { Host, HostFile, HostWrite, RunResult } from "../../../core/ports/host.ts";
+import type { Host, HostFile, HostWrite, ProcessSeen, RunResult } from "../../../core/ports/host.ts";
 import { refusal } from "../script/answer.ts";
 import { assertPlainPath } from "../script/plain-path.ts";
 import { MAX_FILE_BYTES } from "../script/script.ts";
@@ -89,6 +89,10 @@ export class SftpHost implements Host {
 
   async run(): Promise<RunResult> {
     throw new LockstepError("UNSUPPORTED", `Cannot run a command on ${this.#label}: it has SFTP alone.`);
+  }
+
+  async lookIntoProcess(): Promise<ProcessSeen> {
+    return { state: "cannot-tell", reason: "the account has SFTP alone, and may ask for no process" };
   }
 
   /** Connections are kept by the pool, for whoever comes next. */

@@ -53,6 +53,8 @@ export const activateSchema = z
     signal: signalSchema.optional(),
     /** Runs after the files were written; may be run again after a lost answer. */
     command: argv.optional(),
+    /** With `command`: how the process that it restarts is found afterwards. Without it nobody knows which one that is. */
+    process: z.strictObject({ pidFile: hostPath }).optional(),
     /** How long the restart or command may take. Default 60. */
     timeoutSeconds: seconds.default(60),
   })
@@ -60,7 +62,11 @@ export const activateSchema = z
     ({ systemd, launchd, signal, command }) =>
       [systemd, launchd, signal, command].filter((one) => one !== undefined).length === 1,
     "name one of `systemd`, `launchd`, `signal`, `command`",
-  );
+  )
+  .refine(({ process, command }) => process === undefined || command !== undefined, {
+    message: "goes with `command`; the others name their process themselves",
+    path: ["process"],
+  });
 
 export const healthSchema = z.strictObject({
   /** Exit code 0: the unit works. Tried until `withinSeconds` are over. */

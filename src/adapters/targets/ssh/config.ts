@@ -14,6 +14,7 @@ import {
   healthSchema,
 } from "../../placements/activation/config.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
+import { canBeEnvironment } from "../../placements/running/environment.ts";
 
 const hostName = z
   .string()
@@ -38,6 +39,18 @@ const hop = {
 
 /** What the host refuses later is better refused before it is stored. */
 const file = placedFileSchema
+  .safeExtend({
+    /**
+     * The unit's process is started with the file's keys in its environment, by whatever starts it: `docker run
+     * --env-file`, a start script. Default: true for systemd's format, otherwise false, because programs read such
+     * files themselves.
+     */
+    asEnvironment: z.boolean().optional(),
+  })
+  .refine(({ format, asEnvironment }) => asEnvironment !== true || canBeEnvironment(format), {
+    message: "does not go with this format: no environment is made of it",
+    path: ["asEnvironment"],
+  })
   .refine(({ path }) => isPlainPath(path), {
     message: "must be plain: without `.`, doubled or closing slashes",
     path: ["path"],

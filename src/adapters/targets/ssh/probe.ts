@@ -2,10 +2,13 @@
  * `target test` for a host: reaches it, logs in, looks for the tools that writing needs, at each file and its
  * directory, and at the right to restart. Changes nothing; prints the exact line that is missing.
  */
+import { randomBytes } from "node:crypto";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { shellQuote } from "../../../lib/shell-quote.ts";
+import type { Activation } from "../../placements/activation/config.ts";
+import { processOf, showsRunning } from "../../placements/running/environment.ts";
 import type { SshConfig } from "./config.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -56,6 +59,8 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
       const unit = activate.systemd;
       await check(`restart ${unit}`, () => judgeRestart(run, unit, config.ssh.user));
     }
+    if (activate !== null && showsRunning(activate, config.files))
+      await check("running process", () => judgeLook(host, activate, signal));
     const program = activate?.command?.[0];
     if (program !== undefined) {
       await check(`command ${program}`, async () => {
@@ -101,6 +106,24 @@ function assertWritable(path: string, exitCode: number | null): void {
       hint: missing
         ? `Make it: mkdir -p -m 0700 ${quotePath(directory)}`
         : "Give the directory to the SSH user; keep it closed to others.",
+    },
+  );
+}
+
+/** Not seeing the process holds up rotations that wait for it, so its remedy belongs here. */
+async function judgeLook(host: Host, activate: Activation, signal: AbortSignal): Promise<string> {
+  const found = processOf(activate);
+  if (!found.named) return found.reason;
+  const nonce = randomBytes(32).toString("hex");
+  const seen = await host.lookIntoProcess({ process: found.process, keys: [], nonce }, signal);
+  if (seen.state === "seen") return "what it was started with can be compared";
+  if (seen.state === "none") return "no process runs now; it can be looked at when one does";
+  if (seen.state === "changing") return `it cannot be looked at just now: ${seen.reason}`;
+  throw new LockstepError(
+    "TARGET_PERMISSION",
+    `What the process was started with cannot be seen: ${seen.reason}.`,
+    {
+      hint: "Until then no rotation gets further than a step that needs this evidence.",
     },
   );
 }

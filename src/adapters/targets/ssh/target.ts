@@ -3,8 +3,8 @@
  *
  * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one (unfenced, and saying
  * so, where the account has SFTP alone); foreign bytes stay; connections go to pinned keys only and are kept for the
- * next piece of work. The best evidence so far is `deployed` where something restarts, otherwise `stored` (also after a signal); `running`
- * needs a look into the process.
+ * next piece of work. The best evidence is `running` where every file is injected into the environment of a process that
+ * can be named, `deployed` where something else restarts, otherwise `stored` (also after a signal).
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
@@ -16,6 +16,8 @@ import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
 import { discoverFiles } from "../../placements/discover-files.ts";
 import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
+import { showsRunning } from "../../placements/running/environment.ts";
+import { createHostObserver } from "../../placements/running/observer.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
 
@@ -63,9 +65,9 @@ export const sshKind: TargetKind = {
   },
 
   capabilities(stored) {
-    const { activate, ssh } = readConfig(stored);
+    const { activate, files, ssh } = readConfig(stored);
     return {
-      maxEvidence: provenBy(activate),
+      maxEvidence: showsRunning(activate, files) ? "running" : provenBy(activate),
       readable: true,
       deletable: true,
       conditionalWrite: !ssh.sftpOnly,
@@ -101,6 +103,9 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
+      ...(showsRunning(config.activate, config.files)
+        ? { running: createHostObserver(host, config.activate, config.files) }
+        : {}),
       discoverer: {
         discover: (interest, signal) =>
           discoverFiles(host, config.files, (path) => placeOf(config, path), interest, signal),
