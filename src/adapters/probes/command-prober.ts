@@ -1,0 +1,43 @@
+/** Asks by a program on the target's host, which gets the value over stdin and answers with its exit code. */
+import { LockstepError } from "../../core/errors.ts";
+import type { Host } from "../../core/ports/host.ts";
+import type { ProbeAnswer } from "../../core/ports/prober.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
+import type { CommandProbe } from "../../protocol/probe.ts";
+import { cannotTell } from "./http-prober.ts";
+
+/** What it prints is nobody's business, and could be the value. */
+const MAX_OUTPUT_BYTES = 1_024;
+
+/** Never throws. */
+export async function askCommand(
+  host: Pick<Host, "run">,
+  spec: CommandProbe,
+  value: SecretValue,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  try {
+    const { exitCode } = await host.run(
+      spec.run,
+      {
+        stdin: Buffer.from(value.reveal()),
+        timeoutMs: spec.timeoutSeconds * 1_000,
+        maxOutputBytes: MAX_OUTPUT_BYTES,
+      },
+      signal,
+    );
+    if (exitCode === null) return cannotTell("the command was ended by a signal");
+    const reason = `the command ended with ${exitCode}`;
+    if (spec.accepted.includes(exitCode)) return { verdict: "accepted", reason };
+    return { verdict: spec.refused.includes(exitCode) ? "refused" : "cannot-tell", reason };
+  } catch (error) {
+    if (signal.aborted) return cannotTell("given up");
+    return cannotTell(
+      error instanceof LockstepError && error.code === "TARGET_OUTCOME_UNKNOWN"
+        ? `the command did not end within ${spec.timeoutSeconds} s, or its line was lost`
+        : error instanceof LockstepError
+          ? `the command could not be run (${error.code})`
+          : "the command could not be run",
+    );
+  }
+}

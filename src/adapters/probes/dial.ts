@@ -1,0 +1,112 @@
+/**
+ * The way to a service from this machine. A name is looked up once and the connection goes to the very addresses that
+ * were judged: a second look-up could answer differently (DNS rebinding). Loopback is reached only where the URL says
+ * loopback; link-local and metadata addresses, and our own listeners, never.
+ */
+import { lookup } from "node:dns/promises";
+import { connect, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Duplex } from "node:stream";
+import { bareHost, isLoopbackAddress, isLoopbackHost, isUnreachableAddress } from "../../lib/addresses.ts";
+import { NoAnswer } from "./reasons.ts";
+
+/** A line to a host as its URL names it. Throws NoAnswer, or a system's error with a code. Ends with the signal. */
+export type Connect = (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
+
+export interface Listener {
+  /** A name or an address, `0.0.0.0` and `::` included. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DialOptions {
+  /** Where this process listens: asking ourselves would go around our own guards. */
+  readonly ownListeners: () => readonly Listener[];
+  /** All addresses of a name. Default: the system's. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
+}
+
+export function createDial({ ownListeners, resolve = resolveName }: DialOptions): Connect {
+  return async (host, port, signal) => {
+    const name = bareHost(host);
+    const addresses = isIP(name) === 0 ? await unlessAborted(resolve(name), signal) : [name];
+    if (addresses.length === 0) throw new NoAnswer("no connection: the name is not known");
+    for (const address of addresses) {
+      const wrong = refusal(address, port, isLoopbackHost(host), ownListeners());
+      if (wrong !== null) throw new NoAnswer(`not asked: ${wrong}`);
+    }
+    return await open(addresses, port, signal);
+  };
+}
+
+function refusal(
+  address: string,
+  port: number,
+  mayBeLoopback: boolean,
+  listeners: readonly Listener[],
+): string | null {
+  if (isIP(address) === 0 || isUnreachableAddress(address))
+    return "the address is link-local, a metadata service, or no single host's";
+  const isLoopback = isLoopbackAddress(address);
+  if (isLoopback !== mayBeLoopback)
+    return isLoopback ? "the name leads to loopback" : "the name of loopback leads elsewhere";
+  return listeners.some((listener) => listener.port === port && isAt(listener.host, address))
+    ? "Lockstep itself listens there"
+    : null;
+}
+
+function isAt(listening: string, address: string): boolean {
+  const host = bareHost(listening);
+  const isLocal = isLoopbackAddress(address) || ownAddresses().has(address);
+  if (host === "0.0.0.0" || host === "::" || host === "") return isLocal;
+  if (isLoopbackHost(host)) return isLoopbackAddress(address);
+  // A name of this machine's: which of its addresses it means is not looked up, so that it means all of them.
+  return isIP(host) === 0 ? isLocal : host === address;
+}
+
+function ownAddresses(): ReadonlySet<string> {
+  return new Set(
+    Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
+  );
+}
+
+async function resolveName(name: string): Promise<readonly string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+async function open(addresses: readonly string[], port: number, signal: AbortSignal): Promise<Duplex> {
+  const answers = addresses.map((address) => ({ address, family: isIP(address) }));
+  return await new Promise((resolve, reject) => {
+    const socket = connect({
+      // Never looked up: the answer is given below.
+      host: "probe.invalid",
+      port,
+      autoSelectFamily: true,
+      lookup: (_name, _options, done) => done(null, answers),
+    });
+    const settle = (act: () => void) => {
+      signal.removeEventListener("abort", onAbort);
+      socket.removeAllListeners();
+      act();
+    };
+    const fail = (error: Error) =>
+      settle(() => {
+        socket.on("error", () => undefined).destroy();
+        reject(error);
+      });
+    const onAbort = () => fail(new NoAnswer("given up"));
+    socket.once("error", fail);
+    socket.once("connect", () => settle(() => resolve(socket)));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(new NoAnswer("given up"));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
