@@ -16,6 +16,8 @@ import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
 import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
+import type { Listener } from "./adapters/probes/dial.ts";
+import { createServerProber } from "./adapters/probes/http-prober.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
 import { createRedisQueue } from "./adapters/queue/redis-queue.ts";
 import { startEmbeddedPostgres } from "./adapters/store/embedded/start.ts";
@@ -120,7 +122,7 @@ async function build(
     budget,
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
-    prober: { probe: async () => ({ verdict: "cannot-tell", reason: "nothing asks" }) },
+    prober: createServerProber({ ownListeners: () => ownListeners(settings) }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer(budget),
     hideFromLog: (credential) => scrubber.know(credential.reveal()),
@@ -131,6 +133,12 @@ async function build(
     random: Math.random,
     ...overrides,
   };
+}
+
+/** Asking ourselves would go around our own guards. Of a port that the system chose nobody outside knows. */
+function ownListeners({ listenAddress, port, agents }: Settings): readonly Listener[] {
+  const own = [{ host: listenAddress, port }];
+  return agents === null ? own : [...own, { host: agents.address, port: agents.port }];
 }
 
 async function openConnection(

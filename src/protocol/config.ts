@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { say, wordUnknownKeys } from "./config-problem.ts";
+import { probeSchema } from "./probe.ts";
 
 /** Keys at a target that name its kind; exactly one stands there. `memory` serves tests and the demo. */
 export const CONFIG_TARGET_KINDS = ["railway", "ssh", "agent", "vault", "manual", "memory"] as const;
@@ -86,7 +87,7 @@ const binding = strict({
   template: z.string().min(1).max(8192).optional(),
   optional: z.boolean().optional(),
   drift: z.enum(["report", "heal"]).optional(),
-  probe: freeJson.optional(),
+  probe: probeSchema.optional(),
   acceptsFallback: z.enum(["attested"]).optional(),
   /** It uses what is stored there, although nothing can show it: a program that reads its file at every start. */
   evidence: z.enum(["attested"]).optional(),

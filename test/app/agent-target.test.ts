@@ -148,6 +148,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     return {
       v: 1,
       epoch: given.epoch,
+      look: given.look,
       generation: given.generation,
       digest: given.digest,
       push:

@@ -2,6 +2,7 @@
  * The loop on a real store with scripted places: builds the context, seeds targets and bindings, and drives the work
  * inline, so that a test decides what happens between two steps instead of waiting for it.
  */
+
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
@@ -9,6 +10,7 @@ import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts"
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
 import { fetchHostKey } from "../../src/adapters/hosts/ssh/connect.ts";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
+import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
 import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
@@ -173,6 +175,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     revisionMarker: false,
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
+    prober: createServerProber({ ownListeners: () => [] }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer({ take: async () => {}, report: async () => {} }),
     hideFromLog: () => {},

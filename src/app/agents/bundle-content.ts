@@ -21,6 +21,11 @@ export interface BundleParts {
   readonly nonce: string;
 }
 
+/** By which word the agent answers what was asked for last; null: nothing ever was. */
+export function lookOf({ lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">): string | null {
+  return lookAskedAtMs === null ? null : String(lookAskedAtMs);
+}
+
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
   const { agent, target, desired, digest, pushId, nonce } = parts;
   const { shortLived: _, ...config } = target.config;
@@ -49,6 +54,7 @@ export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
     target: target.name,
     environment: target.environment,
     pushId,
+    look: lookOf(target),
     digest,
     macKey: macKey.toString("base64url"),
     ...configOf.parse(config),

@@ -6,6 +6,7 @@ import { type Report, report } from "../../protocol/agent/messages.ts";
 
 const contentSchema = z.object({
   digest: report.shape.digest,
+  look: report.shape.look,
   push: report.shape.push,
   seen: report.shape.seen,
   units: report.shape.units,
@@ -23,9 +24,10 @@ export function contentOf({ report: kept }: Pick<AgentRecord, "report">): Report
 
 /** A report says once how a push ended, and incidents once; both stay. */
 export function mergeContent(before: ReportContent | null, next: Report): ReportContent {
-  const { digest, push, seen, units, refused, incidents } = next;
+  const { digest, look, push, seen, units, refused, incidents } = next;
   return {
     digest,
+    look,
     push: push ?? before?.push ?? null,
     seen,
     units,

@@ -16,7 +16,7 @@ import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.
 import type { AppContext } from "../context.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { slotsDigest } from "../loop/digest.ts";
-import { bundleContent } from "./bundle-content.ts";
+import { bundleContent, lookOf } from "./bundle-content.ts";
 import { openBundleKey } from "./open-bundle-key.ts";
 import { contentOf } from "./report-content.ts";
 
@@ -61,6 +61,7 @@ function hasAll(
     have.digest === contentOf(agent)?.digest &&
     agent.reportedEpoch === epoch &&
     agent.reportedGeneration === target.generation &&
+    contentOf(agent)?.look === lookOf(target) &&
     !isOwed(target)
   );
 }

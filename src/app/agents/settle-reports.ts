@@ -11,6 +11,7 @@ import type { OpenPush } from "../../core/ports/store/pushes.ts";
 import { addressText, type Found, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { ReportedItem } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
+import { recordAgentLook } from "../look/record-agent-look.ts";
 import { afterPush } from "../loop/after-push.ts";
 import { loadDesired } from "../loop/desired.ts";
 import { pushItems } from "../loop/record-intent.ts";
@@ -36,6 +37,8 @@ export async function settleReports(context: AppContext, targetId: string): Prom
     await endPush(context, targetId, push, told);
   }
   await recordUnits(context, targetId, told);
+  const target = await context.store.read.targets.findById(targetId);
+  if (target !== null) await recordAgentLook(context, target, told);
   await afterPush(context, targetId);
 }
 

@@ -168,8 +168,8 @@ function bindingOf(
 }
 
 /** Through JSON: drops what is undefined, and is what the store gives back. */
-function optionsOf({ acceptsFallback, evidence, triesBoth, silentFor }: BindingConfig): JsonObject {
-  return JSON.parse(JSON.stringify({ acceptsFallback, evidence, triesBoth, silentFor })) as JsonObject;
+function optionsOf({ probe, acceptsFallback, evidence, triesBoth, silentFor }: BindingConfig): JsonObject {
+  return JSON.parse(JSON.stringify({ probe, acceptsFallback, evidence, triesBoth, silentFor })) as JsonObject;
 }
 
 function policyOf({ generate, rotate, fields }: SecretConfig): JsonObject {

@@ -38,12 +38,6 @@ const SECRET_REFUSED: readonly Limit<SecretConfig>[] = [
 
 const BINDING_REFUSED: readonly Limit<BindingConfig>[] = [
   {
-    applies: (binding) => binding.probe !== undefined,
-    path: ["probe"],
-    message: LATER,
-    remedy: "Leave it out; no live request would be made.",
-  },
-  {
     applies: (binding) => binding.authority === true,
     path: ["authority"],
     message: LATER,

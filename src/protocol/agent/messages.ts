@@ -130,6 +130,8 @@ export const bundle = z.strictObject({
   environment: text(64),
   /** The committed intent that this bundle carries out; null: nothing is owed, the bundle tells what should stand. */
   pushId: z.uuid().nullable(),
+  /** A look that was asked for: the agent looks again and tells by it, whether or not there is news. Null: none. */
+  look: text(40).nullable().default(null),
   /** Over which version stands in which slot. */
   digest: text(64),
   /** Of this bundle alone. base64url. */
@@ -211,6 +213,8 @@ export const report = z.strictObject({
   epoch: whole,
   generation: whole,
   digest: text(64),
+  /** Of the bundle by which was looked: answers a look that was asked for. */
+  look: text(40).nullable().default(null),
   push: z
     .strictObject({
       pushId: z.uuid(),

@@ -150,6 +150,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       const { rows } = await sql<LoopBinding>`
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
+          ${ms(sql`b.looked_at`)} as "lookedAtMs",
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
             and w.written_generation is not null) as "wroteFallback",
           v.version as "currentVersion",

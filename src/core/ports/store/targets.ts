@@ -50,6 +50,8 @@ export interface LoopBinding {
   readonly options: JsonObject;
   readonly settled: Readonly<Partial<Record<Slot, number>>>;
   readonly settledDigest: string | null;
+  /** Begin of the last look; ms since the epoch. */
+  readonly lookedAtMs: number | null;
   /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */
   readonly wroteFallback: boolean;
   readonly currentVersion: number | null;

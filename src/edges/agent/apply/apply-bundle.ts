@@ -27,6 +27,8 @@ export async function applyBundle(context: AgentContext, bundle: Bundle, signal:
   await stageChild(context, bundle, allowed);
   if (isOwed(context, bundle)) await push(context, bundle, allowed, signal);
   else await lookOnly(context, bundle, allowed, signal);
+  // Only now: what is told by this word was seen after it was asked for.
+  if (context.records.now.lookedBy !== bundle.look) await context.records.update({ lookedBy: bundle.look });
 }
 
 /** The push is not ended yet: neither by us, nor, for all that we know, by the server. */

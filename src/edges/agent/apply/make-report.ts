@@ -8,12 +8,13 @@ import { unitName } from "./unit-record.ts";
 
 /** Of the bundle that is in use. */
 export function makeReport({ records, facts }: AgentContext, bundle: Bundle, allowed: Allowed): Report {
-  const { push, unit, seen, refused, incidents } = records.now;
+  const { push, unit, seen, refused, incidents, lookedBy } = records.now;
   return {
     v: 1,
     epoch: bundle.epoch,
     generation: bundle.generation,
     digest: bundle.digest,
+    look: lookedBy,
     push: endedPush(push),
     seen,
     units: unitsOf(unit, bundle, allowed),

@@ -61,6 +61,8 @@ const recordSchema = z.strictObject({
   lastFailure: z.strictObject({ at: z.iso.datetime(), code: z.string(), message: z.string() }).nullable(),
   revokedAt: z.iso.datetime().nullable(),
   appliedBootId: z.string().nullable(),
+  /** The asked look that `seen` answers. */
+  lookedBy: z.string().nullable().default(null),
 });
 export type AgentRecord = z.output<typeof recordSchema>;
 
@@ -80,6 +82,7 @@ export function emptyRecord(agentId: string): AgentRecord {
     lastFailure: null,
     revokedAt: null,
     appliedBootId: null,
+    lookedBy: null,
   };
 }
 

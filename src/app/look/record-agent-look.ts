@@ -1,0 +1,91 @@
+/**
+ * What agents told when they were asked to look again, as a look: what stands there, whether their own child runs with
+ * it, and what a live request from here shows besides. Level: the same answer again is dropped.
+ */
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import { SLOTS } from "../../core/secret.ts";
+import type { Told } from "../agents/settle-reports.ts";
+import type { AppContext } from "../context.ts";
+import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+import type { LivesSeen } from "./look-at-lives.ts";
+import { lookOf } from "./look-at-target.ts";
+import { probeBinding } from "./probe-binding.ts";
+
+const PROBE_WITHIN_MS = 60_000;
+
+export async function recordAgentLook(
+  context: AppContext,
+  target: TargetRecord,
+  told: readonly Told[],
+): Promise<void> {
+  const beganAtMs = askedAt(target, told);
+  if (beganAtMs === null) return;
+  const known = (await loadKnown(context, target.id)).filter(
+    ({ binding: { rollout, settled, lookedAtMs } }) =>
+      rollout !== null && settled.primary !== undefined && (lookedAtMs ?? 0) < beganAtMs,
+  );
+  for (const one of known) {
+    const acceptance = await probeBinding(context, {}, one, AbortSignal.timeout(PROBE_WITHIN_MS));
+    const look = lookOf(one.binding, beganAtMs, {
+      wrong: whyWrong(one, told),
+      lives: livesOf(one, told),
+      acceptance,
+    });
+    await context.store.transaction((tx) => tx.targets.recordLook(look));
+  }
+}
+
+/** The oldest of what they answer, and never later than what was asked: an agent's word moves no clock. */
+function askedAt({ lookAskedAtMs }: TargetRecord, told: readonly Told[]): number | null {
+  const answered = told.map(({ content }) => Number(content.look ?? Number.NaN));
+  const oldest = Math.min(...answered);
+  if (lookAskedAtMs === null || !Number.isFinite(oldest)) return null;
+  return Math.min(oldest, lookAskedAtMs);
+}
+
+function whyWrong({ binding }: KnownBinding, told: readonly Told[]): string | null {
+  for (const { content } of told) {
+    for (const slot of SLOTS) {
+      const wanted = binding.settled[slot];
+      if (wanted === undefined) continue;
+      const item = content.seen.find((seen) => seen.bindingId === binding.id && seen.slot === slot);
+      const found = item?.found;
+      if (found === undefined || found.kind === "unreadable") continue;
+      if (found.kind === "version" && found.version === wanted) continue;
+      const there =
+        found.kind === "version"
+          ? `v${found.version}`
+          : found.kind === "absent"
+            ? "nothing"
+            : "another value";
+      return `its agent sees ${there} in the ${slot} slot, not v${wanted}`;
+    }
+  }
+  return null;
+}
+
+/** Of a process that the agent itself started; of others it sees no more than that they restarted well. */
+function livesOf({ binding }: KnownBinding, told: readonly Told[]): LivesSeen | null {
+  const units = told.flatMap(({ content }) =>
+    content.units.filter(({ isOwnChild }) => isOwnChild).map((unit) => ({ unit, digest: content.digest })),
+  );
+  if (units.length === 0 || binding.placement !== "") return null;
+  const isRight = units.every(({ unit, digest }) => unit.state === "succeeded" && unit.digest === digest);
+  const { primary, fallback } = binding.settled;
+  return isRight
+    ? {
+        verdict: { state: "right" },
+        told: {
+          state: "lives",
+          lives: units.map(({ unit }) => ({
+            id: unit.key,
+            primary: `v${String(primary)}`,
+            fallback: fallback === undefined ? "absent" : `v${fallback}`,
+          })),
+        },
+      }
+    : {
+        verdict: { state: "changing", reason: "its process is about to restart" },
+        told: { state: "changing", reason: "its process is about to restart" },
+      };
+}
