@@ -14,11 +14,14 @@ import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
 import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
+import { lookAtTarget } from "../../src/app/look/look-at-target.ts";
 import { activateUnit } from "../../src/app/loop/activate-unit.ts";
 import { followActivations } from "../../src/app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
 import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
 import type { Actor } from "../../src/core/actor.ts";
+import type { Job, Queue } from "../../src/core/ports/queue.ts";
+import type { JsonObject } from "../../src/core/ports/target.ts";
 import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
@@ -35,7 +38,13 @@ export interface LoopKit {
   bind(
     secret: string,
     target: string,
-    options?: { readonly key?: string; readonly role?: Role; readonly optional?: boolean },
+    options?: {
+      readonly key?: string;
+      readonly role?: Role;
+      readonly optional?: boolean;
+      /** Probe and attestations, as they are stored. */
+      readonly said?: JsonObject;
+    },
   ): Promise<string>;
   set(secret: string, value: string, context?: AppContext): Promise<Introduced>;
   /** Lets everything that is due happen, as the sweep would find it, until nothing is due. */
@@ -57,7 +66,22 @@ const fingerprinter = createFingerprinter(newFingerprintKey());
 const sealer = createSealer(createLocalKeyRing([new Uint8Array(32).fill(9)]));
 
 export function createLoopKit(database: TestDatabase): LoopKit {
-  const context = contextOn(database, {});
+  // What no row of the store says is due: looks are asked for again by the rollout that needs them.
+  const hinted = new Map<string, Job>();
+  const queue: Queue = {
+    enqueue: async (jobs) => {
+      for (const job of jobs)
+        if (job.name === "look" || job.name === "advance") hinted.set(`${job.name} ${job.id}`, job);
+    },
+    start: async () => {},
+    close: async () => {},
+  };
+  const takeHinted = (): readonly Job[] => {
+    const taken = [...hinted.values()];
+    hinted.clear();
+    return taken;
+  };
+  const context = contextOn(database, { queue });
   const { db } = database;
   const never = new AbortController().signal;
 
@@ -66,7 +90,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
 
   const kit: LoopKit = {
     context,
-    other: (overrides = {}) => contextOn(database, overrides),
+    other: (overrides = {}) => contextOn(database, { queue, ...overrides }),
     async target(name) {
       const place = `${name}-${randomUUID()}`;
       const environment = await context.store.transaction((tx) => tx.secrets.ensureEnvironment("production"));
@@ -90,13 +114,16 @@ export function createLoopKit(database: TestDatabase): LoopKit {
       if (known !== null) ids.set(secret, known.id);
       const key = options.key ?? secret;
       const { rows } = await sql<{ id: string }>`
-        insert into binding (secret_id, target_id, key, fallback_key, role, optional)
+        insert into binding (secret_id, target_id, key, fallback_key, role, optional, options)
         values (${idOf(secret)}, ${idOf(target)}, ${key}, ${`${key}_FALLBACK`}, ${options.role ?? "both"},
-          ${options.optional ?? false}) returning id`.execute(db);
+          ${options.optional ?? false}, ${JSON.stringify(options.said ?? {})}::jsonb) returning id`.execute(
+        db,
+      );
       const id = rows[0]?.id ?? fail("no binding");
       await sql`
         insert into ownership (place, key, target_id, binding_id, placement, slot)
-        values (${idOf(target)}, ${key}, ${idOf(target)}, ${id}, '', 'primary')`.execute(db);
+        values (${idOf(target)}, ${key}, ${idOf(target)}, ${id}, '', 'primary'),
+          (${idOf(target)}, ${`${key}_FALLBACK`}, ${idOf(target)}, ${id}, '', 'fallback')`.execute(db);
       return id;
     },
     set: (secret, value, by = context) =>
@@ -112,11 +139,17 @@ export function createLoopKit(database: TestDatabase): LoopKit {
         const activations = await read.activations.due(100);
         const groups = await read.activations.groupsDue(100);
         const rollouts = await read.rollouts.due(100);
-        if (targets.length + activations.length + groups.length + rollouts.length === 0) return;
+        const hinted = takeHinted();
+        if (targets.length + activations.length + groups.length + rollouts.length + hinted.length === 0)
+          return;
         for (const id of targets) await reconcileTarget(by, id, never);
         for (const id of activations) await activateUnit(by, id, never);
         for (const id of groups) await followActivations(by, id, never);
         for (const id of rollouts) await advanceRollout(by, id);
+        for (const { name, id } of hinted) {
+          if (name === "look") await lookAtTarget(by, id, never);
+          else await advanceRollout(by, id);
+        }
       }
       fail("the loop does not come to rest");
     },
@@ -137,6 +170,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
     targetIds: async (...names) => names.map(idOf),
     async reset() {
       ids.clear();
+      hinted.clear();
       await sql`
         truncate environment, secret, secret_version, target, unit, target_unit, binding, ownership, rollout,
           rollout_gate, push, push_item, activation, observation cascade`.execute(db);
