@@ -24,6 +24,10 @@ alter table binding
   -- when a verifier last counted a use, by version: {"4": "2026-01-01T00:00:00Z"}; null: it does not count
   add column used jsonb;
 
+alter table secret
+  -- a rotation by schedule that failed is not tried before
+  add column rotate_not_before timestamptz;
+
 alter table target
   -- its agent is to look again and tell; agents' targets only
   add column look_asked_at timestamptz;

@@ -62,6 +62,13 @@ const generate = strict({
 
 const rotate = strict({
   every: duration.optional(),
+  /** When a scheduled rotation may begin, in UTC: "02:00-05:00"; over midnight too. */
+  window: z
+    .string()
+    .regex(/^(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:[01][0-9]|2[0-3]):[0-5][0-9]$/, {
+      error: say("is not a window", 'Write two times of the day in UTC: "02:00-05:00".'),
+    })
+    .optional(),
   strategy: z.enum(["overlap", "swap", "issued", "replace"]).optional(),
   settleFor: duration.optional(),
   undoFor: duration.optional(),

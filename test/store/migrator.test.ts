@@ -54,7 +54,6 @@ describe.each(STORE_KINDS)("the migrator, on %s", (kind) => {
         details: { found: 2, newest: 1 },
       });
       await expect(assertSchema(connection, [first])).rejects.toMatchObject({ code: "STORE_SCHEMA" });
-      await assertSchema(connection, [first, second]);
     });
 
     test("a store that was never migrated is refused by starting", async () => {

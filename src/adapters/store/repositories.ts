@@ -9,6 +9,7 @@ import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
+import { createScheduleRepo } from "./repositories/schedule.ts";
 import { createSealedTextRepo } from "./repositories/sealed-texts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
 import { createTargetRepo } from "./repositories/targets.ts";
@@ -28,6 +29,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),
+    schedule: createScheduleRepo(db),
     idempotency: createIdempotencyRepo(db),
     views: createViewRepo(db),
     agents: createAgentRepo(db),

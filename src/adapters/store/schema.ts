@@ -18,11 +18,12 @@ import type {
   StoreKeyTable,
 } from "./schema-agents.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
+import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 2;
+export const OLDEST_SCHEMA = 3;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -46,6 +47,7 @@ export interface SecretTable {
   environment_id: string;
   name: string;
   policy: JsonbWithDefault<JsonObject>;
+  rotate_not_before: Date | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }
@@ -142,38 +144,6 @@ export interface OwnershipTable {
   slot: Slot;
   written_generation: number | null;
   prune: Generated<boolean>;
-}
-
-export interface RolloutTable {
-  id: Generated<string>;
-  secret_id: string;
-  from_version: number | null;
-  to_version: number;
-  strategy: "overlap" | "swap" | "issued" | "replace";
-  phase: string;
-  state: "running" | "stalled" | "done" | "failed" | "abandoned";
-  engine_version: number;
-  reason: string | null;
-  options: JsonbWithDefault<JsonObject>;
-  actor: Jsonb<Actor>;
-  next_action_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  started_at: Generated<Date>;
-  phase_started_at: Generated<Date>;
-  ended_at: Date | null;
-  held: Generated<boolean>;
-  fresh_from: Date | null;
-  urgent: Generated<boolean>;
-  rollback_of: string | null;
-}
-
-export interface RolloutGateTable {
-  rollout_id: string;
-  binding_id: string;
-  phase: string;
-  required: string;
-  met_at: Date | null;
-  evidence: string | null;
-  reason: string | null;
 }
 
 export interface PushTable {

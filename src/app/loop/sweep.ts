@@ -5,6 +5,7 @@
 import type { Job } from "../../core/ports/queue.ts";
 import { expireIdleAgents } from "../agents/expire-idle-agents.ts";
 import type { AppContext } from "../context.ts";
+import { rotateDue } from "../rollouts/rotate-due.ts";
 import { hint } from "./hint.ts";
 
 /**
@@ -29,5 +30,6 @@ export async function sweep(context: AppContext): Promise<readonly Job[]> {
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
   ];
   await expireIdleAgents(context);
+  await rotateDue(context);
   return (await hint(context, jobs)) ? [] : jobs;
 }

@@ -45,15 +45,6 @@ const BINDING_REFUSED: readonly Limit<BindingConfig>[] = [
   },
 ];
 
-const SECRET_INERT: readonly Limit<SecretConfig>[] = [
-  {
-    applies: (secret) => secret.rotate?.every !== undefined,
-    path: ["rotate", "every"],
-    message: "is stored, and nothing rotates by schedule in this release",
-    remedy: "Rotate with `lockstep rotate`.",
-  },
-];
-
 const BINDING_INERT: readonly Limit<BindingConfig>[] = [
   {
     applies: (binding) => binding.drift === "heal",
@@ -74,7 +65,6 @@ export function releaseLimits(config: Config): ReleaseLimits {
     for (const [name, secret] of Object.entries(secrets)) {
       const path = ["environments", environment, "secrets", name];
       refused.push(...matching(SECRET_REFUSED, secret, path));
-      inert.push(...matching(SECRET_INERT, secret, path));
       for (const [index, binding] of secret.bindings.entries()) {
         refused.push(...matching(BINDING_REFUSED, binding, [...path, "bindings", index]));
         inert.push(...matching(BINDING_INERT, binding, [...path, "bindings", index]));

@@ -35,8 +35,8 @@ export function firstPhase(strategy: Strategy): Phase {
 
 /** Null after the last. */
 export function phaseAfter(strategy: Strategy, phase: string): Phase | null {
-  const phases = PHASES[strategy];
-  return phases[phases.findIndex((known) => known === phase) + 1] ?? null;
+  const phases: readonly string[] = PHASES[strategy];
+  return (phases[phases.indexOf(phase) + 1] ?? null) as Phase | null;
 }
 
 export function isTurningPoint(strategy: Strategy, phase: string): boolean {

@@ -21,7 +21,6 @@ import type {
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
-import type { HelperFields, HelperReply } from "./helper-client.ts";
 import { HELPER_VERBS } from "./helper-program.ts";
 import { assertPlainPath } from "./plain-path.ts";
 import { lookIntoProcess } from "./process-look.ts";
@@ -34,6 +33,7 @@ import {
   RUN_SCRIPT,
   SCRIPT,
 } from "./script.ts";
+import type { ScriptTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 const KILL_TIMEOUT_MS = 3_000;
@@ -42,36 +42,7 @@ const MAX_ANSWER_BYTES = MAX_FILE_BYTES + 256 * 1024;
 
 type Arguments = Partial<Record<Exclude<(typeof ARGUMENTS)[number], "nonce" | "verb" | "path">, string>>;
 
-export interface ExecOptions {
-  readonly input: Uint8Array;
-  /** More is dropped and counted in `truncated`. */
-  readonly maxOutputBytes: number;
-  readonly signal: AbortSignal;
-  /** Sends SIGKILL when the signal aborts. Without it the line is only closed, and the program may go on. */
-  readonly killOnAbort: boolean;
-}
-
-export interface ExecResult {
-  /**
-   * "exited": its end was seen. "lost": the line died. "aborted": the signal did it.
-   * "not-started": nothing was sent to it, so nothing can have happened.
-   */
-  readonly end: "exited" | "lost" | "aborted" | "not-started";
-  /** Null when a signal ended it, or its end was not seen. */
-  readonly exitCode: number | null;
-  readonly stdout: Buffer;
-  readonly stderr: Buffer;
-  readonly truncated: boolean;
-}
-
-export interface ScriptTransport {
-  /** For messages, for example `deploy@host:22`. */
-  readonly label: string;
-  /** Runs a shell's command line. Throws TARGET_UNREACHABLE when nothing was started. */
-  exec(command: string, options: ExecOptions): Promise<ExecResult>;
-  /** Asks the kept helper; absent where there is none. Throws TARGET_UNREACHABLE when nothing was started. */
-  ask?(fields: HelperFields, data: Uint8Array, signal: AbortSignal): Promise<HelperReply>;
-}
+export type { ExecOptions, ExecResult, ScriptTransport } from "./transport.ts";
 
 export class ScriptHost implements Host {
   readonly fenced = true;

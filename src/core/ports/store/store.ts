@@ -13,6 +13,7 @@ import type { MetaRepo } from "./meta.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
 import type { RolloutRepo } from "./rollouts.ts";
+import type { ScheduleRepo } from "./schedule.ts";
 import type { SealedTextRepo } from "./sealed-texts.ts";
 import type { SecretRepo } from "./secrets.ts";
 import type { TargetRepo } from "./targets.ts";
@@ -29,6 +30,7 @@ export interface Repositories {
   readonly pushes: PushRepo;
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;
+  readonly schedule: ScheduleRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;
   readonly agents: AgentRepo;

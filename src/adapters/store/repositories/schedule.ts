@@ -1,0 +1,30 @@
+/** Secrets that rotate by schedule. */
+import { type Kysely, sql } from "kysely";
+import type { ScheduledSecret, ScheduleRepo } from "../../../core/ports/store/schedule.ts";
+import type { Database } from "../schema.ts";
+import { ms } from "./instants.ts";
+
+export function createScheduleRepo(db: Kysely<Database>): ScheduleRepo {
+  return {
+    async candidates() {
+      const { rows } = await sql<ScheduledSecret>`
+        select s.id, s.environment_id as "environmentId", e.name as environment, s.name, s.policy,
+          v.version as "currentVersion", ${ms(sql`now()`)} as "nowMs",
+          ${ms(sql`now()`)} - ${ms(sql`v.created_at`)} as "ageMs"
+        from secret s join environment e on e.id = s.environment_id
+          join secret_version v on v.secret_id = s.id and v.state = 'current'
+        where s.removed_at is null and s.policy #> '{rotate,every}' is not null
+          and (s.rotate_not_before is null or s.rotate_not_before <= now())
+          and not exists (select 1 from rollout r where r.secret_id = s.id and r.state in ('running', 'stalled'))
+        order by v.created_at`.execute(db);
+      return rows;
+    },
+
+    async postpone(secretId, inMs) {
+      await sql`
+        update secret set rotate_not_before = now() + ${inMs} * interval '1 millisecond' where id = ${secretId}`.execute(
+        db,
+      );
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Rotates what is due by schedule. Several workers may find the same secret: whoever takes its row first makes the version,
+ * the others see that it is not the same any more.
+ */
+import { createHash } from "node:crypto";
+import { SYSTEM } from "../../core/actor.ts";
+import { toLockstepError } from "../../core/errors.ts";
+import { generationOf } from "../../core/generate.ts";
+import type { ScheduledSecret } from "../../core/ports/store/schedule.ts";
+import { isRotationDue } from "../../core/rollout/schedule.ts";
+import { assertAdopted } from "../config/adoption.ts";
+import type { AppContext } from "../context.ts";
+import { introduceLocked } from "../introduce-version.ts";
+import { hintEffects } from "./advance-rollout.ts";
+import { durationMs, rotatePolicyOf } from "./rollout-options.ts";
+
+const RETRY_MS = 15 * 60_000;
+const ADOPTED_WITHIN_MS = 60_000;
+const ACTOR = { ...SYSTEM, id: "schedule", name: "schedule" };
+
+export async function rotateDue(context: AppContext): Promise<void> {
+  for (const secret of await context.store.read.schedule.candidates()) {
+    const { every, window } = rotatePolicyOf(secret.policy);
+    const everyMs = durationMs(every);
+    const seed = seedOf(secret);
+    if (everyMs === undefined || !isRotationDue({ everyMs, window: window ?? null }, { ...secret, seed }))
+      continue;
+    try {
+      await rotate(context, secret);
+    } catch (error) {
+      await postpone(context, secret, toLockstepError(error));
+    }
+  }
+}
+
+async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
+  await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
+  const fields = Object.fromEntries(
+    [...generationOf(secret.policy)].map(([name, options]) => [name, context.makeRandom(options)] as const),
+  );
+  const effects = await context.store.transaction(async (tx) => {
+    await tx.secrets.lockForNewVersion(secret.id);
+    const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
+    const isTaken = (await tx.rollouts.openOf(secret.id)) !== null;
+    if (current?.version !== secret.currentVersion || isTaken) return null;
+    return (await introduceLocked(context, tx, ACTOR, secret, { fields })).effects;
+  });
+  if (effects !== null) await hintEffects(context, effects);
+}
+
+/** The old value stays valid, and it is tried again; meanwhile it is on record why. */
+async function postpone(
+  context: AppContext,
+  { id, name }: ScheduledSecret,
+  { code, message }: { readonly code: string; readonly message: string },
+): Promise<void> {
+  context.log.warn("rotation by schedule failed", { secret: name, code, reason: message });
+  await context.store.transaction(async (tx) => {
+    await tx.schedule.postpone(id, RETRY_MS);
+    await tx.audit.append({
+      action: "rollout.failed",
+      actor: ACTOR,
+      subject: { kind: "secret", id, name },
+      details: { code, reason: message },
+    });
+  });
+}
+
+/** The same on every worker and at every look, another for every version. */
+function seedOf({ id, currentVersion }: ScheduledSecret): number {
+  return createHash("sha256").update(`${id} ${currentVersion}`).digest().readUInt32BE(0) / 2 ** 32;
+}
