@@ -126,7 +126,7 @@ async function build(
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer(budget),
     hideFromLog: (credential) => scrubber.know(credential.reveal()),
-    timing: DEFAULT_TIMING,
+    timing: { ...DEFAULT_TIMING, quietMs: settings.quietMs },
     revisionMarker: settings.revisionMarker,
     processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,
     checkpoint: async () => {},

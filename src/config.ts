@@ -48,6 +48,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** Leave the non-secret LOCKSTEP_REV marker at places that cannot refuse older writes. */
   readonly revisionMarker: boolean;
+  /** How long a unit waits for further changes before it restarts. */
+  readonly quietMs: number;
   /** Jobs at once per worker process. */
   readonly workerConcurrency: number;
 }
@@ -90,6 +92,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     agents: agentListener(env, flags.agents ?? null),
     logLevel: logLevel(env),
     revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),
+    quietMs: 1_000 * wholeNumber(env, "LOCKSTEP_QUIET_SECONDS", { fallback: 5, min: 0, max: 30 }),
     workerConcurrency: wholeNumber(env, "LOCKSTEP_WORKER_CONCURRENCY", { fallback: 10, min: 1, max: 200 }),
   });
 }

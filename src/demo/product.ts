@@ -34,7 +34,11 @@ export class Product {
 
   constructor(options: ProductOptions) {
     this.#options = options;
-    this.#environment = { LOCKSTEP_DATA: options.dataDirectory, ...options.screen.childStyle };
+    this.#environment = {
+      LOCKSTEP_DATA: options.dataDirectory,
+      LOCKSTEP_QUIET_SECONDS: "1",
+      ...options.screen.childStyle,
+    };
   }
 
   get url(): string {

@@ -1,15 +1,18 @@
 /**
- * A new version everywhere. `replace` gives every place the new value at once, and places restart at their own pace:
- * until the last one has, some calls are refused. How long and how many is measured, and said.
+ * A new version everywhere, in order: each service accepts both values before anybody sends the new one, and the old one
+ * goes when nobody uses it any more. While they restart, calls may find nobody listening; none may be refused.
  */
 import type { Tally } from "../calls.ts";
 import { callsTable } from "../calls-table.ts";
 import { assertThat, everyPair, placesOf, SECRET, type Story, standings, watchCalls } from "../story.ts";
 
+/** Of a service that verifies and sends: accept both, send the new one, accept it alone. */
+const DEPLOYMENTS = 3;
+
 export async function rotate(story: Story): Promise<Tally> {
   const { screen, product, calls } = story;
   const before = await valuesOf(story);
-  screen.say("A new random value, brought to every place, read back, its services restarted:");
+  screen.say("A new random value: accepted everywhere first, then sent, and the old one taken away last:");
   const since = performance.now();
   const { exitCode } = await product.run(["rotate", SECRET, "--wait"], {
     meanwhile: () => callsTable(calls, since, screen),
@@ -26,9 +29,10 @@ export async function rotate(story: Story): Promise<Tally> {
   const after = await valuesOf(story);
   assertThat(after !== before, "the value did not change");
   screen.say();
+  assertThat(tally.refused === 0, `${tally.refused} calls were refused during the rotation`);
   screen.say(
-    `This release replaces: all places get the value at once and restart when they can. Here they disagreed for ` +
-      `${tally.refusedForMs} ms: ${tally.refused} of ${tally.answered + tally.refused + tally.lost} calls were refused, ${tally.lost} found nobody listening.`,
+    `Every service restarted ${DEPLOYMENTS} times, and of ${tally.answered + tally.refused + tally.lost} calls ` +
+      `${tally.refused} were refused (${tally.lost} met a service that was just restarting).`,
   );
   return tally;
 }

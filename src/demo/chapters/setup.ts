@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Addresses } from "../places/place.ts";
+import type { Addresses, OpenPlace } from "../places/place.ts";
 import { assertThat, everyPair, placesOf, SECRET, type Story, standings, watchCalls } from "../story.ts";
 
 export async function setUp(story: Story, projectDirectory: string): Promise<void> {
@@ -19,7 +19,7 @@ export async function setUp(story: Story, projectDirectory: string): Promise<voi
   const secret = randomBytes(32).toString("base64url");
   const opening = { addresses, reportTo: calls.reportTo, secret };
   await Promise.all([...places.map((place) => place.open(opening)), product.up()]);
-  const text = configText(places.map(({ target }) => target));
+  const text = configText(places);
   writeFileSync(join(projectDirectory, "lockstep.yaml"), text);
   for (const { variables } of places) product.export(variables);
   screen.say();
@@ -46,17 +46,28 @@ async function enrol({ screen, product, mini }: Story): Promise<void> {
   await product.start(["agent", "run"], /agent of target/, mini.surroundings);
 }
 
-/** All are `both`: each service checks the secret and sends it. */
-function configText(targets: readonly (readonly string[])[]): string {
-  const names = targets.map(([head = ""]) => head.replace(/:$/, ""));
+/** All are `both`: each service checks the secret and sends it. The probe asks it whether it accepts a value. */
+function configText(places: readonly OpenPlace[]): string {
+  const bindings = places.map(
+    ({ service, address }) => `      - target: ${service}
+        role: both
+        probe:
+          http:
+            url: ${address}/internal/ping
+            headers: { X-Internal-Secret: "{{value}}" }
+            accepted: [200]
+            refused: [401, 403]
+`,
+  );
   return `environment: production
 secrets:
   ${SECRET}:
     generate: { random: { bytes: 32, encoding: base64url } }
+    rotate: { strategy: overlap, settleFor: 2s }
     bindings:
-${names.map((name) => `      - { target: ${name}, role: both }\n`).join("")}targets:
-${targets
-  .flat()
+${bindings.join("")}targets:
+${places
+  .flatMap(({ target }) => target)
   .map((line) => `  ${line}\n`)
   .join("")}`;
 }

@@ -6,6 +6,7 @@
  *
  *   SERVICE_NAME           its name
  *   INTERNAL_AUTH_SECRET   the secret, sent and expected as `X-Internal-Secret`
+ *   INTERNAL_AUTH_SECRET_FALLBACK   a second value that is accepted besides, while the secret moves (optional)
  *   PORT                   where it listens on loopback; 0 or nothing: any free one
  *   PORT_FILE              where it writes that port while it serves (optional)
  *   PEERS                  `name=http://127.0.0.1:1234`, blanks between
@@ -25,6 +26,7 @@ const PORT_TRIES = 40;
 const {
   SERVICE_NAME = "service",
   INTERNAL_AUTH_SECRET = "",
+  INTERNAL_AUTH_SECRET_FALLBACK = "",
   PORT = "0",
   PORT_FILE,
   PEERS = "",
@@ -37,12 +39,17 @@ const agent = new Agent({ keepAlive: true });
 
 /** Equal lengths, so that the comparison takes the same time whatever was sent. */
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-const expected = digest(INTERNAL_AUTH_SECRET);
+const expected = [INTERNAL_AUTH_SECRET, INTERNAL_AUTH_SECRET_FALLBACK].map((value) => ({
+  isSet: value !== "",
+  digest: digest(value),
+}));
 
 /** 401 without the header, 403 with a wrong one. */
 function judge(sent: string | string[] | undefined): number {
   if (typeof sent !== "string" || sent === "") return 401;
-  return INTERNAL_AUTH_SECRET !== "" && timingSafeEqual(digest(sent), expected) ? 200 : 403;
+  // Both are always compared: the time taken must not tell which one it was.
+  const matches = expected.map((slot) => timingSafeEqual(digest(sent), slot.digest) && slot.isSet);
+  return matches.includes(true) ? 200 : 403;
 }
 
 const server = createServer((incoming, response) => {
