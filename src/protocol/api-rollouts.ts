@@ -14,6 +14,16 @@ const rotation = z.object({
   strategy,
   state: z.enum(["planned", "running", "stalled", "done", "failed", "abandoned"]),
   bindings: z.array(boundStatus),
+  /** Of a dry run: in which order, how often each role is deployed, and why not in order. */
+  preview: z
+    .object({
+      phases: z.array(z.string()),
+      deployments: z.object({ verifier: z.int(), both: z.int(), caller: z.int() }),
+      settleForMs: z.number(),
+      /** Why it would not be `overlap`; empty when it would, or was told otherwise. */
+      because: z.array(z.string()),
+    })
+    .exactOptional(),
 });
 export type RotationAnswer = z.output<typeof rotation>;
 
@@ -26,10 +36,33 @@ export const ROLLOUT_OPERATIONS = {
     params: z.strictObject({ environment: name, name }),
     body: z.strictObject({
       strategy: strategy.exactOptional(),
+      /** Waits for nobody's silence; hurries the rollout under way when two versions are in use. */
+      urgent: z.boolean().exactOptional(),
       /** Only says what would happen. */
       dryRun: z.boolean().exactOptional(),
     }),
     answer: rotation,
+  }),
+  rollbackRollout: operation({
+    method: "POST",
+    path: "/rollouts/:rollout/rollback",
+    summary: "Back to the version before, in order. Answers the rollout that goes back.",
+    permission: "rollout.rollback",
+    params: z.strictObject({ rollout: id }),
+    answer: rollout,
+  }),
+  forceRollout: operation({
+    method: "POST",
+    path: "/rollouts/:rollout/force",
+    summary: "Takes one place out of the rollout's gates, with a reason, on record.",
+    permission: "rollout.force",
+    params: z.strictObject({ rollout: id }),
+    body: z.strictObject({
+      target: name,
+      key: z.string().min(1).max(512).exactOptional(),
+      reason: z.string().regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,500}$/u),
+    }),
+    answer: rollout,
   }),
   resumeRollout: operation({
     method: "POST",

@@ -81,6 +81,20 @@ export const SECRET_OPERATIONS = {
     answer: z.object({ version: z.int(), fields: z.record(z.string(), z.string()) }),
     confidential: true,
   }),
+  compromiseVersion: operation({
+    method: "POST",
+    path: "/secrets/:environment/:name/versions/:version/compromise",
+    summary: "Marks a version as known to others: it is never pushed, never a fallback, never gone back to.",
+    permission: "secret.set",
+    params: secretName.extend({ version: versionNumber }),
+    answer: z.object({
+      secret: z.string(),
+      environment: z.string(),
+      version: z.int(),
+      /** It is in use: only a new version ends that. */
+      isInUse: z.boolean(),
+    }),
+  }),
   destroyVersion: operation({
     method: "POST",
     path: "/secrets/:environment/:name/versions/:version/destroy",

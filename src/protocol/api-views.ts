@@ -11,6 +11,7 @@ import {
   instant,
   limit,
   name,
+  role,
   rolloutState,
   strategy,
 } from "./api-parts.ts";
@@ -72,7 +73,40 @@ export const rolloutSummary = z.object({
 });
 export type RolloutSummary = z.output<typeof rolloutSummary>;
 
-export const rollout = rolloutSummary.extend({ bindings: z.array(boundStatus) });
+/** What one place holds of the two versions, and what is known of its use. */
+const rolloutMember = z.object({
+  target: z.string(),
+  key: z.string(),
+  role,
+  optional: z.boolean(),
+  primary: z.int().nullable(),
+  fallback: z.int().nullable(),
+  evidence: evidence.nullable(),
+  lookedAt: instant.nullable(),
+  /** Of verifiers, in words: "accepts v4 and v5". Null: nobody asks it. */
+  acceptance: z.string().nullable(),
+  /** Why it does not let the phase end, in words; null: it does. */
+  waitsFor: z.string().nullable(),
+  /** A person took it out of the gates. */
+  forced: z.boolean(),
+});
+export type RolloutMember = z.output<typeof rolloutMember>;
+
+export const rollout = rolloutSummary.extend({
+  bindings: z.array(boundStatus),
+  /** In order; what comes after `phase` is still to come. */
+  phases: z.array(z.string()),
+  phaseStartedAt: instant,
+  /** No further caller moves: a verifier is not what it was. */
+  held: z.boolean(),
+  urgent: z.boolean(),
+  rollbackOf: z.string().nullable(),
+  /** While the old version settles: by which grade, and for how long still. */
+  settling: z
+    .object({ grade: z.enum(["observed", "inventory"]), leftMs: z.number(), why: z.string() })
+    .nullable(),
+  members: z.array(rolloutMember),
+});
 export type RolloutView = z.output<typeof rollout>;
 
 const target = z.object({

@@ -114,10 +114,17 @@ test("--dry-run names what it would touch, and changes nothing", async () => {
   expect((await cli("rollout list --open --json")).json()).toEqual({ rollouts: [] });
 });
 
-test("a strategy that this release lacks is refused, not understood as another one", async () => {
+test("a strategy that the bindings do not allow is refused, with the reason of each", async () => {
   const ran = await cli("rotate API_KEY --strategy overlap");
   expect(ran.exitCode).toBe(1);
-  expect(ran.stderr).toContain("error UNSUPPORTED");
+  expect(ran.stderr).toContain("error STRATEGY_IMPOSSIBLE");
+  expect(ran.stderr).toContain("nothing tells whether the application accepts a value");
+});
+
+test("--dry-run says in which order, how often places restart, and why all at once", async () => {
+  const ran = await cli("rotate API_KEY --dry-run");
+  expect(ran.stdout).toContain("replace: prepare ▸ commit");
+  expect(ran.stdout).toContain("all at once, with a short window in which places differ, because");
 });
 
 describe("when it does not end well", () => {

@@ -1,7 +1,8 @@
 /** `lockstep rotate`: a new value, made by the secret's policy, moved in order; or what that would touch. */
 import type { Actor } from "../../core/actor.ts";
 import { generationOf } from "../../core/generate.ts";
-import { isPastTurn, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
+import { DEPLOYMENTS, isPastTurn, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
+import type { Role } from "../../core/secret.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import type { Introduced } from "../introduce-version.ts";
@@ -59,6 +60,8 @@ export interface RotationPreview {
   /** Why it would not be `overlap`. */
   readonly because: readonly string[];
   readonly phases: readonly Phase[];
+  /** How often a unit is deployed, by what its binding does. */
+  readonly deployments: Readonly<Record<Role, number>>;
   /** How long the old version stays accepted after the last known caller left; 0 where nobody waits. */
   readonly settleForMs: number;
 }
@@ -85,6 +88,7 @@ export async function previewRotation(
     strategy,
     because,
     phases: PHASES[strategy],
+    deployments: DEPLOYMENTS[strategy],
     settleForMs: strategy === "replace" || request.urgent === true ? 0 : settleForMs,
   };
 }

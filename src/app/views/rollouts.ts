@@ -1,8 +1,12 @@
 /** `lockstep rollout list` and `show`. */
 import { LockstepError } from "../../core/errors.ts";
+import { invariant } from "../../core/invariant.ts";
 import type { RolloutRow } from "../../core/ports/store/views.ts";
+import type { Member } from "../../core/rollout/member.ts";
+import { ENGINE_VERSION, PHASES } from "../../core/rollout/strategy.ts";
 import type { RolloutSummary, RolloutView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../context.ts";
+import { decideNow } from "../rollouts/advance-rollout.ts";
 import { viewBindings } from "./bindings.ts";
 
 export async function listRollouts(
@@ -21,7 +25,55 @@ export async function viewRollout(context: AppContext, rolloutId: string): Promi
       hint: "`lockstep rollout list` shows the rollouts.",
     });
   }
-  return { ...summary(row), bindings: await viewBindings(context, row.secretId) };
+  const bindings = await viewBindings(context, row.secretId);
+  return { ...summary(row), bindings, ...(await viewProgress(context, row)) };
+}
+
+type Progress = Omit<RolloutView, keyof RolloutSummary | "bindings">;
+
+/** How far it is, and what each side holds. One that has ended is told as it is stored. */
+async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progress> {
+  const { read } = context.store;
+  const rollout = await read.rollouts.find(row.id);
+  invariant(rollout !== null, "a rollout that was listed is there");
+  const common = {
+    phases: [...PHASES[rollout.strategy]],
+    phaseStartedAt: new Date(rollout.phaseStartedAtMs).toISOString(),
+    held: rollout.held,
+    urgent: rollout.urgent,
+    rollbackOf: rollout.rollbackOf,
+  };
+  const isOpen = rollout.state === "running" || rollout.state === "stalled";
+  if (!isOpen || rollout.engineVersion > ENGINE_VERSION) return { ...common, settling: null, members: [] };
+  const { decision, members } = await decideNow(context, read, rollout, { fixes: false });
+  const waits = new Map(decision.waitingFor.map(({ bindingId, reason }) => [bindingId, reason]));
+  return {
+    ...common,
+    settling: decision.settling,
+    members: members.map((member) => ({
+      target: member.target,
+      key: member.key,
+      role: member.role,
+      optional: member.optional,
+      primary: member.settled.primary ?? null,
+      fallback: member.settled.fallback ?? null,
+      evidence: member.evidence,
+      lookedAt: member.lookedAtMs === null ? null : new Date(member.lookedAtMs).toISOString(),
+      acceptance: acceptanceText(member),
+      waitsFor: waits.get(member.bindingId) ?? null,
+      forced: member.forced,
+    })),
+  };
+}
+
+function acceptanceText({ acceptanceBy, acceptance }: Member): string | null {
+  if (acceptanceBy === null) return null;
+  if (acceptanceBy === "attested") return "said to accept the fallback (attested)";
+  const told = [...acceptance].map(([version, { verdict }]) => {
+    if (verdict === "cannot-tell") return `cannot tell about v${version}`;
+    return `${verdict === "accepted" ? "accepts" : "refuses"} v${version}`;
+  });
+  return told.length === 0 ? "not asked yet" : told.join(", ");
 }
 
 function summary(row: RolloutRow): RolloutSummary {

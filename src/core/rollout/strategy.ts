@@ -6,6 +6,8 @@
  *   issued   switch ▸ settle ▸ retire    the issuer verifies, and old tokens live on
  *   replace  prepare ▸ commit    nobody can hold two, or the old value is compromised
  */
+import type { Role } from "../secret.ts";
+
 export const STRATEGIES = ["overlap", "swap", "issued", "replace"] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
@@ -27,6 +29,14 @@ const TURNING_POINT: Readonly<Record<Strategy, Phase>> = {
   swap: "swap",
   issued: "switch",
   replace: "commit",
+};
+
+/** How often a unit is deployed during a rollout, by what its binding does. */
+export const DEPLOYMENTS: Readonly<Record<Strategy, Readonly<Record<Role, number>>>> = {
+  overlap: { verifier: 2, both: 3, caller: 1 },
+  swap: { verifier: 1, both: 0, caller: 3 },
+  issued: { verifier: 0, both: 1, caller: 1 },
+  replace: { verifier: 1, both: 1, caller: 1 },
 };
 
 export function firstPhase(strategy: Strategy): Phase {

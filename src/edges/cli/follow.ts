@@ -6,8 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RolloutView, TargetView } from "../../protocol/api-views.ts";
 import type { Cli } from "./cli.ts";
 import type { ApiClient } from "./client.ts";
-import { versionText } from "./show/binding-table.ts";
-import { versionsText } from "./show/rollout.ts";
+import { heldText, phasesText, settlingText, versionsText, wayOut } from "./show/rollout.ts";
 
 export const EXIT_CANNOT_TELL = 4;
 
@@ -30,7 +29,7 @@ export async function followRollout(
   if (view.state === "running")
     cli.output.note(`The rollout goes on. Look again: lockstep rollout show ${rollout}`);
   if (view.state === "stalled") {
-    cli.output.note(`It waits for a repair: ${view.reason ?? ""}\nThen: lockstep rollout resume ${rollout}`);
+    cli.output.note([`It waits for a repair: ${view.reason ?? ""}`, ...wayOut(view)].join("\n"));
   }
   return view;
 }
@@ -79,16 +78,15 @@ async function poll<View>(
 }
 
 function rolloutLines(view: RolloutView): readonly string[] {
-  const versionOf = ({ version }: RolloutView["bindings"][number]): string =>
-    versionText({ version, current: view.to });
-  const width = Math.max(...view.bindings.map(({ target }) => target.length), 0);
-  const versionWidth = Math.max(...view.bindings.map((binding) => versionOf(binding).length), 0);
+  const width = Math.max(...view.members.map(({ target }) => target.length), 0);
+  const heldWidth = Math.max(...view.members.map((member) => heldText(member).length), 0);
+  const settling = settlingText(view);
   return [
-    `${view.secret} ${versionsText(view)}: ${view.phase}`,
-    ...view.bindings.map((binding) => {
-      const version = versionOf(binding).padEnd(versionWidth);
-      const reason = binding.reason === null ? "" : `  ${binding.reason}`;
-      return `  ${binding.target.padEnd(width)}  ${version}  ${(binding.evidence ?? "–").padEnd(EVIDENCE_WIDTH)}${reason}`.trimEnd();
+    `${view.secret} ${versionsText(view)}: ${phasesText(view)}`,
+    ...(settling === null ? [] : [`  ${settling}`]),
+    ...view.members.map((member) => {
+      const why = member.waitsFor === null ? "" : `  ${member.waitsFor}`;
+      return `  ${member.target.padEnd(width)}  ${heldText(member).padEnd(heldWidth)}  ${(member.evidence ?? "–").padEnd(EVIDENCE_WIDTH)}${why}`.trimEnd();
     }),
   ];
 }

@@ -2,6 +2,8 @@
  * `lockstep rotate NAME`: a new value for every place. With --wait it stays until the rollout has ended; Ctrl-C leaves
  * the rollout going, because the server moves it, and says how to look again.
  */
+
+import { durationText } from "../../../lib/age.ts";
 import type { RotationAnswer } from "../../../protocol/api-rollouts.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import { EXIT_CANNOT_TELL, followRollout } from "../follow.ts";
@@ -16,18 +18,20 @@ export interface RotateOptions {
   readonly timeout?: number;
   readonly strategy?: RotationAnswer["strategy"];
   readonly dryRun?: boolean;
+  readonly urgent?: boolean;
 }
 
-type Rotation = Omit<RotationAnswer, "strategy" | "environment">;
+type Rotation = Omit<RotationAnswer, "strategy" | "environment"> & Partial<Pick<RotationAnswer, "strategy">>;
 
 export const run: CommandFunction<[name: string], RotateOptions> = async (cli, [name], options) => {
-  const { strategy, dryRun, wait } = options;
+  const { strategy, dryRun, wait, urgent } = options;
   const api = await cli.api();
   const started = await api.call("rotateSecret", {
     params: await resolveSecret(api, name, options.environment),
     body: {
       ...(strategy === undefined ? {} : { strategy }),
       ...(dryRun === true ? { dryRun } : {}),
+      ...(urgent === true ? { urgent } : {}),
     },
   });
   if (wait !== true || started.rollout === null) {
@@ -46,6 +50,7 @@ function show({ output }: Cli, rotation: Rotation): void {
     const { rollout, secret, to, state, bindings } = rotation;
     const verb = state === "planned" ? "would go" : state === "done" ? "went" : "goes";
     output.line(`${secret} ${verb} ${versionsText(rotation)}: ${state}`);
+    for (const line of previewLines(rotation)) output.line(line);
     if (bindings.length === 0) output.line("It is bound nowhere.");
     else {
       output.table(
@@ -55,4 +60,22 @@ function show({ output }: Cli, rotation: Rotation): void {
     }
     if (rollout !== null && state === "running") output.line(`Look with: lockstep rollout show ${rollout}`);
   });
+}
+
+/** Of a dry run: in which order, how often each place restarts, how long the old value stays. */
+function previewLines({ preview, strategy, bindings }: Rotation): readonly string[] {
+  if (preview === undefined) return [];
+  const { phases, deployments, settleForMs, because } = preview;
+  const roles = [...new Set(bindings.map(({ role }) => role))];
+  return [
+    `${strategy ?? "replace"}: ${phases.join(" ▸ ")}`,
+    ...(roles.length === 0
+      ? []
+      : [`restarts: ${roles.map((role) => `${role} ${deployments[role]}`).join(", ")} times each`]),
+    ...(settleForMs > 0
+      ? [`the old value stays accepted for ${durationText(settleForMs)} after the last known caller has left`]
+      : []),
+    ...(because.length > 0 ? ["all at once, with a short window in which places differ, because"] : []),
+    ...because.map((reason) => `  ${reason}`),
+  ];
 }

@@ -1,6 +1,9 @@
-/** A rollout for people. */
-import type { RolloutSummary, RolloutView } from "../../../protocol/api-views.ts";
+/** A rollout for people: how far it is, what each side holds, who holds it up and why, what to do. */
+
+import { ageText, durationText } from "../../../lib/age.ts";
+import type { RolloutMember, RolloutSummary, RolloutView } from "../../../protocol/api-views.ts";
 import type { Output, Tone } from "../output.ts";
+import type { TableColumn } from "../table.ts";
 import { bindingColumns } from "./binding-table.ts";
 
 export function versionsText({ from, to }: Pick<RolloutSummary, "from" | "to">): string {
@@ -13,15 +16,76 @@ export function rolloutTone(state: RolloutSummary["state"]): Tone | null {
   return state === "abandoned" ? null : "bad";
 }
 
+/** `accept ✓ ▸ switch … ▸ settle ▸ retire` */
+export function phasesText({
+  phases,
+  phase,
+  state,
+}: Pick<RolloutView, "phases" | "phase" | "state">): string {
+  const at = phases.indexOf(phase);
+  return phases
+    .map((name, index) => {
+      if (state === "done" || index < at) return `${name} ✓`;
+      return index === at ? `${name} ${state === "running" ? "…" : "✗"}` : name;
+    })
+    .join(" ▸ ");
+}
+
+/** In words; null while the old version does not settle. */
+export function settlingText({ settling }: Pick<RolloutView, "settling">): string | null {
+  if (settling === null) return null;
+  const left = settling.leftMs > 0 ? `, ${durationText(settling.leftMs)} left` : "";
+  return `${settling.why}${left} (${settling.grade})`;
+}
+
 export function showRollout(output: Output, rollout: RolloutView): void {
-  output.line(
-    `${rollout.secret} ${versionsText(rollout)} (${rollout.strategy}): ${rollout.state}, ${rollout.phase}`,
-  );
+  output.line(`${rollout.secret} ${versionsText(rollout)} (${rollout.strategy}): ${rollout.state}`);
+  output.line(phasesText(rollout));
+  if (rollout.rollbackOf !== null) output.line(`It goes back on rollout ${rollout.rollbackOf}.`);
   if (rollout.reason !== null) output.line(rollout.reason);
-  output.table(
-    bindingColumns(new Date(), { withSecret: false }),
-    rollout.bindings.map((binding) => ({ ...binding, secret: rollout.secret, current: rollout.to })),
-  );
-  if (rollout.state === "stalled")
-    output.line(`When it is repaired: lockstep rollout resume ${rollout.rollout}`);
+  const settling = settlingText(rollout);
+  if (settling !== null) output.line(settling);
+  if (rollout.members.length > 0) output.table(memberColumns(new Date()), rollout.members);
+  else {
+    output.table(
+      bindingColumns(new Date(), { withSecret: false }),
+      rollout.bindings.map((binding) => ({ ...binding, secret: rollout.secret, current: rollout.to })),
+    );
+  }
+  if (rollout.state === "stalled") for (const line of wayOut(rollout)) output.line(line);
+}
+
+/** What a person can do about a rollout that stands still. */
+export function wayOut({ rollout, from }: Pick<RolloutView, "rollout" | "from">): readonly string[] {
+  return [
+    `When it is repaired: lockstep rollout resume ${rollout}`,
+    ...(from === null ? [] : [`Or go back:          lockstep rollout rollback ${rollout}`]),
+    `Or without a place:  lockstep rollout force ${rollout} --target TARGET --reason "…"`,
+  ];
+}
+
+/** What a place holds: `v4`, or `v4 and v5` while it has both. */
+export function heldText({ primary, fallback }: Pick<RolloutMember, "primary" | "fallback">): string {
+  if (primary === null) return "–";
+  return fallback === null ? `v${primary}` : `v${primary} and v${fallback}`;
+}
+
+function memberColumns(now: Date): readonly TableColumn<RolloutMember>[] {
+  return [
+    { header: "target", cell: ({ target }) => target, shrink: true },
+    { header: "role", cell: ({ role, optional }) => (optional ? `${role}, optional` : role) },
+    { header: "holds", cell: heldText },
+    {
+      header: "evidence",
+      cell: ({ evidence }) => evidence ?? "–",
+      tone: ({ waitsFor }) => (waitsFor === null ? "good" : "warn"),
+    },
+    { header: "looked", cell: ({ lookedAt }) => ageText(lookedAt, now) },
+    { header: "asked", cell: ({ acceptance }) => acceptance ?? "" },
+    {
+      header: "waits for",
+      cell: ({ waitsFor, forced }) => (forced ? "taken out by a person" : (waitsFor ?? "")),
+      below: true,
+    },
+  ];
 }

@@ -23,8 +23,19 @@ export function attachRollouts(program: Command, attach: Attach): void {
           "replace",
         ]),
       )
-      .option("--dry-run", "only say what it would touch")
-      .addHelpText("after", examples("lockstep rotate API_KEY --wait", "lockstep rotate API_KEY --dry-run")),
+      .option(
+        "--urgent",
+        "wait for nobody's silence; hurries the rollout under way when two versions are in use",
+      )
+      .option("--dry-run", "only say in which order, how often places restart, and how long it takes")
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep rotate API_KEY --wait",
+          "lockstep rotate API_KEY --dry-run",
+          "lockstep rotate API_KEY --urgent --wait",
+        ),
+      ),
     () => import("../commands/rotate.ts"),
   );
   const rollout = program
@@ -45,7 +56,7 @@ export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     rollout
       .command("show <rollout>")
-      .description("one rollout with its bindings, and what it waits for")
+      .description("how far it is, what each side holds, and what it waits for")
       .addHelpText("after", examples("lockstep rollout show 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
     () => import("../commands/rollout-show.ts"),
   );
@@ -55,5 +66,35 @@ export function attachRollouts(program: Command, attach: Attach): void {
       .description("what held it up is repaired: try the same again at once")
       .addHelpText("after", examples("lockstep rollout resume 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
     () => import("../commands/rollout-resume.ts"),
+  );
+  attach(
+    rollout
+      .command("rollback <rollout>")
+      .description("back to the version before, in order")
+      .option(
+        "--wait",
+        "stay until it has ended; exits with 1 when it does not end well, 4 when it still runs",
+      )
+      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .addHelpText(
+        "after",
+        examples("lockstep rollout rollback 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11 --wait"),
+      ),
+    () => import("../commands/rollout-rollback.ts"),
+  );
+  attach(
+    rollout
+      .command("force <rollout>")
+      .description("go on without one place, which may then refuse or be refused; on record")
+      .requiredOption("--target <target>", "the place that is not waited for any more")
+      .option("--key <key>", "which of its keys, where the secret stands there under several")
+      .requiredOption("--reason <text>", "why; it is kept in the record")
+      .addHelpText(
+        "after",
+        examples(
+          'lockstep rollout force 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11 --target vps-1 --reason "switched off"',
+        ),
+      ),
+    () => import("../commands/rollout-force.ts"),
   );
 }

@@ -66,6 +66,15 @@ export function attachSecrets(program: Command, attach: Attach): void {
   );
   attach(
     secret
+      .command("compromised <secret>")
+      .description("somebody else knows this version: never push, accept or go back to it again")
+      .addOption(environmentOption())
+      .addOption(versionOption().makeOptionMandatory())
+      .addHelpText("after", examples("lockstep secret compromised API_KEY --secret-version 3")),
+    () => import("../commands/secret-compromised.ts"),
+  );
+  attach(
+    secret
       .command("destroy <secret>")
       .description("drop the value of a retired version for good")
       .addOption(environmentOption())

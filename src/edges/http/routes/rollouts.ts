@@ -1,5 +1,7 @@
 /** Handlers that move secrets. */
+import { forceMember } from "../../../app/rollouts/force-member.ts";
 import { resumeRollout } from "../../../app/rollouts/resume-rollout.ts";
+import { rollbackRollout } from "../../../app/rollouts/rollback-rollout.ts";
 import { previewRotation, rotateSecret } from "../../../app/rollouts/rotate-secret.ts";
 import { listVersions } from "../../../app/secrets/read-secrets.ts";
 import { viewBindings } from "../../../app/views/bindings.ts";
@@ -9,23 +11,35 @@ import type { Handlers } from "../routes.ts";
 
 export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = {
   rotateSecret: async ({ params, body: { dryRun, ...request } }, { context, caller, signal }) => {
-    const known = { secret: params.name, environment: params.environment, strategy: "replace" } as const;
+    const known = { secret: params.name, environment: params.environment };
     if (dryRun === true) {
-      const { secretId, from, to } = await previewRotation(context, caller.actor, params, request, signal);
+      const { secretId, from, to, strategy, phases, deployments, settleForMs, because } =
+        await previewRotation(context, caller.actor, params, request, signal);
       return {
         ...known,
         rollout: null,
         from,
         to,
+        strategy,
         state: "planned",
         bindings: await viewBindings(context, secretId),
+        preview: { phases: [...phases], deployments, settleForMs, because: [...because] },
       };
     }
     const { version, rolloutId } = await rotateSecret(context, caller.actor, params, request, signal);
     if (rolloutId !== null) return rotationOf(await viewRollout(context, rolloutId));
     const older = (await listVersions(context, params)).filter((known) => known.version < version);
     const from = older.find(({ state }) => state === "retired")?.version ?? null;
-    return { ...known, rollout: null, from, to: version, state: "done", bindings: [] };
+    return { ...known, rollout: null, from, to: version, strategy: "replace", state: "done", bindings: [] };
+  },
+  rollbackRollout: async ({ params }, { context, caller }) => {
+    const { rollout } = await viewRollout(context, params.rollout);
+    return viewRollout(context, await rollbackRollout(context, caller.actor, rollout));
+  },
+  forceRollout: async ({ params, body }, { context, caller }) => {
+    const { rollout } = await viewRollout(context, params.rollout);
+    await forceMember(context, caller.actor, rollout, body);
+    return viewRollout(context, rollout);
   },
   resumeRollout: async ({ params }, { context, caller }) => {
     // Also turns what is no id into NOT_FOUND before the store sees it.

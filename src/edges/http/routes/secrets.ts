@@ -3,6 +3,7 @@ import { assertAdopted } from "../../../app/config/adoption.ts";
 import type { Introduced } from "../../../app/introduce-version.ts";
 import { generateSecret, type SecretName, setSecret } from "../../../app/secrets/change-secret.ts";
 import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
+import { markCompromised } from "../../../app/secrets/mark-compromised.ts";
 import { listSecrets, listVersions, revealSecret } from "../../../app/secrets/read-secrets.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import type { IntroducedAnswer, SECRET_OPERATIONS } from "../../../protocol/api-secrets.ts";
@@ -51,6 +52,10 @@ export const secretHandlers: Pick<Handlers, keyof typeof SECRET_OPERATIONS> = {
       version,
       fields: Object.fromEntries([...fields].map(([field, value]) => [field, value.reveal()])),
     };
+  },
+  compromiseVersion: async ({ params: { version, ...secret } }, { context, caller }) => {
+    const { isInUse } = await markCompromised(context, caller.actor, secret, version);
+    return { secret: secret.name, environment: secret.environment, version, isInUse };
   },
   destroyVersion: async ({ params: { version, ...secret } }, { context, caller }) => {
     await destroyVersion(context, caller.actor, secret, version);

@@ -1,0 +1,34 @@
+/** Somebody else knows this version: it is never pushed, never a fallback and never gone back to from now on. */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { AppContext } from "../context.ts";
+import { findSecret, type SecretName } from "./change-secret.ts";
+
+/** `isInUse`: places hold it, and only a new version ends that. Throws NOT_FOUND. */
+export async function markCompromised(
+  context: AppContext,
+  actor: Actor,
+  secret: SecretName,
+  version: number,
+): Promise<{ readonly isInUse: boolean }> {
+  const known = await findSecret(context, secret);
+  return context.store.transaction(async (tx) => {
+    await tx.secrets.lockForNewVersion(known.id);
+    const found = (await tx.secrets.versions(known.id)).find((one) => one.version === version);
+    if (found === undefined) {
+      throw new LockstepError("NOT_FOUND", `Cannot mark it: "${secret.name}" has no version ${version}.`, {
+        hint: "`lockstep secret versions` shows them.",
+      });
+    }
+    const isInUse = found.state === "current" || found.state === "retiring" || found.state === "staged";
+    if (found.compromisedAt !== null) return { isInUse };
+    await tx.secrets.markCompromised(known.id, version);
+    await tx.audit.append({
+      action: "version.compromised",
+      actor,
+      subject: { kind: "secret", id: known.id, name: known.name },
+      details: { version },
+    });
+    return { isInUse };
+  });
+}
