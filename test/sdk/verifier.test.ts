@@ -120,7 +120,7 @@ describe("use counts", () => {
           } else {
             values = one;
             verifier.usage();
-            const held = [one.primary, one.fallback].filter((item) => item !== undefined);
+            const held: readonly string[] = [one.primary, one.fallback].filter((item) => item !== undefined);
             gone += [...model.keys()].filter((item) => !held.includes(item)).length;
             model = new Map(held.map((item) => [item, model.get(item) ?? { count: 0, callers: {} }]));
           }
