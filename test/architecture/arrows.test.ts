@@ -12,8 +12,13 @@ describe("the tree", () => {
 
   test("reads the environment in config.ts alone", () => {
     // hardening.ts deletes variables before anything else can read them; that is its purpose.
-    // The demo's service is a program of its own, as a user's would be.
-    const allowed = ["src/config.ts", "src/adapters/telemetry/hardening.ts", "src/demo/services/service.ts"];
+    // The demo's service is a program of its own, as a user's would be; the sdk reads its application's.
+    const allowed = [
+      "src/config.ts",
+      "src/adapters/telemetry/hardening.ts",
+      "src/demo/services/service.ts",
+      "src/sdk/source/source.ts",
+    ];
     const readers = files.filter(
       (file) => !allowed.includes(file) && /\bprocess\.env\b/.test(sourceOf(file)),
     );
@@ -42,6 +47,9 @@ describe("the guard itself", () => {
     ["src/edges/cli/x.ts", 'import { y } from "../../demo/demo.ts";'],
     ["src/simulator/x.ts", 'import { y } from "../core/errors.ts";'],
     ["src/lib/x.ts", 'import type { y } from "../protocol/api.ts";'],
+    ["src/sdk/x.ts", 'import { y } from "../lib/pause.ts";'],
+    ["src/sdk/verify/x.ts", 'import type { y } from "fastify";'],
+    ["src/edges/http/x.ts", 'import type { y } from "../../sdk/verify.ts";'],
   ])("finds the forbidden import of %s", (file, source) => {
     expect(importsOf(file, source).flatMap(violations)).toHaveLength(1);
   });

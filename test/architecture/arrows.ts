@@ -83,14 +83,24 @@ export const BANS: readonly Ban[] = [
     reason: "the command line speaks HTTP, so that it can do nothing that its token may not",
   },
   {
-    from: /^src\/(?:lib|protocol|sdk)\//,
+    from: /^src\/(?:lib|protocol)\//,
     to: /^src\/(?!lib\/|protocol\/)/,
-    reason: "everybody may import these, agents and applications too; they bring nothing of ours along",
+    reason: "everybody may import these, agents too; they bring nothing of ours along",
   },
   {
-    from: /^src\/(?:lib|sdk)\//,
+    from: /^src\/lib\//,
     to: /^src\/protocol\//,
-    reason: "lib and sdk stand below the protocol",
+    reason: "lib stands below the protocol",
+  },
+  {
+    from: /^src\/sdk\//,
+    to: /^(?!src\/sdk\/|node:)/,
+    reason: "applications import the sdk; it brings neither us nor a package into them",
+  },
+  {
+    from: /^src\/(?!sdk\/)/,
+    to: /^src\/sdk\//,
+    reason: "the sdk keeps its own pace: what applications hold may be older or newer than what runs here",
   },
   {
     from: /^src\/demo\//,

@@ -1,0 +1,149 @@
+/**
+ * A file whose values are followed without a restart. Its directory is watched, because a file that is replaced by a
+ * rename takes a watch on itself along; and its times are looked at now and then, because network and container file
+ * systems send no events.
+ *
+ * What is missing, unreadable, half written or without the primary value never takes the last good values away: a
+ * shrunken file must not lock callers out. Who wants to shut off a value writes another.
+ *
+ * Reads are synchronous: a file of a few lines, only after a change, and nobody ever sees half of it.
+ */
+import {
+  closeSync,
+  constants,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  watch,
+} from "node:fs";
+import { basename, dirname } from "node:path";
+import { parseDotenv, parseJson } from "./parse-values.ts";
+import type { FileSource, OpenSource } from "./source.ts";
+import { failed, SourceError, type Tell } from "./source-error.ts";
+import { NO_VALUES, type SlotNames, usable, type Values } from "./values.ts";
+
+const POLL_MS = 2_000;
+const MAX_BYTES = 1024 * 1024;
+
+/** The first read happens before it returns. Nothing here keeps the process alive. */
+export function followFile(source: FileSource, names: SlotNames, tell: Tell): OpenSource {
+  const files = filesOf(source);
+  let values = NO_VALUES;
+  let seen = "";
+  let watcher: FSWatcher | undefined;
+
+  function load(): void {
+    // Taken before reading: a change in between makes the next look differ.
+    const stamp = stampOf(files);
+    try {
+      values = valuesIn(source, names);
+      seen = stamp;
+      tell(null);
+    } catch (error) {
+      seen = "";
+      tell(error instanceof SourceError ? error : failed("SOURCE_UNREADABLE", "its file cannot be read"));
+    }
+  }
+
+  function look(): void {
+    if (seen === "" || stampOf(files) !== seen) load();
+    if (watcher === undefined) watchDirectory();
+  }
+
+  function watchDirectory(): void {
+    try {
+      watcher = watch(dirname(source.file), { persistent: false }, (_, changed) => {
+        // Two writes of one size within a tick of the clock look alike by their times; the event does tell them
+        // apart. Other names matter too: Kubernetes swaps a link beside the file.
+        if (changed === basename(source.file)) load();
+        else look();
+      });
+      watcher.on("error", () => {
+        watcher?.close();
+        watcher = undefined;
+      });
+    } catch {
+      // No such directory yet, or no watches left: the next look tries again.
+      watcher = undefined;
+    }
+  }
+
+  watchDirectory();
+  load();
+  const timer = setInterval(look, source.pollMs ?? POLL_MS).unref();
+  return {
+    read: () => values,
+    close() {
+      clearInterval(timer);
+      watcher?.close();
+    },
+  };
+}
+
+function filesOf({ file, format, fallbackFile }: FileSource): readonly string[] {
+  return format === "raw" ? [file, fallbackFile ?? `${file}_FALLBACK`] : [file];
+}
+
+function stampOf(files: readonly string[]): string {
+  return files
+    .map((file) => {
+      try {
+        const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+        return [dev, ino, size, mtimeNs, ctimeNs].join(":");
+      } catch {
+        return "none";
+      }
+    })
+    .join(" ");
+}
+
+function valuesIn(source: FileSource, names: SlotNames): Values {
+  const values = usable(source.format === "raw" ? readRaw(source) : readNamed(source, names));
+  if (values.primary === undefined) {
+    const what = source.format === "raw" ? "is empty" : `holds no ${names.primary}`;
+    throw failed("SOURCE_INCOMPLETE", `${source.file} ${what}`);
+  }
+  return values;
+}
+
+function readNamed({ file, format }: FileSource, names: SlotNames): Partial<Values> {
+  const text = readText(file);
+  if (format === "dotenv") return parseDotenv(text, names);
+  const values = parseJson(text, names);
+  if (values === null) throw failed("SOURCE_INVALID", `${file} is not valid JSON`);
+  return values;
+}
+
+function readRaw(source: FileSource): Partial<Values> {
+  const [primary = "", fallback = ""] = filesOf(source).map((file, index) => {
+    try {
+      return readText(file).replace(/\r?\n$/, "");
+    } catch (error) {
+      const isFallback = index === 1;
+      if (isFallback && statSync(file, { throwIfNoEntry: false }) === undefined) return "";
+      throw error;
+    }
+  });
+  return { primary, fallback };
+}
+
+/** Throws SOURCE_UNREADABLE with the system's code. */
+function readText(file: string): string {
+  let handle: number | undefined;
+  try {
+    // Without the second flag, opening a pipe would wait for a writer.
+    handle = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stat = fstatSync(handle);
+    if (!stat.isFile()) throw failed("SOURCE_UNREADABLE", `${file} is not a file`);
+    if (stat.size > MAX_BYTES) throw failed("SOURCE_UNREADABLE", `${file} is larger than 1 MiB`);
+    return readFileSync(handle, "utf8");
+  } catch (error) {
+    if (error instanceof SourceError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+    throw failed("SOURCE_UNREADABLE", `${file} cannot be read (${code})`);
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
