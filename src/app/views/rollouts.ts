@@ -7,6 +7,7 @@ import { ENGINE_VERSION, PHASES } from "../../core/rollout/strategy.ts";
 import type { RolloutSummary, RolloutView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../context.ts";
 import { decideNow } from "../rollouts/advance-rollout.ts";
+import { memberOf } from "../rollouts/load-members.ts";
 import { viewBindings } from "./bindings.ts";
 
 export async function listRollouts(
@@ -31,7 +32,7 @@ export async function viewRollout(context: AppContext, rolloutId: string): Promi
 
 type Progress = Omit<RolloutView, keyof RolloutSummary | "bindings">;
 
-/** How far it is, and what each side holds. One that has ended is told as it is stored. */
+/** How far it is, and what each side holds now. */
 async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progress> {
   const { read } = context.store;
   const rollout = await read.rollouts.find(row.id);
@@ -44,12 +45,17 @@ async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progr
     rollbackOf: rollout.rollbackOf,
   };
   const isOpen = rollout.state === "running" || rollout.state === "stalled";
-  if (!isOpen || rollout.engineVersion > ENGINE_VERSION) return { ...common, settling: null, members: [] };
-  const { decision, members } = await decideNow(context, read, rollout, { fixes: false });
-  const waits = new Map(decision.waitingFor.map(({ bindingId, reason }) => [bindingId, reason]));
+  const isKnown = rollout.engineVersion <= ENGINE_VERSION;
+  const decided = isOpen && isKnown ? await decideNow(context, read, rollout, { fixes: false }) : null;
+  const members =
+    decided?.members ??
+    (await read.rollouts.members(rollout.id)).map((one) => memberOf(context, one, rollout));
+  const waits = new Map(
+    decided?.decision.waitingFor.map(({ bindingId, reason }) => [bindingId, reason] as const),
+  );
   return {
     ...common,
-    settling: decision.settling,
+    settling: decided?.decision.settling ?? null,
     members: members.map((member) => ({
       target: member.target,
       key: member.key,

@@ -92,7 +92,7 @@ export function attachRollouts(program: Command, attach: Attach): void {
       .addHelpText(
         "after",
         examples(
-          'lockstep rollout force 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11 --target vps-1 --reason "switched off"',
+          "lockstep rollout force 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11 --target vps-1 --reason decommissioned",
         ),
       ),
     () => import("../commands/rollout-force.ts"),
