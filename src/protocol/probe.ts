@@ -159,19 +159,6 @@ export function contentTypeOf(headers: Readonly<Record<string, string>>): string
   return Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? null;
 }
 
-/** For people: who asks what, and what the answers mean. */
-export function describeProbe({ http: request, command: program }: Probe): string {
-  if (request !== undefined) {
-    const from = request.from === "target" ? " from its host" : "";
-    return `${request.method} ${request.url}${from}, ${meaning(request)}`;
-  }
-  return program === undefined ? "nothing" : `${program.run.join(" ")} on its host, ${meaning(program)}`;
-}
-
-function meaning({ accepted, refused }: Pick<HttpProbe, "accepted" | "refused">): string {
-  return `accepted ${listed(accepted.map(String), "or")}, refused ${listed(refused.map(String), "or")}`;
-}
-
 function disjoint(
   { accepted, refused }: Pick<HttpProbe, "accepted" | "refused">,
   refuse: (path: readonly string[], message: string, remedy: string) => void,

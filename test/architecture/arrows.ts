@@ -11,12 +11,17 @@ interface Ban {
 
 const folderOf = (path: string, depth: number): string => path.split("/").slice(0, depth).join("/");
 
-/** `targets` are written once above `hosts` and `placements`: the one stair between adapters. */
+/** `targets` are written once above `hosts`, `placements` and `probes`: the one stair between adapters. */
 function isStair({ from, to }: Import): boolean {
   const upper = ["src/adapters/targets/", "src/adapters/placements/"].some((folder) =>
     from.startsWith(folder),
   );
-  return upper && ["src/adapters/placements/", "src/adapters/hosts/"].some((folder) => to.startsWith(folder));
+  return (
+    upper &&
+    ["src/adapters/placements/", "src/adapters/hosts/", "src/adapters/probes/"].some((folder) =>
+      to.startsWith(folder),
+    )
+  );
 }
 
 /** The agent is the program on a host: it applies through the very code that targets over SSH use. */

@@ -1,16 +1,29 @@
 /** Asks by a program on the target's host, which gets the value over stdin and answers with its exit code. */
 import { LockstepError } from "../../core/errors.ts";
 import type { Host } from "../../core/ports/host.ts";
-import type { ProbeAnswer } from "../../core/ports/prober.ts";
+import type { ProbeAnswer, Prober } from "../../core/ports/prober.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { CommandProbe } from "../../protocol/probe.ts";
 import { cannotTell } from "./http-prober.ts";
+import { parseProbe } from "./spec.ts";
+
+/** Of a target's host: it runs commands there, and asks nothing else from there. */
+export function createHostProber(host: Pick<Host, "run">): Prober {
+  return {
+    async probe(raw, value, signal) {
+      const { command } = parseProbe(raw);
+      return command === undefined
+        ? cannotTell("the host itself makes no requests; ask from the server, or by a command there")
+        : askCommand(host, command, value, signal);
+    },
+  };
+}
 
 /** What it prints is nobody's business, and could be the value. */
 const MAX_OUTPUT_BYTES = 1_024;
 
 /** Never throws. */
-export async function askCommand(
+async function askCommand(
   host: Pick<Host, "run">,
   spec: CommandProbe,
   value: SecretValue,

@@ -6,11 +6,11 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
-import { firstPhase, isPastTurn } from "../../core/rollout/strategy.ts";
+import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { AppContext } from "../context.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { optionsOf } from "./rollout-options.ts";
-import { abandon, startRollout } from "./start-rollout.ts";
+import { abandon, isInUse, startRollout } from "./start-rollout.ts";
 
 /** Answers the new rollout. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
 export async function rollbackRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<string> {
@@ -25,7 +25,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
     const back = await assertMayGoBack(tx, rollout);
     const isOpen = rollout.state === "running" || rollout.state === "stalled";
-    const inUse = !isOpen || isPastTurn(rollout.strategy, rollout.phase);
+    const inUse = !isOpen || (await isInUse(tx, rollout));
     if (isOpen) await abandon(tx, actor, rollout, "rolled back");
     return startRollout(context, tx, actor, {
       secret,

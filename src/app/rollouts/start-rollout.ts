@@ -150,7 +150,7 @@ export async function supersede(
   if (open === null) return;
   const locked = await tx.rollouts.lock(open.id);
   if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
-  const inUse = locked.strategy !== "replace" && isPastTurn(locked.strategy, locked.phase);
+  const inUse = locked.strategy !== "replace" && (await isInUse(tx, locked));
   if (inUse && strategy !== "replace") {
     throw new LockstepError(
       "ROLLOUT_OPEN",
@@ -165,6 +165,16 @@ export async function supersede(
   const versions = await tx.secrets.versions(secret.id);
   if (versions.some(({ version, state }) => version === locked.toVersion && state === "staged"))
     await tx.secrets.moveVersion(secret.id, locked.toVersion, "abandoned");
+}
+
+/**
+ * Somebody may use the version that it moves to. The version itself tells, not only the phase: one that goes back moves to
+ * a version that was in use before it began.
+ */
+export async function isInUse(tx: Repositories, rollout: RolloutRecord): Promise<boolean> {
+  if (isPastTurn(rollout.strategy, rollout.phase)) return true;
+  const versions = await tx.secrets.versions(rollout.secretId);
+  return versions.find(({ version }) => version === rollout.toVersion)?.state !== "staged";
 }
 
 export async function abandon(

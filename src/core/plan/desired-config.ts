@@ -6,7 +6,7 @@
  */
 import type { BindingConfig, Config, SecretConfig, TargetConfig } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
-import { toLockstepError } from "../errors.ts";
+import { LockstepError, toLockstepError } from "../errors.ts";
 import type { BindingContent } from "../ports/store/places.ts";
 import type { Json, JsonObject, TargetKind } from "../ports/target.ts";
 import { keysOf, targetKindOf } from "./check-config.ts";
@@ -151,6 +151,7 @@ function bindingOf(
   const placement = kind.resolvePlacement(target.config, binding.file);
   kind.assertHoldable(target.config, { placement, key }, null);
   kind.assertHoldable(target.config, { placement, key: fallbackKey }, null);
+  assertAskable(binding, target, kind);
   return {
     ...located,
     targetEnvironment: target.environment,
@@ -165,6 +166,22 @@ function bindingOf(
     drift: binding.drift ?? "report",
     options: optionsOf(binding),
   };
+}
+
+/** A probe that nobody can ever ask would hold every rotation for good. */
+function assertAskable({ probe }: BindingConfig, target: StoredElsewhere, kind: TargetKind): void {
+  if (probe?.http?.from === "target") {
+    throw new LockstepError("CONFIG_INVALID", "cannot be asked from there: targets make no requests", {
+      details: { path: ["probe", "http", "from"] },
+      hint: "Let the server ask (leave `from` out), or use `probe: { command: … }` on a host over SSH.",
+    });
+  }
+  if (probe?.command !== undefined && kind.runsProbes?.(target.config) !== true) {
+    throw new LockstepError("CONFIG_INVALID", `cannot be run at a target of kind ${kind.kind}`, {
+      details: { path: ["probe", "command"] },
+      hint: "Commands are run on hosts over SSH; use `probe: { http: … }` here.",
+    });
+  }
 }
 
 /** Through JSON: drops what is undefined, and is what the store gives back. */

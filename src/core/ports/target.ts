@@ -235,6 +235,9 @@ export interface TargetKind {
 
   capabilities(config: JsonObject): TargetCapabilities;
 
+  /** Commands can be run there to ask a service (`probe: { command }`). Absent: never. */
+  runsProbes?(config: JsonObject): boolean;
+
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;
 

@@ -122,7 +122,7 @@ describeOnEachStore("applying a configuration", (getDatabase) => {
       secrets: {
         A: [
           { target: "one", role: "both", key: "has space" },
-          { target: "gone", environment: "staging", role: "both", probe: {} },
+          { target: "gone", environment: "staging", role: "both", authority: true },
         ],
       },
       targets: { one: {}, bad: { broken: true } },
@@ -135,7 +135,7 @@ describeOnEachStore("applying a configuration", (getDatabase) => {
     const secret = "environments.production.secrets.A";
     expect(details.problems.map(({ path }) => path.join("."))).toEqual([
       "alerts",
-      `${secret}.bindings.1.probe`,
+      `${secret}.bindings.1.authority`,
       "environments.production.targets.bad.memory.broken",
       `${secret}.bindings.0`,
       `${secret}.bindings.1.target`,

@@ -192,6 +192,21 @@ describeOnEachStore("overlap", (database) => {
     },
   );
 
+  it("going back is itself gone back on: the value that some callers never left stays accepted", async () => {
+    cron.nextActivations.push("fail", "fail");
+    await kit.set(KEY, "two", context);
+    await kit.drain(context);
+    await rollbackRollout(context, TESTER, (await rollout()).id);
+    await rollbackRollout(context, TESTER, (await rollout()).id);
+    expect(await rollout()).toMatchObject({ phase: "accept" });
+    await kit.drain(context);
+    await later();
+    await settled();
+    expect(await rollout()).toMatchObject({ state: "done" });
+    expect([api, worker, cron].map((place) => place.running.get(KEY))).toEqual(["two", "two", "two"]);
+    expect(refused).toEqual([]);
+  });
+
   it("a newer version takes the place of one that nobody was sent to", async () => {
     deaf.add(api);
     await kit.set(KEY, "two", context);

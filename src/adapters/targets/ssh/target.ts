@@ -18,6 +18,7 @@ import { discoverFiles } from "../../placements/discover-files.ts";
 import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
 import { showsRunning } from "../../placements/running/environment.ts";
 import { createHostObserver } from "../../placements/running/observer.ts";
+import { createHostProber } from "../../probes/command-prober.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { probe } from "./probe.ts";
 
@@ -46,6 +47,8 @@ export const sshKind: TargetKind = {
   },
 
   place: (stored, placement) => placeOf(readConfig(stored), placement),
+
+  runsProbes: (stored) => !readConfig(stored).ssh.sftpOnly,
 
   discoveryScope(stored) {
     const config = readConfig(stored);
@@ -103,6 +106,7 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
+      ...(config.ssh.sftpOnly ? {} : { prober: createHostProber(host) }),
       ...(showsRunning(config.activate, config.files)
         ? { running: createHostObserver(host, config.activate, config.files) }
         : {}),
