@@ -117,10 +117,10 @@ async function look(
 }
 
 async function promote(tx: Repositories, rollout: RolloutRecord): Promise<void> {
-  for (const { version, state } of await tx.secrets.versions(rollout.secretId)) {
-    if (state === "current" && version !== rollout.toVersion)
-      await tx.secrets.moveVersion(rollout.secretId, version, "retiring");
-  }
+  const current = (await tx.secrets.versions(rollout.secretId)).find(({ state }) => state === "current");
+  // It still is when a way back was itself given up before anybody returned.
+  if (current?.version === rollout.toVersion) return;
+  if (current !== undefined) await tx.secrets.moveVersion(rollout.secretId, current.version, "retiring");
   await tx.secrets.moveVersion(rollout.secretId, rollout.toVersion, "current");
 }
 
