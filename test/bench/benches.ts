@@ -10,6 +10,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "how soon a change has reached 1 to 1,000 targets: stored there, and running",
     load: async () => (await import("./propagate/propagate.ts")).bench,
   },
+  rotation: {
+    about: "how many requests are refused while a secret is rotated under load, in order and all at once",
+    load: async () => (await import("./rotation/rotation.ts")).bench,
+  },
   agents: {
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,

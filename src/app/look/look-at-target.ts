@@ -15,7 +15,7 @@ import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 import { kindOf, withTarget } from "../open-target.ts";
 import { type LivesSeen, lookAtLives } from "./look-at-lives.ts";
 import { probeBinding } from "./probe-binding.ts";
-import { whyStoredWrong } from "./stored.ts";
+import { judgeStored, type ReadBack } from "./stored.ts";
 
 const LOOK_WITHIN_MS = 60_000;
 
@@ -67,19 +67,17 @@ async function lookAt(
   const lives = await lookAtLives(context, target, observation.units, known, signal);
   const looks: BindingLook[] = [];
   for (const one of known) {
-    const wrong = whyStoredWrong(one, observation.keys, context.sameValue);
+    const stored = judgeStored(one, observation.keys, context.sameValue);
     const acceptance = await probeBinding(context, target, one, signal);
     looks.push(
-      lookOf(one.binding, beganAtMs, { wrong, lives: lives.get(one.binding.id) ?? null, acceptance }),
+      lookOf(one.binding, beganAtMs, { ...stored, lives: lives.get(one.binding.id) ?? null, acceptance }),
     );
   }
   return looks;
 }
 
 /** What was seen of one binding, whoever looked. */
-export interface Seen {
-  /** Why what stands there is not what was settled. */
-  readonly wrong: string | null;
+export interface Seen extends ReadBack {
   /** Null: nobody can look into processes there. */
   readonly lives: LivesSeen | null;
   readonly acceptance: ReadonlyMap<number, Acceptance>;
@@ -88,14 +86,15 @@ export interface Seen {
 export function lookOf(
   binding: LoopBinding,
   beganAtMs: number,
-  { wrong, lives, acceptance }: Seen,
+  { wrong, readBack, lives, acceptance }: Seen,
 ): BindingLook {
   const held = [binding.settled.primary, binding.settled.fallback].filter((version) => version !== undefined);
   return {
     bindingId: binding.id,
     settledDigest: binding.settledDigest,
     beganAtMs,
-    judge: (before) => judgeLook(before, { wrong, running: lives?.verdict ?? null, acceptance, held }),
+    judge: (before) =>
+      judgeLook(before, { wrong, readBack, running: lives?.verdict ?? null, acceptance, held }),
     lives: lives?.told ?? null,
     acceptance: Object.fromEntries(acceptance),
     used: null,

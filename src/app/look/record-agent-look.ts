@@ -10,6 +10,7 @@ import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 import type { LivesSeen } from "./look-at-lives.ts";
 import { lookOf } from "./look-at-target.ts";
 import { probeBinding } from "./probe-binding.ts";
+import type { ReadBack } from "./stored.ts";
 
 const PROBE_WITHIN_MS = 60_000;
 
@@ -27,7 +28,7 @@ export async function recordAgentLook(
   for (const one of known) {
     const acceptance = await probeBinding(context, {}, one, AbortSignal.timeout(PROBE_WITHIN_MS));
     const look = lookOf(one.binding, beganAtMs, {
-      wrong: whyWrong(one, told),
+      ...whyWrong(one, told),
       lives: livesOf(one, told),
       acceptance,
     });
@@ -43,14 +44,18 @@ function askedAt({ lookAskedAtMs }: TargetRecord, told: readonly Told[]): number
   return Math.min(oldest, lookAskedAtMs);
 }
 
-function whyWrong({ binding }: KnownBinding, told: readonly Told[]): string | null {
+function whyWrong({ binding }: KnownBinding, told: readonly Told[]): ReadBack {
+  let readBack = true;
   for (const { content } of told) {
     for (const slot of SLOTS) {
       const wanted = binding.settled[slot];
       if (wanted === undefined) continue;
       const item = content.seen.find((seen) => seen.bindingId === binding.id && seen.slot === slot);
       const found = item?.found;
-      if (found === undefined || found.kind === "unreadable") continue;
+      if (found === undefined || found.kind === "unreadable") {
+        readBack = false;
+        continue;
+      }
       if (found.kind === "version" && found.version === wanted) continue;
       const there =
         found.kind === "version"
@@ -58,10 +63,10 @@ function whyWrong({ binding }: KnownBinding, told: readonly Told[]): string | nu
           : found.kind === "absent"
             ? "nothing"
             : "another value";
-      return `its agent sees ${there} in the ${slot} slot, not v${wanted}`;
+      return { wrong: `its agent sees ${there} in the ${slot} slot, not v${wanted}`, readBack: false };
     }
   }
-  return null;
+  return { wrong: null, readBack };
 }
 
 /** Of a process that the agent itself started; of others it sees no more than that they restarted well. */

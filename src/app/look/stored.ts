@@ -3,13 +3,20 @@ import type { ObservedKey } from "../../core/ports/target.ts";
 import { addressText, identify, type SameValue } from "../../core/reconcile/plan-change.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
 
-/** Null when it is, or where it cannot be read: not knowing is no contradiction. */
-export function whyStoredWrong(
+export interface ReadBack {
+  /** Null when it is, or where it cannot be read: not knowing is no contradiction. */
+  readonly wrong: string | null;
+  /** Every slot was read and is right. */
+  readonly readBack: boolean;
+}
+
+export function judgeStored(
   { binding, versions }: KnownBinding,
   observed: readonly ObservedKey[],
   same: SameValue,
-): string | null {
+): ReadBack {
   const { placement, key, fallbackKey, settled } = binding;
+  let readBack = true;
   for (const [slot, name] of [
     ["primary", key],
     ["fallback", fallbackKey],
@@ -22,11 +29,14 @@ export function whyStoredWrong(
       versions,
       same,
     );
-    if (found.kind === "unreadable") continue;
+    if (found.kind === "unreadable") {
+      readBack = false;
+      continue;
+    }
     if (found.kind === "version" && found.version === wanted) continue;
     const there =
       found.kind === "version" ? `v${found.version}` : found.kind === "absent" ? "nothing" : "another value";
-    return `${name} holds ${there} there, not v${wanted}`;
+    return { wrong: `${name} holds ${there} there, not v${wanted}`, readBack: false };
   }
-  return null;
+  return { wrong: null, readBack };
 }

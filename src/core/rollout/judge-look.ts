@@ -15,6 +15,8 @@ export type RunningVerdict =
 export interface LookResult {
   /** Why what stands there is not what was settled; null when it is, or cannot be read and nothing speaks against it. */
   readonly wrong: string | null;
+  /** Every slot was read and is what was settled. */
+  readonly readBack: boolean;
   /** Null: nobody can look into processes there. */
   readonly running: RunningVerdict | null;
   /** Of a probed verifier, one per asked version. */
@@ -31,7 +33,8 @@ export interface Judged {
 
 export function judgeLook(before: Evidence | null, look: LookResult): Judged {
   if (look.wrong !== null) return { evidence: null, lacks: true, reason: look.wrong };
-  const seen = judgeRunning(before, look.running);
+  // What was changed by hand is back: that it stands there is known again, and no more.
+  const seen = judgeRunning(before ?? (look.readBack ? "stored" : null), look.running);
   if (seen.lacks || look.acceptance.size === 0) return seen;
   const asked = look.held.map((version) => ({ version, seen: look.acceptance.get(version) }));
   const refused = asked.find((one) => one.seen?.verdict === "refused");

@@ -72,6 +72,9 @@ export function whyNotHolding(member: Member, wanted: Slots): string | null {
   const missing = whyNotStored(member, wanted);
   if (missing !== null) return missing;
   if (!isAtLeast(member.evidence, "stored")) return member.stuck ?? lack(member, "stored");
+  // A live request may have met the new life while the old one still serves.
+  if (member.activating && !member.restsAtStored)
+    return member.stuck ?? `${member.evidence} seen, but its restart is not over`;
   if (member.restsAtStored || member.useAttested) return null;
   if (member.required === null) return "a look must tell first what can be seen of it";
   if (isAtLeast(member.evidence, member.required)) return null;

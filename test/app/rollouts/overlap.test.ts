@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppContext } from "../../../src/app/context.ts";
 import { advanceRollout } from "../../../src/app/rollouts/advance-rollout.ts";
 import { forceMember } from "../../../src/app/rollouts/force-member.ts";
+import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import { describeOnEachStore } from "../../support/database.ts";
@@ -199,6 +200,7 @@ describeOnEachStore("overlap", (database) => {
     await rollbackRollout(context, TESTER, (await rollout()).id);
     await rollbackRollout(context, TESTER, (await rollout()).id);
     expect(await rollout()).toMatchObject({ phase: "accept" });
+    await resumeRollout(context, TESTER, (await rollout()).id);
     await kit.drain(context);
     await later();
     await settled();

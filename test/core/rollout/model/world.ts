@@ -126,7 +126,8 @@ export class World {
       ...(wanted.primary === null ? {} : { primary: wanted.primary }),
       ...(wanted.fallback === null ? {} : { fallback: wanted.fallback }),
     };
-    const isNew = writes || digestOf(settled) !== digestOf(place.known.settled);
+    const isNew =
+      writes || digestOf(settled) !== digestOf(place.known.settled) || place.known.evidence === null;
     place.known = {
       ...place.known,
       settled,
@@ -177,6 +178,7 @@ export class World {
       fallback: place.known.settled.fallback ?? null,
     });
     const result = {
+      readBack: isStored,
       wrong: isStored ? null : "something else stands there",
       running: null,
       acceptance,
