@@ -15,7 +15,7 @@ import type { BenchOptions } from "../support/bench.ts";
 import { type FleetHost, startFleet } from "../support/ssh-fleet.ts";
 
 export const KEY = "KEY";
-const SERVICE = join(import.meta.dirname, "service.ts");
+const SERVICE = join(import.meta.dirname, "service-process.ts");
 /** Railway's builds take a minute; here they take a moment, and everything else is as the API has it. */
 const DURATIONS = { initializingMs: 50, buildingMs: 300, deployingMs: 100, secondMs: 100 } as const;
 const VERIFIERS = ["railway-verifier-1", "railway-verifier-2", "host-verifier"] as const;

@@ -28,7 +28,7 @@ describe("replace", () => {
   it("waits, with the reason in words, while a place has only stored it", () => {
     const stored = member({ evidence: "stored", activating: true });
     expect(kinds(committed, [stored])).toEqual([]);
-    expect(reasons(committed, [stored])).toEqual(["stored seen, needs deployed"]);
+    expect(reasons(committed, [stored])).toEqual(["stored seen, but its restart is not over"]);
   });
 
   it("stalls when a required place needs a person, and goes on by itself when it no longer does", () => {
@@ -105,7 +105,7 @@ describe("overlap", () => {
     [
       "its restart is not over",
       verifier({ evidence: "stored", activating: true }),
-      "stored seen, needs deployed",
+      "stored seen, but its restart is not over",
     ],
   ])("does not switch while a verifier is not ready: %s", (_case, late, reason) => {
     const fresh = rollout({ freshFromMs: 0 });

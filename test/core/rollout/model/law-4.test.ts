@@ -197,7 +197,12 @@ describe("a machine with its order broken is found out", () => {
   const storedIsEnough: Rules["decide"] = (rollout, members, nowMs) =>
     REAL.decide(
       rollout,
-      members.map((one) => ({ ...one, required: "stored" as const, acceptanceBy: "attested" as const })),
+      members.map((one) => ({
+        ...one,
+        required: "stored" as const,
+        activating: false,
+        acceptanceBy: "attested" as const,
+      })),
       nowMs,
     );
 

@@ -83,7 +83,10 @@ if (ROLE === "caller") {
   timers = [
     setInterval(() => {
       owed += (Number(PER_SECOND) * TICK_MS) / 1_000;
-      for (; owed >= 1; owed -= 1) call(peers[(turn += 1) % peers.length] ?? "");
+      for (; owed >= 1; owed -= 1) {
+        turn += 1;
+        call(peers[turn % peers.length] ?? "");
+      }
     }, TICK_MS),
     setInterval(() => void report(), REPORT_EVERY_MS),
   ];
