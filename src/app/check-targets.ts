@@ -3,6 +3,7 @@ import { type BindingState, bindingState } from "../core/drift/state.ts";
 import { toLockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
+import type { Slot } from "../core/secret.ts";
 import { mapLimited } from "../lib/map-limited.ts";
 import { observeReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
@@ -74,13 +75,15 @@ async function checkTarget(
 function checked(
   record: TargetRecord,
   item: PlannedItem,
-  binding: { readonly secretName: string; readonly settled: { readonly primary?: number } } | undefined,
+  binding:
+    | { readonly secretName: string; readonly settled: Readonly<Partial<Record<Slot, number>>> }
+    | undefined,
 ): CheckedBinding {
   const found = item.found.kind === "reference" ? "unknown" : item.found.kind;
   const foundVersion = item.found.kind === "version" ? item.found.version : null;
   const state = bindingState({
     wantedVersion: item.version,
-    settledVersion: binding?.settled.primary ?? null,
+    settledVersion: binding?.settled[item.slot] ?? null,
     found,
     foundVersion,
   });

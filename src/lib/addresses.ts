@@ -41,6 +41,11 @@ export function isLoopbackAddress(address: string): boolean {
   return isIn(LOOPBACK, address);
 }
 
+/** The IPv4 address that an IPv6 one only dresses up; any other as it is. For comparing addresses as text. */
+export function plainAddress(address: string): string {
+  return embeddedIpv4(address) ?? address;
+}
+
 export function isUnreachableAddress(address: string): boolean {
   return isIn(UNREACHABLE, address);
 }

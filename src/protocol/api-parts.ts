@@ -37,6 +37,8 @@ export const boundStatus = z.object({
   role,
   /** What is known to stand there; null: nothing of ours. */
   version: z.int().nullable(),
+  /** What stands beside it while the secret moves; null: nothing. */
+  fallback: z.int().nullable(),
   state: bindingState,
   evidence: evidence.nullable(),
   observedAt: instant.nullable(),

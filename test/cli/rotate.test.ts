@@ -127,6 +127,86 @@ test("--dry-run says in which order, how often places restart, and why all at on
   expect(ran.stdout).toContain("all at once, with a short window in which places differ, because");
 });
 
+describe("an ordered rotation by hand", () => {
+  beforeEach(async () => {
+    const bindings = [
+      { target: "api", role: "verifier", acceptsFallback: "attested" },
+      { target: "web", role: "caller" },
+    ];
+    const config = kit.config({ secrets: { API_KEY: bindings }, targets: { api: {}, web: {} } });
+    const file = join(directory, "ordered.yaml");
+    await writeFile(file, JSON.stringify(config));
+    await cli(`apply --yes -f ${file}`);
+    await kit.loop.drain(kit.context);
+  });
+
+  async function settling(): Promise<string> {
+    const started = (await cli("rotate API_KEY --json")).json() as { rollout: string };
+    await kit.loop.drain(kit.context);
+    return started.rollout;
+  }
+
+  test("shows what each side holds, and what it waits for", async () => {
+    const shown = await cli(`rollout show ${await settling()}`);
+    expect(shown.stdout).toContain("accept ✓ ▸ switch ✓ ▸ settle … ▸ retire");
+    expect(shown.stdout).toContain("v1 and v2");
+    expect(shown.stdout).toContain("said to accept the fallback (attested)");
+    expect(shown.stdout).toContain("no known caller uses v1; kept for 1d");
+    // On its way is no drift.
+    const doctor = await cli("doctor");
+    expect(doctor.exitCode).toBe(0);
+    expect(doctor.stdout).toContain("v1 and v2");
+    expect((await cli("check")).exitCode).toBe(0);
+  });
+
+  test("goes back, and says which one it undoes", async () => {
+    const rollout = await settling();
+    const ran = await cli(`rollout rollback ${rollout} --json`);
+    expect(ran.exitCode).toBe(0);
+    expect(ran.json()).toMatchObject({ from: 2, to: 1, rollbackOf: rollout });
+    await kit.loop.drain(kit.context);
+    const again = await cli(`rollout rollback ${rollout}`);
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toContain("error VERSION_STATE");
+  });
+
+  test("--urgent waits for nobody's silence", async () => {
+    const rollout = await settling();
+    const hurried = (await cli("rotate API_KEY --urgent --json")).json();
+    expect(hurried).toMatchObject({ rollout, to: 2 });
+    await kit.loop.hurry();
+    await kit.loop.drain(kit.context);
+    expect((await cli(`rollout show ${rollout} --json`)).json()).toMatchObject({ state: "done" });
+  });
+
+  test("a second one meanwhile is refused, with the ways out", async () => {
+    await settling();
+    const ran = await cli("rotate API_KEY");
+    expect(ran.exitCode).toBe(1);
+    expect(ran.stderr).toContain("error ROLLOUT_OPEN");
+    expect(ran.stderr).toContain("lockstep rollout rollback ");
+  });
+
+  test("force names a place and a reason, and needs a grant of its own", async () => {
+    const rollout = await settling();
+    const unknown = await cli(`rollout force ${rollout} --target nowhere --reason gone`);
+    expect(unknown.stderr).toContain("error NOT_FOUND");
+    expect((await cli(`rollout force ${rollout} --target web`)).exitCode).toBe(64);
+    const forced = await cli(`rollout force ${rollout} --target web --reason gone --json`);
+    expect(forced.json()).toMatchObject({ members: [{ forced: false }, { target: "web", forced: true }] });
+    env["LOCKSTEP_TOKEN"] = await http.token("operator");
+    const refused = await cli(`rollout force ${rollout} --target web --reason gone`);
+    expect(refused.stderr).toContain("error FORBIDDEN");
+  });
+
+  test("a version that others know is never gone back to", async () => {
+    const rollout = await settling();
+    expect((await cli("secret compromised API_KEY --secret-version 1")).exitCode).toBe(0);
+    const ran = await cli(`rollout rollback ${rollout}`);
+    expect(ran.stderr).toContain("error VERSION_COMPROMISED");
+  });
+});
+
 describe("when it does not end well", () => {
   test("--timeout ends the waiting with 4, and the rollout goes on", async () => {
     const ran = await cli("rotate API_KEY --wait --timeout 1s");

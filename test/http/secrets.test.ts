@@ -52,6 +52,27 @@ describe("a secret", () => {
     expect(versions.map(({ version, state }) => `${version} ${state}`)).toEqual(["2 current", "1 destroyed"]);
   });
 
+  test("marked as known to others is so once, on record, and says whether places still use it", async () => {
+    await set("one");
+    await set("two");
+    const mark = async (version: number) =>
+      http.ask(`${KEY}/versions/${version}/compromise`, { method: "POST" });
+    expect(answerOf("compromiseVersion", (await mark(2)).json())).toMatchObject({
+      version: 2,
+      isInUse: true,
+    });
+    expect(answerOf("compromiseVersion", (await mark(1)).json())).toMatchObject({ isInUse: false });
+    await mark(2);
+    expect((await mark(9)).json()).toMatchObject({ code: "NOT_FOUND" });
+    const { versions } = answerOf("listVersions", (await http.ask(`${KEY}/versions`)).json());
+    expect(versions.every(({ compromisedAt }) => compromisedAt !== null)).toBe(true);
+    const audit = await http.ask("/api/v1/audit?subject=API_KEY");
+    const marks = answerOf("listAudit", audit.json()).entries.filter(
+      ({ action }) => action === "version.compromised",
+    );
+    expect(marks).toHaveLength(2);
+  });
+
   test("with a wrong body is refused without quoting a value", async () => {
     const answer = await http.ask(`${KEY}/set`, { method: "POST", body: { fields: { value: ["canary"] } } });
     expect(answer.json()).toMatchObject({ code: "INPUT_INVALID" });

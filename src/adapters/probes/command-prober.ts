@@ -4,6 +4,7 @@ import type { Host } from "../../core/ports/host.ts";
 import type { ProbeAnswer, Prober } from "../../core/ports/prober.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { CommandProbe } from "../../protocol/probe.ts";
+import { whyNoText } from "./fill.ts";
 import { cannotTell } from "./http-prober.ts";
 import { parseProbe } from "./spec.ts";
 
@@ -29,6 +30,8 @@ async function askCommand(
   value: SecretValue,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
+  const cannot = whyNoText(value.reveal());
+  if (cannot !== null) return cannotTell(cannot);
   try {
     const { exitCode } = await host.run(
       spec.run,

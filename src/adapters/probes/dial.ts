@@ -7,7 +7,13 @@ import { lookup } from "node:dns/promises";
 import { connect, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
-import { bareHost, isLoopbackAddress, isLoopbackHost, isUnreachableAddress } from "../../lib/addresses.ts";
+import {
+  bareHost,
+  isLoopbackAddress,
+  isLoopbackHost,
+  isUnreachableAddress,
+  plainAddress,
+} from "../../lib/addresses.ts";
 import { NoAnswer } from "./reasons.ts";
 
 /** A line to a host as its URL names it. Throws NoAnswer, or a system's error with a code. Ends with the signal. */
@@ -50,7 +56,7 @@ function refusal(
   const isLoopback = isLoopbackAddress(address);
   if (isLoopback !== mayBeLoopback)
     return isLoopback ? "the name leads to loopback" : "the name of loopback leads elsewhere";
-  return listeners.some((listener) => listener.port === port && isAt(listener.host, address))
+  return listeners.some((listener) => listener.port === port && isAt(listener.host, plainAddress(address)))
     ? "Lockstep itself listens there"
     : null;
 }
@@ -61,7 +67,7 @@ function isAt(listening: string, address: string): boolean {
   if (host === "0.0.0.0" || host === "::" || host === "") return isLocal;
   if (isLoopbackHost(host)) return isLoopbackAddress(address);
   // A name of this machine's: which of its addresses it means is not looked up, so that it means all of them.
-  return isIP(host) === 0 ? isLocal : host === address;
+  return isIP(host) === 0 ? isLocal : plainAddress(host) === address;
 }
 
 function ownAddresses(): ReadonlySet<string> {

@@ -16,15 +16,21 @@ const HALF_CHARACTER = /\p{Surrogate}/u;
 
 export function fill({ headers, body }: HttpProbe, value: SecretValue): Filled {
   const plain = value.reveal();
-  if (plain === "") return { cannot: "the value is empty" };
+  const cannot = whyNoText(plain);
+  if (cannot !== null) return { cannot };
   const texts = Object.entries(headers);
   if (texts.some(([, text]) => text.includes(VALUE_MARK)) && !HEADER_VALUE.test(plain))
     return { cannot: "the value cannot stand in a header: it is not one line of visible Latin characters" };
-  if (HALF_CHARACTER.test(plain)) return { cannot: "the value is not well-formed text" };
   return {
     headers: Object.fromEntries(texts.map(([name, text]) => [name, put(text, plain)])),
     body: body === undefined ? null : Buffer.from(put(body, encoded(plain, contentTypeOf(headers) ?? ""))),
   };
+}
+
+/** Another value would be asked about: half a character does not survive being written. Null: it can be sent. */
+export function whyNoText(plain: string): string | null {
+  if (plain === "") return "the value is empty";
+  return HALF_CHARACTER.test(plain) ? "the value is not well-formed text" : null;
 }
 
 /** By a function: in a replacement text `$&` and its like have a meaning. */

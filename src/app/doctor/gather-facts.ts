@@ -112,6 +112,7 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     settledAt: row.settledAt,
     state: blind && status.state === "in-sync" ? "unreadable" : status.state,
     version: status.version,
+    fallback: row.settled.fallback ?? null,
     found,
     foundReason: found === row.found ? row.foundReason : null,
     observedAt: row.observedAt,

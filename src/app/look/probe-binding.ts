@@ -1,8 +1,10 @@
 /** Live requests to one verifier: with each version that its rollout needs to know about. */
+import { toLockstepError } from "../../core/errors.ts";
 import type { Prober } from "../../core/ports/prober.ts";
 import type { JsonObject, Target } from "../../core/ports/target.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
@@ -22,9 +24,28 @@ export async function probeBinding(
     const value = versions.get(version);
     // A compromised value goes nowhere any more, not even to be refused.
     if (value === undefined || compromised.has(version)) continue;
-    answers.set(version, await prober.probe(probe, value, signal));
+    answers.set(version, await ask(prober, probe, value, signal));
   }
   return answers;
+}
+
+/** A specification that this release cannot read is that binding's own trouble, not its whole target's. */
+async function ask(
+  prober: Prober,
+  probe: JsonObject,
+  value: SecretValue,
+  signal: AbortSignal,
+): Promise<Acceptance> {
+  try {
+    return await prober.probe(probe, value, signal);
+  } catch (error) {
+    const { code } = toLockstepError(error);
+    if (code !== "CONFIG_INVALID") throw error;
+    return {
+      verdict: "cannot-tell",
+      reason: "its probe cannot be understood; apply the configuration again",
+    };
+  }
 }
 
 /** The service listens only there, or a command there tells. */

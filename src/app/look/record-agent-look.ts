@@ -10,7 +10,7 @@ import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 import type { LivesSeen } from "./look-at-lives.ts";
 import { lookOf } from "./look-at-target.ts";
 import { probeBinding } from "./probe-binding.ts";
-import type { ReadBack } from "./stored.ts";
+import { foundInWords, type ReadBack } from "./stored.ts";
 
 const PROBE_WITHIN_MS = 60_000;
 
@@ -57,13 +57,10 @@ function whyWrong({ binding }: KnownBinding, told: readonly Told[]): ReadBack {
         continue;
       }
       if (found.kind === "version" && found.version === wanted) continue;
-      const there =
-        found.kind === "version"
-          ? `v${found.version}`
-          : found.kind === "absent"
-            ? "nothing"
-            : "another value";
-      return { wrong: `its agent sees ${there} in the ${slot} slot, not v${wanted}`, readBack: false };
+      return {
+        wrong: `its agent sees ${foundInWords(found)} in the ${slot} slot, not v${wanted}`,
+        readBack: false,
+      };
     }
   }
   return { wrong: null, readBack };

@@ -1,6 +1,6 @@
 /** Whether what stands at a place is still what was settled there. Pure. */
 import type { ObservedKey } from "../../core/ports/target.ts";
-import { addressText, identify, type SameValue } from "../../core/reconcile/plan-change.ts";
+import { addressText, type Found, identify, type SameValue } from "../../core/reconcile/plan-change.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
 
 export interface ReadBack {
@@ -34,9 +34,17 @@ export function judgeStored(
       continue;
     }
     if (found.kind === "version" && found.version === wanted) continue;
-    const there =
-      found.kind === "version" ? `v${found.version}` : found.kind === "absent" ? "nothing" : "another value";
-    return { wrong: `${name} holds ${there} there, not v${wanted}`, readBack: false };
+    return { wrong: `${name} holds ${foundInWords(found)} there, not v${wanted}`, readBack: false };
   }
   return { wrong: null, readBack };
+}
+
+/** What stands or runs somewhere, for people: `v4`, nothing, another value. */
+export function foundInWords(
+  found:
+    | { readonly kind: "version"; readonly version: number }
+    | { readonly kind: Exclude<Found["kind"], "version"> },
+): string {
+  if (found.kind === "version") return `v${found.version}`;
+  return found.kind === "absent" ? "nothing" : "another value";
 }

@@ -64,7 +64,7 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
 function requiredOf(
   context: AppContext,
   row: RolloutMemberRow,
-  { strategy, toVersion }: RolloutRecord,
+  { strategy }: RolloutRecord,
 ): LadderEvidence | null {
   const { maxEvidence } = kindOf(context, row.targetKind).capabilities(row.targetConfig);
   if (strategy === "replace") return weaker(maxEvidence, "deployed");
@@ -72,7 +72,7 @@ function requiredOf(
     return "deployed";
   if (row.lives === null || row.settled.primary === undefined) return null;
   // A look at the life before says what can be seen, whatever it held.
-  return toVersion > 0 && canSee(row.lives) ? "running" : "deployed";
+  return canSee(row.lives) ? "running" : "deployed";
 }
 
 function canSee({ state, lives }: JsonObject): boolean {

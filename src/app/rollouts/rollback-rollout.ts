@@ -10,7 +10,7 @@ import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { AppContext } from "../context.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { optionsOf } from "./rollout-options.ts";
-import { abandon, isInUse, startRollout } from "./start-rollout.ts";
+import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
 
 /** Answers the new rollout. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
 export async function rollbackRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<string> {
@@ -25,7 +25,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
     const back = await assertMayGoBack(tx, rollout);
     const isOpen = rollout.state === "running" || rollout.state === "stalled";
-    const inUse = !isOpen || (await isInUse(tx, rollout));
+    const inUse = !isOpen || (await areTwoInUse(tx, rollout));
     if (isOpen) await abandon(tx, actor, rollout, "rolled back");
     return startRollout(context, tx, actor, {
       secret,

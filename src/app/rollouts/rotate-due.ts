@@ -5,12 +5,12 @@
 import { createHash } from "node:crypto";
 import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
-import { generationOf } from "../../core/generate.ts";
 import type { ScheduledSecret } from "../../core/ports/store/schedule.ts";
 import { isRotationDue } from "../../core/rollout/schedule.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import { introduceLocked } from "../introduce-version.ts";
+import { makeFields } from "../secrets/change-secret.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { durationMs, rotatePolicyOf } from "./rollout-options.ts";
 
@@ -35,9 +35,7 @@ export async function rotateDue(context: AppContext): Promise<void> {
 
 async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
   await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
-  const fields = Object.fromEntries(
-    [...generationOf(secret.policy)].map(([name, options]) => [name, context.makeRandom(options)] as const),
-  );
+  const fields = makeFields(context, secret.policy);
   const effects = await context.store.transaction(async (tx) => {
     await tx.secrets.lockForNewVersion(secret.id);
     const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");

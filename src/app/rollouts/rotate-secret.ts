@@ -1,15 +1,15 @@
 /** `lockstep rotate`: a new value, made by the secret's policy, moved in order; or what that would touch. */
 import type { Actor } from "../../core/actor.ts";
 import { generationOf } from "../../core/generate.ts";
-import { DEPLOYMENTS, isPastTurn, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
+import { DEPLOYMENTS, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
 import type { Role } from "../../core/secret.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import type { Introduced } from "../introduce-version.ts";
+import { hint } from "../loop/hint.ts";
 import { findSecret, generateSecret, type SecretName } from "../secrets/change-secret.ts";
-import { hintEffects } from "./advance-rollout.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
-import { chooseHow, type HowToMove } from "./start-rollout.ts";
+import { areTwoInUse, chooseHow, type HowToMove } from "./start-rollout.ts";
 
 export type RotateRequest = HowToMove;
 
@@ -27,14 +27,14 @@ export async function rotateSecret(
   const hurried = request.urgent === true ? await hurryOpen(context, actor, secret) : null;
   if (hurried !== null) return hurried;
   await assertAdopted(context, actor, secret, signal);
-  return generateSecret(context, actor, secret, { how: request });
+  return generateSecret(context, actor, secret, request);
 }
 
 async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName): Promise<Introduced | null> {
   const known = await findSecret(context, secret);
   const hurried = await context.store.transaction(async (tx) => {
     const open = await tx.rollouts.openOf(known.id);
-    if (open === null || !isPastTurn(open.strategy, open.phase)) return null;
+    if (open === null || !(await areTwoInUse(tx, open))) return null;
     await tx.rollouts.setUrgent(open.id);
     await tx.rollouts.lookAgain(open.id, 0);
     await tx.audit.append({
@@ -46,7 +46,7 @@ async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName):
     return open;
   });
   if (hurried === null) return null;
-  await hintEffects(context, { reconcile: [], look: [], asked: [] });
+  await hint(context, [{ name: "advance", id: hurried.id }]);
   return { secretId: known.id, version: hurried.toVersion, rolloutId: hurried.id };
 }
 

@@ -150,8 +150,7 @@ export async function supersede(
   if (open === null) return;
   const locked = await tx.rollouts.lock(open.id);
   if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
-  const inUse = locked.strategy !== "replace" && (await isInUse(tx, locked));
-  if (inUse && strategy !== "replace") {
+  if (strategy !== "replace" && (await areTwoInUse(tx, locked))) {
     throw new LockstepError(
       "ROLLOUT_OPEN",
       `Cannot move "${secret.name}" yet: callers use v${locked.toVersion} and may still use v${String(locked.fromVersion)} (${locked.phase}).`,
@@ -168,10 +167,11 @@ export async function supersede(
 }
 
 /**
- * Somebody may use the version that it moves to. The version itself tells, not only the phase: one that goes back moves to
- * a version that was in use before it began.
+ * Besides the old version somebody may use the one that it moves to, in order. The version itself tells, not only the phase:
+ * a rollout that goes back moves to a version that was in use before it began.
  */
-export async function isInUse(tx: Repositories, rollout: RolloutRecord): Promise<boolean> {
+export async function areTwoInUse(tx: Repositories, rollout: RolloutRecord): Promise<boolean> {
+  if (rollout.strategy === "replace") return false;
   if (isPastTurn(rollout.strategy, rollout.phase)) return true;
   const versions = await tx.secrets.versions(rollout.secretId);
   return versions.find(({ version }) => version === rollout.toVersion)?.state !== "staged";

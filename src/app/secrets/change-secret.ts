@@ -1,8 +1,9 @@
 /** New values by a person's hand: given, or made here. Both bring a version and its rollout. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import { generationOf, type RandomOptions } from "../../core/generate.ts";
+import { generationOf } from "../../core/generate.ts";
 import type { SecretRecord } from "../../core/ports/store/secrets.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 import { type Introduced, introduceVersion } from "../introduce-version.ts";
@@ -30,21 +31,22 @@ export async function setSecret(
   return introduceVersion(context, actor, { ...secret, fields });
 }
 
-/**
- * Makes the value by the secret's policy, or every field of it by `instead`. Throws NOT_FOUND: what is not configured
- * is set by hand first.
- */
+/** Makes the value by the secret's policy. Throws NOT_FOUND: what is not configured is set by hand first. */
 export async function generateSecret(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
-  { instead, how }: { readonly instead?: RandomOptions; readonly how?: HowToMove } = {},
+  how: HowToMove = {},
 ): Promise<Introduced> {
-  const known = await findSecret(context, secret);
-  const made = [...generationOf(known.policy)].map(
-    ([field, options]) => [field, context.makeRandom(instead ?? options)] as const,
+  const { policy } = await findSecret(context, secret);
+  return introduceVersion(context, actor, { ...secret, fields: makeFields(context, policy) }, how);
+}
+
+/** New random values for every field that the policy names. */
+export function makeFields(context: AppContext, policy: JsonObject): Readonly<Record<string, SecretValue>> {
+  return Object.fromEntries(
+    [...generationOf(policy)].map(([field, options]) => [field, context.makeRandom(options)] as const),
   );
-  return introduceVersion(context, actor, { ...secret, fields: Object.fromEntries(made) }, how);
 }
 
 export async function findSecret(context: AppContext, secret: SecretName): Promise<SecretRecord> {

@@ -12,6 +12,7 @@ export function bindingStatus(row: BindingRow): BoundStatus {
     key: row.key,
     role: row.role,
     version,
+    fallback: row.settled.fallback ?? null,
     state,
     evidence: row.settled.primary == null ? null : row.evidence,
     observedAt: row.observedAt?.toISOString() ?? null,

@@ -1,9 +1,8 @@
 /**
  * Who is refused because one place holds something else: derived from the roles. A caller sends what it holds, a
- * verifier accepts what it holds; where both are known and differ, every call between them is refused. Where one is
- * not known, nothing is claimed. Pure.
- *
- * One slot so far: a verifier that accepts a fallback besides would be compared with both of its slots here.
+ * verifier accepts what it holds and what stands beside it; where both are known and differ, every call between them is
+ * refused. Where one is not known, nothing is claimed: also not about a value that stands beside, whether or not the
+ * verifier's process has it already. Pure.
  */
 import type { BindingFacts } from "./facts.ts";
 
@@ -16,14 +15,19 @@ type Holding =
   | { readonly kind: "not-known" };
 
 export function consequencesOf(binding: BindingFacts, all: readonly BindingFacts[]): readonly string[] {
-  const own = holdingOf(binding);
-  const differing = all.filter(
-    (other) => other.target !== binding.target && surelyDiffer(own, holdingOf(other)),
-  );
+  const others = all.filter(({ target }) => target !== binding.target);
+  const refusing = others.filter((other) => sends(binding) && accepts(other) && isRefused(binding, other));
+  const refused = others.filter((other) => accepts(binding) && sends(other) && isRefused(other, binding));
   return [
-    ...(sends(binding) ? groups(differing.filter(accepts)).map((group) => asCaller(binding, group)) : []),
-    ...(accepts(binding) ? groups(differing.filter(sends)).map((group) => asVerifier(binding, group)) : []),
+    ...groups(refusing).map((group) => asCaller(binding, group)),
+    ...groups(refused).map((group) => asVerifier(binding, group)),
   ];
+}
+
+function isRefused(caller: BindingFacts, verifier: BindingFacts): boolean {
+  const sent = holdingOf(caller);
+  const isBeside = sent.kind === "version" && sent.version === verifier.fallback;
+  return !isBeside && surelyDiffer(sent, holdingOf(verifier));
 }
 
 function sends({ role }: BindingFacts): boolean {

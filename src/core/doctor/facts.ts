@@ -51,6 +51,8 @@ export interface BindingFacts {
   readonly state: BindingState;
   /** What is known to stand there; null: nothing of ours. */
   readonly version: number | null;
+  /** What was settled beside it, which a verifier accepts too; null: nothing. */
+  readonly fallback: number | null;
   /** What the last look since the last write saw; null: nobody looked since. */
   readonly found: "version" | "unknown" | "absent" | "unreadable" | null;
   readonly foundReason: string | null;

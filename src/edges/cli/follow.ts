@@ -6,7 +6,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RolloutView, TargetView } from "../../protocol/api-views.ts";
 import type { Cli } from "./cli.ts";
 import type { ApiClient } from "./client.ts";
-import { heldText, phasesText, settlingText, versionsText, wayOut } from "./show/rollout.ts";
+import { heldText } from "./show/binding-table.ts";
+import { phasesText, settlingText, versionsText, wayOut } from "./show/rollout.ts";
 
 export const EXIT_CANNOT_TELL = 4;
 
@@ -79,14 +80,17 @@ async function poll<View>(
 
 function rolloutLines(view: RolloutView): readonly string[] {
   const width = Math.max(...view.members.map(({ target }) => target.length), 0);
-  const heldWidth = Math.max(...view.members.map((member) => heldText(member).length), 0);
+  const heldWidth = Math.max(
+    ...view.members.map((member) => heldText(member.primary, member.fallback).length),
+    0,
+  );
   const settling = settlingText(view);
   return [
     `${view.secret} ${versionsText(view)}: ${phasesText(view)}`,
     ...(settling === null ? [] : [`  ${settling}`]),
     ...view.members.map((member) => {
       const why = member.waitsFor === null ? "" : `  ${member.waitsFor}`;
-      return `  ${member.target.padEnd(width)}  ${heldText(member).padEnd(heldWidth)}  ${(member.evidence ?? "–").padEnd(EVIDENCE_WIDTH)}${why}`.trimEnd();
+      return `  ${member.target.padEnd(width)}  ${heldText(member.primary, member.fallback).padEnd(heldWidth)}  ${(member.evidence ?? "–").padEnd(EVIDENCE_WIDTH)}${why}`.trimEnd();
     }),
   ];
 }

@@ -142,6 +142,32 @@ describeOnEachStore("applying a configuration", (getDatabase) => {
     ]);
   });
 
+  it.each([
+    [
+      "http.from",
+      {
+        http: {
+          url: "http://127.0.0.1:1/",
+          headers: { A: "{{value}}" },
+          accepted: [200],
+          refused: [401],
+          from: "target",
+        },
+      },
+    ],
+    ["command", { command: { run: ["/bin/ask"], accepted: [0], refused: [1] } }],
+  ])("refuses a probe that nobody could ever ask there: %s", async (path, probe) => {
+    const config = kit.config({
+      secrets: { A: [{ target: "one", role: "verifier", probe }] },
+      targets: { one: {} },
+    });
+    const error = await planConfig(kit.context, TESTER, { config }).catch((thrown: unknown) => thrown);
+    const { details } = error as { details: { problems: { path: unknown[] }[] } };
+    expect(details.problems.map((problem) => problem.path.join("."))).toEqual([
+      `environments.production.secrets.A.bindings.0.probe.${path}`,
+    ]);
+  });
+
   it("does not take a place out of a rollout that is under way, unless told", async () => {
     await applyConfig(kit.context, TESTER, { config: twoTargets() });
     await set("A", "first");

@@ -22,6 +22,7 @@ export function healthyBinding(target: string, changes: Partial<BindingFacts> = 
     settledAt: ago(180),
     state: "in-sync",
     version: 5,
+    fallback: null,
     found: "version",
     foundReason: null,
     observedAt: ago(0),

@@ -357,6 +357,16 @@ describe("who is refused", () => {
     ).toEqual(["Calls from vps to api are refused (401 or 403): vps sends v5, api accepts v3."]);
   });
 
+  it("a verifier that takes a second value besides does not refuse who sends that", () => {
+    const api = healthyBinding("api", { role: "verifier", wanted: 4, settled: 4, version: 4, fallback: 5 });
+    const vps = healthyBinding("vps", { role: "caller" });
+    const mac = healthyBinding("mac", { role: "caller", state: "stale", version: 3 });
+    expect(consequence({ bindings: [api, vps, mac] })).toEqual([
+      "Calls from mac to api are refused (401 or 403): mac sends v3, api accepts v4.",
+    ]);
+    expect(consequence({ bindings: [{ ...api, state: "stale" }, vps] })).toEqual([]);
+  });
+
   it("a place of both roles is told in both directions", () => {
     expect(
       consequence({

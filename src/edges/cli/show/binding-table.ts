@@ -64,11 +64,16 @@ export function stateTone(state: BoundStatus["state"]): Tone {
   return state === "owed" ? "warn" : "bad";
 }
 
-export function versionText(line: {
-  readonly version: number | null;
-  readonly current: number | null;
-}): string {
+/** `v4`, or `v4 and v5` while it has both. */
+export function heldText(primary: number | null, fallback: number | null): string {
+  if (primary === null) return "–";
+  return fallback === null ? `v${primary}` : `v${primary} and v${fallback}`;
+}
+
+/** What a place should hold is not always the current version: while a secret moves, `v1 and v2` may be right. */
+export function versionText(line: Pick<BindingLine, "version" | "fallback" | "current" | "state">): string {
   const there = line.version === null ? "none" : `v${line.version}`;
+  if (line.state === "in-sync" && line.version !== null) return heldText(line.version, line.fallback);
   if (line.current === null) return line.version === null ? "–" : there;
   return line.version === line.current ? there : `${there}, not v${line.current}`;
 }

@@ -4,7 +4,7 @@ import { ageText, durationText } from "../../../lib/age.ts";
 import type { RolloutMember, RolloutSummary, RolloutView } from "../../../protocol/api-views.ts";
 import type { Output, Tone } from "../output.ts";
 import type { TableColumn } from "../table.ts";
-import { bindingColumns } from "./binding-table.ts";
+import { bindingColumns, heldText } from "./binding-table.ts";
 
 export function versionsText({ from, to }: Pick<RolloutSummary, "from" | "to">): string {
   return from === null ? `v${to}` : `v${from} → v${to}`;
@@ -64,17 +64,11 @@ export function wayOut({ rollout, from }: Pick<RolloutView, "rollout" | "from">)
   ];
 }
 
-/** What a place holds: `v4`, or `v4 and v5` while it has both. */
-export function heldText({ primary, fallback }: Pick<RolloutMember, "primary" | "fallback">): string {
-  if (primary === null) return "–";
-  return fallback === null ? `v${primary}` : `v${primary} and v${fallback}`;
-}
-
 function memberColumns(now: Date): readonly TableColumn<RolloutMember>[] {
   return [
     { header: "target", cell: ({ target }) => target, shrink: true },
     { header: "role", cell: ({ role, optional }) => (optional ? `${role}, optional` : role) },
-    { header: "holds", cell: heldText },
+    { header: "holds", cell: ({ primary, fallback }) => heldText(primary, fallback) },
     {
       header: "evidence",
       cell: ({ evidence }) => evidence ?? "–",
