@@ -145,6 +145,7 @@ describe("what a service answers", () => {
     ["a line break", "one\r\nX-Admin: yes"],
     ["a letter that no header holds", "schlüssel\u{1f511}"],
     ["nothing", ""],
+    ["a space at its end, which is cut on the way", "padded "],
     ["half a character", "a\ud800"],
   ])("a value with %s is not sent in a header", async (_what, value) => {
     const { port, heard } = await answering(200);

@@ -37,7 +37,10 @@ export async function recordAgentLook(
 }
 
 /** The oldest of what they answer, and never later than what was asked: an agent's word moves no clock. */
-function askedAt({ lookAskedAtMs }: TargetRecord, told: readonly Told[]): number | null {
+export function askedAt(
+  { lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">,
+  told: readonly { readonly content: Pick<Told["content"], "look"> }[],
+): number | null {
   const answered = told.map(({ content }) => Number(content.look ?? Number.NaN));
   const oldest = Math.min(...answered);
   if (lookAskedAtMs === null || !Number.isFinite(oldest)) return null;

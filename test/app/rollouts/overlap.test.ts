@@ -4,6 +4,8 @@ import { advanceRollout } from "../../../src/app/rollouts/advance-rollout.ts";
 import { forceMember } from "../../../src/app/rollouts/force-member.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
+import { destroyVersion } from "../../../src/app/secrets/destroy-version.ts";
+import { markCompromised } from "../../../src/app/secrets/mark-compromised.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import { describeOnEachStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
@@ -44,9 +46,11 @@ describeOnEachStore("overlap", (database) => {
     }
   };
 
+  const sent: string[] = [];
   const asked: Prober = {
     probe: async (_spec, value) => {
       watch();
+      sent.push(value.reveal());
       return accepts(api, value.reveal())
         ? { verdict: "accepted", reason: "answered 200" }
         : { verdict: "refused", reason: "answered 401" };
@@ -241,6 +245,66 @@ describeOnEachStore("overlap", (database) => {
         "select details ->> 'reason' as reason from audit_entry where action = 'rollout.forced'",
       ),
     ).toEqual([{ reason: "switched off for good" }]);
+  });
+
+  it("keeps the old value for going back, and destroys it only afterwards", async () => {
+    await kit.set(KEY, "two", context);
+    await kit.drain(context);
+    await settled();
+    const destroy = () => destroyVersion(context, TESTER, { environment: "production", name: KEY }, 1);
+    await expect(destroy()).rejects.toMatchObject({
+      code: "VERSION_IN_USE",
+      message: expect.stringContaining("kept for going back"),
+    });
+    await kit.rows("update rollout set ended_at = ended_at - interval '8 days'");
+    await destroy();
+    await expect(rollbackRollout(context, TESTER, (await rollout()).id)).rejects.toMatchObject({
+      code: "VERSION_STATE",
+    });
+  });
+
+  it("sends a value that others know nowhere any more, not even to be refused", async () => {
+    await kit.set(KEY, "two", context);
+    await kit.drain(context);
+    await markCompromised(context, TESTER, { environment: "production", name: KEY }, 1);
+    sent.length = 0;
+    await later();
+    expect(sent).toContain("two");
+    expect(sent).not.toContain("one");
+  });
+
+  it("a look that began before a write says nothing about what stands there since", async () => {
+    await kit.set(KEY, "two", context);
+    await kit.drain(context);
+    const [{ id, digest } = { id: "", digest: "" }] = await kit.rows<{ id: string; digest: string }>(
+      "select b.id, b.settled_digest as digest from binding b join target t on t.id = b.target_id where t.name = 'api'",
+    );
+    const record = (beganAtMs: number) =>
+      context.store.transaction((tx) =>
+        tx.targets.recordLook({
+          bindingId: id,
+          settledDigest: digest,
+          beganAtMs,
+          judge: () => ({ evidence: null, lacks: true, reason: "seen" }),
+          lives: null,
+          acceptance: {},
+          used: null,
+        }),
+      );
+    const reason = async () =>
+      (
+        await kit.rows<{ reason: string | null }>(
+          `select look_reason as reason from binding where id = '${id}'`,
+        )
+      )[0]?.reason;
+    await kit.rows("update binding set looked_at = null");
+    await record(Date.now() - 3_600_000);
+    expect(await reason()).not.toBe("seen");
+    await record(Date.now() + 1_000);
+    expect(await reason()).toBe("seen");
+    await kit.rows("update binding set look_reason = null");
+    await record(Date.now());
+    expect(await reason()).toBeNull();
   });
 
   it("asking again changes nothing", async () => {

@@ -156,6 +156,11 @@ describe("overlap", () => {
     const settle = rollout({ phase: "settle" });
     const weekly = caller({ settled: { primary: 2 }, silentForMs: 7 * 86_400_000 });
     expect(decide(settle, [verifier(), weekly], 86_400_000).settling?.leftMs).toBe(6 * 86_400_000);
+    const counting = { ...verifier(), oldUsedAtMs: null };
+    expect(decide(settle, [counting, weekly], 86_400_000).settling).toMatchObject({
+      grade: "observed",
+      leftMs: 6 * 86_400_000,
+    });
   });
 
   it("an optional caller does not hold the switch, only the retirement, and not for ever", () => {
