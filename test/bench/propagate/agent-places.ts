@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inviteAgent } from "../../../src/app/agents/manage-agents.ts";
 import type { AppContext } from "../../../src/app/context.ts";
+import type { EnrolOrder } from "../support/agents-process.ts";
 import type { BenchOptions } from "../support/bench.ts";
-import type { EnrolOrder } from "./agents-process.ts";
 import { FIRST_VALUE, KEY, type Places } from "./places.ts";
 
 const CODE_LIFE_MS = 15 * 60_000;
@@ -26,7 +26,7 @@ export async function startAgentPlaces(
     // What stands there already is adopted.
     writeFileSync(join(home, "app", "env"), `${KEY}='${FIRST_VALUE}'\n`, { mode: 0o600 });
   }
-  const agents = fork(join(import.meta.dirname, "agents-process.ts"), {
+  const agents = fork(join(import.meta.dirname, "../support/agents-process.ts"), {
     env: { PATH: process.env["PATH"], HOME: root },
     execArgv: ["--import", "tsx"],
   });

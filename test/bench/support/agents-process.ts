@@ -1,4 +1,4 @@
-/** Many whole agents in one process, as each would be alone on its machine. Started by `agent-places.ts`. */
+/** Many whole agents in one process, as each would be alone on its machine. Forked by benches. */
 import { join } from "node:path";
 import { createAgentProgram } from "../../../src/edges/agent/program.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
