@@ -2,7 +2,7 @@
  * A stand-in for systemctl on the host's PATH: a real program with its state on disk, speaking systemctl's own output
  * format, misbehaving on command. No container runs a systemd of its own.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface FakeUnit {
@@ -49,8 +49,10 @@ export function startsProcess(environmentFile: string): string {
     `[ ! -e ${environmentFile}.fail ] || exit 1`,
     `(set -a; . ${environmentFile}; set +a; for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in KEY*) ;; *) unset "$name";; esac; done; exec /bin/sleep 600) </dev/null >/dev/null 2>&1 &`,
     'pid=$!; printf %s "$pid" >"$directory/pid"',
-    `while [ "$(readlink /proc/$pid/exe)" = "$(readlink /proc/$$/exe)" ]; do :; done`,
-    `printf '%s\\n' LoadState=loaded ActiveState=active SubState=running Result=success "InvocationID=$(printf %032d "$pid")" "MainPID=$pid" >"$state"`,
+    "tries=0",
+    `while [ "$(readlink /proc/$pid/exe)" = "$(readlink /proc/$$/exe)" ]; do tries=$((tries + 1)); [ $tries -lt 5000 ] || exit 1; done`,
+    `printf '%s\\n' LoadState=loaded ActiveState=active SubState=running Result=success "InvocationID=$(printf %032d "$pid")" "MainPID=$pid" >"$state.new"`,
+    'mv "$state.new" "$state"',
     "exit 0",
   ].join("\n");
 }
@@ -69,9 +71,12 @@ esac
 export function makeFakeSystemctl(home: string): FakeSystemctl {
   const directory = join(home, "fake-bin");
   mkdirSync(directory, { mode: 0o755 });
+  /** In one step: whoever reads meanwhile sees the old text or the new one. */
   const write = (name: string, text: string, mode = 0o644): void => {
-    writeFileSync(join(directory, name), text);
-    chmodSync(join(directory, name), mode);
+    const path = join(directory, name);
+    writeFileSync(`${path}.new`, text);
+    chmodSync(`${path}.new`, mode);
+    renameSync(`${path}.new`, path);
   };
   write("systemctl", PROGRAM(directory), 0o755);
   // Where the tests do not run as root: sudo that always agrees.
@@ -91,6 +96,7 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
       const path = join(directory, "pid");
       const pid = existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
       if (pid > 1) process.kill(pid, "SIGKILL");
+      rmSync(path, { force: true });
     },
     calls: () => readFileSync(join(directory, "calls"), "utf8").trim().split("\n"),
   };

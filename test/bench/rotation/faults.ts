@@ -62,6 +62,19 @@ export const FAULTS: readonly RotationFault[] = [
     },
   },
   {
+    name: "Railway moves a verifier by itself in the middle",
+    stalls: null,
+    async spoil({ places: { simulator }, rotating }) {
+      const service = "railway-verifier-1";
+      await rotating.reached("switch");
+      const { deploymentId } = simulator.state.maintenance({ service });
+      assertEffect(!rotating.isOver(), "the verifier was moved after the rotation");
+      while (!rotating.isOver()) await delay(100);
+      const moved = simulator.state.deployments({ service }).find(({ id }) => id === deploymentId);
+      assertEffect(moved?.status === "SUCCESS" || moved?.status === "REMOVED", "the move did not succeed");
+    },
+  },
+  {
     name: "an agent is cut off while callers change over",
     stalls: null,
     async spoil({ world: { line }, rotating }) {

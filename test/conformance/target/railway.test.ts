@@ -15,6 +15,7 @@ const common: Omit<TargetConformance, "name" | "start"> = {
   badKeys: ["with-dash", "1ST", "", "RAILWAY_TOKEN", "LOCKSTEP_REV", "__proto__"],
   moreValues: ["a.b.c", "${ {", "null", "0"],
   comparesStartValues: true,
+  showsRunning: true,
   failActivation: async (place) => {
     await simulators.get(place)?.faults.add({ kind: "deployment-fails" });
   },

@@ -40,7 +40,7 @@ export function runningConformance(conformance: TargetConformance): void {
         const [progress] = await activator.follow([asked], limit);
         if (progress?.state === "succeeded") return;
         if (progress?.state !== "running") throw new Error(`it ended as ${progress?.state}`);
-        limit.throwIfAborted();
+        if (limit.aborted) throw new Error(`it still runs: ${progress.reason}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
@@ -58,7 +58,7 @@ export function runningConformance(conformance: TargetConformance): void {
         const answer = await look(...keys);
         const [life, ...others] = answer.state === "lives" ? answer.lives : [];
         if (life !== undefined && others.length === 0) return life;
-        limit.throwIfAborted();
+        if (limit.aborted) throw new Error(`the last look still answered ${JSON.stringify(answer)}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }

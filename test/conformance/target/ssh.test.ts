@@ -14,7 +14,12 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import { FORMATS } from "../../../src/adapters/placements/formats/formats.ts";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
-import { makeFakeSystemctl, RUNNING, startsProcess } from "../../support/fake-systemctl.ts";
+import {
+  type FakeSystemctl,
+  makeFakeSystemctl,
+  RUNNING,
+  startsProcess,
+} from "../../support/fake-systemctl.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
 import { lacks } from "../../support/servers.ts";
 import { until } from "../../support/ssh-kit.ts";
@@ -26,6 +31,7 @@ import { targetConformance } from "./suite.ts";
 const ANSWER_DELAY_MS = 60;
 
 const servers = new Map<boolean, Promise<RunningSshd>>();
+let unitHost: Promise<UnitHost> | undefined;
 let count = 0;
 
 const common: Omit<TargetConformance, "name" | "start"> = {
@@ -76,19 +82,36 @@ targetConformance({
 afterAll(async () => {
   await closeSshConnections();
   for (const server of servers.values()) await (await server).stop();
+  await (await unitHost)?.stop();
 });
 
+interface UnitHost {
+  readonly sshd: RunningSshd;
+  readonly systemctl: FakeSystemctl;
+  stop(): Promise<void>;
+}
+
 /** Its systemctl is a stand-in; the process that it starts is real, and has the file's keys as its environment. */
-async function startUnitPlace(): Promise<PlaceUnderTest> {
+async function startUnitHost(): Promise<UnitHost> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-unit-")));
   const systemctl = makeFakeSystemctl(root);
   const sshd = await startSshd({
     lines: [`SetEnv PATH=${systemctl.directory}:/usr/local/bin:/usr/bin:/bin`],
   });
-  const proxy = await startFaultProxy(sshd.port);
-  const directory = join(sshd.home, "place");
-  mkdirSync(directory, { mode: 0o700 });
-  const path = join(directory, "env");
+  return {
+    sshd,
+    systemctl,
+    stop: async () => {
+      await sshd.stop();
+      rmSync(root, { recursive: true });
+    },
+  };
+}
+
+async function startUnitPlace(): Promise<PlaceUnderTest> {
+  unitHost ??= startUnitHost();
+  const { sshd, systemctl } = await unitHost;
+  const { proxy, path } = await newPlace(sshd);
   systemctl.set(RUNNING);
   systemctl.onRestart(startsProcess(path));
   const place = placeAt(
@@ -99,9 +122,7 @@ async function startUnitPlace(): Promise<PlaceUnderTest> {
     ...place,
     stop: async () => {
       await proxy.stop();
-      await sshd.stop();
       systemctl.endProcess();
-      rmSync(root, { recursive: true });
     },
   };
 }
@@ -110,16 +131,20 @@ async function startPlace(told: { restarts: boolean; sftpOnly: boolean }): Promi
   const starting = servers.get(told.sftpOnly) ?? startSshd({ sftpOnly: told.sftpOnly });
   servers.set(told.sftpOnly, starting);
   const sshd = await starting;
-  const proxy = await startFaultProxy(sshd.port);
-  count += 1;
-  const directory = join(sshd.home, `place-${count}`);
-  mkdirSync(directory, { mode: 0o700 });
-  const path = join(directory, "env");
+  const { proxy, path } = await newPlace(sshd);
   const place = { sshd, proxy, path, format: "dotenv", sftpOnly: told.sftpOnly } as const;
   return placeAt(
     place,
     told.restarts ? { command: ["/usr/bin/test", "!", "-e", `${path}.fail`] } : undefined,
   );
+}
+
+/** A directory and a line of its own, on a host that the suite's places share. */
+async function newPlace(sshd: RunningSshd): Promise<Pick<Place, "proxy" | "path">> {
+  count += 1;
+  const directory = join(sshd.home, `place-${count}`);
+  mkdirSync(directory, { mode: 0o700 });
+  return { proxy: await startFaultProxy(sshd.port), path: join(directory, "env") };
 }
 
 interface Place {

@@ -212,6 +212,16 @@ it("brings old variables back on a rollback, while the stored ones look right", 
   expect(simulator.state.processes({ service: id }).map(({ variables }) => variables["A"])).toEqual(["old"]);
 });
 
+it("moves a service by a deployment of its own, with what was stored unannounced", async () => {
+  const id = api();
+  await client.upsert(id, { A: "new" });
+  expect(simulator.state.processes({ service: id }).map(({ variables }) => variables["A"])).toEqual(["old"]);
+  simulator.state.maintenance({ service: id });
+  advance(10_000);
+  expect(simulator.state.processes({ service: id }).map(({ variables }) => variables["A"])).toEqual(["new"]);
+  expect(simulator.state.deployments({ service: id })[0]?.cause).toBe("maintenance");
+});
+
 it("restarts a process with the variables it had", async () => {
   const id = api();
   await client.upsert(id, { A: "new" });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, it } from "vitest";
+import type { DeploymentDurations } from "../../../src/simulator/railway/options.ts";
 import { replicaCommands } from "../../../src/simulator/railway/replica-commands.ts";
 import {
   INSTANT,
@@ -35,9 +36,12 @@ async function reports(): Promise<{ url: string; seen: Record<string, string>[] 
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
 }
 
-async function start(command: readonly string[]): Promise<RailwaySimulator> {
+async function start(
+  command: readonly string[],
+  durations: Partial<DeploymentDurations> = {},
+): Promise<RailwaySimulator> {
   const simulator = await startRailwaySimulator({
-    durations: INSTANT,
+    durations: { ...INSTANT, ...durations },
     onDeploymentStarted: replicaCommands({ api: { command, readyWhenItPrints: "ready" } }),
   });
   closing.unshift(() => simulator.close());
@@ -61,6 +65,28 @@ it("starts a real program with the service's variables and nothing of ours, agai
     "SUCCESS",
     "REMOVED",
   ]);
+});
+
+it("lets two real processes of a service overlap, and ends the older one", async () => {
+  const { url, seen } = await reports();
+  const program = `process.env.PID = String(process.pid); ${PROGRAM}`;
+  const simulator = await start(["node", "-e", program], { secondMs: 500 });
+  simulator.state.addService({ name: "api", variables: { REPORT_TO: url }, overlapSeconds: 1 });
+  await simulator.state.idle();
+  const lives = ({ PID }: Record<string, string>): boolean => {
+    try {
+      return process.kill(Number(PID), 0);
+    } catch {
+      return false;
+    }
+  };
+  const statuses = () => simulator.state.deployments({ service: "api" }).map(({ status }) => status);
+  simulator.state.maintenance({ service: "api" });
+  await expect.poll(statuses, { interval: 5 }).toEqual(["SUCCESS", "SUCCESS"]);
+  expect(seen.map(lives)).toEqual([true, true]);
+  await simulator.state.idle();
+  expect(statuses()).toEqual(["SUCCESS", "REMOVED"]);
+  await expect.poll(() => seen.map(lives)).toEqual([false, true]);
 });
 
 it("fails a deployment whose program cannot be started, and one whose program ends at once", async () => {

@@ -7,37 +7,33 @@ import type {
   UnitSpec,
 } from "../../../core/ports/target.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
-import {
-  type Deployment,
-  environmentUnits,
-  readAnswer,
-  snapshotAnswer,
-  type UnitDeployments,
-  unitAnswer,
-} from "./answers.ts";
+import type { Deployment, UnitDeployments } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
 import { isDormant, isInProgress, judge, newestFirst } from "./deployments.ts";
-import { NO_DEPLOYMENT, NO_SNAPSHOT } from "./errors.ts";
-import { type StartedWith, whyOutdated } from "./snapshot.ts";
+import { NO_SNAPSHOT } from "./errors.ts";
+import { whyOutdated } from "./snapshot.ts";
+import {
+  MAX_SNAPSHOTS_AT_ONCE,
+  readStart,
+  readUnit,
+  readUnits,
+  serviceOf,
+  type UnitReader,
+} from "./units.ts";
 
 const BUILD_POLL_MS = 10_000;
-/** Requests; Railway's smallest plan allows ten a second. */
-const MAX_SNAPSHOTS_AT_ONCE = 4;
 
 export function createActivator(client: RailwayClient, config: RailwayConfig, target: string): Activator {
-  const lookAtUnit = async (unit: UnitSpec, signal: AbortSignal) => {
-    const input = { environmentId: config.environment, serviceId: serviceOf(unit) };
-    return readAnswer(unitAnswer, await client.read("Unit", input, signal), target).serviceInstance;
-  };
+  const reader: UnitReader = { client, config, target };
   return {
     async prepare(unit, signal) {
-      const seen = await lookAtUnit(unit, signal);
+      const seen = await readUnit(reader, unit, signal);
       return { knownIds: newestFirst(seen).map(({ id }) => id), dormant: isDormant(seen) };
     },
 
     async activate(unit, signal) {
-      const deployments = newestFirst(await lookAtUnit(unit, signal));
+      const deployments = newestFirst(await readUnit(reader, unit, signal));
       for (const { id } of deployments.filter(({ canRedeploy }) => canRedeploy)) {
         const made = await redeploy(client, id, target, signal);
         if (made !== null) return { id: made };
@@ -49,10 +45,8 @@ export function createActivator(client: RailwayClient, config: RailwayConfig, ta
 
     async follow(asked, signal) {
       if (asked.length === 0) return [];
-      const units = await readUnits(client, config, target, signal);
-      return await mapLimited(asked, MAX_SNAPSHOTS_AT_ONCE, (one) =>
-        followOne(client, config, { asked: one, units, target }, signal),
-      );
+      const units = await readUnits(reader, signal);
+      return await mapLimited(asked, MAX_SNAPSHOTS_AT_ONCE, (one) => followOne(reader, one, units, signal));
     },
   };
 }
@@ -107,30 +101,17 @@ function stillBuilding(unit: UnitSpec, target: string, { id, status }: Deploymen
   );
 }
 
-interface FollowOne {
-  readonly asked: FollowedActivation;
-  readonly units: ReadonlyMap<string, UnitDeployments>;
-  readonly target: string;
-}
-
 async function followOne(
-  client: RailwayClient,
-  config: RailwayConfig,
-  { asked, units, target }: FollowOne,
+  reader: UnitReader,
+  asked: FollowedActivation,
+  units: ReadonlyMap<string, UnitDeployments>,
   signal: AbortSignal,
 ): Promise<ActivationProgress> {
-  const serviceId = serviceOf(asked.unit);
-  const verdict = judge(asked, units.get(serviceId));
+  const verdict = judge(asked, units.get(serviceOf(asked.unit)));
   if (verdict.state !== "compare") return verdict;
   const { id, status, instances } = verdict.deployment;
   if (asked.expected.length > 0) {
-    const input = {
-      deploymentId: id,
-      projectId: config.project,
-      environmentId: config.environment,
-      serviceId,
-    };
-    const started = await readStart(client, input, target, signal);
+    const started = await readStart(reader, { unit: asked.unit, deploymentId: id }, signal);
     // Not knowing is not "other values": asking again would redeploy for ever.
     if (started === null)
       return { state: "running", id, reason: "Railway does not show what the deployment was started with" };
@@ -142,48 +123,4 @@ async function followOne(
     id,
     incarnation: { deployment: id, status, instances: instances.map((instance) => instance.id) },
   };
-}
-
-/** Null: it cannot be seen for this deployment. That must not hide how the other units stand. */
-async function readStart(
-  client: RailwayClient,
-  input: { readonly deploymentId: string; readonly serviceId: string },
-  target: string,
-  signal: AbortSignal,
-): Promise<StartedWith | null> {
-  try {
-    const answer = await client.read("Snapshot", input, signal, "background");
-    const { deploymentSnapshot, variables } = readAnswer(snapshotAnswer, answer, target);
-    return deploymentSnapshot && { snapshot: deploymentSnapshot.variables, stored: variables };
-  } catch (error) {
-    if (error instanceof LockstepError && isAboutThatOne(error)) return null;
-    throw error;
-  }
-}
-
-function isAboutThatOne({ family, code, details }: LockstepError): boolean {
-  if (details["reason"] === NO_DEPLOYMENT) return true;
-  return family === "rejected" && code !== "TARGET_CREDENTIAL_REJECTED";
-}
-
-async function readUnits(
-  client: RailwayClient,
-  config: RailwayConfig,
-  target: string,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, UnitDeployments>> {
-  const units = new Map<string, UnitDeployments>();
-  let after: string | null = null;
-  for (;;) {
-    const input = { environmentId: config.environment, after };
-    const answer: unknown = await client.read("FollowEnvironment", input, signal, "background");
-    const { serviceInstances } = readAnswer(environmentUnits, answer, target).environment;
-    for (const { node } of serviceInstances.edges) units.set(node.serviceId, node);
-    if (!serviceInstances.pageInfo.hasNextPage || serviceInstances.pageInfo.endCursor === null) return units;
-    after = serviceInstances.pageInfo.endCursor;
-  }
-}
-
-function serviceOf(unit: UnitSpec): string {
-  return String(unit.config["service"]);
 }

@@ -4,6 +4,7 @@
  * What serves decides: when every active deployment is newer than the request, ours has won, whatever became of a
  * still newer one that does not serve. Otherwise the newest tells how far it got.
  */
+import type { RunningAnswer } from "../../../core/ports/running.ts";
 import type { ActivationProgress, FollowedActivation } from "../../../core/ports/target.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { Deployment, UnitDeployments } from "./answers.ts";
@@ -39,7 +40,10 @@ export function judge(
 }
 
 /** The only active deployment is ours or newer. */
-function judgeServing(serving: Deployment, { cronSchedule }: Seen): Verdict {
+function judgeServing(
+  serving: Deployment,
+  { cronSchedule }: Seen,
+): Extract<Verdict, { readonly state: "compare" | "running" }> {
   const { id, status, instances, deploymentStopped } = serving;
   // Asleep, a job that has ended, or a cron service between two runs: nothing is meant to run now.
   if (status === "SLEEPING" || deploymentStopped || cronSchedule !== null)
@@ -112,6 +116,31 @@ export function newestFirst(
 
 export function isInProgress({ status }: Deployment): boolean {
   return IN_PROGRESS.has(status) || status === "NEEDS_APPROVAL";
+}
+
+export type Serving =
+  /** Whoever starts a process of the unit starts it with what this deployment was made with. */
+  | { readonly state: "serving"; readonly deployment: Deployment }
+  | Exclude<RunningAnswer, { readonly state: "lives" }>;
+
+/** What serves now, whoever asked for it; a cron service and one asleep serve with the next process. */
+export function servingNow(unit: Seen | undefined): Serving {
+  if (unit === undefined || isDormant(unit)) return { state: "dormant" };
+  const [newest] = newestFirst(unit);
+  if (newest !== undefined && IN_PROGRESS.has(newest.status))
+    return { state: "changing", reason: `a deployment is ${newest.status}` };
+  const [deployment, ...others] = unit.activeDeployments;
+  if (deployment === undefined)
+    return { state: "cannot-tell", reason: "Railway lists no deployment as active" };
+  if (others.length > 0) return { state: "changing", reason: "several deployments are active at once" };
+  if (!SERVING.has(deployment.status))
+    return {
+      state: "cannot-tell",
+      reason: `the deployment is ${visibleLine(deployment.status.slice(0, 40))}`,
+    };
+  const verdict = judgeServing(deployment, unit);
+  if (verdict.state === "running") return { state: "changing", reason: verdict.reason };
+  return { state: "serving", deployment };
 }
 
 /**

@@ -4,7 +4,11 @@
  * Whether a snapshot shows references resolved or as written, and whether it lists sealed names, is not documented:
  * both are understood, and where only a name can be seen, the name is what counts.
  */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { RunningFound, RunningKeyQuestion } from "../../../core/ports/running.ts";
 import type { SetItem } from "../../../core/ports/target.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
 import { SHARED_PLACEMENT } from "./config.ts";
 import { hasReference, sharedNamesIn, withSharedValues } from "./references.ts";
 
@@ -27,6 +31,56 @@ export function whyOutdated({ snapshot, stored }: StartedWith, expected: readonl
     if (started !== value.reveal()) return `the deployment was started with another value of ${key}`;
   }
   return whySharedOutdated({ snapshot, stored }, expected);
+}
+
+/**
+ * Which version of a variable the deployment was started with. A shared one is seen under the names that refer to it:
+ * all of them must agree.
+ */
+export function foundIn(
+  { snapshot, stored }: StartedWith,
+  { placement, key, candidates }: RunningKeyQuestion,
+): RunningFound {
+  if (placement !== SHARED_PLACEMENT) return versionOf(own(snapshot, key), own(stored, key), candidates);
+  const found = Object.entries(stored)
+    .filter(([, text]) => sharedNamesIn(text ?? "").includes(key))
+    .map(([name, text]) => {
+      const rendered = new Map(
+        [...candidates].map(([version, value]): [number, SecretValue] => [
+          version,
+          SecretValue.of(withSharedValues(text ?? "", new Map([[key, value.reveal()]]))),
+        ]),
+      );
+      return versionOf(own(snapshot, name), undefined, rendered);
+    });
+  const [first] = found;
+  if (first === undefined) return { state: "absent" };
+  return found.every((one) => isDeepStrictEqual(one, first)) ? first : { state: "unknown" };
+}
+
+/** The newest of equal ones. */
+function versionOf(
+  started: string | null | undefined,
+  stored: string | null | undefined,
+  candidates: ReadonlyMap<number, SecretValue>,
+): RunningFound {
+  if (started === null || (started === undefined && stored === null))
+    return { state: "unreadable", reason: SEALED };
+  if (started === undefined) return { state: "absent" };
+  const fitting = [...candidates].filter(([, value]) => isSameText(value.reveal(), started));
+  if (fitting.length > 0)
+    return { state: "version", version: Math.max(...fitting.map(([version]) => version)) };
+  return hasReference(started) ? { state: "unreadable", reason: REFERENCE } : { state: "unknown" };
+}
+
+const SEALED =
+  "the variable is sealed, and Railway shows nobody what a deployment was started with; a probe of the service can";
+const REFERENCE =
+  "Railway shows a reference as it is written, not what a deployment made of it; a probe of the service can";
+
+function isSameText(left: string, right: string): boolean {
+  const [one, other] = [left, right].map((text) => createHash("sha256").update(text).digest());
+  return one !== undefined && other !== undefined && timingSafeEqual(one, other);
 }
 
 /** A service sees a shared variable under the names that refer to it, alone or inside a longer text. */

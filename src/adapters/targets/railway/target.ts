@@ -3,9 +3,9 @@
  *
  * Promises: one upsert per change with only the changed names, never a deployment by an upsert, never a deletion of
  * what is not ours. Unfenced: Railway cannot refuse an older write, so nothing above `acknowledged` is claimed while one
- * may be in flight. The best evidence claimed is `deployed`, although `follow` looks at more (only ours is active, every
- * instance runs, the snapshot holds the value): it looks once, and a rollback, a restart or a host move afterwards is
- * not noticed here. `running` and `proven` are for looks that are repeated at each gate, and for probes.
+ * may be in flight. `follow` looks once, when a deployment ends: that is `deployed`. `running` says more only because it
+ * is looked again at each gate: only one deployment is active, every instance runs, and its snapshot holds the value, so
+ * that a rollback by somebody, another redeployment or a crash is noticed.
  * Leaves to others: comparing before a write, the order (see apply.ts), when to write and to redeploy.
  */
 import { LockstepError } from "../../../core/errors.ts";
@@ -18,6 +18,7 @@ import { assertKey, assertValue, parseRailway, placeOf, readConfig, SHARED_PLACE
 import { discover } from "./discover.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
+import { createRailwayObserver } from "./running.ts";
 
 /** After a client gave up, an accepted request has been seen to be applied later: that long is it waited for. */
 const LATE_WRITE_MS = 60_000;
@@ -47,7 +48,7 @@ export const railwayKind: TargetKind = {
   capabilities(config) {
     const { requestTimeoutMs } = readConfig(config);
     return {
-      maxEvidence: "deployed",
+      maxEvidence: "running",
       readable: true,
       deletable: true,
       conditionalWrite: false,
@@ -83,6 +84,7 @@ export const railwayKind: TargetKind = {
       apply: (change, order, signal) =>
         apply(client, config, change, { order, revisionMarker: context.revisionMarker, target }, signal),
       activator: createActivator(client, config, target),
+      running: createRailwayObserver({ client, config, target }),
       discoverer: { discover: (interest, signal) => discover(client, config, target, interest, signal) },
       close: async () => {},
     };

@@ -13,7 +13,7 @@ const DEPLOYMENT = z.strictObject({ deploymentId: z.string() });
 export interface DeploymentSummary {
   readonly id: string;
   readonly status: Deployment["status"];
-  /** The operation that asked for it, or "person". */
+  /** The operation that asked for it, "person" or "maintenance". */
   readonly cause: string;
   readonly createdAt: string;
   readonly snapshotId: string | null;
@@ -45,6 +45,16 @@ export const DEPLOYMENT_COMMANDS = {
   /** A person presses deploy. */
   deploy: command(SERVICE, (simulation, { service, environmentId }) => ({
     deploymentId: simulation.platform.deploy(simulation.instance(service, environmentId), "person").id,
+  })),
+
+  /**
+   * The platform moves a service to another host by a deployment of its own: with what is stored by then, unannounced,
+   * and not counted by any throttle.
+   */
+  maintenance: command(SERVICE, (simulation, { service, environmentId }) => ({
+    deploymentId: simulation.deployer.start(simulation.instance(service, environmentId), {
+      cause: "maintenance",
+    }).id,
   })),
 
   /** A person goes back to an older deployment: its variables, its image. */
