@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createHostProber } from "../../src/adapters/probes/command-prober.ts";
+import { createHostProber } from "../../src/adapters/probes/host-prober.ts";
 import { parseProbe } from "../../src/adapters/probes/spec.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { RunOptions, RunResult } from "../../src/core/ports/host.ts";
@@ -57,11 +57,14 @@ describe("a command on the host", () => {
   function host(end: RunResult | LockstepError) {
     const ran: { readonly argv: readonly string[]; readonly options: RunOptions }[] = [];
     const prober = createHostProber({
-      run: async (argv, options) => {
-        ran.push({ argv, options });
-        if (end instanceof LockstepError) throw end;
-        return end;
+      host: {
+        run: async (argv, options) => {
+          ran.push({ argv, options });
+          if (end instanceof LockstepError) throw end;
+          return end;
+        },
       },
+      connect: () => Promise.reject(new Error("nothing is asked over the network here")),
     });
     const ask = (raw: object, value = "canary-value") =>
       prober.probe(raw as never, SecretValue.of(value), AbortSignal.timeout(5_000));

@@ -8,6 +8,7 @@ import type { BindingLook, LoopBinding } from "../../core/ports/store/targets.ts
 import type { Target } from "../../core/ports/target.ts";
 import { judgeLook } from "../../core/rollout/judge-look.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { hint } from "../loop/hint.ts";
@@ -18,6 +19,8 @@ import { probeBinding } from "./probe-binding.ts";
 import { judgeStored, type ReadBack } from "./stored.ts";
 
 const LOOK_WITHIN_MS = 60_000;
+/** Bindings of one target: mostly one service, which is asked, not put under load. */
+const PROBED_AT_ONCE = 2;
 
 export async function lookAtTarget(
   context: AppContext,
@@ -65,15 +68,15 @@ async function lookAt(
   ]);
   const observation = await target.observe(addresses, signal);
   const lives = await lookAtLives(context, target, observation.units, known, signal);
-  const looks: BindingLook[] = [];
-  for (const one of known) {
+  return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);
     const acceptance = await probeBinding(context, target, one, signal);
-    looks.push(
-      lookOf(one.binding, beganAtMs, { ...stored, lives: lives.get(one.binding.id) ?? null, acceptance }),
-    );
-  }
-  return looks;
+    return lookOf(one.binding, beganAtMs, {
+      ...stored,
+      lives: lives.get(one.binding.id) ?? null,
+      acceptance,
+    });
+  });
 }
 
 /** What was seen of one binding, whoever looked. */

@@ -5,9 +5,13 @@ import type { JsonObject, Target } from "../../core/ports/target.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
+
+/** One service that does not answer must not cost its neighbours their look. */
+const ASK_WITHIN_MS = 25_000;
 
 /** By version; empty where the binding has no probe. */
 export async function probeBinding(
@@ -20,12 +24,15 @@ export async function probeBinding(
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
   const prober = asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
-  for (const version of askedOf(binding.rollout, counterProbed)) {
-    const value = versions.get(version);
-    // A compromised value goes nowhere any more, not even to be refused.
-    if (value === undefined || compromised.has(version)) continue;
-    answers.set(version, await ask(prober, probe, value, signal));
-  }
+  const asked = askedOf(binding.rollout, counterProbed);
+  await withDeadline(signal, ASK_WITHIN_MS, async (limited) => {
+    for (const version of asked) {
+      const value = versions.get(version);
+      // A compromised value goes nowhere any more, not even to be refused.
+      if (value === undefined || compromised.has(version)) continue;
+      answers.set(version, await ask(prober, probe, value, limited));
+    }
+  });
   return answers;
 }
 

@@ -170,16 +170,17 @@ function bindingOf(
 
 /** A probe that nobody can ever ask would hold every rotation for good. */
 function assertAskable({ probe }: BindingConfig, target: StoredElsewhere, kind: TargetKind): void {
-  if (probe?.http?.from === "target") {
-    throw new LockstepError("CONFIG_INVALID", "cannot be asked from there: targets make no requests", {
+  const ways = kind.probesThere?.(target.config) ?? [];
+  if (probe?.http?.from === "target" && !ways.includes("http")) {
+    throw new LockstepError("CONFIG_INVALID", `cannot be asked from a target of kind ${kind.kind}`, {
       details: { path: ["probe", "http", "from"] },
-      hint: "Let the server ask (leave `from` out), or use `probe: { command: … }` on a host over SSH.",
+      hint: "Let the server ask: leave `from` out.",
     });
   }
-  if (probe?.command !== undefined && kind.runsProbes?.(target.config) !== true) {
+  if (probe?.command !== undefined && !ways.includes("command")) {
     throw new LockstepError("CONFIG_INVALID", `cannot be run at a target of kind ${kind.kind}`, {
       details: { path: ["probe", "command"] },
-      hint: "Commands are run on hosts over SSH; use `probe: { http: … }` here.",
+      hint: "Commands are run on hosts over SSH, by accounts that have a shell; use `probe: { http: … }` here.",
     });
   }
 }

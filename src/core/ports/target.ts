@@ -235,8 +235,8 @@ export interface TargetKind {
 
   capabilities(config: JsonObject): TargetCapabilities;
 
-  /** Commands can be run there to ask a service (`probe: { command }`). Absent: never. */
-  runsProbes?(config: JsonObject): boolean;
+  /** Ways by which a service can be asked from there: `http` with `from: target`, `command`. Absent: none. */
+  probesThere?(config: JsonObject): readonly ("http" | "command")[];
 
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;

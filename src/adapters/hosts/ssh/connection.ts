@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import type { LockstepError } from "../../../core/errors.ts";
 import { pause } from "../../../lib/pause.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
 import { HelperClient } from "../script/helper-client.ts";
@@ -148,9 +149,23 @@ export class SshConnection {
 
   /** A line to another host through this one. Throws TARGET_UNREACHABLE. */
   async forward(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
-    return await this.#open<ClientChannel>(signal, (done) =>
-      this.#client.forwardOut("127.0.0.1", 0, host, port, done),
+    return await this.#open<ClientChannel>(
+      signal,
+      (done) => this.#client.forwardOut("127.0.0.1", 0, host, port, done),
+      (error) => this.#notForwarded(error, `${host}:${port}`),
     );
+  }
+
+  /** RFC 4254, section 5.1. The server's own text is dropped. */
+  #notForwarded(error: Error, where: string): LockstepError {
+    const { reason } = error as { reason?: unknown };
+    if (reason === 1)
+      return unreachable(this.label, "its SSH server forwards no connections", { forwarding: "prohibited" });
+    if (reason === 2)
+      return unreachable(this.label, `from there ${where} takes no connection`, {
+        forwarding: "unconnected",
+      });
+    return unreachable(this.label, "it refused a session");
   }
 
   /** Ends the connection in order; what still runs on it is lost. */
@@ -166,6 +181,7 @@ export class SshConnection {
   async #open<T extends { on(event: "error", listener: () => void): unknown }>(
     signal: AbortSignal,
     request: (done: (error: Error | undefined, channel: T) => void) => void,
+    whyRefused: (error: Error) => LockstepError = () => unreachable(this.label, "it refused a session"),
   ): Promise<T> {
     if (this.#closed) throw unreachable(this.label, "the line is closed");
     return await new Promise<T>((resolve, reject) => {
@@ -189,7 +205,7 @@ export class SshConnection {
       this.onClose(onLost);
       try {
         request((error, channel) => {
-          if (error) return settle(() => reject(unreachable(this.label, "it refused a session")));
+          if (error) return settle(() => reject(whyRefused(error)));
           if (settled) return closeLate(channel);
           settle(() => resolve(channel));
         });

@@ -3,6 +3,7 @@
  * because they repeat what a server sent or what a key file held.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
 import { labelOf, type SshHop } from "./destination.ts";
 import { SHA1_REFUSED } from "./login-key.ts";
 
@@ -105,8 +106,8 @@ export function hostKeyError(hop: SshHop, shown: string): LockstepError {
   );
 }
 
-export function unreachable(where: string, why: string): LockstepError {
-  return new LockstepError("TARGET_UNREACHABLE", `Cannot reach ${where}: ${why}.`);
+export function unreachable(where: string, why: string, details: JsonObject = {}): LockstepError {
+  return new LockstepError("TARGET_UNREACHABLE", `Cannot reach ${where}: ${why}.`, { details });
 }
 
 function reason(code: string, level: string, state: HandshakeState): string {

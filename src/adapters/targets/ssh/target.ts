@@ -18,8 +18,9 @@ import { discoverFiles } from "../../placements/discover-files.ts";
 import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
 import { showsRunning } from "../../placements/running/environment.ts";
 import { createHostObserver } from "../../placements/running/observer.ts";
-import { createHostProber } from "../../probes/command-prober.ts";
+import { createHostProber } from "../../probes/host-prober.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
+import { dialFromHost } from "./dial-from-host.ts";
 import { probe } from "./probe.ts";
 
 /** One per process: handshakes are what costs, so lines are shared by all pieces of work. */
@@ -48,7 +49,7 @@ export const sshKind: TargetKind = {
 
   place: (stored, placement) => placeOf(readConfig(stored), placement),
 
-  runsProbes: (stored) => !readConfig(stored).ssh.sftpOnly,
+  probesThere: (stored) => (readConfig(stored).ssh.sftpOnly ? ["http"] : ["http", "command"]),
 
   discoveryScope(stored) {
     const config = readConfig(stored);
@@ -106,7 +107,10 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
-      ...(config.ssh.sftpOnly ? {} : { prober: createHostProber(host) }),
+      prober: createHostProber({
+        host: config.ssh.sftpOnly ? null : host,
+        connect: dialFromHost(lines, destination),
+      }),
       ...(showsRunning(config.activate, config.files)
         ? { running: createHostObserver(host, config.activate, config.files) }
         : {}),

@@ -1,21 +1,36 @@
-/** Asks by a program on the target's host, which gets the value over stdin and answers with its exit code. */
+/**
+ * Asks from the target's host: over HTTP what listens there, or by a program there, which gets the value over stdin and
+ * answers with its exit code.
+ */
 import { LockstepError } from "../../core/errors.ts";
 import type { Host } from "../../core/ports/host.ts";
 import type { ProbeAnswer, Prober } from "../../core/ports/prober.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { CommandProbe } from "../../protocol/probe.ts";
+import type { Connect } from "./dial.ts";
 import { whyNoText } from "./fill.ts";
-import { cannotTell } from "./http-prober.ts";
+import { cannotTell, createHttpProber } from "./http-prober.ts";
 import { parseProbe } from "./spec.ts";
 
-/** Of a target's host: it runs commands there, and asks nothing else from there. */
-export function createHostProber(host: Pick<Host, "run">): Prober {
+export interface HostProberOptions {
+  /** Null: the account may run no commands. */
+  readonly host: Pick<Host, "run"> | null;
+  /** Connections that begin there. */
+  readonly connect: Connect;
+}
+
+/** Of a target's host: runs commands there, and asks what listens there. */
+export function createHostProber({ host, connect }: HostProberOptions): Prober {
+  const askHttp = createHttpProber({ connect });
   return {
     async probe(raw, value, signal) {
-      const { command } = parseProbe(raw);
-      return command === undefined
-        ? cannotTell("the host itself makes no requests; ask from the server, or by a command there")
-        : askCommand(host, command, value, signal);
+      const { command, http } = parseProbe(raw);
+      if (http !== undefined)
+        return http.from === "target"
+          ? await askHttp(http, value, signal)
+          : cannotTell("only the server can ask this");
+      if (command === undefined || host === null) return cannotTell("no command can be run on this host");
+      return await askCommand(host, command, value, signal);
     },
   };
 }
