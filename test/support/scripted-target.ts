@@ -29,6 +29,8 @@ export class ScriptedPlace {
   readonly nextWrites: WriteBehaviour[] = [];
   readonly nextActivations: ("ok" | "fail")[] = [];
   readonly lateWrites: (() => void)[] = [];
+  /** Values with which the unit does not start. */
+  cannotStartWith: (values: ReadonlyMap<string, string>) => boolean = () => false;
   /** Runs before each write is sent: a test may hold a worker here. */
   beforeWrite: () => Promise<void> = async () => {};
   order: Order | null = null;
@@ -150,7 +152,7 @@ function scriptedActivator(place: ScriptedPlace): Activator {
     prepare: async () => ({ knownIds: [String(place.incarnation)], dormant: false }),
     activate: async () => {
       place.restarts += 1;
-      if (place.nextActivations.shift() === "fail") {
+      if (place.nextActivations.shift() === "fail" || place.cannotStartWith(place.values)) {
         throw new LockstepError("ACTIVATION_FAILED", "the unit did not start");
       }
       place.incarnation += 1;

@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { createActivationRepo } from "./repositories/activations.ts";
 import { createAgentRepo } from "./repositories/agents.ts";
+import { createAsideRepo } from "./repositories/asides.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
@@ -29,6 +30,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),
+    asides: createAsideRepo(db),
     schedule: createScheduleRepo(db),
     idempotency: createIdempotencyRepo(db),
     views: createViewRepo(db),

@@ -23,7 +23,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 3;
+export const OLDEST_SCHEMA = 4;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -131,6 +131,8 @@ export interface BindingTable {
   lives: Jsonb<JsonObject> | null;
   acceptance: JsonbWithDefault<JsonObject>;
   used: Jsonb<JsonObject> | null;
+  ran: Jsonb<JsonObject> | null;
+  aside: Jsonb<JsonObject> | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }

@@ -2,6 +2,7 @@
 
 import type { LoopBinding, PrunableKey } from "../../core/ports/store/targets.ts";
 import type { DesiredSlot, PrunedSlot } from "../../core/reconcile/plan-change.ts";
+import { asideOf } from "../../core/rollout/aside.ts";
 import { slotEntries, slotsOf } from "../../core/rollout/slots.ts";
 import { renderFields } from "../../core/template.ts";
 import type { AppContext } from "../context.ts";
@@ -27,16 +28,17 @@ export async function loadDesired(context: AppContext, targetId: string): Promis
   const slots: DesiredSlot[] = [];
   const unneeded: Unneeded[] = [];
   for (const binding of bindings) {
-    for (const { slot, version } of slotEntries(slotsOf(binding, binding.currentVersion, binding.rollout))) {
+    const wanted = asideOf(binding) ?? slotsOf(binding, binding.currentVersion, binding.rollout);
+    for (const { slot, version } of slotEntries(wanted)) {
       if (version === null) {
         if (binding.wroteFallback) unneeded.push(fallbackOf(binding));
         continue;
       }
       const versions = await versionsOf(binding.secretId);
-      const wanted = versions.get(version);
+      const opened = versions.get(version);
       // Compromised or destroyed: never pushed. What stands there stays until there is a better version.
-      if (wanted === undefined || wanted.compromised) continue;
-      const value = renderFields(wanted.fields, binding.template);
+      if (opened === undefined || opened.compromised) continue;
+      const value = renderFields(opened.fields, binding.template);
       const settledVersion = binding.settled[slot] ?? null;
       slots.push({
         bindingId: binding.id,

@@ -1,12 +1,15 @@
 /**
- * A failed activation is tried once more by itself; a second failure of the same digest blocks the unit for a person,
- * and puts back what stood there before where that cannot hurt.
+ * A failed activation is tried once more by itself. After a second failure of the same digest, changes of several rollouts
+ * are tried one at a time; the change of one blocks the unit for a person, and what stood there before is put back where
+ * that cannot hurt.
  */
 import { SYSTEM } from "../../core/actor.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
 import type { AppContext } from "../context.ts";
 import { afterActivation } from "./after-activation.ts";
+import { hint } from "./hint.ts";
+import { isolateFailure } from "./isolate-failure.ts";
 import { restoreAfterFailure } from "./restore-target.ts";
 
 const MAX_AUTOMATIC_ATTEMPTS = 2;
@@ -19,21 +22,26 @@ export async function failedActivation(
   signal: AbortSignal,
 ): Promise<void> {
   const error = { code, message };
-  const blocked = await context.store.transaction(async (tx) => {
+  const { blocked, owed } = await context.store.transaction(async (tx) => {
     if (activation.attempts + 1 < MAX_AUTOMATIC_ATTEMPTS) {
       const inMs = context.timing.retryFailedActivationMs;
       await tx.activations.retry(activation.id, { inMs, spendsAttempt: true, error });
-      return false;
+      return { blocked: false, owed: [] };
     }
-    await tx.activations.end(activation.id, { state: "blocked", error });
+    const taken = await isolateFailure(tx, activation, message);
+    await tx.activations.end(activation.id, { state: taken === null ? "blocked" : "superseded", error });
     await tx.audit.append({
       action: "activation.finished",
       actor: SYSTEM,
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
-      details: { activation: activation.id, outcome: "blocked", code },
+      details: { activation: activation.id, outcome: taken === null ? "blocked" : "taken-apart", code },
     });
-    return true;
+    return { blocked: taken === null, owed: taken ?? [] };
   });
+  await hint(
+    context,
+    owed.map((id) => ({ name: "reconcile", id }) as const),
+  );
   if (blocked) await restoreAfterFailure(context, activation, signal);
   await afterActivation(context, activation);
 }

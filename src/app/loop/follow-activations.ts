@@ -15,6 +15,8 @@ import { accessOf, kindOf, withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
 import { loadDesired } from "./desired.ts";
 import { failedActivation } from "./failed-activation.ts";
+import { hint } from "./hint.ts";
+import { joinNext } from "./isolate-failure.ts";
 import { heldClaim, withLeaseRenewal } from "./lease-renewal.ts";
 
 /** Steps of one group at a time, where each needs the store. */
@@ -143,7 +145,7 @@ async function succeed(
   activation: ActivationRecord,
   seen: Extract<ActivationProgress, { state: "succeeded" }>,
 ): Promise<void> {
-  await context.store.transaction(async (tx) => {
+  const owed = await context.store.transaction(async (tx) => {
     await tx.activations.end(activation.id, {
       state: "succeeded",
       error: null,
@@ -159,7 +161,12 @@ async function succeed(
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
       details: { activation: activation.id, outcome: "succeeded", incarnation: seen.id },
     });
+    return await joinNext(tx, activation);
   });
+  await hint(
+    context,
+    owed.map((id) => ({ name: "reconcile", id }) as const),
+  );
   await afterActivation(context, activation);
 }
 

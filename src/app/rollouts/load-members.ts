@@ -52,6 +52,7 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
     silentForMs: options.silentForMs,
     ...(row.used === null ? {} : { oldUsedAtMs: used === undefined ? null : Date.parse(used) }),
     stuck: stuckOf(row, rollout),
+    waitsItsTurn: row.aside !== null && row.aside.reason === null,
     restsAtStored: isDormant || (rollout.strategy === "replace" && row.adopted),
     forced: optionsOf(rollout.options).forced[row.bindingId] !== undefined,
   };
@@ -84,6 +85,7 @@ function canSee({ state, lives }: JsonObject): boolean {
 }
 
 function stuckOf(row: RolloutMemberRow, { toVersion }: RolloutRecord): string | null {
+  if (row.aside !== null) return row.aside.reason;
   const isStored = row.settled.primary === toVersion && !row.owed;
   if (row.gaveUp && !isStored) return row.errorMessage ?? "given up";
   const blocked = row.activations.find(({ state }) => state === "blocked");

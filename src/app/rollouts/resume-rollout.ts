@@ -14,6 +14,8 @@ export async function resumeRollout(context: AppContext, actor: Actor, rolloutId
       throw new LockstepError("VERSION_STATE", `Cannot resume rollout ${rolloutId}: it is ${rollout.state}.`);
     }
     const targetIds = await tx.targets.bindingTargets(rollout.secretId);
+    // What was set aside for it is tried once more.
+    await tx.targets.bumpGenerations(await tx.asides.clear(rolloutId), actor);
     await tx.targets.resume(targetIds);
     await tx.activations.reopen(targetIds);
     await tx.rollouts.setState(rolloutId, "running", null);

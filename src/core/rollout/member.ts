@@ -49,6 +49,8 @@ export interface Member {
   readonly oldUsedAtMs?: number | null;
   /** Why it cannot go on without a person, in words; null while it can. */
   readonly stuck: string | null;
+  /** Another change of its unit is tried alone first: together they failed. */
+  readonly waitsItsTurn?: boolean;
   /** Nothing restarts there: no process runs and none is woken, or the place already held the value. */
   readonly restsAtStored: boolean;
   /** A person took it out of this rollout's gates. */
@@ -81,13 +83,16 @@ export function whyNotHolding(member: Member, wanted: Slots): string | null {
   return member.stuck ?? lack(member, member.required);
 }
 
+const TAKES_TURNS = "its unit did not start with several changes at once; another one is tried alone first";
+
 function whyNotStored(member: Member, { primary, fallback }: Slots): string | null {
+  const known = member.stuck ?? (member.waitsItsTurn === true ? TAKES_TURNS : null);
   if (primary !== null && (member.settled.primary ?? null) !== primary)
-    return member.stuck ?? `v${primary} is not stored there yet`;
+    return known ?? `v${primary} is not stored there yet`;
   const settledFallback = member.settled.fallback ?? null;
   if (settledFallback === fallback) return null;
   return (
-    member.stuck ??
+    known ??
     (fallback === null
       ? `v${settledFallback} still stands beside it`
       : `v${fallback} is not stored beside it yet`)

@@ -101,6 +101,7 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
           ${ms(sql`b.looked_at`)} as "lookedAtMs", b.look_reason as "lookReason", b.lacks, b.lives, b.acceptance, b.used,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_message as "errorMessage", g.required,
+          case when b.aside ->> 'rolloutId' = r.id::text then b.aside end as aside,
           not exists (select 1 from push_item i where i.binding_id = b.id and i.version = r.to_version
             and i.action = 'set') as adopted,
           coalesce((select jsonb_agg(jsonb_build_object('unit', u.name, 'state', a.state,

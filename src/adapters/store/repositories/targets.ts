@@ -1,7 +1,6 @@
 /** Targets as the loop sees them: leases with fencing, the owed model, what is settled. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { Evidence } from "../../../core/evidence.ts";
 import type {
   Lease,
   LoopBinding,
@@ -13,6 +12,7 @@ import type {
 } from "../../../core/ports/store/targets.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
+import { targetEvidence } from "./target-evidence.ts";
 
 const RECORD = sql`
   t.id, t.environment_id as "environmentId", e.name as environment, t.name, t.kind, t.config,
@@ -150,6 +150,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       const { rows } = await sql<LoopBinding>`
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
+          b.aside,
           ${ms(sql`b.looked_at`)} as "lookedAtMs",
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
             and w.written_generation is not null) as "wroteFallback",
@@ -186,54 +187,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       for (const binding of bindings) await settleBinding(db, targetId, generation, binding);
     },
 
-    async raiseReported(bindingIds, evidence) {
-      const weaker = evidence === "running" ? ["stored", "deployed"] : ["stored"];
-      await sql`
-        update binding set evidence = ${evidence}, evidence_at = now()
-        where id = any(${[...bindingIds]}::uuid[]) and removed_at is null and evidence = any(${weaker})`.execute(
-        db,
-      );
-    },
-
-    async raiseAfterActivation(activationId) {
-      await sql`
-        update binding b set evidence = 'deployed', evidence_at = now()
-        from activation a join target_unit tu on tu.unit_id = a.unit_id
-        where a.id = ${activationId} and b.target_id = tu.target_id and b.removed_at is null
-          and b.evidence = 'stored' and b.settled_at <= a.requested_at`.execute(db);
-    },
-
-    async beginLook() {
-      const { rows } = await sql<{ at: number }>`select ${ms(sql`clock_timestamp()`)} as at`.execute(db);
-      return rows[0]?.at ?? 0;
-    },
-
-    async recordLook(look) {
-      const { rows } = await sql<{ evidence: Evidence | null; settled: LoopBinding["settled"] }>`
-        select evidence, settled from binding
-        where id = ${look.bindingId} and removed_at is null and settled_digest is not distinct from ${look.settledDigest}
-          and (settled_at is null or ${ms(sql`settled_at`)} <= ${look.beganAtMs})
-          and (looked_at is null or ${ms(sql`looked_at`)} <= ${look.beganAtMs})
-        for update`.execute(db);
-      const [row] = rows;
-      // Something was written there meanwhile, or a later look came first: what was seen says nothing about now.
-      if (row === undefined) return;
-      const { evidence, lacks, reason } = look.judge(row.evidence);
-      await sql`
-        update binding set evidence = ${evidence}, evidence_at = now(), lacks = ${lacks}, look_reason = ${reason},
-          looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
-          lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
-          acceptance = ${JSON.stringify(look.acceptance)}::jsonb,
-          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used)
-        where id = ${look.bindingId}`.execute(db);
-    },
-
-    async askForLooks(targetIds) {
-      await sql`
-        update target set look_asked_at = clock_timestamp() where id = any(${[...targetIds]}::uuid[])`.execute(
-        db,
-      );
-    },
+    ...targetEvidence(db),
 
     async dropOwnership(places) {
       for (const { place, key } of places) {

@@ -1,5 +1,6 @@
 import type { Actor } from "../../actor.ts";
 import type { Evidence, LadderEvidence } from "../../evidence.ts";
+import type { Aside } from "../../rollout/aside.ts";
 import type { Acceptance } from "../../rollout/member.ts";
 import type { Strategy } from "../../rollout/strategy.ts";
 import type { Role, Slot } from "../../secret.ts";
@@ -66,6 +67,8 @@ export interface RolloutMemberRow {
   readonly adopted: boolean;
   /** Null until fixed. */
   readonly required: LadderEvidence | null;
+  /** Set aside for this rollout; null: it is not. */
+  readonly aside: Aside | null;
 }
 
 export interface RolloutRepo {

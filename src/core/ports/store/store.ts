@@ -7,6 +7,7 @@
  */
 import type { ActivationRepo } from "./activations.ts";
 import type { AgentRepo } from "./agents.ts";
+import type { AsideRepo } from "./asides.ts";
 import type { AuditLog } from "./audit.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
 import type { MetaRepo } from "./meta.ts";
@@ -30,6 +31,7 @@ export interface Repositories {
   readonly pushes: PushRepo;
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;
+  readonly asides: AsideRepo;
   readonly schedule: ScheduleRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;

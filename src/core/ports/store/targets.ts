@@ -1,5 +1,6 @@
 import type { Actor } from "../../actor.ts";
 import type { Evidence, LadderEvidence } from "../../evidence.ts";
+import type { Aside } from "../../rollout/aside.ts";
 import type { Acceptance } from "../../rollout/member.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
@@ -57,6 +58,8 @@ export interface LoopBinding {
   readonly currentVersion: number | null;
   /** The open one that moves its secret. */
   readonly rollout: (RolloutView & { readonly id: string }) | null;
+  /** In place of what that rollout asks for. */
+  readonly aside: Aside | null;
 }
 
 /** A key whose binding is gone and whose value may be deleted there, because Lockstep wrote it. */

@@ -1,0 +1,67 @@
+/** What is known of bindings at targets besides what was written: by restarts, reports and looks. */
+import { type Kysely, sql } from "kysely";
+import type { Evidence } from "../../../core/evidence.ts";
+import type { LoopBinding, TargetRepo } from "../../../core/ports/store/targets.ts";
+import type { Database } from "../schema.ts";
+import { ms } from "./instants.ts";
+
+type TargetEvidence = Pick<
+  TargetRepo,
+  "raiseReported" | "raiseAfterActivation" | "beginLook" | "recordLook" | "askForLooks"
+>;
+
+export function targetEvidence(db: Kysely<Database>): TargetEvidence {
+  return {
+    async raiseReported(bindingIds, evidence) {
+      const weaker = evidence === "running" ? ["stored", "deployed"] : ["stored"];
+      await sql`
+        update binding set evidence = ${evidence}, evidence_at = now()
+        where id = any(${[...bindingIds]}::uuid[]) and removed_at is null and evidence = any(${weaker})`.execute(
+        db,
+      );
+    },
+
+    async raiseAfterActivation(activationId) {
+      await sql`
+        update binding b set evidence = case when b.evidence = 'stored' then 'deployed' else b.evidence end,
+          evidence_at = case when b.evidence = 'stored' then now() else b.evidence_at end, ran = b.settled
+        from activation a join target_unit tu on tu.unit_id = a.unit_id
+        where a.id = ${activationId} and b.target_id = tu.target_id and b.removed_at is null
+          and b.evidence in ('stored', 'deployed', 'running', 'proven') and b.settled_at <= a.requested_at`.execute(
+        db,
+      );
+    },
+
+    async beginLook() {
+      const { rows } = await sql<{ at: number }>`select ${ms(sql`clock_timestamp()`)} as at`.execute(db);
+      return rows[0]?.at ?? 0;
+    },
+
+    async recordLook(look) {
+      const { rows } = await sql<{ evidence: Evidence | null; settled: LoopBinding["settled"] }>`
+        select evidence, settled from binding
+        where id = ${look.bindingId} and removed_at is null and settled_digest is not distinct from ${look.settledDigest}
+          and (settled_at is null or ${ms(sql`settled_at`)} <= ${look.beganAtMs})
+          and (looked_at is null or ${ms(sql`looked_at`)} <= ${look.beganAtMs})
+        for update`.execute(db);
+      const [row] = rows;
+      // Something was written there meanwhile, or a later look came first: what was seen says nothing about now.
+      if (row === undefined) return;
+      const { evidence, lacks, reason } = look.judge(row.evidence);
+      await sql`
+        update binding set evidence = ${evidence}, evidence_at = now(), lacks = ${lacks}, look_reason = ${reason},
+          looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
+          lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
+          acceptance = ${JSON.stringify(look.acceptance)}::jsonb,
+          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used)
+        where id = ${look.bindingId}`.execute(db);
+    },
+
+    async askForLooks(targetIds) {
+      await sql`
+        update target set look_asked_at = clock_timestamp() where id = any(${[...targetIds]}::uuid[])`.execute(
+        db,
+      );
+    },
+  };
+}
