@@ -18,6 +18,7 @@ import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
 import type { Listener } from "./adapters/probes/dial.ts";
 import { createServerProber } from "./adapters/probes/http-prober.ts";
+import { createServerUsageReader } from "./adapters/probes/usage-reader.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
 import { createRedisQueue } from "./adapters/queue/redis-queue.ts";
 import { startEmbeddedPostgres } from "./adapters/store/embedded/start.ts";
@@ -123,6 +124,7 @@ async function build(
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
     prober: createServerProber({ ownListeners: () => ownListeners(settings) }),
+    usageReader: createServerUsageReader({ ownListeners: () => ownListeners(settings) }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer(budget),
     hideFromLog: (credential) => scrubber.know(credential.reveal()),

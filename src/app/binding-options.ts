@@ -1,10 +1,12 @@
 /** What the configuration says about one binding besides its place, as it is stored. No values. */
 import { z } from "zod";
 import type { JsonObject } from "../core/ports/target.ts";
+import type { AcceptanceBy } from "../core/rollout/member.ts";
 import { durationMs } from "./rollouts/rollout-options.ts";
 
 const schema = z.object({
   probe: z.record(z.string(), z.json()).optional(),
+  usage: z.record(z.string(), z.json()).optional(),
   acceptsFallback: z.enum(["attested"]).optional(),
   /** It uses what is stored, although nothing can show it. */
   evidence: z.enum(["attested"]).optional(),
@@ -15,7 +17,8 @@ const schema = z.object({
 
 export interface BindingOptions {
   readonly probe: JsonObject | null;
-  readonly acceptanceBy: "probe" | "attested" | null;
+  readonly usage: JsonObject | null;
+  readonly acceptanceBy: AcceptanceBy | null;
   readonly counterProbed: boolean;
   readonly useAttested: boolean;
   readonly triesBoth: boolean;
@@ -23,11 +26,13 @@ export interface BindingOptions {
 }
 
 export function bindingOptionsOf(stored: JsonObject): BindingOptions {
-  const { probe, acceptsFallback, evidence, triesBoth, silentFor } = schema.safeParse(stored).data ?? {};
+  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor } =
+    schema.safeParse(stored).data ?? {};
   const http = probe?.["http"];
   return {
     probe: (probe ?? null) as JsonObject | null,
-    acceptanceBy: probe === undefined ? (acceptsFallback ?? null) : "probe",
+    usage: (usage ?? null) as JsonObject | null,
+    acceptanceBy: probe !== undefined ? "probe" : usage !== undefined ? "report" : (acceptsFallback ?? null),
     counterProbed: isObject(http) && http["counter"] === true,
     useAttested: evidence === "attested",
     triesBoth: triesBoth === "attested",

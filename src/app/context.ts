@@ -9,6 +9,7 @@ import type { RailwayExplorer } from "../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../core/ports/sealer.ts";
 import type { Store } from "../core/ports/store/store.ts";
 import type { RequestBudget, TargetKind } from "../core/ports/target.ts";
+import type { UsageReader } from "../core/ports/usage-reader.ts";
 import type { SecretValue } from "../core/secret-value.ts";
 
 /** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
@@ -96,6 +97,7 @@ export interface AppContext {
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
   /** Asks services from where the server is. */
   readonly prober: Prober;
+  readonly usageReader: UsageReader;
   readonly lookAtHostKey: LookAtHostKey;
   readonly railwayExplorer: RailwayExplorer;
   /** From now on the log cannot show this: for credentials that come with a request and are never sealed. */

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { say, wordUnknownKeys } from "./config-problem.ts";
 import { probeSchema } from "./probe.ts";
+import { usageSchema } from "./usage.ts";
 
 /** Keys at a target that name its kind; exactly one stands there. `memory` serves tests and the demo. */
 export const CONFIG_TARGET_KINDS = ["railway", "ssh", "agent", "vault", "manual", "memory"] as const;
@@ -62,6 +63,8 @@ const generate = strict({
 
 const rotate = strict({
   every: duration.optional(),
+  /** Older than that, and doctor says so: for what a person rotates. */
+  maxAge: duration.optional(),
   /** When a scheduled rotation may begin, in UTC: "02:00-05:00"; over midnight too. */
   window: z
     .string()
@@ -95,6 +98,8 @@ const binding = strict({
   optional: z.boolean().optional(),
   drift: z.enum(["report", "heal"]).optional(),
   probe: probeSchema.optional(),
+  /** Where a verifier tells who uses which value. */
+  usage: usageSchema.optional(),
   acceptsFallback: z.enum(["attested"]).optional(),
   /** It uses what is stored there, although nothing can show it: a program that reads its file at every start. */
   evidence: z.enum(["attested"]).optional(),

@@ -27,7 +27,8 @@ function answers(min: number, max: number) {
     .max(50);
 }
 
-const url = z
+/** https, or http on loopback; without user, password and fragment. */
+export const probeUrl = z
   .string()
   .max(2_048)
   .superRefine((text, context) => {
@@ -45,8 +46,16 @@ const headerText = z
     error: say("is not usable in a header", "Use one line of visible Latin characters."),
   });
 
+/** PEM text. */
+export const trustedCertificate = z
+  .string()
+  .max(65_536)
+  .regex(/^\s*-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, {
+    error: say("is not a certificate", "Give its PEM text, for example with `${file:ca.pem}`."),
+  });
+
 const http = strict({
-  url,
+  url: probeUrl,
   method: z.enum(METHODS).default("GET"),
   headers: z.record(headerName, headerText).default({}),
   body: z.string().max(65_536).optional(),
@@ -61,13 +70,7 @@ const http = strict({
   /** Ask with the old value too, after it was retired: it must be refused then. */
   counter: z.boolean().default(false),
   /** Trusted besides the public authorities. */
-  caCertificate: z
-    .string()
-    .max(65_536)
-    .regex(/^\s*-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, {
-      error: say("is not a certificate", "Give its PEM text, for example with `${file:ca.pem}`."),
-    })
-    .optional(),
+  caCertificate: trustedCertificate.optional(),
 }).superRefine((probe, context) => {
   const refuse = (path: readonly (string | number)[], message: string, remedy: string) =>
     context.addIssue({ code: "custom", path: [...path], message: say(message, remedy) });

@@ -7,6 +7,7 @@ import { observeReported, testReported } from "../../src/app/agents/reported-pla
 import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
 import { checkTargets } from "../../src/app/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
+import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
 import { openMessage } from "../../src/protocol/agent/envelope.ts";
 import { newEncryptionKey, newSigningKey, publicPart } from "../../src/protocol/agent/keys.ts";
@@ -452,6 +453,26 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     expect(await kit.rows(`select evidence from binding where id = '${elsewhere}'`)).toEqual([
       { evidence: null },
     ]);
+  });
+
+  it("that is away is what doctor names, once, with what to do", async () => {
+    await withFile();
+    await bind("KEY", FILE);
+    const doctor = async () =>
+      (await runDoctor(context, { live: true, timeoutMs: 5_000 }, never)).findings.filter(
+        ({ target }) => target === "mini",
+      );
+    expect(await doctor()).toMatchObject([{ id: "agent-away", command: "lockstep agent invite mini" }]);
+    const id = await enrolled();
+    await getDatabase().pool.query(
+      "update agent set last_seen_at = now() - interval '1 hour' where id = $1",
+      [id],
+    );
+    expect(await doctor()).toMatchObject([
+      { id: "agent-away", severity: "cannot-tell", command: "lockstep agent list" },
+    ]);
+    await getDatabase().pool.query("update agent set last_seen_at = now() where id = $1", [id]);
+    expect(await doctor()).not.toMatchObject([{ id: "agent-away" }]);
   });
 
   it("what stands there is told from the last report, while the agent is heard of", async () => {

@@ -11,6 +11,7 @@ import { createSealer } from "../../src/adapters/crypto/sealer.ts";
 import { fetchHostKey } from "../../src/adapters/hosts/ssh/connect.ts";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
 import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
+import { createServerUsageReader } from "../../src/adapters/probes/usage-reader.ts";
 import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
@@ -210,6 +211,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
     prober: createServerProber({ ownListeners: () => [] }),
+    usageReader: createServerUsageReader({ ownListeners: () => [] }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer({ take: async () => {}, report: async () => {} }),
     hideFromLog: () => {},

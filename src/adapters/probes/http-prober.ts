@@ -5,24 +5,20 @@
  *
  * Where the connection comes from is `connect`'s matter: this machine, or a target's host.
  */
-import { request } from "node:http";
-import { isIP } from "node:net";
-import type { Duplex } from "node:stream";
-import { connect as connectTls, rootCertificates } from "node:tls";
+import type { IncomingMessage } from "node:http";
 import type { ProbeAnswer, Prober } from "../../core/ports/prober.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import { bareHost } from "../../lib/addresses.ts";
 import { pause as pauseFor } from "../../lib/pause.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { HttpProbe } from "../../protocol/probe.ts";
 import { type Connect, createDial, type DialOptions } from "./dial.ts";
+import { exchange, TooLate } from "./exchange.ts";
 import { fill } from "./fill.ts";
-import { NoAnswer, reasonOf } from "./reasons.ts";
+import { reasonOf } from "./reasons.ts";
 import { parseProbe } from "./spec.ts";
 
 /** Between connections of one probe: a verifier is asked, not put under load. */
 const GAP_MS = 100;
-const MAX_HEADER_BYTES = 32_768;
 
 export interface HttpProberOptions {
   readonly connect: Connect;
@@ -84,8 +80,11 @@ async function askOnce(
   const filled = fill(spec, value);
   if ("cannot" in filled) return cannotTell(filled.cannot);
   try {
+    const url = new URL(spec.url);
+    const { method, caCertificate } = spec;
+    // The body is nobody's business, however long it is: with the status the line's work is done.
     const status = await withDeadline(signal, spec.timeoutSeconds * 1_000, (limited) =>
-      statusOf(connect, spec, filled, limited),
+      exchange(connect, { url, method, caCertificate, ...filled }, statusOf, limited),
     );
     return { verdict: judge(spec, status), reason: `answered ${status}` };
   } catch (error) {
@@ -101,91 +100,6 @@ function judge({ accepted, refused }: HttpProbe, status: number): ProbeAnswer["v
   return refused.includes(status) ? "refused" : "cannot-tell";
 }
 
-class TooLate extends Error {}
-
-interface Contents {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer | null;
-}
-
-async function statusOf(
-  connect: Connect,
-  spec: HttpProbe,
-  contents: Contents,
-  limited: AbortSignal,
-): Promise<number> {
-  const url = new URL(spec.url);
-  const isTls = url.protocol === "https:";
-  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
-  let line: Duplex | null = null;
-  const end = () => line?.destroy();
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => reject(new TooLate());
-    limited.addEventListener("abort", onAbort, { once: true });
-    if (limited.aborted) onAbort();
-  });
-  try {
-    const asked = async (): Promise<number> => {
-      const plain = await connect(url.hostname, port, limited);
-      line = plain;
-      // Also between a request's end and the line's: an error without a listener would end the process.
-      plain.on("error", () => undefined);
-      if (limited.aborted) {
-        plain.destroy();
-        throw new TooLate();
-      }
-      const ready = isTls ? await secured(plain, url, spec.caCertificate) : plain;
-      line = ready;
-      return await answered(ready, url, spec, contents);
-    };
-    const asking = asked();
-    asking.catch(() => undefined);
-    return await Promise.race([asking, tooLate]);
-  } finally {
-    // The body is nobody's business, however long it is: with the status the line's work is done.
-    end();
-  }
-}
-
-async function secured(line: Duplex, url: URL, caCertificate: string | undefined): Promise<Duplex> {
-  const host = bareHost(url.hostname);
-  return await new Promise((resolve, reject) => {
-    const socket = connectTls({
-      socket: line,
-      host,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(caCertificate === undefined ? {} : { ca: [...rootCertificates, caCertificate] }),
-      // Said, because an environment variable could turn it off.
-      rejectUnauthorized: true,
-      minVersion: "TLSv1.2",
-      ALPNProtocols: ["http/1.1"],
-    });
-    socket.on("error", reject);
-    line.once("close", () => reject(new NoAnswer("the connection ended before an answer")));
-    socket.once("secureConnect", () => resolve(socket));
-  });
-}
-
-async function answered(line: Duplex, url: URL, spec: HttpProbe, contents: Contents): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const outgoing = request({
-      method: spec.method,
-      path: `${url.pathname}${url.search}`,
-      headers: {
-        ...contents.headers,
-        Host: url.host,
-        Connection: "close",
-        ...(contents.body === null ? {} : { "Content-Length": contents.body.length }),
-      },
-      maxHeaderSize: MAX_HEADER_BYTES,
-      createConnection: () => line,
-    });
-    outgoing.on("error", reject);
-    outgoing.once("response", (answer) => {
-      answer.on("error", () => undefined);
-      resolve(answer.statusCode ?? 0);
-    });
-    outgoing.once("upgrade", (answer) => resolve(answer.statusCode ?? 0));
-    outgoing.end(contents.body ?? undefined);
-  });
+function statusOf({ statusCode }: IncomingMessage): number {
+  return statusCode ?? 0;
 }

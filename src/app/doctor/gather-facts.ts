@@ -12,6 +12,8 @@ import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/po
 import { slotsOf } from "../../core/rollout/slots.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+import { durationMs } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 
 export interface Recorded {
@@ -67,11 +69,14 @@ export async function gatherFacts(
   const secrets = await Promise.all(
     recorded.secrets.map(async (secret): Promise<SecretFacts> => {
       const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
+      const current = versions.find(({ state }) => state === "current");
       return {
         name: secret.name,
         environment: secret.environment,
         current: secret.currentVersion,
-        currentSince: versions.find(({ state }) => state === "current")?.stateChangedAt ?? null,
+        currentSince: current?.stateChangedAt ?? null,
+        currentMadeAt: current?.createdAt ?? null,
+        maxAgeMs: maxAgeMsOf(secret),
         rollout: rolloutFacts(rollouts.get(secret.id)),
         bindings: (bySecret.get(secret.id) ?? []).map((row) =>
           bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
@@ -84,9 +89,28 @@ export async function gatherFacts(
     now: context.clock.now(),
     severalEnvironments: recorded.severalEnvironments,
     secrets,
-    targets: recorded.targets.map((target) => targetFacts(target, looked)),
+    targets: await Promise.all(
+      recorded.targets.map(async (target) => ({
+        ...targetFacts(target, looked),
+        ...(await agentFacts(context, target)),
+      })),
+    ),
     queueAway: looked.queueAway,
   };
+}
+
+function maxAgeMsOf({ policy }: SecretRow): number | null {
+  const rotate = policy["rotate"];
+  const maxAge = typeof rotate === "object" && rotate !== null && "maxAge" in rotate ? rotate["maxAge"] : null;
+  return (typeof maxAge === "string" ? durationMs(maxAge) : undefined) ?? null;
+}
+
+/** Of places that only an agent reaches: the lasting one, or the last heard of several containers. */
+async function agentFacts(context: AppContext, { id, kind }: TargetRow): Promise<Pick<TargetFacts, "agent">> {
+  if (kindOf(context, kind).isReported !== true) return {};
+  const agents = await context.store.read.agents.activeAt([id]);
+  const heard = agents.flatMap(({ lastSeenAt }) => (lastSeenAt === null ? [] : [lastSeenAt.getTime()]));
+  return { agent: { lastSeenAt: heard.length === 0 ? null : new Date(Math.max(...heard)), refused: [] } };
 }
 
 function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {

@@ -7,15 +7,14 @@ import { toLockstepError } from "../../core/errors.ts";
 import type { BindingLook, LoopBinding } from "../../core/ports/store/targets.ts";
 import type { Target } from "../../core/ports/target.ts";
 import { judgeLook } from "../../core/rollout/judge-look.ts";
-import type { Acceptance } from "../../core/rollout/member.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { hint } from "../loop/hint.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 import { kindOf, withTarget } from "../open-target.ts";
+import { type Asked, askBinding, usedUnseen } from "./ask-binding.ts";
 import { type LivesSeen, lookAtLives } from "./look-at-lives.ts";
-import { probeBinding } from "./probe-binding.ts";
 import { judgeStored, type ReadBack } from "./stored.ts";
 
 const LOOK_WITHIN_MS = 60_000;
@@ -70,26 +69,24 @@ async function lookAt(
   const lives = await lookAtLives(context, target, observation.units, known, signal);
   return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);
-    const acceptance = await probeBinding(context, target, one, signal);
     return lookOf(one.binding, beganAtMs, {
       ...stored,
       lives: lives.get(one.binding.id) ?? null,
-      acceptance,
+      ...(await askBinding(context, target, one, signal)),
     });
   });
 }
 
 /** What was seen of one binding, whoever looked. */
-export interface Seen extends ReadBack {
+export interface Seen extends ReadBack, Asked {
   /** Null: nobody can look into processes there. */
   readonly lives: LivesSeen | null;
-  readonly acceptance: ReadonlyMap<number, Acceptance>;
 }
 
 export function lookOf(
   binding: LoopBinding,
   beganAtMs: number,
-  { wrong, readBack, lives, acceptance }: Seen,
+  { wrong, readBack, lives, acceptance, isReported, used }: Seen,
 ): BindingLook {
   const held = [binding.settled.primary, binding.settled.fallback].filter((version) => version !== undefined);
   return {
@@ -97,10 +94,10 @@ export function lookOf(
     settledDigest: binding.settledDigest,
     beganAtMs,
     judge: (before) =>
-      judgeLook(before, { wrong, readBack, running: lives?.verdict ?? null, acceptance, held }),
+      judgeLook(before, { wrong, readBack, running: lives?.verdict ?? null, acceptance, isReported, held }),
     lives: lives?.told ?? null,
     acceptance: Object.fromEntries(acceptance),
-    used: null,
+    used,
   };
 }
 
@@ -117,7 +114,7 @@ function blind(binding: LoopBinding, beganAtMs: number, reason: string): Binding
     }),
     lives: null,
     acceptance: {},
-    used: null,
+    used: usedUnseen(binding, beganAtMs),
   };
 }
 

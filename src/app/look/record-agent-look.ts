@@ -7,9 +7,9 @@ import { SLOTS } from "../../core/secret.ts";
 import type { Told } from "../agents/settle-reports.ts";
 import type { AppContext } from "../context.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+import { askBinding } from "./ask-binding.ts";
 import type { LivesSeen } from "./look-at-lives.ts";
 import { lookOf } from "./look-at-target.ts";
-import { probeBinding } from "./probe-binding.ts";
 import { foundInWords, type ReadBack } from "./stored.ts";
 
 const PROBE_WITHIN_MS = 60_000;
@@ -26,11 +26,11 @@ export async function recordAgentLook(
       rollout !== null && settled.primary !== undefined && (lookedAtMs ?? 0) < beganAtMs,
   );
   for (const one of known) {
-    const acceptance = await probeBinding(context, {}, one, AbortSignal.timeout(PROBE_WITHIN_MS));
+    const asked = await askBinding(context, {}, one, AbortSignal.timeout(PROBE_WITHIN_MS));
     const look = lookOf(one.binding, beganAtMs, {
       ...whyWrong(one, told),
       lives: livesOf(one, told),
-      acceptance,
+      ...asked,
     });
     await context.store.transaction((tx) => tx.targets.recordLook(look));
   }

@@ -63,6 +63,19 @@ export class Commands {
     return this.#of(secret, "import", secret.name, ...(from === null ? [] : ["--from", from]));
   }
 
+  showRollout(id: string): string {
+    return shellCommand(["lockstep", "rollout", "show", id]);
+  }
+
+  /** For a machine that no agent speaks for yet. */
+  invite(target: TargetFacts): string {
+    return this.#of(target, "agent", "invite", target.name);
+  }
+
+  agents(): string {
+    return shellCommand(["lockstep", "agent", "list"]);
+  }
+
   generate(secret: SecretFacts): string {
     return this.#of(secret, "rotate", secret.name, "--wait");
   }

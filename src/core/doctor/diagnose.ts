@@ -6,6 +6,7 @@
  * `cannot-tell`, never silently fine; no text holds a value, because no fact does.
  * Leaves to others: looking (`app/doctor`), and how it is shown.
  */
+import { durationText } from "../../lib/age.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
@@ -19,6 +20,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const findings: Finding[] = facts.targets.flatMap((target) => diagnoseTarget(target, facts.now, commands));
   for (const secret of facts.secrets) {
     if (secret.current === null) findings.push(...withoutValue(secret, commands));
+    findings.push(...tooOld(secret, facts.now, commands));
     for (const binding of secret.bindings) {
       const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
       if (target === undefined) continue;
@@ -82,6 +84,38 @@ function withoutValue(secret: SecretFacts, commands: Commands): readonly Finding
       consequence: betweenGroups(groups),
       // The value that most places hold; which one is right, a person must know.
       command: commands.import(secret, agree ? null : (first.places[0]?.target ?? null)),
+    },
+  ];
+}
+
+/** `maxAge` is a promise to somebody: a rotation that is under way keeps it. */
+function tooOld(secret: SecretFacts, now: Date, commands: Commands): readonly Finding[] {
+  const { currentMadeAt, maxAgeMs, rollout } = secret;
+  if (currentMadeAt === null || maxAgeMs === null) return [];
+  const ageMs = now.getTime() - currentMadeAt.getTime();
+  if (ageMs <= maxAgeMs) return [];
+  const isMoving = rollout !== null && rollout.state === "running";
+  return [
+    {
+      id: "too-old",
+      severity: isMoving ? "moving" : "wrong",
+      secret: secret.name,
+      target: null,
+      key: null,
+      placement: null,
+      environment: secret.environment,
+      what: `v${secret.current} of ${secret.name} is ${durationText(ageMs)} old; it may be ${durationText(maxAgeMs)} old.`,
+      cause: isMoving
+        ? "A rotation is under way."
+        : rollout === null
+          ? "Nobody has rotated it since, and no schedule (`rotate: { every }`) did."
+          : "A rotation was begun and stands still.",
+      consequence: [],
+      command: isMoving
+        ? null
+        : rollout === null
+          ? commands.generate(secret)
+          : commands.showRollout(rollout.id),
     },
   ];
 }

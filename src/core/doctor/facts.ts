@@ -21,6 +21,9 @@ export interface SecretFacts {
   readonly environment: string;
   readonly current: number | null;
   readonly currentSince: Date | null;
+  /** When the current value was made, and how old it may become in ms; null: nobody said. */
+  readonly currentMadeAt: Date | null;
+  readonly maxAgeMs: number | null;
   /** The open one. */
   readonly rollout: { readonly id: string; readonly state: "running" | "stalled" } | null;
   readonly bindings: readonly BindingFacts[];

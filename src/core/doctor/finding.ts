@@ -6,6 +6,7 @@ export const FINDING_IDS = [
   "foreign",
   "not-adopted",
   "no-value",
+  "too-old",
   "push-gave-up",
   "push-retrying",
   "not-pushed",

@@ -8,7 +8,9 @@ import type { Finding } from "./finding.ts";
 const AGENT_AWAY_MS = 180_000;
 
 export function diagnoseTarget(target: TargetFacts, now: Date, commands: Commands): readonly Finding[] {
-  return [...lookFailed(target, commands), ...agentTrouble(target, now)];
+  const agent = agentTrouble(target, now, commands);
+  // One that is away is why its place could not be looked at.
+  return agent.some(({ id }) => id === "agent-away") ? agent : [...lookFailed(target, commands), ...agent];
 }
 
 type About = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment">;
@@ -39,7 +41,7 @@ function lookFailed(target: TargetFacts, commands: Commands): readonly Finding[]
   }
 }
 
-function agentTrouble(target: TargetFacts, now: Date): readonly Finding[] {
+function agentTrouble(target: TargetFacts, now: Date, commands: Commands): readonly Finding[] {
   const { agent } = target;
   if (agent === undefined) return [];
   const findings: Finding[] = [];
@@ -52,9 +54,12 @@ function agentTrouble(target: TargetFacts, now: Date): readonly Finding[] {
       id: "agent-away",
       severity: "cannot-tell",
       what: `The agent of ${target.name} ${since}; what stands there is known only from then.`,
-      cause: "The machine sleeps or is off, its agent does not run, or its network does not let it out.",
+      cause:
+        lastSeenAt === null
+          ? "No agent was enrolled for it, or it has never run since."
+          : "The machine sleeps or is off, its agent does not run, or its network does not let it out.",
       consequence: [],
-      command: null,
+      command: lastSeenAt === null ? commands.invite(target) : commands.agents(),
     });
   }
   if (refused.length > 0) {

@@ -18,6 +18,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   foreign: "holds a value that was never ours",
   "not-adopted": "has no value in Lockstep, and its places hold values",
   "no-value": "has no value yet",
+  "too-old": "is older than it may be",
   "push-gave-up": "never got its value: the push was given up",
   "push-retrying": "has not got its value yet: the push fails",
   "not-pushed": "never got its value: no worker takes it up",

@@ -99,6 +99,17 @@ export function desiredOf(
         }
         return [];
       }
+      const { usage } = binding;
+      if (
+        usage !== undefined &&
+        !Object.hasOwn(config.environments[environment]?.secrets ?? {}, usage.token)
+      ) {
+        problems.push({
+          path: [...path, "usage", "token"],
+          message: `names a secret that environment ${environment} does not have`,
+          remedy: "Add the secret that holds the endpoint's token, with the service among its bindings.",
+        });
+      }
       const located = { path, secretEnvironment: environment, secret: name };
       const made = guarded(path, problems, () => bindingOf(binding, located, target, kind));
       return made === null ? [] : [made];
@@ -169,8 +180,24 @@ function bindingOf(
 }
 
 /** A probe that nobody can ever ask would hold every rotation for good. */
-function assertAskable({ probe }: BindingConfig, target: StoredElsewhere, kind: TargetKind): void {
+function assertAskable(
+  { probe, usage, role }: BindingConfig,
+  target: StoredElsewhere,
+  kind: TargetKind,
+): void {
   const ways = kind.probesThere?.(target.config) ?? [];
+  if (usage !== undefined && role === "caller") {
+    throw new LockstepError("CONFIG_INVALID", "counts uses, which only verifiers do", {
+      details: { path: ["usage"] },
+      hint: "Leave it out at callers.",
+    });
+  }
+  if (usage?.from === "target" && !ways.includes("http")) {
+    throw new LockstepError("CONFIG_INVALID", `cannot be read from a target of kind ${kind.kind}`, {
+      details: { path: ["usage", "from"] },
+      hint: "Let the server read it: leave `from` out.",
+    });
+  }
   if (probe?.http?.from === "target" && !ways.includes("http")) {
     throw new LockstepError("CONFIG_INVALID", `cannot be asked from a target of kind ${kind.kind}`, {
       details: { path: ["probe", "http", "from"] },
@@ -186,8 +213,11 @@ function assertAskable({ probe }: BindingConfig, target: StoredElsewhere, kind: 
 }
 
 /** Through JSON: drops what is undefined, and is what the store gives back. */
-function optionsOf({ probe, acceptsFallback, evidence, triesBoth, silentFor }: BindingConfig): JsonObject {
-  return JSON.parse(JSON.stringify({ probe, acceptsFallback, evidence, triesBoth, silentFor })) as JsonObject;
+function optionsOf(binding: BindingConfig): JsonObject {
+  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor } = binding;
+  return JSON.parse(
+    JSON.stringify({ probe, usage, acceptsFallback, evidence, triesBoth, silentFor }),
+  ) as JsonObject;
 }
 
 function policyOf({ generate, rotate, fields }: SecretConfig): JsonObject {

@@ -11,6 +11,7 @@ import type { SecretValue } from "../secret-value.ts";
 import type { Discoverer } from "./discoverer.ts";
 import type { Prober } from "./prober.ts";
 import type { RunningObserver } from "./running.ts";
+import type { UsageReader } from "./usage-reader.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -131,6 +132,8 @@ export interface Target {
 
   /** Asking services that listen only there (`from: target`), or by a command there; absent where neither is possible. */
   readonly prober?: Prober;
+  /** Reading use counts of what listens only there. */
+  readonly usageReader?: UsageReader;
 
   close(): Promise<void>;
 }

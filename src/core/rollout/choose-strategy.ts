@@ -1,6 +1,7 @@
 /** Which strategy a secret's bindings allow, and why another is not possible, in words. Pure. */
 import { type Evidence, isAtLeast } from "../evidence.ts";
 import type { Role } from "../secret.ts";
+import { type AcceptanceBy, isAsked } from "./member.ts";
 import type { Strategy } from "./strategy.ts";
 
 export interface Candidate {
@@ -10,7 +11,7 @@ export interface Candidate {
   readonly optional: boolean;
   /** The best that its target can ever give. */
   readonly maxEvidence: Evidence;
-  readonly acceptanceBy: "probe" | "attested" | null;
+  readonly acceptanceBy: AcceptanceBy | null;
   readonly useAttested: boolean;
   readonly triesBoth: boolean;
 }
@@ -59,7 +60,7 @@ export function whyNotPossible(strategy: Strategy, move: Move): readonly string[
 function whyNotIn(strategy: "overlap" | "swap", candidate: Candidate, allTryBoth: boolean): string | null {
   const { role, acceptanceBy, optional } = candidate;
   if (role !== "caller" && acceptanceBy === null) {
-    return "nothing tells whether the application accepts a value: give it a `probe:`, or say `acceptsFallback: attested`";
+    return "nothing tells whether the application accepts a value: give it a `probe:` or `usage:`, or say `acceptsFallback: attested`";
   }
   if (role !== "caller" && optional && !allTryBoth)
     return "an optional verifier needs callers that try both values (`triesBoth: attested`)";
@@ -75,7 +76,6 @@ function whyNotIn(strategy: "overlap" | "swap", candidate: Candidate, allTryBoth
 }
 
 function canShowUse({ role, maxEvidence, acceptanceBy, useAttested }: Candidate): boolean {
-  return (
-    useAttested || isAtLeast(maxEvidence, "deployed") || (role === "verifier" && acceptanceBy === "probe")
-  );
+  const isShown = role === "verifier" && isAsked({ acceptanceBy });
+  return useAttested || isAtLeast(maxEvidence, "deployed") || isShown;
 }

@@ -3,6 +3,7 @@
  * one thing.
  */
 import {
+  isAsked,
   type Member,
   refusesWhatItHolds,
   sends,
@@ -66,7 +67,7 @@ export function whyRegressed(member: Member, rollout: RolloutView): string | nul
   if (!holdsAll) return "it does not hold what callers may send";
   for (const version of mustAcceptAfterSwitch(rollout)) {
     const seen = member.acceptance.get(version);
-    if (seen?.verdict === "refused" && member.acceptanceBy === "probe" && !member.activating)
+    if (seen?.verdict === "refused" && isAsked(member) && !member.activating)
       return `it refuses v${version} (${seen.reason})`;
   }
   return member.lacks && !member.activating ? member.lookReason : null;
@@ -99,7 +100,7 @@ export function askedOf(
 
 /** Where there is a probe it decides too; where there is none, holding it must do. */
 function whyNotProbed(member: Member, versions: readonly number[]): string | null {
-  if (!verifies(member) || member.acceptanceBy !== "probe" || member.restsAtStored) return null;
+  if (!verifies(member) || !isAsked(member) || member.restsAtStored) return null;
   return whyNotAcceptingAll(member, versions);
 }
 

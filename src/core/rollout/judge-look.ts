@@ -19,8 +19,10 @@ export interface LookResult {
   readonly readBack: boolean;
   /** Null: nobody can look into processes there. */
   readonly running: RunningVerdict | null;
-  /** Of a probed verifier, one per asked version. */
+  /** Of a verifier that is asked, one per asked version. */
   readonly acceptance: ReadonlyMap<number, Acceptance>;
+  /** The acceptance is what the process said of itself (`lockstep/verify`): no request of ours was accepted. */
+  readonly isReported: boolean;
   /** Versions in its slots: what it accepts when it works as it should. */
   readonly held: readonly number[];
 }
@@ -47,7 +49,8 @@ export function judgeLook(before: Evidence | null, look: LookResult): Judged {
     return { ...seen, reason: seen.reason ?? `cannot tell whether it accepts v${unknown.version}` };
   }
   // A live request showed it, and what is still changing was not what answered alone.
-  return look.running?.state === "changing" ? seen : { evidence: "proven", lacks: false, reason: null };
+  if (look.running?.state === "changing") return seen;
+  return { evidence: look.isReported ? "running" : "proven", lacks: false, reason: null };
 }
 
 function judgeRunning(before: Evidence | null, running: RunningVerdict | null): Judged {

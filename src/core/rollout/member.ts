@@ -13,6 +13,9 @@ export interface Acceptance {
   readonly reason: string;
 }
 
+/** `probe`: a live request; `report`: `lockstep/verify` in the process itself; `attested`: the configuration says so. */
+export type AcceptanceBy = "probe" | "report" | "attested";
+
 export interface Member {
   readonly bindingId: string;
   readonly target: string;
@@ -34,7 +37,7 @@ export interface Member {
   /** A unit of its is about to restart or restarting: a look now would only see the life before. */
   readonly activating: boolean;
   /** By what the application's word is had that it accepts a value; null: by nothing. Of verifiers. */
-  readonly acceptanceBy: "probe" | "attested" | null;
+  readonly acceptanceBy: AcceptanceBy | null;
   /** What live requests showed, by version; only of the present subject. */
   readonly acceptance: ReadonlyMap<number, Acceptance>;
   /** After retirement the old value must be refused. */
@@ -59,6 +62,11 @@ export interface Member {
 
 export function verifies({ role }: Pick<Member, "role">): boolean {
   return role !== "caller";
+}
+
+/** The application itself is asked, again and again. */
+export function isAsked({ acceptanceBy }: Pick<Member, "acceptanceBy">): boolean {
+  return acceptanceBy === "probe" || acceptanceBy === "report";
 }
 
 export function sends({ role }: Pick<Member, "role">): boolean {

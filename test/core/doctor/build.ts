@@ -70,6 +70,8 @@ export function factsOf(parts: FactParts): DoctorFacts {
         environment: "production",
         current: 5,
         currentSince: ago(180),
+        currentMadeAt: ago(180),
+        maxAgeMs: null,
         rollout: null,
         adoption: parts.adoption ?? null,
         bindings: parts.bindings,

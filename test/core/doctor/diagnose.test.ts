@@ -289,8 +289,76 @@ const ROWS: readonly Row[] = [
     },
     id: "agent-away",
     severity: "cannot-tell",
-    command: null,
+    command: "lockstep agent list",
     says: /sleeps or is off/,
+  },
+  {
+    when: "the agent is away, and its place could not be looked at for that reason",
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [
+        healthyTarget("mac", {
+          look: { code: "TARGET_UNREACHABLE", message: "Silent.", hint: "" },
+          agent: { lastSeenAt: ago(240), refused: [] },
+        }),
+      ],
+    },
+    id: "agent-away",
+    severity: "cannot-tell",
+    command: "lockstep agent list",
+    says: /sleeps or is off/,
+  },
+  {
+    when: "no agent was ever enrolled",
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [healthyTarget("mac", { look: null, agent: { lastSeenAt: null, refused: [] } })],
+    },
+    id: "agent-away",
+    severity: "cannot-tell",
+    command: "lockstep agent invite mac",
+    says: /No agent was enrolled/,
+  },
+  {
+    when: "a value is older than it may be",
+    parts: {
+      bindings: [verifier],
+      secret: { currentMadeAt: ago(91 * 24 * 60), maxAgeMs: 90 * 86_400_000 },
+    },
+    id: "too-old",
+    severity: "wrong",
+    command: "lockstep rotate INTERNAL_AUTH_SECRET --wait",
+    says: /Nobody has rotated it since/,
+  },
+  {
+    when: "a value is older than it may be, and a rotation is under way",
+    parts: {
+      bindings: [verifier],
+      secret: {
+        currentMadeAt: ago(91 * 24 * 60),
+        maxAgeMs: 90 * 86_400_000,
+        rollout: { id: "r-1", state: "running" },
+      },
+    },
+    id: "too-old",
+    severity: "moving",
+    command: null,
+    says: /under way/,
+  },
+  {
+    when: "a value is older than it may be, and its rotation stands still",
+    parts: {
+      bindings: [verifier],
+      secret: {
+        currentMadeAt: ago(91 * 24 * 60),
+        maxAgeMs: 90 * 86_400_000,
+        rollout: { id: "r-1", state: "stalled" },
+      },
+    },
+    id: "too-old",
+    severity: "wrong",
+    command: "lockstep rollout show r-1",
+    says: /stands still/,
   },
   {
     when: "the queue is away",

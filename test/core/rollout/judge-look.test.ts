@@ -7,6 +7,7 @@ const look = (changes: Partial<LookResult> = {}): LookResult => ({
   readBack: true,
   running: null,
   acceptance: new Map(),
+  isReported: false,
   held: [1, 2],
   ...changes,
 });
@@ -54,6 +55,12 @@ describe("what a look means", () => {
       "deployed",
       look({ acceptance: both }),
       { evidence: "proven", lacks: false },
+    ],
+    [
+      "its process says that it accepts all that it holds",
+      "deployed",
+      look({ acceptance: both, isReported: true }),
+      { evidence: "running", lacks: false },
     ],
     [
       "it refuses one",

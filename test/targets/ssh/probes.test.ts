@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import type { JsonObject, Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import { createVerifier, usageEndpoint } from "../../../src/sdk/verify.ts";
 import { lacks } from "../../support/servers.ts";
 import { type RunningSshd, type SshdOptions, startSshd } from "../../support/sshd.ts";
 
@@ -129,6 +130,16 @@ describe.skipIf(lacks("sshd"))("asking from the host", () => {
   it("does not ask for the server what only the server may", async () => {
     const port = await listen(verifier());
     expect((await ask(open(sshd), http(port, { from: "server" }))).verdict).toBe("cannot-tell");
+  });
+
+  it("reads use counts that only the host reaches", async () => {
+    const verifier = createVerifier({ name: "KEY", source: () => ({ primary: CANARY }) });
+    const token = "token-of-the-endpoint";
+    const port = await listen(createServer(usageEndpoint(verifier, { token })));
+    const asked = { tokens: [SecretValue.of(token)], versions: new Map([[3, SecretValue.of(CANARY)]]) };
+    const spec = { url: `http://127.0.0.1:${port}/usage`, token: "TOKEN", from: "target" };
+    const answer = await open(sshd).usageReader?.readUsage(spec, asked, AbortSignal.timeout(20_000));
+    expect(answer).toMatchObject({ state: "told", holds: [3] });
   });
 
   it("runs a command there, which gets the value over stdin", async () => {

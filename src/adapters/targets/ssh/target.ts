@@ -19,6 +19,7 @@ import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../.
 import { showsRunning } from "../../placements/running/environment.ts";
 import { createHostObserver } from "../../placements/running/observer.ts";
 import { createHostProber } from "../../probes/host-prober.ts";
+import { createUsageReader } from "../../probes/usage-reader.ts";
 import { destinationOf, parseSsh, readConfig, type SshConfig } from "./config.ts";
 import { dialFromHost } from "./dial-from-host.ts";
 import { probe } from "./probe.ts";
@@ -96,6 +97,7 @@ function openOn(lines: SshConnections): TargetKind["open"] {
     const host: Host = config.ssh.sftpOnly
       ? new SftpHost(lines, destination)
       : new SshHost(lines, destination);
+    const dial = dialFromHost(lines, destination);
     const units = unitsOf(config);
     const looks: LastLooks = new Map();
     return {
@@ -107,10 +109,8 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
       restorer: restorerOf(host),
-      prober: createHostProber({
-        host: config.ssh.sftpOnly ? null : host,
-        connect: dialFromHost(lines, destination),
-      }),
+      prober: createHostProber({ host: config.ssh.sftpOnly ? null : host, connect: dial }),
+      usageReader: createUsageReader(dial, "target"),
       ...(showsRunning(config.activate, config.files)
         ? { running: createHostObserver(host, config.activate, config.files) }
         : {}),

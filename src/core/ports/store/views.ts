@@ -6,6 +6,7 @@ import type { Actor } from "../../actor.ts";
 import type { Evidence } from "../../evidence.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
+import type { JsonObject } from "../target.ts";
 import type { ActivationState } from "./activations.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
 import type { RolloutRecord } from "./rollouts.ts";
@@ -15,6 +16,7 @@ export interface SecretRow {
   readonly name: string;
   readonly environment: string;
   readonly currentVersion: number | null;
+  readonly policy: JsonObject;
 }
 
 export interface BindingRow {

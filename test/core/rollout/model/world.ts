@@ -181,6 +181,7 @@ export class World {
       readBack: isStored,
       wrong: isStored ? null : "something else stands there",
       running: null,
+      isReported: false,
       acceptance,
       held,
     };
