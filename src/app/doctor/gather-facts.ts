@@ -101,7 +101,8 @@ export async function gatherFacts(
 
 function maxAgeMsOf({ policy }: SecretRow): number | null {
   const rotate = policy["rotate"];
-  const maxAge = typeof rotate === "object" && rotate !== null && "maxAge" in rotate ? rotate["maxAge"] : null;
+  const maxAge =
+    typeof rotate === "object" && rotate !== null && "maxAge" in rotate ? rotate["maxAge"] : null;
   return (typeof maxAge === "string" ? durationMs(maxAge) : undefined) ?? null;
 }
 

@@ -34,6 +34,7 @@ const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, o
       output.note(policyDraft.trimEnd());
     }
     output.note("Next: `lockstep agent install` for a service, or `lockstep agent run`.");
+    output.note("Without files, for a program that gets its secrets at its start: `lockstep run -- CMD`.");
   });
   return 0;
 };
