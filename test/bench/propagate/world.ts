@@ -24,7 +24,7 @@ import { FIRST_VALUE, KEY, type Places } from "./places.ts";
 const ACTOR: Actor = { kind: "local", id: "bench", name: "bench" };
 const ENVIRONMENT = "production";
 const LOOK_EVERY_MS = 100;
-const ROUND_MS = 300_000;
+const ROUND_MS = 600_000;
 
 export interface Times {
   /** Per target: from the change to its push being recorded, written and read back. */
