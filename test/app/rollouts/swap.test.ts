@@ -1,7 +1,10 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppContext } from "../../../src/app/context.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
+import { createCaller } from "../../../src/sdk/caller.ts";
 import { describeOnEachStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
@@ -34,14 +37,24 @@ describeOnEachStore("swap", (database) => {
         : { verdict: "refused", reason: "answered 401" },
   };
 
+  /** Between two steps of the loop. */
+  let meanwhile: () => Promise<void>;
+
   beforeAll(() => {
     kit = createLoopKit(database());
-    context = kit.other({ prober: asked, checkpoint: async () => watch() });
+    context = kit.other({
+      prober: asked,
+      checkpoint: async () => {
+        watch();
+        await meanwhile();
+      },
+    });
   });
 
   async function world(said: { readonly triesBoth?: "attested" }): Promise<void> {
     await kit.reset();
     failed = [];
+    meanwhile = async () => {};
     gateway = scriptedPlace(await kit.target("gateway"));
     caller = scriptedPlace(await kit.target("caller"));
     await kit.secret(KEY);
@@ -78,6 +91,40 @@ describeOnEachStore("swap", (database) => {
     expect(await rollout()).toMatchObject({ state: "done" });
     expect([caller.running.get(KEY), caller.values.has(FALLBACK)]).toEqual(["two", false]);
     expect(failed).toEqual([]);
+  });
+
+  it("answers every call of lockstep/caller, through the window in which the first try is refused", async () => {
+    const tries: number[] = [];
+    const server = createServer((incoming, response) => {
+      const status = incoming.headers["x-internal-secret"] === gateway.running.get(KEY) ? 200 : 401;
+      tries.push(status);
+      response.writeHead(status).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const client = createCaller({
+      name: KEY,
+      origins: [new URL(url).origin],
+      source: () => ({ primary: caller.running.get(KEY), fallback: caller.running.get(FALLBACK) }),
+    });
+    const statuses: number[] = [];
+    const call = async () => void statuses.push((await client.fetch(url)).status);
+    meanwhile = call;
+    try {
+      await kit.set(KEY, "two", context);
+      await kit.drain(context);
+      await call();
+      await settled();
+      await call();
+    } finally {
+      server.close().closeAllConnections();
+    }
+    expect(await rollout()).toMatchObject({ state: "done" });
+    expect(statuses.length).toBeGreaterThan(10);
+    expect(statuses.filter((status) => status !== 200)).toEqual([]);
+    // From the gateway's change until the callers put the new one first, a second try is what answers.
+    expect(tries).toContain(401);
+    expect(tries.at(-1)).toBe(200);
   });
 
   it("leaves the gateway alone while a caller does not have both", async () => {
