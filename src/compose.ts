@@ -27,6 +27,7 @@ import { createDatabase, createPool, type StoreConnection } from "./adapters/sto
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
 import { agentKind } from "./adapters/targets/agent/target.ts";
+import { manualKind } from "./adapters/targets/manual/target.ts";
 import { createRailwayExplorer } from "./adapters/targets/railway/explore.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
@@ -42,7 +43,7 @@ import type { TargetKind } from "./core/ports/target.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
-const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind, agentKind];
+const TARGET_KINDS: readonly TargetKind[] = [railwayKind, sshKind, agentKind, manualKind];
 
 /** Undone in reverse order. */
 type Undo = () => Promise<void>;

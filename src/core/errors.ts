@@ -59,6 +59,11 @@ export const CATALOGUE = {
     family: "conflict",
     hint: "Look at `lockstep plan`; --take-over overwrites what stands there.",
   },
+  STEP_OPEN: { family: "conflict", hint: "Do what `lockstep step show TARGET` says, then confirm it there." },
+  STEP_REVEALED: {
+    family: "conflict",
+    hint: "Each value is shown once; `lockstep secret reveal NAME` shows it again, on record.",
+  },
   NOT_ADOPTED: { family: "conflict", hint: "Choose with `lockstep import NAME --from TARGET` or --winner." },
   UNAUTHENTICATED: {
     family: "unauthenticated",

@@ -5,6 +5,7 @@ import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
 import { SECRET_OPERATIONS } from "./api-secrets.ts";
+import { STEP_OPERATIONS } from "./api-steps.ts";
 import { STORE_OPERATIONS } from "./api-store.ts";
 import { TOKEN_OPERATIONS } from "./api-tokens.ts";
 import { VIEW_OPERATIONS } from "./api-views.ts";
@@ -18,6 +19,7 @@ export const OPERATIONS = {
   ...FIRST_RUN_OPERATIONS,
   ...STORE_OPERATIONS,
   ...AGENT_OPERATIONS,
+  ...STEP_OPERATIONS,
   ...TOKEN_OPERATIONS,
 } as const;
 

@@ -6,6 +6,7 @@ import { createAgentRepo } from "./repositories/agents.ts";
 import { createAsideRepo } from "./repositories/asides.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
+import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
@@ -31,6 +32,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),
     asides: createAsideRepo(db),
+    manual: createManualRepo(db),
     schedule: createScheduleRepo(db),
     idempotency: createIdempotencyRepo(db),
     views: createViewRepo(db),

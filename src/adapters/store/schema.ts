@@ -17,13 +17,14 @@ import type {
   EnrolmentTable,
   StoreKeyTable,
 } from "./schema-agents.ts";
+import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 4;
+export const OLDEST_SCHEMA = 5;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -276,4 +277,6 @@ export interface Database {
   agent_request: AgentRequestTable;
   agent_delivery: AgentDeliveryTable;
   audit_entry: AuditEntryTable;
+  manual_place: ManualPlaceTable;
+  manual_reveal: ManualRevealTable;
 }

@@ -15,6 +15,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { observeReported } from "../agents/reported-places.ts";
 import type { AppContext } from "../context.ts";
+import { observeManual } from "../manual/manual-places.ts";
 import { kindOf } from "../open-target.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
 
@@ -49,6 +50,11 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
   try {
     if (kindOf(context, at.kind).isReported) {
       const { keys } = await observeReported(context, at, at.addresses);
+      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
+    }
+    if (kindOf(context, at.kind).isManual) {
+      const known = await context.store.read.targets.findByName(at.environment, at.name);
+      const { keys } = await observeManual(context, known?.id ?? null, at.addresses);
       return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
     }
     const target = kindOf(context, at.kind).open(at.config, await at.credentials(), {

@@ -15,7 +15,7 @@ export interface LivesSeen {
 /** By binding; empty where nobody can look into processes. */
 export async function lookAtLives(
   context: AppContext,
-  target: Target,
+  target: Pick<Target, "running">,
   units: readonly UnitSpec[],
   known: readonly KnownBinding[],
   signal: AbortSignal,

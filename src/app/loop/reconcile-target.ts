@@ -17,6 +17,7 @@ import type { Lease } from "../../core/ports/store/targets.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import { tellAgents } from "../agents/tell-agents.ts";
 import type { AppContext } from "../context.ts";
+import { reconcileManual } from "../manual/manual-places.ts";
 import { kindOf, withTarget } from "../open-target.ts";
 import { afterPush } from "./after-push.ts";
 import { type HeldLease, withLeaseRenewal } from "./lease-renewal.ts";
@@ -34,6 +35,10 @@ export async function reconcileTarget(
   if (lease === null) return false;
   if (kindOf(context, lease.target.kind).isReported) {
     await tellAgents(context, lease);
+    return true;
+  }
+  if (kindOf(context, lease.target.kind).isManual) {
+    await reconcileManual(context, lease);
     return true;
   }
   await context.checkpoint("leased");

@@ -47,7 +47,8 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
       Object.entries(row.acceptance).map(([version, seen]) => [Number(version), seen] as const),
     ),
     counterProbed: options.counterProbed,
-    useAttested: options.useAttested,
+    // Whoever confirms a step says that the place uses it.
+    useAttested: options.useAttested || kindOf(context, row.targetKind).isManual === true,
     triesBoth: options.triesBoth,
     silentForMs: options.silentForMs,
     ...(row.used === null ? {} : { oldUsedAtMs: used === undefined ? null : Date.parse(used) }),

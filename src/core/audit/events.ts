@@ -33,6 +33,8 @@ export const AUDIT_ACTIONS = [
   "rollout.resumed",
   "rollout.finished",
   "rollout.failed",
+  "step.revealed",
+  "step.confirmed",
   "push.started",
   "push.finished",
   "push.gave_up",

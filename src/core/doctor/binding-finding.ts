@@ -109,6 +109,14 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
         return { ...gaveUpFor, id: "push-gave-up", command: commands.testThenResume(target, secret) };
     }
   }
+  if (error?.code === "STEP_OPEN") {
+    return {
+      id: "step-open",
+      severity: "wrong",
+      cause: "It is in other hands: a person must bring it there, and say so.",
+      command: commands.step(target),
+    };
+  }
   if (error !== null) {
     return {
       id: "push-retrying",

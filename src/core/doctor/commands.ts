@@ -72,6 +72,11 @@ export class Commands {
     return this.#of(target, "agent", "invite", target.name);
   }
 
+  /** What a person must do at a place in other hands. */
+  step(target: TargetFacts): string {
+    return this.#of(target, "step", "show", target.name);
+  }
+
   agents(): string {
     return shellCommand(["lockstep", "agent", "list"]);
   }

@@ -10,6 +10,7 @@ export const FINDING_IDS = [
   "push-gave-up",
   "push-retrying",
   "not-pushed",
+  "step-open",
   "on-its-way",
   "unit-blocked",
   "unit-restarting",

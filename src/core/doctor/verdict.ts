@@ -22,6 +22,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "push-gave-up": "never got its value: the push was given up",
   "push-retrying": "has not got its value yet: the push fails",
   "not-pushed": "never got its value: no worker takes it up",
+  "step-open": "waits for a person to bring it there",
   "on-its-way": "is on its way",
   "unit-blocked": "is stored, but its unit did not restart",
   "unit-restarting": "is stored, and its unit is restarting",

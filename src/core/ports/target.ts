@@ -212,6 +212,8 @@ export interface TargetKind {
    * what stands there is what was reported.
    */
   readonly isReported?: true;
+  /** Only a person reaches it, and says what stands there: `open` throws. */
+  readonly isManual?: true;
 
   /** Any target follows the units of its whole follow group, as far as its credentials reach. Otherwise its own alone. */
   readonly followsGroup?: true;

@@ -10,6 +10,7 @@ import type { AgentRepo } from "./agents.ts";
 import type { AsideRepo } from "./asides.ts";
 import type { AuditLog } from "./audit.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
+import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
@@ -32,6 +33,7 @@ export interface Repositories {
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;
   readonly asides: AsideRepo;
+  readonly manual: ManualRepo;
   readonly schedule: ScheduleRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;

@@ -11,6 +11,7 @@ import { attachRecord } from "./record.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
 import { attachSecrets, attachTokens } from "./secrets.ts";
+import { attachSteps } from "./steps.ts";
 import { attachTruth } from "./truth.ts";
 
 type Part = (program: Command, attach: Attach) => void;
@@ -18,7 +19,7 @@ type Part = (program: Command, attach: Attach) => void;
 /** In the order of the help: what a newcomer needs first. */
 const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = [
   ["Say what belongs where:", [attachInit, attachConfig]],
-  ["Values and their rotation:", [attachSecrets, attachRollouts]],
+  ["Values and their rotation:", [attachSecrets, attachRollouts, attachSteps]],
   ["See what is true:", [attachDoctor, attachTruth, attachRecord]],
   ["Run it:", [attachDemo, attachRoles, attachAgents, attachRun]],
   ["Besides:", [attachTokens, attachKeys, attachCompletion]],

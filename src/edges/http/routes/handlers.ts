@@ -6,6 +6,7 @@ import { doctorHandlers } from "./doctor.ts";
 import { firstRunHandlers } from "./first-run.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
+import { stepHandlers } from "./steps.ts";
 import { storeHandlers } from "./store.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { viewHandlers } from "./views.ts";
@@ -19,5 +20,6 @@ export const handlers: Handlers = {
   ...firstRunHandlers,
   ...storeHandlers,
   ...agentHandlers,
+  ...stepHandlers,
   ...tokenHandlers,
 };

@@ -1,0 +1,57 @@
+/**
+ * A place in other hands: a partner's console, a device without a network. Lockstep writes nothing there; a person is told
+ * step by step what must stand there, and says when it does. What a person said is what is known of it.
+ */
+import { z } from "zod";
+import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject, TargetKind } from "../../../core/ports/target.ts";
+
+/** What people read, line by line; never a value. */
+const instructions = z
+  .string()
+  .min(1)
+  .max(4_096)
+  .regex(/^[^\p{Cf}\p{Zl}\p{Zp}\p{Co}]*$/u, "must be visible text");
+const schema = z.strictObject({ manual: z.strictObject({ instructions: instructions.optional() }) });
+
+export const manualKind: TargetKind = {
+  kind: "manual",
+  isManual: true,
+
+  parse(raw) {
+    const parsed = schema.safeParse(raw);
+    if (parsed.success) return { config: parsed.data as JsonObject, credentials: null };
+    const [issue] = parsed.error.issues;
+    throw new LockstepError("CONFIG_INVALID", issue?.message ?? "is not valid", {
+      details: { path: [...(issue?.path ?? [])] },
+    });
+  },
+
+  destination: () => "manual",
+
+  place: (_config, placement, { environment, name }) => `manual:${environment}/${name}:${placement}`,
+
+  resolvePlacement(_config, file) {
+    if (file === undefined) return "";
+    throw new LockstepError("CONFIG_INVALID", "a manual target has no files; leave `file` out", {
+      details: { path: ["file"] },
+    });
+  },
+
+  // `deployed` is a person's word: whoever confirms a step says that the place uses it.
+  capabilities: () => ({
+    maxEvidence: "deployed",
+    readable: false,
+    deletable: true,
+    conditionalWrite: false,
+    inFlightMs: 0,
+  }),
+
+  assertHoldable() {},
+
+  open(_config, _credentials, { targetName }) {
+    throw new LockstepError("UNSUPPORTED", `Nobody but a person reaches target "${targetName}".`, {
+      hint: "`lockstep step list` says what is to be done there.",
+    });
+  },
+};

@@ -1,0 +1,173 @@
+/**
+ * What people must do at places in other hands. A step belongs to the generation that it was computed for: what was
+ * shown before a newer change came can be confirmed no more.
+ */
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError } from "../../core/errors.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import { addressText, type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
+import type { AppContext } from "../context.ts";
+import { type Desired, loadDesired } from "../loop/desired.ts";
+import { hint } from "../loop/hint.ts";
+import { kindOf } from "../open-target.ts";
+import { observeManual } from "./manual-places.ts";
+
+export interface StepKey {
+  readonly key: string;
+  readonly secret: string;
+  readonly do: "set" | "remove" | "keep";
+  /** Null: it must not stand there. */
+  readonly version: number | null;
+  /** What was there by the last word; null: nothing. */
+  readonly before: number | null;
+}
+
+export interface Step {
+  readonly target: string;
+  readonly environment: string;
+  readonly generation: number;
+  /** False: everything stands there, as far as was said. */
+  readonly isOpen: boolean;
+  readonly instructions: string | null;
+  readonly keys: readonly StepKey[];
+}
+
+export interface StepName {
+  readonly environment: string;
+  readonly target: string;
+}
+
+/** Of all manual targets; `open`: only those where something is to be done. */
+export async function listSteps(
+  context: AppContext,
+  { environment, open }: { readonly environment?: string; readonly open: boolean },
+): Promise<readonly Step[]> {
+  const { read } = context.store;
+  const rows = await read.views.targets(environment === undefined ? {} : { environment });
+  const steps: Step[] = [];
+  for (const row of rows) {
+    if (kindOf(context, row.kind).isManual !== true) continue;
+    const target = await read.targets.findById(row.id);
+    if (target !== null) steps.push((await loadStep(context, target)).step);
+  }
+  return steps.filter(({ isOpen }) => isOpen || !open);
+}
+
+/** Throws NOT_FOUND. */
+export async function viewStep(context: AppContext, name: StepName): Promise<Step> {
+  return (await loadStep(context, await findManual(context, name))).step;
+}
+
+/**
+ * The value of one key, once; that it was is on record before it is opened. Throws NOT_FOUND, PLAN_CHANGED for a step that
+ * is over, and STEP_REVEALED.
+ */
+export async function revealStep(
+  context: AppContext,
+  actor: Actor,
+  name: StepName,
+  { generation, key }: { readonly generation: number; readonly key: string },
+): Promise<SecretValue> {
+  const target = await findManual(context, name);
+  const { step, desired } = await loadStep(context, target);
+  assertCurrent(step, generation);
+  const slot = desired.slots.find((one) => one.key === key);
+  if (slot === undefined)
+    throw new LockstepError("NOT_FOUND", `No value belongs to ${key} at target "${target.name}".`);
+  await context.store.transaction(async (tx) => {
+    if (!(await tx.manual.reveal(target.id, generation, key, actor))) {
+      throw new LockstepError("STEP_REVEALED", `The value of ${key} for this step was shown already.`);
+    }
+    await tx.audit.append({
+      action: "step.revealed",
+      actor,
+      subject: { kind: "target", id: target.id, name: target.name },
+      details: { generation, key, version: slot.version },
+    });
+  });
+  return slot.value;
+}
+
+/** A person says: it stands there, and is used. Throws NOT_FOUND, and PLAN_CHANGED for a step that is over. */
+export async function confirmStep(
+  context: AppContext,
+  actor: Actor,
+  name: StepName,
+  generation: number,
+): Promise<Step> {
+  const target = await findManual(context, name);
+  const { step, desired } = await loadStep(context, target);
+  assertCurrent(step, generation);
+  await context.store.transaction(async (tx) => {
+    // Newer intent that was committed since then is not what the person has seen.
+    const now = await tx.targets.findById(target.id);
+    assertCurrent({ ...step, generation: now?.generation ?? generation }, generation);
+    await tx.manual.confirm(
+      target.id,
+      desired.slots.map(({ placement, key, version }) => ({ placement, key, version })),
+      actor,
+    );
+    await tx.targets.resume([target.id]);
+    await tx.audit.append({
+      action: "step.confirmed",
+      actor,
+      subject: { kind: "target", id: target.id, name: target.name },
+      details: {
+        generation,
+        keys: desired.slots.map(({ key, version }) => `${key} v${version}`),
+      },
+    });
+  });
+  await hint(context, [{ name: "reconcile", id: target.id }]);
+  return { ...step, isOpen: false };
+}
+
+function assertCurrent(step: Step, generation: number): void {
+  if (step.generation === generation) return;
+  throw new LockstepError("PLAN_CHANGED", `What is to be done at "${step.target}" has changed since.`, {
+    hint: "Look at the step again; nothing was recorded.",
+  });
+}
+
+async function findManual(context: AppContext, { environment, target }: StepName): Promise<TargetRecord> {
+  const found = await context.store.read.targets.findByName(environment, target);
+  if (found !== null && kindOf(context, found.kind).isManual === true) return found;
+  throw new LockstepError("NOT_FOUND", `There is no manual target "${target}" in ${environment}.`, {
+    hint: "`lockstep step list` shows them.",
+  });
+}
+
+async function loadStep(
+  context: AppContext,
+  target: TargetRecord,
+): Promise<{ readonly step: Step; readonly desired: Desired }> {
+  const desired = await loadDesired(context, target.id);
+  const { keys } = await observeManual(context, target.id, [...desired.slots, ...desired.pruned]);
+  const items = planChange(desired.slots, desired.pruned, keys, context.sameValue);
+  const secrets = new Map(desired.bindings.map((binding) => [binding.id, binding.secretName]));
+  const manual = target.config["manual"];
+  const told = typeof manual === "object" && manual !== null && "instructions" in manual;
+  return {
+    desired,
+    step: {
+      target: target.name,
+      environment: target.environment,
+      generation: target.generation,
+      isOpen: items.some(({ action }) => action === "set" || action === "unset"),
+      instructions: told ? String(manual["instructions"]) : null,
+      keys: distinct(items)
+        .map((item) => stepKey(item, secrets.get(item.bindingId) ?? ""))
+        .filter((key) => key.do !== "keep" || key.version !== null),
+    },
+  };
+}
+
+function stepKey({ action, key, version, found }: PlannedItem, secret: string): StepKey {
+  const doing = action === "set" ? "set" : action === "unset" ? "remove" : "keep";
+  return { key, secret, do: doing, version, before: found.kind === "version" ? found.version : null };
+}
+
+function distinct(items: readonly PlannedItem[]): readonly PlannedItem[] {
+  return [...new Map(items.map((item) => [addressText(item), item])).values()];
+}

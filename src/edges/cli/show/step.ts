@@ -1,0 +1,42 @@
+/** A step as people read it: where, what to do, and the command that says it is done. */
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+import type { StepAnswer } from "../../../protocol/api-steps.ts";
+import type { Output } from "../output.ts";
+
+type StepKey = StepAnswer["keys"][number];
+
+export function showStep(output: Output, step: StepAnswer): void {
+  const { target, environment, isOpen, instructions, keys } = step;
+  output.line(
+    isOpen
+      ? `${target} in ${environment}: something is to be done by a person.`
+      : `${target} in ${environment}: nothing is to be done; what was confirmed stands there.`,
+  );
+  if (isOpen && instructions !== null) {
+    output.line();
+    for (const line of instructions.trimEnd().split("\n")) output.line(`  ${visibleLine(line)}`);
+  }
+  output.line();
+  output.table<StepKey>(
+    [
+      { header: "key", cell: ({ key }) => key },
+      { header: "do", cell: doText },
+      { header: "secret", cell: ({ secret }) => secret },
+      { header: "before", cell: ({ before }) => (before === null ? "–" : `v${before}`) },
+    ],
+    keys,
+    "Nothing belongs there.",
+  );
+  if (!isOpen) return;
+  output.line();
+  const here = ["--environment", environment];
+  for (const { key } of keys.filter((one) => one.do === "set"))
+    output.note(`The value: ${shellCommand(["lockstep", "step", "reveal", target, key, ...here])}`);
+  output.note(`When it stands there: ${shellCommand(["lockstep", "step", "confirm", target, ...here])}`);
+}
+
+export function doText({ do: doing, version }: StepKey): string {
+  if (doing === "set") return `set to v${version}`;
+  return doing === "remove" ? "remove" : `leave v${version}`;
+}
