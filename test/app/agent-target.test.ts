@@ -8,6 +8,8 @@ import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
 import { checkTargets } from "../../src/app/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
+import { LockstepError } from "../../src/core/errors.ts";
+import type { Job, Queue } from "../../src/core/ports/queue.ts";
 import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
 import { openMessage } from "../../src/protocol/agent/envelope.ts";
 import { newEncryptionKey, newSigningKey, publicPart } from "../../src/protocol/agent/keys.ts";
@@ -453,6 +455,36 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     expect(await kit.rows(`select evidence from binding where id = '${elsewhere}'`)).toEqual([
       { evidence: null },
     ]);
+  });
+
+  it("a rollout of many is moved by the queue, and at once where no queue is", async () => {
+    const enqueued: Job[] = [];
+    let isAway = false;
+    const queue: Queue = {
+      ...kit.context.queue,
+      enqueue: async (jobs) => {
+        if (isAway) throw new LockstepError("QUEUE_UNAVAILABLE", "away");
+        enqueued.push(...jobs);
+      },
+    };
+    await withFile();
+    await bind("TOKEN", FILE);
+    for (let count = 0; count < 20; count += 1) {
+      await kit.target(`other-${count}`);
+      await kit.bind("TOKEN", `other-${count}`);
+    }
+    await kit.set("TOKEN", "first", context);
+    await kit.drain(context);
+    const id = await enrolled();
+    context = { ...context, queue };
+    const given = await bundle(id);
+    enqueued.length = 0;
+    await report(id, done(given, { units: [unit(given, "succeeded")] }));
+    expect(enqueued.map(({ name }) => name)).toEqual(["advance"]);
+    expect(await rollouts()).toEqual([{ state: "running" }]);
+    isAway = true;
+    await report(id, done({ ...given, pushId: null }, { units: [unit(given, "succeeded")] }));
+    expect(await rollouts()).toEqual([{ state: "done" }]);
   });
 
   it("that is away is what doctor names, once, with what to do", async () => {

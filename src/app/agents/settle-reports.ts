@@ -12,13 +12,17 @@ import { addressText, type Found, type PlannedItem } from "../../core/reconcile/
 import type { ReportedItem } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import { recordAgentLook } from "../look/record-agent-look.ts";
-import { afterPush } from "../loop/after-push.ts";
 import { loadDesired } from "../loop/desired.ts";
+import { hint } from "../loop/hint.ts";
 import { pushItems } from "../loop/record-intent.ts";
 import { recordFailedPush, recordSettled } from "../loop/record-push.ts";
+import { advanceRollout } from "../rollouts/advance-rollout.ts";
 import { speakingAgents } from "./live-agents.ts";
 import { recordUnits } from "./record-units.ts";
 import { contentOf, type ReportContent } from "./report-content.ts";
+
+/** Members up to which a rollout is moved by whoever reports. */
+const MOVES_AT_ONCE = 20;
 
 export interface Told {
   readonly agent: AgentRecord;
@@ -39,7 +43,20 @@ export async function settleReports(context: AppContext, targetId: string): Prom
   await recordUnits(context, targetId, told);
   const target = await context.store.read.targets.findById(targetId);
   if (target !== null) await recordAgentLook(context, target, told);
-  await afterPush(context, targetId);
+  await advanceSoon(context, targetId);
+}
+
+/**
+ * Each move of a rollout looks at all of its members, and a thousand agents tell within seconds: there the queue makes one
+ * move of many. A small one moves at once, as any does that no queue takes.
+ */
+async function advanceSoon(context: AppContext, targetId: string): Promise<void> {
+  const { rollouts } = context.store.read;
+  for (const id of await rollouts.movableAtTarget(targetId)) {
+    const isLarge = (await rollouts.size(id)) > MOVES_AT_ONCE;
+    if (isLarge && (await hint(context, [{ name: "advance", id }]))) continue;
+    await advanceRollout(context, id);
+  }
 }
 
 async function endPush(

@@ -1,4 +1,5 @@
 /** Many whole agents in one process, as each would be alone on its machine. Forked by benches. */
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { createAgentProgram } from "../../../src/edges/agent/program.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
@@ -10,6 +11,8 @@ export interface EnrolOrder {
 
 const AT_ONCE = 16;
 const end = new AbortController();
+// Every agent listens to it.
+setMaxListeners(0, end.signal);
 const never = new AbortController().signal;
 const running: Promise<void>[] = [];
 

@@ -92,6 +92,13 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
       return rows;
     },
 
+    async size(rolloutId) {
+      const { rows } = await sql<{ size: number }>`
+        select count(*)::int as size from rollout r join binding b on b.secret_id = r.secret_id and b.removed_at is null
+        where r.id = ${rolloutId}`.execute(db);
+      return rows[0]?.size ?? 0;
+    },
+
     async members(rolloutId) {
       const { rows } = await sql<RolloutMemberRow>`
         select b.id as "bindingId", t.id as "targetId", t.name as target, t.kind as "targetKind",

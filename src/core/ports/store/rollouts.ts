@@ -108,6 +108,8 @@ export interface RolloutRepo {
       "target" | "targetKind" | "targetConfig" | "key" | "role" | "optional" | "options"
     >[]
   >;
+  /** How many members it has. */
+  size(rolloutId: string): Promise<number>;
   members(rolloutId: string): Promise<readonly RolloutMemberRow[]>;
   fixGate(rolloutId: string, bindingId: string, phase: string, required: LadderEvidence): Promise<void>;
   meetGate(rolloutId: string, bindingId: string, phase: string, evidence: Evidence): Promise<void>;
