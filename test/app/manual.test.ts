@@ -66,7 +66,11 @@ describeOnEachStore("a place in other hands", (database) => {
         keys: [{ key: KEY, secret: KEY, do: "set", version: 1, before: null }],
       },
     ]);
-    const { members } = await viewRollout(context, (await rollout()).id);
+    const { members, bindings } = await viewRollout(context, (await rollout()).id);
+    expect(bindings.find(({ target }) => target === "partner")).toMatchObject({
+      state: "owed",
+      reason: "A person must bring what is new to partner: `lockstep step show partner`.",
+    });
     expect(members.find(({ target }) => target === "partner")?.waitsFor).toContain(
       "v1 is not stored there yet",
     );

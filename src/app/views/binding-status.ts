@@ -6,7 +6,9 @@ import type { BoundStatus } from "../../protocol/api-parts.ts";
 
 export function bindingStatus(row: BindingRow): BoundStatus {
   const { state, version, reason } = judge(row);
-  const stuck = state === "owed" && (row.targetGaveUp || row.activations.some(needsPerson));
+  const stuck =
+    state === "owed" &&
+    (row.targetGaveUp || row.targetErrorCode === "STEP_OPEN" || row.activations.some(needsPerson));
   return {
     target: row.target,
     key: row.key,
@@ -82,11 +84,17 @@ function pendingActivation(row: BindingRow): Pick<Judgement, "state" | "reason">
 }
 
 function whyFallback(row: BindingRow, fallback: number | null): string {
-  if (row.targetErrorMessage !== null)
-    return `${row.targetGaveUp ? "given up" : "trying again"}: ${row.targetErrorMessage}`;
+  const why = whyOwed(row);
+  if (why !== null) return why;
   return fallback === null
     ? `v${row.settled.fallback} beside it is to go`
     : `v${fallback} is on its way beside it`;
+}
+
+function whyOwed({ targetErrorCode, targetErrorMessage, targetGaveUp }: BindingRow): string | null {
+  if (targetErrorMessage === null) return null;
+  if (targetErrorCode === "STEP_OPEN") return targetErrorMessage;
+  return `${targetGaveUp ? "given up" : "trying again"}: ${targetErrorMessage}`;
 }
 
 function whyNot(
@@ -98,10 +106,10 @@ function whyNot(
   const should = wanted === null ? "" : `, should hold v${wanted}`;
   switch (state) {
     case "owed":
-      if (row.targetErrorMessage !== null) {
-        return `${row.targetGaveUp ? "given up" : "trying again"}: ${row.targetErrorMessage}`;
-      }
-      return version === null ? `v${wanted} is on its way` : `v${version} → v${wanted} is on its way`;
+      return (
+        whyOwed(row) ??
+        (version === null ? `v${wanted} is on its way` : `v${version} → v${wanted} is on its way`)
+      );
     case "stale":
       return `holds v${version}${should}`;
     case "foreign":

@@ -14,6 +14,7 @@ const end = new AbortController();
 // Every agent listens to it.
 setMaxListeners(0, end.signal);
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 const running: Promise<void>[] = [];
 
 process.on("message", async (order: readonly EnrolOrder[]) => {

@@ -32,6 +32,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
             'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout,
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
           t.gave_up_at is not null as "targetGaveUp", t.error_message as "targetErrorMessage",
+          t.error_code as "targetErrorCode",
           coalesce(a.activations, '[]') as activations, b.removed_at is not null as leftover
         from binding b join secret s on s.id = b.secret_id join environment e on e.id = s.environment_id
           join target t on t.id = b.target_id

@@ -38,6 +38,7 @@ export interface BindingRow {
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
   readonly targetGaveUp: boolean;
+  readonly targetErrorCode: string | null;
   readonly targetErrorMessage: string | null;
   /** The newest activation of each of its target's units. */
   readonly activations: readonly {
