@@ -6,13 +6,16 @@ import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import express from "express";
 import fastify from "fastify";
+import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   createVerifier,
   expressVerifier,
   fastifyVerifier,
   honoVerifier,
+  type Use,
   usageEndpoint,
   writeUsageFile,
 } from "../../src/sdk/verify.ts";
@@ -64,6 +67,17 @@ describe.each([
   [
     "Express",
     async () => {
+      const app = express();
+      app.use(expressVerifier(verifierOf()));
+      app.get("/", (incoming, response) => {
+        response.json((incoming as { lockstep?: unknown }).lockstep);
+      });
+      return listen(app);
+    },
+  ],
+  [
+    "Node's own server",
+    async () => {
       const judge = expressVerifier(verifierOf());
       return listen((incoming, response) =>
         judge(incoming, response, () =>
@@ -104,6 +118,31 @@ describe.each([
       expect(await ask(port, headers)).toMatchObject({ status: 401, text: "" });
     }
   });
+});
+
+it("in front of Hono lets either value in, and refuses the rest before any handler", async () => {
+  const app = new Hono<{ Variables: { lockstep: Use } }>();
+  let handled = 0;
+  app.use(honoVerifier(verifierOf()));
+  app.get("/", (context) => {
+    handled += 1;
+    return context.json(context.get("lockstep"));
+  });
+  const headers = { "x-internal-secret": VALUES.fallback, "x-lockstep-caller": "billing" };
+  const ok = await app.request("/", { headers });
+  expect([ok.status, await ok.json()]).toEqual([200, { slot: "fallback", caller: "billing" }]);
+  for (const wrong of [
+    {},
+    { "x-internal-secret": "wrong" },
+    [
+      ["x-internal-secret", VALUES.primary],
+      ["x-internal-secret", VALUES.primary],
+    ] as [string, string][],
+  ]) {
+    const refused = await app.request("/", { headers: wrong as never });
+    expect([refused.status, await refused.text()]).toEqual([401, ""]);
+  }
+  expect(handled).toBe(1);
 });
 
 it("in front of Hono it reads web-standard requests", async () => {
