@@ -12,6 +12,7 @@ import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
 import { openFields } from "../secret-fields.ts";
+import type { LivesSeen } from "./look-at-lives.ts";
 import { probeBinding } from "./probe-binding.ts";
 
 export interface Asked {
@@ -31,13 +32,14 @@ export async function askBinding(
   context: AppContext,
   target: There,
   known: KnownBinding,
+  lives: LivesSeen | null,
   signal: AbortSignal,
 ): Promise<Asked> {
   const { probe, usage } = bindingOptionsOf(known.binding.options);
   if (known.binding.role === "caller") return NOTHING;
   const told = usage === null ? null : await readUsage(context, target, known, signal);
   if (probe === null && told !== null) return told;
-  const acceptance = await probeBinding(context, target, known, signal);
+  const acceptance = await probeBinding(context, target, known, lives, signal);
   return { acceptance, isReported: false, used: told?.used ?? null };
 }
 

@@ -8,6 +8,8 @@ import type { KnownBinding } from "../loop/known-bindings.ts";
 
 export interface LivesSeen {
   readonly verdict: RunningVerdict;
+  /** Processes that share what was seen; 1 where nobody tells. */
+  readonly replicas: number;
   /** As it is stored: ids and version names. */
   readonly told: JsonObject;
 }
@@ -33,9 +35,23 @@ export async function lookAtLives(
   return new Map(
     known.map(({ binding }, index) => {
       const seen = answers.map((answer) => seenOf(answer, index));
-      return [binding.id, { verdict: verdictOf(seen, binding.settled), told: toldOf(seen) }];
+      return [
+        binding.id,
+        { verdict: verdictOf(seen, binding.settled), told: toldOf(seen), replicas: replicasOf(answers) },
+      ];
     }),
   );
+}
+
+function replicasOf(answers: readonly RunningAnswer[]): number {
+  const counts = answers.flatMap((answer) =>
+    answer.state === "lives"
+      ? answer.lives.map(({ incarnation: { instances } }) =>
+          Array.isArray(instances) ? instances.length : 1,
+        )
+      : [],
+  );
+  return Math.max(1, ...counts);
 }
 
 type Held = Readonly<Record<Slot, RunningFound>>;

@@ -84,11 +84,9 @@ async function lookAt(
   const lives = await lookAtLives(context, target, observation.units, known, signal);
   return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);
-    return lookOf(one.binding, beganAtMs, {
-      ...stored,
-      lives: lives.get(one.binding.id) ?? null,
-      ...(await askBinding(context, target, one, signal)),
-    });
+    const seen = lives.get(one.binding.id) ?? null;
+    const asked = await askBinding(context, target, one, seen, signal);
+    return lookOf(one.binding, beganAtMs, { ...stored, ...asked, lives: seen });
   });
 }
 

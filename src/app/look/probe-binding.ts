@@ -9,6 +9,7 @@ import { withDeadline } from "../../lib/with-deadline.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
+import type { LivesSeen } from "./look-at-lives.ts";
 
 /** One service that does not answer must not cost its neighbours their look. */
 const ASK_WITHIN_MS = 25_000;
@@ -18,9 +19,11 @@ export async function probeBinding(
   context: AppContext,
   target: Pick<Target, "prober">,
   { binding, versions, compromised }: KnownBinding,
+  lives: LivesSeen | null,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Acceptance>> {
-  const { probe, counterProbed } = bindingOptionsOf(binding.options);
+  const { probe: told, counterProbed } = bindingOptionsOf(binding.options);
+  const probe = told === null ? null : withConnections(told, lives);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
   const prober = asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
@@ -34,6 +37,21 @@ export async function probeBinding(
     }
   });
   return answers;
+}
+
+const MAX_CONNECTIONS = 30;
+
+/**
+ * Where all replicas are known to hold the same, one answer speaks for all. Otherwise so many fresh connections that a
+ * balancer hardly leaves one out.
+ */
+export function withConnections(probe: JsonObject, lives: LivesSeen | null): JsonObject {
+  const http = probe["http"];
+  if (lives === null || lives.replicas < 2 || lives.verdict.state === "right") return probe;
+  if (typeof http !== "object" || http === null || Array.isArray(http)) return probe;
+  const { connections } = http as JsonObject;
+  const wanted = Math.max(5, 3 * lives.replicas, typeof connections === "number" ? connections : 1);
+  return { ...probe, http: { ...http, connections: Math.min(MAX_CONNECTIONS, wanted) } };
 }
 
 /** A specification that this release cannot read is that binding's own trouble, not its whole target's. */

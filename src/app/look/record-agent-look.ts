@@ -26,7 +26,7 @@ export async function recordAgentLook(
       rollout !== null && settled.primary !== undefined && (lookedAtMs ?? 0) < beganAtMs,
   );
   for (const one of known) {
-    const asked = await askBinding(context, {}, one, AbortSignal.timeout(PROBE_WITHIN_MS));
+    const asked = await askBinding(context, {}, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
     const look = lookOf(one.binding, beganAtMs, {
       ...whyWrong(one, told),
       lives: livesOf(one, told),
@@ -80,6 +80,7 @@ function livesOf({ binding }: KnownBinding, told: readonly Told[]): LivesSeen | 
   return isRight
     ? {
         verdict: { state: "right" },
+        replicas: 1,
         told: {
           state: "lives",
           lives: units.map(({ unit }) => ({
@@ -91,6 +92,7 @@ function livesOf({ binding }: KnownBinding, told: readonly Told[]): LivesSeen | 
       }
     : {
         verdict: { state: "changing", reason: "its process is about to restart" },
+        replicas: 1,
         told: { state: "changing", reason: "its process is about to restart" },
       };
 }
