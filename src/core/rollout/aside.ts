@@ -61,7 +61,8 @@ export function isolate(changes: readonly UnitChange[], reason: string): Isolati
   const [first] = groups;
   if (first === undefined) return null;
   if (groups.length === 1) {
-    const isUnitOfOthers = changes.length > first.length;
+    const own = first[0]?.rollout?.id;
+    const isUnitOfOthers = changes.some(({ rollout }) => rollout?.id !== own);
     if (!isUnitOfOthers || !first.every(canStandAside)) return null;
     const why = `${reason}; what its unit ran with before was put back`;
     return {

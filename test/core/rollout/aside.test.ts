@@ -218,6 +218,8 @@ describe("taking apart what failed together", () => {
 
   it("is nothing for one secret alone, nor where something moved without a rollout", () => {
     expect(isolate([two[0]], "why")).toBeNull();
+    const elsewhere = { ...two[0], bindingId: "binding-9", settled: { primary: 1, fallback: null } };
+    expect(isolate([two[0], elsewhere], "why")).toBeNull();
     expect(isolate([two[0], { ...two[1], rollout: null }], "why")).toBeNull();
   });
 });
