@@ -16,6 +16,8 @@ import { unreachable } from "./errors.ts";
 const MAX_SESSIONS = 8;
 /** A kept line that died without a word shows itself here. */
 const OPEN_TIMEOUT_MS = 10_000;
+/** How long a program that is given up is waited for to say who it is. */
+const FIRST_WORDS_MS = 1_000;
 const MAX_ROOM_TRIES = 6;
 const ROOM_PAUSE_MS = 10;
 
@@ -246,10 +248,21 @@ async function collect(
       const stdout = Buffer.concat(out);
       resolve({ end, exitCode: exit?.code ?? null, stdout, stderr: Buffer.concat(err), truncated });
     };
-    const onAbort = () => {
-      if (options.killOnAbort) channel.signal("KILL");
+    const giveUp = () => {
       channel.close();
       finish("aborted");
+    };
+    const onAbort = () => {
+      if (!options.killOnAbort) return giveUp();
+      channel.signal("KILL");
+      if (kept > 0) return giveUp();
+      // Its first words say which group to end; without them it would go on.
+      const timer = setTimeout(giveUp, FIRST_WORDS_MS);
+      channel.once("data", () => {
+        clearTimeout(timer);
+        giveUp();
+      });
+      channel.once("close", () => clearTimeout(timer));
     };
     channel.on("data", keep(out));
     channel.stderr.on("data", keep(err));
