@@ -10,7 +10,6 @@ import type { AppContext } from "./context.ts";
 import { inTime } from "./in-time.ts";
 import { loadDesired } from "./loop/desired.ts";
 import { observationsOf } from "./loop/record-push.ts";
-import { observeManual } from "./manual/manual-places.ts";
 import { kindOf, withTarget } from "./open-target.ts";
 
 export interface CheckedBinding {
@@ -58,9 +57,7 @@ async function checkTarget(
     const look = (limited: AbortSignal) =>
       kindOf(context, record.kind).isReported
         ? observeReported(context, record, desired.slots)
-        : kindOf(context, record.kind).isManual
-          ? observeManual(context, record.id, desired.slots)
-          : withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
+        : withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
     const observation = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));

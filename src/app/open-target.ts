@@ -5,6 +5,7 @@ import { LockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import type { JsonObject, Target, TargetKind } from "../core/ports/target.ts";
 import type { AppContext } from "./context.ts";
+import { manualTarget } from "./manual/manual-target.ts";
 
 export function kindOf(context: AppContext, kind: string): TargetKind {
   const found = context.targetKinds.get(kind);
@@ -21,13 +22,15 @@ export async function withTarget<T>(
   purpose: "push" | "background" = "push",
 ): Promise<T> {
   const kind = kindOf(context, record.kind);
-  const target = kind.open(record.config, await openCredentials(context, kind, record), {
-    targetName: record.name,
-    budget: context.budget,
-    storeId: context.storeId,
-    revisionMarker: context.revisionMarker,
-    purpose,
-  });
+  const target = kind.isManual
+    ? manualTarget(context, record.id)
+    : kind.open(record.config, await openCredentials(context, kind, record), {
+        targetName: record.name,
+        budget: context.budget,
+        storeId: context.storeId,
+        revisionMarker: context.revisionMarker,
+        purpose,
+      });
   try {
     return await work(target);
   } finally {

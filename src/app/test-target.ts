@@ -3,7 +3,6 @@ import { LockstepError, toLockstepError } from "../core/errors.ts";
 import type { ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
 import { testReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
-import { testManual } from "./manual/manual-places.ts";
 import { kindOf, withTarget } from "./open-target.ts";
 
 export interface TestedTarget {
@@ -32,9 +31,7 @@ export async function testTarget(
   try {
     const { ok, checks } = kindOf(context, record.kind).isReported
       ? await testReported(context, record)
-      : kindOf(context, record.kind).isManual
-        ? testManual()
-        : await withTarget(context, record, (target) => target.probe(signal), "background");
+      : await withTarget(context, record, (target) => target.probe(signal), "background");
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);

@@ -15,7 +15,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { observeReported } from "../agents/reported-places.ts";
 import type { AppContext } from "../context.ts";
-import { observeManual } from "../manual/manual-places.ts";
+import { observeManual } from "../manual/manual-target.ts";
 import { kindOf } from "../open-target.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
 

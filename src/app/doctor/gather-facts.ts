@@ -13,7 +13,7 @@ import { slotsOf } from "../../core/rollout/slots.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
-import { durationMs } from "../rollouts/rollout-options.ts";
+import { durationMs, rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 
 export interface Recorded {
@@ -76,7 +76,7 @@ export async function gatherFacts(
         current: secret.currentVersion,
         currentSince: current?.stateChangedAt ?? null,
         currentMadeAt: current?.createdAt ?? null,
-        maxAgeMs: maxAgeMsOf(secret),
+        maxAgeMs: durationMs(rotatePolicyOf(secret.policy).maxAge) ?? null,
         rollout: rolloutFacts(rollouts.get(secret.id)),
         bindings: (bySecret.get(secret.id) ?? []).map((row) =>
           bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
@@ -85,33 +85,33 @@ export async function gatherFacts(
       };
     }),
   );
+  const agents = await agentFacts(context, recorded.targets);
   return {
     now: context.clock.now(),
     severalEnvironments: recorded.severalEnvironments,
     secrets,
-    targets: await Promise.all(
-      recorded.targets.map(async (target) => ({
-        ...targetFacts(target, looked),
-        ...(await agentFacts(context, target)),
-      })),
-    ),
+    targets: recorded.targets.map((target) => {
+      const agent = agents.get(target.id);
+      return { ...targetFacts(target, looked), ...(agent === undefined ? {} : { agent }) };
+    }),
     queueAway: looked.queueAway,
   };
 }
 
-function maxAgeMsOf({ policy }: SecretRow): number | null {
-  const rotate = policy["rotate"];
-  const maxAge =
-    typeof rotate === "object" && rotate !== null && "maxAge" in rotate ? rotate["maxAge"] : null;
-  return (typeof maxAge === "string" ? durationMs(maxAge) : undefined) ?? null;
-}
-
-/** Of places that only an agent reaches: the lasting one, or the last heard of several containers. */
-async function agentFacts(context: AppContext, { id, kind }: TargetRow): Promise<Pick<TargetFacts, "agent">> {
-  if (kindOf(context, kind).isReported !== true) return {};
-  const agents = await context.store.read.agents.activeAt([id]);
-  const heard = agents.flatMap(({ lastSeenAt }) => (lastSeenAt === null ? [] : [lastSeenAt.getTime()]));
-  return { agent: { lastSeenAt: heard.length === 0 ? null : new Date(Math.max(...heard)), refused: [] } };
+/** By target that only an agent reaches: the lasting one, or the last heard of several containers. */
+async function agentFacts(
+  context: AppContext,
+  targets: readonly TargetRow[],
+): Promise<ReadonlyMap<string, NonNullable<TargetFacts["agent"]>>> {
+  const ids = targets.filter(({ kind }) => kindOf(context, kind).isReported).map(({ id }) => id);
+  const agents = groupBy(await context.store.read.agents.activeAt(ids), ({ targetId }) => targetId);
+  return new Map(
+    ids.map((id) => {
+      const heard = (agents.get(id) ?? []).flatMap(({ lastSeenAt }) => lastSeenAt?.getTime() ?? []);
+      const lastSeenAt = heard.length === 0 ? null : new Date(Math.max(...heard));
+      return [id, { lastSeenAt, refused: [] }];
+    }),
+  );
 }
 
 function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {

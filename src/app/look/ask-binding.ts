@@ -37,7 +37,7 @@ export async function askBinding(
 ): Promise<Asked> {
   const { probe, usage } = bindingOptionsOf(known.binding.options);
   if (known.binding.role === "caller") return NOTHING;
-  const told = usage === null ? null : await readUsage(context, target, known, signal);
+  const told = usage === null ? null : await readUsage(context, target, { known, usage }, signal);
   if (probe === null && told !== null) return told;
   const acceptance = await probeBinding(context, target, known, lives, signal);
   return { acceptance, isReported: false, used: told?.used ?? null };
@@ -46,11 +46,10 @@ export async function askBinding(
 async function readUsage(
   context: AppContext,
   target: There,
-  { binding, versions }: KnownBinding,
+  { known: { binding, versions }, usage }: { readonly known: KnownBinding; readonly usage: JsonObject },
   signal: AbortSignal,
 ): Promise<Asked> {
-  const { usage } = bindingOptionsOf(binding.options);
-  if (usage === null || binding.rollout === null) return NOTHING;
+  if (binding.rollout === null) return NOTHING;
   const reader = usage["from"] === "target" ? (target.usageReader ?? NOBODY) : context.usageReader;
   const tokens = await tokensOf(context, binding.secretId, String(usage["token"]));
   const answer = await withDeadline(signal, READ_WITHIN_MS, (limited) =>

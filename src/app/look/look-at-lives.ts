@@ -17,7 +17,7 @@ export interface LivesSeen {
 /** By binding; empty where nobody can look into processes. */
 export async function lookAtLives(
   context: AppContext,
-  target: Pick<Target, "running">,
+  target: Target,
   units: readonly UnitSpec[],
   known: readonly KnownBinding[],
   signal: AbortSignal,

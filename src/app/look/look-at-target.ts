@@ -12,7 +12,6 @@ import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { hint } from "../loop/hint.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
-import { observeManual } from "../manual/manual-places.ts";
 import { kindOf, withTarget } from "../open-target.ts";
 import { type Asked, askBinding, usedUnseen } from "./ask-binding.ts";
 import { type LivesSeen, lookAtLives } from "./look-at-lives.ts";
@@ -37,14 +36,7 @@ export async function lookAtTarget(
   if (known.length === 0) return;
   try {
     const looks = await inTime(target.name, signal, LOOK_WITHIN_MS, (limited) =>
-      kindOf(context, target.kind).isManual
-        ? lookAt(context, manualTarget(context, target.id), known, beganAtMs, limited)
-        : withTarget(
-            context,
-            target,
-            (open) => lookAt(context, open, known, beganAtMs, limited),
-            "background",
-          ),
+      withTarget(context, target, (open) => lookAt(context, open, known, beganAtMs, limited), "background"),
     );
     await record(context, looks);
   } catch (error) {
@@ -62,16 +54,9 @@ export async function lookAtTarget(
   );
 }
 
-type LookedAt = Pick<Target, "observe" | "prober" | "usageReader" | "running">;
-
-/** What a person said; the server may still ask the service itself. */
-function manualTarget(context: AppContext, targetId: string): LookedAt {
-  return { observe: (addresses) => observeManual(context, targetId, addresses) };
-}
-
 async function lookAt(
   context: AppContext,
-  target: LookedAt,
+  target: Target,
   known: readonly KnownBinding[],
   beganAtMs: number,
   signal: AbortSignal,

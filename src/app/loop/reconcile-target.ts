@@ -17,7 +17,7 @@ import type { Lease } from "../../core/ports/store/targets.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import { tellAgents } from "../agents/tell-agents.ts";
 import type { AppContext } from "../context.ts";
-import { reconcileManual } from "../manual/manual-places.ts";
+import { reconcileManual } from "../manual/reconcile-manual.ts";
 import { kindOf, withTarget } from "../open-target.ts";
 import { afterPush } from "./after-push.ts";
 import { type HeldLease, withLeaseRenewal } from "./lease-renewal.ts";

@@ -11,7 +11,7 @@ import type { AppContext } from "../context.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { hint } from "../loop/hint.ts";
 import { kindOf } from "../open-target.ts";
-import { observeManual } from "./manual-places.ts";
+import { observeManual } from "./manual-target.ts";
 
 export interface StepKey {
   readonly key: string;

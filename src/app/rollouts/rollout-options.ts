@@ -28,6 +28,7 @@ export function optionsOf(stored: JsonObject): RolloutOptions {
 const policySchema = z.object({
   strategy: z.enum(["overlap", "swap", "issued", "replace"]).optional(),
   every: z.string().optional(),
+  maxAge: z.string().optional(),
   window: z.string().optional(),
   settleFor: z.string().optional(),
   quietFor: z.string().optional(),

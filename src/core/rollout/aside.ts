@@ -32,7 +32,6 @@ export interface AsideView extends RolloutView {
 export interface UnitChange {
   readonly bindingId: string;
   readonly role: Role;
-  readonly optional: boolean;
   /** The open rollout that moves it; null: none does. */
   readonly rollout: (AsideView & { readonly id: string; readonly startedAtMs: number }) | null;
   readonly settled: Slots;

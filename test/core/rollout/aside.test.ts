@@ -112,7 +112,6 @@ describe("taking apart what failed together", () => {
     return {
       bindingId: `binding-${index}`,
       role,
-      optional: false,
       rollout: { ...rollout, id: `rollout-${secret}`, startedAtMs: secret },
       settled: slotsOf({ role, settled: ran }, 2, rollout),
       ran,

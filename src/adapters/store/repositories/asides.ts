@@ -8,7 +8,7 @@ export function createAsideRepo(db: Kysely<Database>): AsideRepo {
   return {
     async ofUnit(unitId) {
       const { rows } = await sql<Awaited<ReturnType<AsideRepo["ofUnit"]>>[number]>`
-        select b.id as "bindingId", b.target_id as "targetId", b.role, b.optional, b.aside,
+        select b.id as "bindingId", b.target_id as "targetId", b.role, b.aside,
           jsonb_build_object('primary', b.settled -> 'primary', 'fallback', b.settled -> 'fallback') as settled,
           case when b.ran is null then null
             else jsonb_build_object('primary', b.ran -> 'primary', 'fallback', b.ran -> 'fallback') end as ran,

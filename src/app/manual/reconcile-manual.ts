@@ -1,36 +1,15 @@
-/** A place in other hands, as the loop sees it: what a person said stands there stands there. */
+/** What the loop does at a place in other hands: it settles what a person has confirmed, and waits for the rest. */
 import type { Lease, TargetRecord } from "../../core/ports/store/targets.ts";
-import type { Address, ProbeResult, TargetObservation } from "../../core/ports/target.ts";
-import { addressText, planChange } from "../../core/reconcile/plan-change.ts";
+import { planChange } from "../../core/reconcile/plan-change.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { AppContext } from "../context.ts";
 import { afterPush } from "../loop/after-push.ts";
 import { loadDesired } from "../loop/desired.ts";
 import { recordSettled } from "../loop/record-push.ts";
+import { observeManual } from "./manual-target.ts";
 
 /** What a person says is taken up at once; between, there is nothing to find. */
 const AGAIN_MS = 3_600_000;
-
-export async function observeManual(
-  context: AppContext,
-  targetId: string | null,
-  addresses: readonly Address[],
-): Promise<TargetObservation> {
-  const said = targetId === null ? [] : await context.store.read.manual.places(targetId);
-  const known = new Map(said.map((place) => [addressText(place), place.version]));
-  return {
-    keys: addresses.map(({ placement, key }) => {
-      const version = known.get(addressText({ placement, key }));
-      return {
-        placement,
-        key,
-        observed: version === undefined ? { state: "absent" } : { state: "recognised", version },
-      };
-    }),
-    order: null,
-    units: [],
-  };
-}
 
 /** Settles what a person has confirmed; what is still to be done waits for one, and takes next to no time until then. */
 export async function reconcileManual(context: AppContext, lease: Lease): Promise<void> {
@@ -56,10 +35,6 @@ export async function reconcileManual(context: AppContext, lease: Lease): Promis
   await afterPush(context, target.id);
 }
 
-export function stepText({ name }: Pick<TargetRecord, "name">): string {
+function stepText({ name }: Pick<TargetRecord, "name">): string {
   return `A person must bring what is new to ${name}: \`${shellCommand(["lockstep", "step", "show", name])}\`.`;
-}
-
-export function testManual(): ProbeResult {
-  return { ok: true, checks: [{ name: "reach", ok: true, message: "a person brings values there" }] };
 }
