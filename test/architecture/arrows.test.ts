@@ -61,10 +61,11 @@ describe("the guard itself", () => {
   });
 });
 
-test("the agent may use placements and its own machine, and no other adapter", () => {
+test("the agent may use placements, probes and its own machine, and no other adapter", () => {
   const source = (to: string) => `import { x } from "../../adapters/${to}.ts";`;
   const found = (file: string, to: string) => importsOf(file, source(to)).flatMap(violations);
   expect(found("src/edges/agent/x.ts", "placements/placement")).toEqual([]);
+  expect(found("src/edges/agent/x.ts", "probes/dial")).toEqual([]);
   expect(found("src/edges/agent/x.ts", "hosts/local/local-host")).toEqual([]);
   expect(found("src/edges/agent/x.ts", "hosts/ssh/ssh-host")).toHaveLength(1);
   expect(found("src/edges/agent/x.ts", "store/pool")).toHaveLength(1);

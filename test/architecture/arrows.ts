@@ -28,7 +28,7 @@ function isStair({ from, to }: Import): boolean {
 function isAgentStair({ from, to }: Import): boolean {
   return (
     from.startsWith("src/edges/agent/") &&
-    /^src\/adapters\/(?:placements|hosts\/local|hosts\/script)\//.test(to)
+    /^src\/adapters\/(?:placements|probes|hosts\/local|hosts\/script)\//.test(to)
   );
 }
 

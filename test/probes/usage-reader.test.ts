@@ -139,8 +139,8 @@ describe("use counts", () => {
   });
 
   it.each([
-    ["no JSON", "<html>canary</html>", "what answered is no report of lockstep/verify"],
-    ["another JSON", '{"v":2}', "what answered is no report of lockstep/verify"],
+    ["no JSON", "<html>canary</html>", "what was read is no report of lockstep/verify"],
+    ["another JSON", '{"v":2}', "what was read is no report of lockstep/verify"],
     ["too much", "x".repeat(1_100_000), "its counts are longer than any report is"],
   ])("cannot be told from %s", async (_what, body, reason) => {
     const url = await listen(createServer((_incoming, response) => response.end(body)));

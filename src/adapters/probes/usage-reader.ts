@@ -1,9 +1,8 @@
 /** Reads the use counts that `lockstep/verify` serves (`src/sdk/verify/usage-report.ts`), on fresh connections. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { z } from "zod";
 import { LockstepError } from "../../core/errors.ts";
-import type { UsageAnswer, UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
+import type { UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { pause } from "../../lib/pause.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
@@ -11,21 +10,18 @@ import { type Usage, usageSchema } from "../../protocol/usage.ts";
 import { type Connect, createDial, type DialOptions } from "./dial.ts";
 import { exchange, TooLate } from "./exchange.ts";
 import { NoAnswer, reasonOf } from "./reasons.ts";
+import {
+  cannotTellUsage,
+  MAX_REPORT_BYTES,
+  parseUsageReport,
+  recognised,
+  type Told,
+  together,
+} from "./usage-report.ts";
 
 const GAP_MS = 100;
-/** A report of 100 callers and 32 gone values is below 300 KB. */
-const MAX_REPORT_BYTES = 1_048_576;
 
-const instant = z.iso.datetime({ precision: 3 });
-const usage = z.object({ lastUsedAt: instant.nullable(), heldSince: instant });
-const slot = usage.extend({ answer: z.string().regex(/^[0-9a-f]{64}$/) });
-const reportSchema = z.object({
-  v: z.literal(1),
-  at: instant,
-  nonce: z.string(),
-  slots: z.object({ primary: slot.nullable(), fallback: slot.nullable() }),
-});
-type Report = z.output<typeof reportSchema>;
+type UsageUrl = Usage & { readonly url: string };
 
 /** For `from: server`. */
 export function createServerUsageReader(options: DialOptions): UsageReader {
@@ -38,17 +34,20 @@ export function createUsageReader(connect: Connect, from: Usage["from"]): UsageR
     async readUsage(raw, question, signal) {
       const parsed = usageSchema.safeParse(raw);
       if (!parsed.success) throw new LockstepError("CONFIG_INVALID", "`usage` is not valid");
-      if (parsed.data.from !== from) return cannotTell("its counts cannot be read from there");
+      const { url, ...rest } = parsed.data;
+      if (url === undefined || rest.from !== from)
+        return cannotTellUsage("its counts cannot be read from there");
+      const spec: UsageUrl = { url, ...rest };
       const told: Told[] = [];
       try {
-        while (told.length < parsed.data.connections) {
+        while (told.length < spec.connections) {
           if (told.length > 0) await pause(GAP_MS, signal);
-          told.push(await readOnce(connect, parsed.data, question, signal));
+          told.push(await readOnce(connect, spec, question, signal));
         }
       } catch (error) {
-        if (signal.aborted) return cannotTell("given up");
-        return cannotTell(
-          error instanceof TooLate ? `no answer within ${parsed.data.timeoutSeconds} s` : reasonOf(error),
+        if (signal.aborted) return cannotTellUsage("given up");
+        return cannotTellUsage(
+          error instanceof TooLate ? `no answer within ${spec.timeoutSeconds} s` : reasonOf(error),
         );
       }
       return together(told);
@@ -56,29 +55,9 @@ export function createUsageReader(connect: Connect, from: Usage["from"]): UsageR
   };
 }
 
-function cannotTell(reason: string): UsageAnswer {
-  return { state: "cannot-tell", reason };
-}
-
-interface Told {
-  readonly holds: ReadonlySet<number>;
-  readonly usedAgoMs: ReadonlyMap<number, number>;
-}
-
-/** A version counts as held only where every process holds it, and was used last when any of them used it last. */
-function together(told: readonly Told[]): UsageAnswer {
-  const usedAgoMs = new Map<number, number>();
-  for (const one of told) {
-    for (const [version, agoMs] of one.usedAgoMs)
-      usedAgoMs.set(version, Math.min(agoMs, usedAgoMs.get(version) ?? Number.POSITIVE_INFINITY));
-  }
-  const holds = [...usedAgoMs.keys()].filter((version) => told.every((one) => one.holds.has(version)));
-  return { state: "told", holds, usedAgoMs };
-}
-
 async function readOnce(
   connect: Connect,
-  spec: Usage,
+  spec: UsageUrl,
   { tokens, versions }: UsageQuestion,
   signal: AbortSignal,
 ): Promise<Told> {
@@ -88,14 +67,19 @@ async function readOnce(
     const answer = await withDeadline(signal, spec.timeoutSeconds * 1_000, (limited) =>
       exchange(connect, question(spec, token, nonce), reportOf, limited),
     );
-    if (answer.status === 200) return recognised(parse(answer.body, nonce), nonce, versions);
+    if (answer.status === 200) {
+      const report = parseUsageReport(answer.body);
+      // An answer that was kept by somebody proves nothing about now.
+      if (report.nonce !== nonce) throw new NoAnswer("its counts answer another question");
+      return recognised(report, versions);
+    }
     refusal = new NoAnswer(`its counts were answered with ${answer.status}`);
     if (answer.status !== 401) break;
   }
   throw refusal;
 }
 
-function question({ url, caCertificate }: Usage, token: SecretValue, nonce: string) {
+function question({ url, caCertificate }: UsageUrl, token: SecretValue, nonce: string) {
   const revealed = token.reveal();
   if (!/^[\x21-\x7e]+$/.test(revealed))
     throw new NoAnswer("the token for its counts does not fit into a header");
@@ -121,33 +105,4 @@ async function reportOf(
     chunks.push(chunk as Buffer);
   }
   return { status, body: Buffer.concat(chunks).toString("utf8") };
-}
-
-function parse(body: string, nonce: string): Report {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    throw new NoAnswer("what answered is no report of lockstep/verify");
-  }
-  const report = reportSchema.safeParse(json);
-  if (!report.success) throw new NoAnswer("what answered is no report of lockstep/verify");
-  // An answer that was kept by somebody proves nothing about now.
-  if (report.data.nonce !== nonce) throw new NoAnswer("its counts answer another question");
-  return report.data;
-}
-
-/** What was never used may have been used before counting began: its quiet time begins there. */
-function recognised({ slots, at }: Report, nonce: string, versions: ReadonlyMap<number, SecretValue>): Told {
-  const bytes = Buffer.from(nonce, "base64url");
-  const usedAgoMs = new Map<number, number>();
-  for (const held of [slots.primary, slots.fallback]) {
-    if (held === null) continue;
-    for (const [version, value] of versions) {
-      const expected = createHash("sha256").update(bytes).update(value.reveal(), "utf8").digest();
-      if (timingSafeEqual(expected, Buffer.from(held.answer, "hex")))
-        usedAgoMs.set(version, Math.max(0, Date.parse(at) - Date.parse(held.lastUsedAt ?? held.heldSince)));
-    }
-  }
-  return { holds: new Set(usedAgoMs.keys()), usedAgoMs };
 }

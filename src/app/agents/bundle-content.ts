@@ -6,6 +6,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
+import type { BundleAsk } from "../../protocol/agent/asks.ts";
 import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import type { Desired } from "../loop/desired.ts";
@@ -16,6 +17,7 @@ export interface BundleParts {
   readonly agent: AgentRecord;
   readonly target: TargetRecord;
   readonly desired: Desired;
+  readonly asks: readonly BundleAsk[];
   readonly digest: string;
   readonly pushId: string | null;
   readonly nonce: string;
@@ -27,7 +29,7 @@ export function lookOf({ lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">): 
 }
 
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
-  const { agent, target, desired, digest, pushId, nonce } = parts;
+  const { agent, target, desired, asks, digest, pushId, nonce } = parts;
   const { shortLived: _, ...config } = target.config;
   const macKey = randomBytes(32);
   const known = (versions: ReadonlyMap<number, SecretValue>) =>
@@ -77,5 +79,6 @@ export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
       key: slot.key,
       known: known(slot.known),
     })),
+    ...(asks.length === 0 ? {} : { asks: [...asks] }),
   };
 }

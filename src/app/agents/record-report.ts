@@ -50,9 +50,10 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
 function onlyOwn(report: Report, bindings: ReadonlySet<string>): Report {
   const isOwn = ({ bindingId, version }: ReportedItem): boolean =>
     bindings.has(bindingId) || version === null;
-  const { push, seen } = report;
+  const { push, seen, answers = [] } = report;
   return {
     ...report,
+    answers: answers.filter(({ bindingId }) => bindings.has(bindingId)),
     seen: seen.filter((item) => bindings.has(item.bindingId)),
     push: push === null ? null : { ...push, before: push.before.filter(isOwn) },
   };

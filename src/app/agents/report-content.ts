@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
+import { reportedAnswer } from "../../protocol/agent/asks.ts";
 import { type Report, report } from "../../protocol/agent/messages.ts";
 
 const contentSchema = z.object({
@@ -11,6 +12,7 @@ const contentSchema = z.object({
   seen: report.shape.seen,
   units: report.shape.units,
   refused: report.shape.refused,
+  answers: z.array(reportedAnswer).default([]),
   incidents: report.shape.incidents,
 });
 export type ReportContent = z.output<typeof contentSchema>;
@@ -24,7 +26,7 @@ export function contentOf({ report: kept }: Pick<AgentRecord, "report">): Report
 
 /** A report says once how a push ended, and incidents once; both stay. */
 export function mergeContent(before: ReportContent | null, next: Report): ReportContent {
-  const { digest, look, push, seen, units, refused, incidents } = next;
+  const { digest, look, push, seen, units, refused, answers = [], incidents } = next;
   return {
     digest,
     look,
@@ -32,6 +34,7 @@ export function mergeContent(before: ReportContent | null, next: Report): Report
     seen,
     units,
     refused,
+    answers,
     incidents: [...(before?.incidents ?? []), ...incidents].slice(-MAX_INCIDENTS),
   };
 }

@@ -16,7 +16,8 @@ import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.
 import type { AppContext } from "../context.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { slotsDigest } from "../loop/digest.ts";
-import { bundleContent, lookOf } from "./bundle-content.ts";
+import { bundleAsks } from "./bundle-asks.ts";
+import { type BundleParts, bundleContent, lookOf } from "./bundle-content.ts";
 import { openBundleKey } from "./open-bundle-key.ts";
 import { contentOf } from "./report-content.ts";
 
@@ -83,9 +84,10 @@ async function whole(
 ): Promise<BundleAnswer | null> {
   const desired = await loadDesired(context, target.id);
   const digest = slotsDigest(desired.slots);
-  const pushId = await commit(context, agent, target, desired, digest);
+  const asks = await bundleAsks(context, target.id, desired);
+  const pushId = await commit(context, agent, target, { desired, asks, digest });
   if (pushId === undefined) return null;
-  return bundleContent(context, { agent, target, desired, digest, pushId, nonce });
+  return bundleContent(context, { agent, target, desired, asks, digest, pushId, nonce });
 }
 
 /** The push that is owed, null where nothing is; undefined when the target moved on since `target` was read. */
@@ -93,16 +95,12 @@ function commit(
   context: AppContext,
   agent: AgentRecord,
   target: TargetRecord,
-  desired: Desired,
-  digest: string,
+  { desired, asks, digest }: Pick<BundleParts, "asks" | "desired" | "digest">,
 ): Promise<string | null | undefined> {
   return context.store.transaction(async (tx) => {
     const lease = await tx.targets.leaseForAgent(target.id, `agent:${agent.id}`, 0);
     if (lease?.target.generation !== target.generation) return undefined;
-    await tx.agents.recordDeliveries(
-      agent.id,
-      desired.slots.map(({ secretId, version }) => ({ secretId, version })),
-    );
+    await tx.agents.recordDeliveries(agent.id, deliveredBy({ desired, asks }));
     if (!isOwed(lease.target)) return null;
     const open = await tx.pushes.open(target.id);
     const same = open.find((push) => push.generation === target.generation && push.digest === digest);
@@ -129,6 +127,22 @@ function commit(
     });
     return pushId;
   });
+}
+
+/** Whatever of a secret the agent learns by this bundle, to be held or to be asked with. */
+function deliveredBy({ desired, asks }: Pick<BundleParts, "asks" | "desired">): readonly {
+  readonly secretId: string;
+  readonly version: number;
+}[] {
+  const secrets = new Map(desired.bindings.map(({ id, secretId }) => [id, secretId]));
+  const asked = asks.flatMap(({ bindingId, versions }) =>
+    versions.flatMap(({ version }) => {
+      const secretId = secrets.get(bindingId);
+      return secretId === undefined ? [] : [{ secretId, version }];
+    }),
+  );
+  const held = desired.slots.map(({ secretId, version }) => ({ secretId, version }));
+  return [...new Map([...held, ...asked].map((one) => [`${one.secretId} ${one.version}`, one])).values()];
 }
 
 /** Until the agent tells what it found there. */

@@ -1,7 +1,7 @@
 /** The application's own word about one verifier: by live requests, by what it reports of itself, or both. */
 import { toLockstepError } from "../../core/errors.ts";
 import type { LoopBinding } from "../../core/ports/store/targets.ts";
-import type { JsonObject, Target } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
 import type { UsageAnswer, UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
@@ -13,7 +13,7 @@ import type { AppContext } from "../context.ts";
 import type { KnownBinding } from "../loop/known-bindings.ts";
 import { openFields } from "../secret-fields.ts";
 import type { LivesSeen } from "./look-at-lives.ts";
-import { probeBinding } from "./probe-binding.ts";
+import { probeBinding, type There } from "./probe-binding.ts";
 
 export interface Asked {
   readonly acceptance: ReadonlyMap<number, Acceptance>;
@@ -22,8 +22,6 @@ export interface Asked {
   /** When its processes counted the last use, by version, ISO 8601 of the store's clock; null: nobody counts. */
   readonly used: Readonly<Record<string, string>> | null;
 }
-
-type There = Pick<Target, "prober" | "usageReader">;
 
 const READ_WITHIN_MS = 25_000;
 const NOTHING: Asked = { acceptance: new Map(), isReported: false, used: null };
@@ -50,11 +48,7 @@ async function readUsage(
   signal: AbortSignal,
 ): Promise<Asked> {
   if (binding.rollout === null) return NOTHING;
-  const reader = usage["from"] === "target" ? (target.usageReader ?? NOBODY) : context.usageReader;
-  const tokens = await tokensOf(context, binding.secretId, String(usage["token"]));
-  const answer = await withDeadline(signal, READ_WITHIN_MS, (limited) =>
-    read(reader, usage, { tokens, versions }, limited),
-  );
+  const answer = await ask();
   const asked = askedOf(binding.rollout);
   // The store's clock after the answer: an age that was told before is never made longer by it.
   const nowMs = await context.store.read.targets.beginLook();
@@ -78,6 +72,21 @@ async function readUsage(
     [...answer.usedAgoMs].map(([version, agoMs]) => [version, new Date(nowMs - agoMs).toISOString()]),
   );
   return { acceptance, isReported: true, used };
+
+  async function ask(): Promise<UsageAnswer> {
+    const isThere = isReadThere(usage);
+    if (isThere && target.told !== undefined) return target.told(binding.id).usage;
+    const reader = isThere ? (target.usageReader ?? NOBODY) : context.usageReader;
+    const tokens = await tokensOf(context, binding.secretId, usage);
+    return await withDeadline(signal, READ_WITHIN_MS, (limited) =>
+      read(reader, usage, { tokens, versions }, limited),
+    );
+  }
+}
+
+/** The counts are served, or stand in a file, where only the target's machine reaches them. */
+export function isReadThere(usage: JsonObject): boolean {
+  return usage["from"] === "target" || "file" in usage;
 }
 
 /** Nobody knows whether the old value is used now, so that it counts as used: silence must have been heard. */
@@ -105,12 +114,14 @@ async function read(
   }
 }
 
-/** The endpoint may still know the one before. */
+/** The endpoint may still know the one before. Empty where none is needed. */
 async function tokensOf(
   context: AppContext,
   secretId: string,
-  name: string,
+  usage: JsonObject,
 ): Promise<readonly SecretValue[]> {
+  const name = usage["token"];
+  if (typeof name !== "string") return [];
   const stored = context.store.read;
   const own = await stored.secrets.findById(secretId);
   const secret = own === null ? null : await stored.secrets.find(own.environment, name);

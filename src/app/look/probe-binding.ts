@@ -2,6 +2,7 @@
 import { toLockstepError } from "../../core/errors.ts";
 import type { Prober } from "../../core/ports/prober.ts";
 import type { JsonObject, Target } from "../../core/ports/target.ts";
+import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -14,10 +15,20 @@ import type { LivesSeen } from "./look-at-lives.ts";
 /** One service that does not answer must not cost its neighbours their look. */
 const ASK_WITHIN_MS = 25_000;
 
+/** Who asks what listens on the target's machine alone: a connection to it, or its agents, who have asked already. */
+export interface There extends Pick<Target, "prober" | "usageReader"> {
+  readonly told?: (bindingId: string) => ToldThere;
+}
+
+export interface ToldThere {
+  readonly acceptance: ReadonlyMap<number, Acceptance>;
+  readonly usage: UsageAnswer;
+}
+
 /** By version; empty where the binding has no probe. */
 export async function probeBinding(
   context: AppContext,
-  target: Pick<Target, "prober">,
+  target: There,
   { binding, versions, compromised }: KnownBinding,
   lives: LivesSeen | null,
   signal: AbortSignal,
@@ -26,7 +37,9 @@ export async function probeBinding(
   const probe = told === null ? null : withConnections(told, lives);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
-  const prober = asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
+  const isThere = asksFromTarget(probe);
+  if (isThere && target.told !== undefined) return target.told(binding.id).acceptance;
+  const prober = isThere ? (target.prober ?? NOBODY) : context.prober;
   const asked = askedOf(binding.rollout, counterProbed);
   await withDeadline(signal, ASK_WITHIN_MS, async (limited) => {
     for (const version of asked) {

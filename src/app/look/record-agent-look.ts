@@ -11,6 +11,7 @@ import { askBinding } from "./ask-binding.ts";
 import type { LivesSeen } from "./look-at-lives.ts";
 import { lookOf } from "./look-at-target.ts";
 import { foundInWords, type ReadBack } from "./stored.ts";
+import { toldThere } from "./told-there.ts";
 
 const PROBE_WITHIN_MS = 60_000;
 
@@ -25,8 +26,9 @@ export async function recordAgentLook(
     ({ binding: { rollout, settled, lookedAtMs } }) =>
       rollout !== null && settled.primary !== undefined && (lookedAtMs ?? 0) < beganAtMs,
   );
+  const there = { told: (bindingId: string) => toldThere(told, bindingId) };
   for (const one of known) {
-    const asked = await askBinding(context, {}, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
+    const asked = await askBinding(context, there, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
     const look = lookOf(one.binding, beganAtMs, {
       ...whyWrong(one, told),
       lives: livesOf(one, told),

@@ -101,7 +101,7 @@ export function desiredOf(
       }
       const { usage } = binding;
       if (
-        usage !== undefined &&
+        usage?.token !== undefined &&
         !Object.hasOwn(config.environments[environment]?.secrets ?? {}, usage.token)
       ) {
         problems.push({
@@ -196,6 +196,12 @@ function assertAskable(
     throw new LockstepError("CONFIG_INVALID", `cannot be read from a target of kind ${kind.kind}`, {
       details: { path: ["usage", "from"] },
       hint: "Let the server read it: leave `from` out.",
+    });
+  }
+  if (usage?.file !== undefined && !ways.includes("file")) {
+    throw new LockstepError("CONFIG_INVALID", `cannot be read from a target of kind ${kind.kind}`, {
+      details: { path: ["usage", "file"] },
+      hint: "Only an agent reads a file of counts; serve them at a `url` here.",
     });
   }
   if (probe?.http?.from === "target" && !ways.includes("http")) {

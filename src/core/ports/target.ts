@@ -240,8 +240,11 @@ export interface TargetKind {
 
   capabilities(config: JsonObject): TargetCapabilities;
 
-  /** Ways by which a service can be asked from there: `http` with `from: target`, `command`. Absent: none. */
-  probesThere?(config: JsonObject): readonly ("http" | "command")[];
+  /**
+   * Ways by which a service can be asked from there: `http` with `from: target`, `command`, and `file`, where its use
+   * counts are read. Absent: none.
+   */
+  probesThere?(config: JsonObject): readonly ("http" | "command" | "file")[];
 
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;

@@ -3,6 +3,7 @@
  * versions, generations and epochs are whole numbers.
  */
 import { z } from "zod";
+import { bundleAsk, reportedAnswer } from "./asks.ts";
 
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = (crv: "Ed25519" | "X25519") =>
@@ -144,6 +145,7 @@ export const bundle = z.strictObject({
   maxQuietMs: whole,
   slots: z.array(bundleSlot),
   pruned: z.array(z.strictObject({ ...owner, ...address, known })),
+  asks: z.array(bundleAsk).exactOptional(),
 });
 export type Bundle = z.output<typeof bundle>;
 
@@ -226,6 +228,8 @@ export const report = z.strictObject({
   seen: z.array(reportedItem),
   units: z.array(reportedUnit),
   refused: z.array(policyRefusal),
+  /** What services said, by the same look as `seen`. */
+  answers: z.array(reportedAnswer).exactOptional(),
   /** What happened since the last report that a person should know: forged or older bundles, for example. */
   incidents: z.array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) })).max(20),
   facts: agentFacts,

@@ -27,10 +27,12 @@ commands:
   reload: [/usr/bin/app, reload]
 environment: [TOKEN]
 steeringKeys: [NODE_PATH]
+probes: ["http://127.0.0.1:8080/ping", "http://[::1]:9000/app/*"]
+counts: [~/app/usage.json]
 `,
   "policy.yaml",
 );
-const nothing: PolicyRequest = { files: [], units: [], commands: [], environment: [] };
+const nothing: PolicyRequest = { files: [], units: [], commands: [], environment: [], urls: [], counts: [] };
 
 function refused(verdict: PolicyVerdict): readonly string[] {
   return verdict.allowed ? [] : verdict.refusals.map(({ what, reason }) => `${what}: ${reason}`);
@@ -48,6 +50,8 @@ describe("the host's policy", () => {
     [file("/etc/app/env", "systemd", ["NODE_PATH"])],
     [file("/etc/app/env", "json", ["PATH"])],
     [{ ...nothing, units: ["app.service", "com.example.app"], commands: ["reload"], environment: ["TOKEN"] }],
+    [{ ...nothing, urls: ["http://127.0.0.1:8080/ping", "http://[::1]:9000/app/x?y=1"] }],
+    [{ ...nothing, counts: ["/home/app/app/usage.json"] }],
     [nothing],
   ])("allows %j", (request) => {
     expect(checkPolicy(policy, request, place)).toEqual({ allowed: true });
@@ -66,6 +70,14 @@ describe("the host's policy", () => {
     [{ ...nothing, commands: ["rm"] }, "command rm"],
     [{ ...nothing, commands: ["constructor"] }, "command constructor"],
     [{ ...nothing, environment: ["OTHER"] }, "variable OTHER"],
+    [{ ...nothing, urls: ["http://127.0.0.1:8080/ping/x"] }, "probe http://127.0.0.1:8080/ping/x"],
+    [{ ...nothing, urls: ["http://127.0.0.1:8080/ping?all"] }, "probe http"],
+    [{ ...nothing, urls: ["http://[::1]:9000/app/../admin"] }, "probe http"],
+    [{ ...nothing, urls: ["http://[::1]:9000/app/%2e%2e/admin"] }, "probe http"],
+    [{ ...nothing, urls: ["http://[::1]:9000/application"] }, "probe http"],
+    [{ ...nothing, urls: ["http://127.0.0.1:8080@192.0.2.1/ping"] }, "probe http"],
+    [{ ...nothing, counts: ["/etc/shadow"] }, "counts /etc/shadow"],
+    [{ ...nothing, counts: ["/home/app/app/../app/usage.json"] }, "counts /home"],
   ])("refuses %j", (request, what) => {
     const found = refused(checkPolicy(policy, request, place));
     expect(found).toHaveLength(1);
@@ -113,6 +125,8 @@ describe("the host's policy", () => {
             units,
             environment,
             commands: ["go"],
+            urls: ["http://localhost:3000/a?b=1", "http://127.0.0.1"],
+            counts: ["/run/x: #y/usage.json"],
           };
           const verdict = checkPolicy(policy, request, place);
           if (verdict.allowed) throw new Error("the command go was allowed");
@@ -124,6 +138,8 @@ describe("the host's policy", () => {
             commands: { ...policy.commands, ...added.commands },
             environment: Array.isArray(added.environment) ? added.environment : true,
             steeringKeys: added.steeringKeys,
+            probes: added.probes,
+            counts: added.counts,
           };
           expect(checkPolicy(together, request, place)).toEqual({ allowed: true });
         },

@@ -4,7 +4,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { ProcessLook, ProcessName, ProcessSeen } from "../../../core/ports/host.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
-import { assertPlainPath } from "./plain-path.ts";
+import { assertPlainPath } from "./assert-plain-path.ts";
 import { PROCESS_ARGUMENTS, PROCESS_SCRIPT } from "./process-script.ts";
 import { BOOTSTRAP } from "./script.ts";
 import type { ScriptTransport } from "./script-host.ts";

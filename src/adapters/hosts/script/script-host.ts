@@ -21,8 +21,8 @@ import type {
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
+import { assertPlainPath } from "./assert-plain-path.ts";
 import { HELPER_VERBS } from "./helper-program.ts";
-import { assertPlainPath } from "./plain-path.ts";
 import { lookIntoProcess } from "./process-look.ts";
 import {
   ARGUMENTS,

@@ -12,7 +12,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, ProcessSeen, RunResult } from "../../../core/ports/host.ts";
 import { refusal } from "../script/answer.ts";
-import { assertPlainPath } from "../script/plain-path.ts";
+import { assertPlainPath } from "../script/assert-plain-path.ts";
 import { MAX_FILE_BYTES } from "../script/script.ts";
 import type { SshConnection } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
-import { isPlainPath } from "../../hosts/script/plain-path.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { launchdLabel, SIGNALS, unitName } from "../../placements/activation/config.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 

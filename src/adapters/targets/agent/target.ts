@@ -25,6 +25,8 @@ export const agentKind: TargetKind = {
 
   place: (_config, placement, { environment, name }) => `agent:${environment}/${name}:${placement}`,
 
+  probesThere: () => ["http", "file"],
+
   resolvePlacement(stored, file) {
     const paths = readConfig(stored).files.map(({ path }) => path);
     const [only] = paths;

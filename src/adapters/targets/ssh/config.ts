@@ -3,7 +3,7 @@ import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { isPlainPath } from "../../hosts/script/plain-path.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";
 import { parseHostKey } from "../../hosts/ssh/host-key.ts";
 import { parseLoginKey } from "../../hosts/ssh/login-key.ts";

@@ -11,6 +11,8 @@ export interface Allowed {
   readonly health: Health | null;
   /** Why nothing may be written there, in words; null: it may. `placement` is '' for the child's environment. */
   readonly whyNot: (address: Address) => string | null;
+  /** Whether a service may be asked there, or a file with its counts be read. */
+  readonly mayAsk: (where: { readonly url: string } | { readonly file: string }) => boolean;
   readonly refused: readonly PolicyRefusal[];
 }
 

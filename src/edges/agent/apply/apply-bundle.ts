@@ -22,13 +22,23 @@ import { childEnvironmentOf, writeFiles } from "./write.ts";
 const MAX_ROUNDS = 4;
 
 export async function applyBundle(context: AgentContext, bundle: Bundle, signal: AbortSignal): Promise<void> {
-  for (const { value } of bundle.slots) context.know(value);
+  for (const value of valuesOf(bundle)) context.know(value);
   const allowed = await context.judge(bundle);
   await stageChild(context, bundle, allowed);
   if (isOwed(context, bundle)) await push(context, bundle, allowed, signal);
   else await lookOnly(context, bundle, allowed, signal);
-  // Only now: what is told by this word was seen after it was asked for.
-  if (context.records.now.lookedBy !== bundle.look) await context.records.update({ lookedBy: bundle.look });
+  // Only now: what is told by this word was seen after it was asked for. Services are asked once nothing restarts.
+  if (context.records.now.lookedBy !== bundle.look && !hasQuestions(bundle))
+    await context.records.update({ lookedBy: bundle.look, answers: [] });
+}
+
+export function hasQuestions({ asks = [] }: Bundle): boolean {
+  return asks.some(({ versions }) => versions.length > 0);
+}
+
+function valuesOf({ slots, asks = [] }: Bundle): readonly string[] {
+  const asked = asks.flatMap(({ versions, tokens }) => [...versions.map(({ value }) => value), ...tokens]);
+  return [...slots.map(({ value }) => value), ...asked];
 }
 
 /** The push is not ended yet: neither by us, nor, for all that we know, by the server. */

@@ -7,7 +7,7 @@ import type { Policy } from "../policy/policy.ts";
 import { resolveActivation } from "../policy/resolve-activation.ts";
 import type { Allowed } from "./allowed.ts";
 
-const NOTHING: PolicyRequest = { files: [], units: [], commands: [], environment: [] };
+const NOTHING: PolicyRequest = { files: [], units: [], commands: [], environment: [], urls: [], counts: [] };
 const WHY_NOT = "the policy of this host does not allow it";
 
 /** `hasChild`: without one nothing of the environment is asked for. */
@@ -41,6 +41,8 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
     for (const key of asked.environment)
       if (!isAllowed({ environment: [key] })) barred.add(addressOf("", key));
   }
+  const urls = new Set(asked.urls.filter((url) => isAllowed({ urls: [url] })));
+  const counts = new Set(asked.counts.filter((file) => isAllowed({ counts: [file] })));
   const paths = new Set(files.map(({ path }) => path));
   return {
     files,
@@ -49,6 +51,7 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
       if (placement !== "" && !paths.has(placement)) return WHY_NOT;
       return barred.has(addressOf(placement, key)) ? WHY_NOT : null;
     },
+    mayAsk: (where) => ("url" in where ? urls.has(where.url) : counts.has(where.file)),
     refused: distinct(refused),
   };
 }

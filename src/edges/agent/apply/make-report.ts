@@ -8,7 +8,7 @@ import { unitName } from "./unit-record.ts";
 
 /** Of the bundle that is in use. */
 export function makeReport({ records, facts }: AgentContext, bundle: Bundle, allowed: Allowed): Report {
-  const { push, unit, seen, refused, incidents, lookedBy } = records.now;
+  const { push, unit, seen, refused, answers, incidents, lookedBy } = records.now;
   return {
     v: 1,
     epoch: bundle.epoch,
@@ -19,6 +19,7 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
     seen,
     units: unitsOf(unit, bundle, allowed),
     refused,
+    ...(answers.length === 0 ? {} : { answers }),
     incidents,
     facts,
   };

@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { reportedAnswer } from "../../../protocol/agent/asks.ts";
 import type { ReportedItem } from "../../../protocol/agent/messages.ts";
 import type { AgentFiles } from "../identity/agent-files.ts";
 
@@ -63,6 +64,8 @@ const recordSchema = z.strictObject({
   appliedBootId: z.string().nullable(),
   /** The asked look that `seen` answers. */
   lookedBy: z.string().nullable().default(null),
+  /** What services said by it. */
+  answers: z.array(reportedAnswer).default([]),
 });
 export type AgentRecord = z.output<typeof recordSchema>;
 
@@ -83,6 +86,7 @@ export function emptyRecord(agentId: string): AgentRecord {
     revokedAt: null,
     appliedBootId: null,
     lookedBy: null,
+    answers: [],
   };
 }
 

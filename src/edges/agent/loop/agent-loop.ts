@@ -11,6 +11,7 @@ import type { Allowed } from "../apply/allowed.ts";
 import { applyBundle } from "../apply/apply-bundle.ts";
 import { makeReport } from "../apply/make-report.ts";
 import { restartUnit } from "../apply/restart-unit.ts";
+import { answerLook, isAnswerOwed } from "../ask/answer-look.ts";
 import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
 import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
@@ -35,6 +36,7 @@ class AgentLoop {
   #isHinted = false;
   #isFetching = false;
   #isTelling = false;
+  #isAsking = false;
   #fetchAt = 0;
   #tellAt = 0;
   readonly #failures = { fetch: 0, tell: 0 };
@@ -102,6 +104,7 @@ class AgentLoop {
       this.#tellIfNew(bundle, allowed);
       const nextMs = await restartUnit(context, bundle, allowed, this.#signal);
       this.#tellIfNew(bundle, allowed);
+      this.#answerIfOwed(bundle, allowed);
       return nextMs;
     } catch (error) {
       const failure = toLockstepError(error);
@@ -109,6 +112,21 @@ class AgentLoop {
       context.log.failed("applying stopped; it is tried again at the next look", failure);
       return null;
     }
+  }
+
+  /** Beside everything else: a service that is slow to answer holds up no restart. */
+  #answerIfOwed(bundle: Bundle, allowed: Allowed): void {
+    const context = this.#context;
+    if (this.#isAsking || this.#signal.aborted || !isAnswerOwed(context, bundle)) return;
+    this.#isAsking = true;
+    const asking = answerLook(context, bundle, allowed, this.#signal)
+      .catch((error: unknown) => context.log.failed("asking services stopped", toLockstepError(error)))
+      .finally(() => {
+        this.#isAsking = false;
+        this.#requests.delete(asking);
+        this.#wake.call();
+      });
+    this.#requests.add(asking);
   }
 
   #hint(): void {

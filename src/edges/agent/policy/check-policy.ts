@@ -1,10 +1,11 @@
 /** Judges what a bundle asks for against the host's policy. Pure; each refusal brings the lines that would allow it. */
 import { stringify } from "yaml";
-import { isPlainPath } from "../../../adapters/hosts/script/plain-path.ts";
 import { isSteeringKey } from "../../../core/plan/steering-keys.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
+import type { BundleAsk } from "../../../protocol/agent/asks.ts";
 import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
-import type { Policy } from "./policy.ts";
+import { isLocalUrl, type Policy } from "./policy.ts";
 
 export interface PolicyRequest {
   readonly files: readonly {
@@ -18,6 +19,9 @@ export interface PolicyRequest {
   readonly commands: readonly string[];
   /** Keys for the program of `lockstep run`. */
   readonly environment: readonly string[];
+  /** To be asked there, and files with use counts to be read. */
+  readonly urls: readonly string[];
+  readonly counts: readonly string[];
 }
 
 export interface PolicyPlace {
@@ -44,6 +48,8 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
     ...request.units.filter((unit) => !policy.units.includes(unit)).map(refuseUnit),
     ...request.commands.filter((name) => !Object.hasOwn(policy.commands, name)).map(refuseCommand),
     ...request.environment.flatMap((key) => checkVariable(policy, key)),
+    ...request.urls.filter((url) => !policy.probes.some((allowed) => coversUrl(allowed, url))).map(refuseUrl),
+    ...request.counts.flatMap((path) => checkCounts(policy, path, place)),
   ];
   const distinct = [
     ...new Map(refusals.map((one) => [`${one.what}\n${one.reason}\n${one.add}`, one])).values(),
@@ -53,9 +59,9 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
 
 /** What applying this bundle needs; keys that go are looked at too, because their file is written. */
 export function requestOf(
-  bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned">,
+  bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned" | "asks">,
 ): PolicyRequest {
-  const { files, activate, health, slots, pruned } = bundle;
+  const { files, activate, health, slots, pruned, asks = [] } = bundle;
   const touched = [...slots, ...pruned];
   return {
     files: files.map(({ path, format }) => ({
@@ -68,7 +74,18 @@ export function requestOf(
     ),
     commands: [activate?.command, health?.command].filter((name) => name !== undefined),
     environment: touched.filter(({ placement }) => placement === "").map(({ key }) => key),
+    urls: texts(asks.flatMap(({ probe, usage }) => [urlOfProbe(probe), usage?.["url"]])),
+    counts: texts(asks.map(({ usage }) => usage?.["file"])),
   };
+}
+
+function urlOfProbe(probe: BundleAsk["probe"]): unknown {
+  const http = probe?.["http"];
+  return typeof http === "object" && http !== null && "url" in http ? http["url"] : undefined;
+}
+
+function texts(found: readonly unknown[]): readonly string[] {
+  return [...new Set(found.filter((one) => typeof one === "string"))];
 }
 
 function checkFile(
@@ -122,6 +139,27 @@ function refuseUnit(unit: string): PolicyRefusal {
 function refuseCommand(name: string): PolicyRefusal {
   const add = `${lines({ commands: { [name]: ["/absolute/path/of/program"] } })}# What the name runs is for this machine's owner to say.\n`;
   return refusal(`command ${name}`, "the policy has no command of that name", add);
+}
+
+function refuseUrl(url: string): PolicyRefusal {
+  const reason = "the policy does not let a service be asked there";
+  const href = URL.canParse(url) ? new URL(url).href : "";
+  const isNameable = isLocalUrl(href) && !href.endsWith("/*");
+  return refusal(`probe ${url}`, reason, isNameable ? lines({ probes: [href] }) : NEVER);
+}
+
+function checkCounts(policy: Policy, path: string, { home }: PolicyPlace): readonly PolicyRefusal[] {
+  const what = `counts ${path}`;
+  if (!isPlainPath(path)) return [refusal(what, "the path is not a plain one", NEVER)];
+  if (policy.counts.some((allowed) => expand(allowed, home) === expand(path, home))) return [];
+  return [refusal(what, "the policy does not let this file be read", lines({ counts: [path] }))];
+}
+
+/** Parsed and written anew, so that `..` and other spellings of one URL are seen as what they mean. */
+function coversUrl(allowed: string, url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { href } = new URL(url);
+  return allowed.endsWith("/*") ? href.startsWith(allowed.slice(0, -1)) : href === allowed;
 }
 
 function covers(allowed: string, path: string): boolean {

@@ -39,7 +39,7 @@ export function mergedAdditions(refusals: readonly PolicyRefusal[]): string {
 }
 
 /** What the target needs, as the person at the host would write it; to be shown and asked for before it is written. */
-export function draftPolicy({ files, units, commands }: PolicyRequest): string {
+export function draftPolicy({ files, units, commands, urls, counts }: PolicyRequest): string {
   const head = [
     "# What Lockstep may do on this machine. Its server cannot change this file; anything not named is refused and",
     "# reported. `lockstep agent policy` shows it, with the lines that a refused wish would need.",
@@ -47,6 +47,8 @@ export function draftPolicy({ files, units, commands }: PolicyRequest): string {
     "#   files:        paths, or a directory's own files as /etc/app/*; `formats` limits what may be written there",
     "#   units:        systemd units and launchd labels that may be restarted or signalled",
     "#   commands:     name: [/absolute/program, argument]; a bundle can say the name and nothing else",
+    "#   probes:       URLs on loopback that may be asked, with values, or a path and all below it as http://127.0.0.1:8080/*",
+    "#   counts:       files in which services leave their use counts, to be read",
     "#   environment:  true, false or a list of keys: what `lockstep run` may give its program",
     "#   steeringKeys: keys such as PATH or NODE_OPTIONS that decide what code a program runs, each by name",
   ];
@@ -54,6 +56,8 @@ export function draftPolicy({ files, units, commands }: PolicyRequest): string {
     {
       files: files.map(({ path, format }) => ({ path, formats: [format] })),
       units,
+      ...(urls.length === 0 ? {} : { probes: urls }),
+      ...(counts.length === 0 ? {} : { counts }),
     },
     { lineWidth: 0 },
   );

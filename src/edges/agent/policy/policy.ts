@@ -7,10 +7,11 @@
  */
 import { isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { isPlainPath } from "../../../adapters/hosts/script/plain-path.ts";
 import { launchdLabel, unitName } from "../../../adapters/placements/activation/config.ts";
 import { FORMAT_NAMES } from "../../../adapters/placements/formats/formats.ts";
 import { LockstepError } from "../../../core/errors.ts";
+import { isLoopbackHost } from "../../../lib/addresses.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 
 /** Directories of many programs and of the system: all of one is never what somebody means. */
@@ -37,6 +38,10 @@ const allowedFile = z.union([
   z.strictObject({ path: allowedPath, formats: z.array(z.enum(FORMAT_NAMES)).min(1).exactOptional() }),
 ]);
 
+const allowedUrl = z.string().max(2_048).refine(isLocalUrl, {
+  message: "must be a whole URL on loopback, for example http://127.0.0.1:8080/health, and may end in /*",
+});
+
 const argument = z
   .string()
   .max(4_096)
@@ -55,6 +60,15 @@ const policySchema = z.strictObject({
   commands: z.record(commandName, argv).default({}),
   /** What `lockstep run` may put into its program's environment. */
   environment: z.union([z.boolean(), z.array(key)]).default(true),
+  /**
+   * What the agent may ask on this machine's own addresses, values included: whole URLs, or all below a path that ends
+   * in /*.
+   */
+  probes: z.array(allowedUrl).default([]),
+  /** Files in which services leave their use counts, to be read. */
+  counts: z
+    .array(z.string().max(1_024).refine(isPlainPath, "must be an absolute path or begin with ~/"))
+    .default([]),
   /** Keys that steer loaders and interpreters (PATH, NODE_OPTIONS, LD_…), each by name. */
   steeringKeys: z.array(key).default([]),
 });
@@ -94,6 +108,17 @@ export function parsePolicy(text: string, name: string): Policy {
     name,
     range == null ? 1 : lines.linePos(range[0]).line,
     path.length === 0 ? what : `\`${visibleLine(path.join("."))}\` ${what}`,
+  );
+}
+
+/** As an allowed URL must be written; with `/*` for all below. */
+export function isLocalUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !["http:", "https:"].includes(url.protocol) || !isLoopbackHost(url.hostname))
+    return false;
+  // As it is written is as it is compared.
+  return (
+    url.href === text && !/[*]/.test(text.replace(/\/\*$/, "/")) && url.username === "" && url.hash === ""
   );
 }
 

@@ -56,8 +56,16 @@ export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     rollout
       .command("show <rollout>")
-      .description("how far it is, what each side holds, and what it waits for")
-      .addHelpText("after", examples("lockstep rollout show 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
+      .description(
+        "how far it is, what each side holds, and what it waits for; by its id or the secret's name",
+      )
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep rollout show INTERNAL_AUTH_SECRET",
+          "lockstep rollout show 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11",
+        ),
+      ),
     () => import("../commands/rollout-show.ts"),
   );
   attach(

@@ -1,9 +1,5 @@
 import { LockstepError } from "../../../core/errors.ts";
-
-/** Absolute or below the user's home, without `.`, `..`, doubled or closing slashes and control characters. */
-export function isPlainPath(path: string): boolean {
-  return /^(~\/|\/)/.test(path) && !/[\p{Cc}]|\/$|\/\.\.?(\/|$)|\/\//u.test(path);
-}
+import { isPlainPath } from "../../../lib/plain-path.ts";
 
 export function assertPlainPath(action: string, path: string): void {
   if (isPlainPath(path)) return;

@@ -1,0 +1,83 @@
+/**
+ * What an agent is to ask on its own machine. The questions are in every bundle, so that the machine's owner learns
+ * before a rotation what the policy would need; values come along while a rollout waits for the answers, and only such
+ * as the place holds or is to refuse.
+ */
+import type { LoopBinding } from "../../core/ports/store/targets.ts";
+import { askedOf } from "../../core/rollout/gates.ts";
+import type { BundleAsk } from "../../protocol/agent/asks.ts";
+import { bindingOptionsOf } from "../binding-options.ts";
+import type { AppContext } from "../context.ts";
+import { isReadThere } from "../look/ask-binding.ts";
+import { asksFromTarget } from "../look/probe-binding.ts";
+import type { Desired } from "../loop/desired.ts";
+import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+
+export async function bundleAsks(
+  context: AppContext,
+  targetId: string,
+  desired: Desired,
+): Promise<readonly BundleAsk[]> {
+  const asked = desired.bindings.flatMap((binding) => {
+    const there = askedThere(binding);
+    return there === null ? [] : [{ binding, there }];
+  });
+  // Opens values, so only where they are needed.
+  const known = asked.some(({ binding }) => binding.rollout !== null)
+    ? await loadKnown(context, targetId)
+    : [];
+  return await Promise.all(
+    asked.map(async ({ binding, there }): Promise<BundleAsk> => {
+      const one = known.find(({ binding: { id } }) => id === binding.id);
+      const versions = one === undefined ? [] : versionsOf(one, desired);
+      return {
+        bindingId: binding.id,
+        secret: binding.secretName,
+        ...there,
+        versions,
+        tokens: versions.length === 0 ? [] : await tokensOf(context, binding, desired),
+      };
+    }),
+  );
+}
+
+/** Null: nothing about this binding is asked from its machine. */
+function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "usage"> | null {
+  const { probe, usage } = bindingOptionsOf(options);
+  const there = {
+    probe: probe !== null && asksFromTarget(probe) ? probe : null,
+    usage: usage !== null && isReadThere(usage) ? usage : null,
+  };
+  if (role === "caller" || (there.probe === null && there.usage === null)) return null;
+  return there as Pick<BundleAsk, "probe" | "usage">;
+}
+
+/** Of the token's secret what the target holds anyway: an agent learns nothing that is not bound to it. */
+async function tokensOf(
+  { store }: AppContext,
+  { secretId, options }: LoopBinding,
+  { slots }: Desired,
+): Promise<string[]> {
+  const name = bindingOptionsOf(options).usage?.["token"];
+  const own = await store.read.secrets.findById(secretId);
+  if (typeof name !== "string" || own === null) return [];
+  const token = await store.read.secrets.find(own.environment, name);
+  return slots.filter((slot) => slot.secretId === token?.id).map(({ value }) => value.reveal());
+}
+
+function versionsOf(
+  { binding, versions, compromised }: KnownBinding,
+  desired: Desired,
+): BundleAsk["versions"] {
+  if (binding.rollout === null) return [];
+  const held = new Set(
+    desired.slots.flatMap(({ bindingId, version }) => (bindingId === binding.id ? [version] : [])),
+  );
+  const { fromVersion } = binding.rollout;
+  return askedOf(binding.rollout, bindingOptionsOf(binding.options).counterProbed).flatMap((version) => {
+    const value = versions.get(version);
+    const isKnownThere = held.has(version) || version === fromVersion;
+    if (value === undefined || compromised.has(version) || !isKnownThere) return [];
+    return [{ version, value: value.reveal() }];
+  });
+}

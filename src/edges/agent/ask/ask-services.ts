@@ -1,0 +1,105 @@
+/**
+ * Puts a bundle's questions to what runs on this machine, each only where the machine's owner allows it. Asking changes
+ * nothing here, and its answer is the service's: what cannot be asked or read is told as that.
+ */
+import { createDial } from "../../../adapters/probes/dial.ts";
+import { cannotTell, createHttpProber } from "../../../adapters/probes/http-prober.ts";
+import { parseProbe } from "../../../adapters/probes/spec.ts";
+import { createUsageFileReader } from "../../../adapters/probes/usage-file-reader.ts";
+import { createUsageReader } from "../../../adapters/probes/usage-reader.ts";
+import { cannotTellUsage } from "../../../adapters/probes/usage-report.ts";
+import type { Host } from "../../../core/ports/host.ts";
+import type { ProbeAnswer } from "../../../core/ports/prober.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+import type { UsageAnswer } from "../../../core/ports/usage-reader.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import { mapLimited } from "../../../lib/map-limited.ts";
+import { withDeadline } from "../../../lib/with-deadline.ts";
+import type { BundleAsk, ReportedAnswer } from "../../../protocol/agent/asks.ts";
+import type { Allowed } from "../apply/allowed.ts";
+
+export interface AskOptions {
+  readonly host: Pick<Host, "read">;
+  readonly nowMs: () => number;
+  /** When the unit that is asked was last started by us; null: not by us. */
+  readonly startedAtMs: number | null;
+}
+
+type MayAsk = Pick<Allowed, "mayAsk">;
+
+const AT_ONCE = 4;
+/** A service that does not answer costs the others their look no longer than this. */
+const WITHIN_MS = 25_000;
+const NOT_ALLOWED = "the policy of its machine does not allow the question";
+const NOT_UNDERSTOOD = "its agent does not understand the question; it may be of another release";
+
+/** Loopback is all that it reaches, by what a specification may say; the agent itself listens nowhere. */
+const connect = createDial({ ownListeners: () => [] });
+
+/** Of questions with something to ask about. Never throws. */
+export async function askServices(
+  asks: readonly BundleAsk[],
+  allowed: MayAsk,
+  options: AskOptions,
+  signal: AbortSignal,
+): Promise<readonly ReportedAnswer[]> {
+  const due = asks.filter(({ versions }) => versions.length > 0);
+  return await mapLimited(due, AT_ONCE, async (ask): Promise<ReportedAnswer> => {
+    const acceptance: ReportedAnswer["acceptance"] = [];
+    const usage = await withDeadline(signal, WITHIN_MS, async (limited) => {
+      for (const { version, value } of ask.probe === null ? [] : ask.versions)
+        acceptance.push({ version, ...(await probe(ask.probe ?? {}, value, allowed, limited)) });
+      return ask.usage === null ? null : await readUsage(ask, allowed, options, limited);
+    });
+    return { bindingId: ask.bindingId, acceptance, usage: usage === null ? null : told(usage) };
+  });
+}
+
+async function probe(
+  raw: BundleAsk["probe"],
+  value: string,
+  { mayAsk }: MayAsk,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  const spec = understood(() => parseProbe(raw));
+  if (spec?.http === undefined || spec.http.from !== "target") return cannotTell(NOT_UNDERSTOOD);
+  if (!mayAsk({ url: spec.http.url })) return cannotTell(NOT_ALLOWED);
+  return await createHttpProber({ connect })(spec.http, SecretValue.of(value), signal);
+}
+
+async function readUsage(
+  { usage, versions, tokens }: BundleAsk,
+  { mayAsk }: MayAsk,
+  options: AskOptions,
+  signal: AbortSignal,
+): Promise<UsageAnswer> {
+  const spec = (usage ?? {}) as JsonObject;
+  const { url, file } = spec;
+  if (typeof url === "string" ? !mayAsk({ url }) : !mayAsk({ file: String(file) }))
+    return cannotTellUsage(NOT_ALLOWED);
+  const reader =
+    typeof url === "string" ? createUsageReader(connect, "target") : createUsageFileReader(options);
+  const question = {
+    tokens: tokens.map((token) => SecretValue.of(token)),
+    versions: new Map(versions.map(({ version, value }) => [version, SecretValue.of(value)])),
+  };
+  try {
+    return await reader.readUsage(spec, question, signal);
+  } catch {
+    return cannotTellUsage(NOT_UNDERSTOOD);
+  }
+}
+
+function told(answer: UsageAnswer): ReportedAnswer["usage"] {
+  if (answer.state === "cannot-tell") return { state: "cannot-tell", reason: answer.reason };
+  const used = [...answer.usedAgoMs].map(([version, agoMs]) => ({ version, agoMs: Math.round(agoMs) }));
+  return { state: "told", holds: [...answer.holds], used };
+}
+
+function understood<T>(parse: () => T): T | null {
+  try {
+    return parse();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Questions that an agent puts to services which listen, or write their counts, on its own machine alone, and what it
+ * tells of their answers. The machine's owner allows each URL and file; without that nothing is asked.
+ *
+ * Both fields of the messages are absent where they would be empty: messages are read strictly, and an agent of an
+ * earlier release knows neither.
+ */
+import { z } from "zod";
+
+const whole = z.int().min(0);
+const reason = z.string().max(500);
+const specification = z.record(z.string(), z.json());
+
+export const bundleAsk = z.strictObject({
+  bindingId: z.uuid(),
+  /** For people. */
+  secret: z.string().max(128),
+  /** A binding's `probe` and `usage` as they stand in lockstep.yaml; null: it has none that is asked from there. */
+  probe: specification.nullable(),
+  usage: specification.nullable(),
+  /** To be asked about by the look that the bundle carries. Empty: nothing is, now. */
+  versions: z.array(z.strictObject({ version: whole, value: z.string() })),
+  /** What opens the endpoint of use counts. */
+  tokens: z.array(z.string()),
+});
+export type BundleAsk = z.output<typeof bundleAsk>;
+
+export const reportedAnswer = z.strictObject({
+  bindingId: z.uuid(),
+  acceptance: z.array(
+    z.strictObject({ version: whole, verdict: z.enum(["accepted", "refused", "cannot-tell"]), reason }),
+  ),
+  /** Null: not asked for. Ages in ms, because clocks differ. */
+  usage: z
+    .discriminatedUnion("state", [
+      z.strictObject({
+        state: z.literal("told"),
+        holds: z.array(whole),
+        used: z.array(z.strictObject({ version: whole, agoMs: whole })),
+      }),
+      z.strictObject({ state: z.literal("cannot-tell"), reason }),
+    ])
+    .nullable(),
+});
+export type ReportedAnswer = z.output<typeof reportedAnswer>;
