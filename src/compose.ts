@@ -15,8 +15,10 @@ import { sameValue } from "./adapters/crypto/fingerprint.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
 import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
+import { commandsIn } from "./adapters/issuers/command/issuer.ts";
+import { createIssuers } from "./adapters/issuers/issuers.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
-import type { Listener } from "./adapters/probes/dial.ts";
+import { createDial, type Listener } from "./adapters/outgoing/dial.ts";
 import { createServerProber } from "./adapters/probes/http-prober.ts";
 import { createServerUsageReader } from "./adapters/probes/usage-reader.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
@@ -124,6 +126,10 @@ async function build(
     budget,
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    issuers: createIssuers({
+      connect: createDial({ ownListeners: () => ownListeners(settings) }),
+      allowedCommands: commandsIn(settings.commandsFile),
+    }),
     prober: createServerProber({ ownListeners: () => ownListeners(settings) }),
     usageReader: createServerUsageReader({ ownListeners: () => ownListeners(settings) }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),

@@ -31,6 +31,8 @@ export interface Settings {
   readonly dataDirectory: string;
   /** Null: in the data directory. */
   readonly rootKeyFile: string | null;
+  /** Lists the programs that issuers may run on this machine; null: none. */
+  readonly commandsFile: string | null;
   /** While `rewrap` moves to another root key: the one before. */
   readonly previousRootKeyFile: string | null;
   /** Null: the embedded Postgres. */
@@ -83,6 +85,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
   return Object.freeze({
     dataDirectory: dataDirectory(env),
     rootKeyFile: path(env, "LOCKSTEP_ROOT_KEY_FILE"),
+    commandsFile: path(env, "LOCKSTEP_COMMANDS_FILE"),
     previousRootKeyFile: path(env, "LOCKSTEP_PREVIOUS_ROOT_KEY_FILE"),
     databaseUrl: secretUrl(env, "DATABASE_URL", ["postgres:", "postgresql:"]),
     redisUrl: secretUrl(env, "REDIS_URL", ["redis:", "rediss:"]),

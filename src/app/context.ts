@@ -2,6 +2,7 @@
 import type { RandomOptions } from "../core/generate.ts";
 import type { AgentHints } from "../core/ports/agent-hints.ts";
 import type { Clock } from "../core/ports/clock.ts";
+import type { Issuer } from "../core/ports/issuer.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Prober } from "../core/ports/prober.ts";
 import type { Queue } from "../core/ports/queue.ts";
@@ -33,7 +34,9 @@ export type Checkpoint =
   | "read-back"
   | "activation-intent"
   | "activated"
-  | "recorded";
+  | "recorded"
+  | "renewal-intent"
+  | "renewal-answered";
 
 /** All in milliseconds. */
 export interface LoopTiming {
@@ -95,6 +98,8 @@ export interface AppContext {
   readonly budget: RequestBudget;
   readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
+  /** By the name that a secret's `issue` gives. */
+  readonly issuers: ReadonlyMap<string, Issuer>;
   /** Asks services from where the server is. */
   readonly prober: Prober;
   readonly usageReader: UsageReader;

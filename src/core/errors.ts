@@ -138,6 +138,32 @@ export const CATALOGUE = {
     family: "outcome-unknown",
     hint: "It is read back by itself; nothing needs to be done.",
   },
+  ISSUER_UNAVAILABLE: {
+    family: "unavailable",
+    hint: "It is tried again by itself; `lockstep renewals` says when.",
+  },
+  ISSUER_LIMITED: { family: "rate-limited", hint: "It is tried again as soon as the issuer allows." },
+  ISSUER_REFUSED: {
+    family: "rejected",
+    hint: "Correct the secret's `issue:` or what it names, then `lockstep renew NAME`.",
+  },
+  ISSUER_ANSWER: {
+    family: "rejected",
+    hint: "Correct the secret's `issue:` so that it fits the issuer's answer.",
+  },
+  ISSUER_OUTCOME_UNKNOWN: {
+    family: "outcome-unknown",
+    hint: "What the request used up may be spent: sign in anew and set it, or risk it with `lockstep renew NAME --again`.",
+  },
+  ISSUER_GRANT_GONE: {
+    family: "rejected",
+    hint: "Sign in anew at the provider and set the new refresh token with `lockstep secret set`.",
+  },
+  RENEWAL_LIFE_SHORT: { family: "rejected", hint: "Ask the issuer for a longer life." },
+  RENEWAL_BUSY: {
+    family: "conflict",
+    hint: "Another process renews it; `lockstep renewals` shows how that ends.",
+  },
   FILE_UNSAFE: { family: "rejected", hint: "Correct owner, mode or link as named." },
   ACTIVATION_FAILED: {
     family: "rejected",

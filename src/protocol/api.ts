@@ -3,6 +3,7 @@ import { AGENT_OPERATIONS } from "./api-agents.ts";
 import { CONFIG_OPERATIONS } from "./api-config.ts";
 import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
+import { RENEWAL_OPERATIONS } from "./api-renewals.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
 import { SECRET_OPERATIONS } from "./api-secrets.ts";
 import { STEP_OPERATIONS } from "./api-steps.ts";
@@ -14,6 +15,7 @@ export const OPERATIONS = {
   ...VIEW_OPERATIONS,
   ...DOCTOR_OPERATIONS,
   ...ROLLOUT_OPERATIONS,
+  ...RENEWAL_OPERATIONS,
   ...SECRET_OPERATIONS,
   ...CONFIG_OPERATIONS,
   ...FIRST_RUN_OPERATIONS,

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { say, wordUnknownKeys } from "./config-problem.ts";
+import { issueSchema, renewSchema } from "./issue.ts";
 import { probeSchema } from "./probe.ts";
 import { usageSchema } from "./usage.ts";
 
@@ -117,9 +118,27 @@ const secret = strict({
   rotate: rotate.optional(),
   /** Fields that change together; a secret without is one value. */
   fields: z.record(fieldName, strict({ generate: generate.optional() })).optional(),
-  issue: freeJson.optional(),
-  renew: freeJson.optional(),
+  /** Who makes its tokens, and when the next one is due. */
+  issue: issueSchema.optional(),
+  renew: renewSchema.optional(),
   bindings: z.array(binding).default([]),
+}).superRefine(({ issue, renew, generate: made, fields, rotate: moved }, context) => {
+  const refuse = (path: string, message: string, remedy: string) =>
+    context.addIssue({ code: "custom", path: [path], message: say(message, remedy) });
+  if (issue !== undefined && (made !== undefined || fields !== undefined))
+    refuse(
+      "issue",
+      "does not go with `generate` and `fields`",
+      "An issuer makes the whole value: keep one of them.",
+    );
+  if (issue !== undefined && moved?.every !== undefined)
+    refuse(
+      "rotate",
+      "says `every` of a token that is renewed by its life",
+      "Leave `every` out; `renew` says when.",
+    );
+  if (renew !== undefined && issue === undefined)
+    refuse("renew", "needs `issue`: who makes the next token", "Add it, or use `rotate: { every: … }`.");
 });
 
 const target = z.record(z.string(), z.json());

@@ -9,10 +9,16 @@ interface Ban {
   readonly reason: string;
 }
 
+const ASKING = ["src/adapters/issuers/", "src/adapters/probes/", "src/adapters/targets/"];
+
 const folderOf = (path: string, depth: number): string => path.split("/").slice(0, depth).join("/");
 
-/** `targets` are written once above `hosts`, `placements` and `probes`: the one stair between adapters. */
+/**
+ * `targets` are written once above `hosts`, `placements` and `probes`; whatever asks over the network goes through
+ * `outgoing`. There is no other stair between adapters.
+ */
 function isStair({ from, to }: Import): boolean {
+  if (to.startsWith("src/adapters/outgoing/")) return ASKING.some((folder) => from.startsWith(folder));
   const upper = ["src/adapters/targets/", "src/adapters/placements/"].some((folder) =>
     from.startsWith(folder),
   );
@@ -28,7 +34,7 @@ function isStair({ from, to }: Import): boolean {
 function isAgentStair({ from, to }: Import): boolean {
   return (
     from.startsWith("src/edges/agent/") &&
-    /^src\/adapters\/(?:placements|probes|hosts\/local|hosts\/script)\//.test(to)
+    /^src\/adapters\/(?:placements|probes|outgoing|hosts\/local|hosts\/script)\//.test(to)
   );
 }
 

@@ -6,7 +6,13 @@ import { assertSchema } from "../../src/adapters/store/migrator.ts";
 import { OLDEST_SCHEMA } from "../../src/adapters/store/schema.ts";
 import { useDatabase } from "../support/database.ts";
 
-const source = ["schema.ts", "schema-agents.ts", "schema-rollouts.ts", "schema-manual.ts"]
+const source = [
+  "schema.ts",
+  "schema-agents.ts",
+  "schema-rollouts.ts",
+  "schema-manual.ts",
+  "schema-renewals.ts",
+]
   .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
   .join("\n");
 

@@ -9,7 +9,9 @@ import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/ada
 import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
 import { fetchHostKey } from "../../src/adapters/hosts/ssh/connect.ts";
+import { createIssuers } from "../../src/adapters/issuers/issuers.ts";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
+import { createDial } from "../../src/adapters/outgoing/dial.ts";
 import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
 import { createServerUsageReader } from "../../src/adapters/probes/usage-reader.ts";
 import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
@@ -210,6 +212,10 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     revisionMarker: false,
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
+    issuers: createIssuers({
+      connect: createDial({ ownListeners: () => [] }),
+      allowedCommands: async () => null,
+    }),
     prober: createServerProber({ ownListeners: () => [] }),
     usageReader: createServerUsageReader({ ownListeners: () => [] }),
     lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),

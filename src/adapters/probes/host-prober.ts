@@ -7,7 +7,7 @@ import type { Host } from "../../core/ports/host.ts";
 import type { ProbeAnswer, Prober } from "../../core/ports/prober.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { CommandProbe } from "../../protocol/probe.ts";
-import type { Connect } from "./dial.ts";
+import type { Connect } from "../outgoing/dial.ts";
 import { whyNoText } from "./fill.ts";
 import { cannotTell, createHttpProber } from "./http-prober.ts";
 import { parseProbe } from "./spec.ts";

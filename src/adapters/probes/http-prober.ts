@@ -11,10 +11,10 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import { pause as pauseFor } from "../../lib/pause.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { HttpProbe } from "../../protocol/probe.ts";
-import { type Connect, createDial, type DialOptions } from "./dial.ts";
-import { exchange, TooLate } from "./exchange.ts";
+import { type Connect, createDial, type DialOptions } from "../outgoing/dial.ts";
+import { exchange, TooLate } from "../outgoing/exchange.ts";
+import { reasonOf } from "../outgoing/reasons.ts";
 import { fill } from "./fill.ts";
-import { reasonOf } from "./reasons.ts";
 import { parseProbe } from "./spec.ts";
 
 /** Between connections of one probe: a verifier is asked, not put under load. */

@@ -3,7 +3,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { Host } from "../../core/ports/host.ts";
 import type { UsageReader } from "../../core/ports/usage-reader.ts";
 import { usageSchema } from "../../protocol/usage.ts";
-import { NoAnswer } from "./reasons.ts";
+import { NoAnswer } from "../outgoing/reasons.ts";
 import { cannotTellUsage, MAX_REPORT_BYTES, parseUsageReport, recognised, together } from "./usage-report.ts";
 
 /** Nobody asked for it with a fresh nonce, so that only its age tells that it speaks of now. */

@@ -7,9 +7,9 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import { pause } from "../../lib/pause.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { type Usage, usageSchema } from "../../protocol/usage.ts";
-import { type Connect, createDial, type DialOptions } from "./dial.ts";
-import { exchange, TooLate } from "./exchange.ts";
-import { NoAnswer, reasonOf } from "./reasons.ts";
+import { type Connect, createDial, type DialOptions } from "../outgoing/dial.ts";
+import { exchange, TooLate } from "../outgoing/exchange.ts";
+import { NoAnswer, reasonOf } from "../outgoing/reasons.ts";
 import {
   cannotTellUsage,
   MAX_REPORT_BYTES,

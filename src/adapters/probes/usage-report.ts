@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import { NoAnswer } from "./reasons.ts";
+import { NoAnswer } from "../outgoing/reasons.ts";
 
 /** A report of 100 callers and 32 gone values is below 300 KB. */
 export const MAX_REPORT_BYTES = 1_048_576;

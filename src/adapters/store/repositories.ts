@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { createActivationRepo } from "./repositories/activations.ts";
 import { createAgentRepo } from "./repositories/agents.ts";
+import { createAlertRepo } from "./repositories/alerts.ts";
 import { createAsideRepo } from "./repositories/asides.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
@@ -10,6 +11,7 @@ import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
+import { createRenewalRepo } from "./repositories/renewals.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
 import { createScheduleRepo } from "./repositories/schedule.ts";
 import { createSealedTextRepo } from "./repositories/sealed-texts.ts";
@@ -34,6 +36,8 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     asides: createAsideRepo(db),
     manual: createManualRepo(db),
     schedule: createScheduleRepo(db),
+    renewals: createRenewalRepo(db),
+    alerts: createAlertRepo(db),
     idempotency: createIdempotencyRepo(db),
     views: createViewRepo(db),
     agents: createAgentRepo(db),

@@ -19,12 +19,13 @@ import type {
 } from "./schema-agents.ts";
 import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
+import type { AlertTable, RenewalTable } from "./schema-renewals.ts";
 import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 5;
+export const OLDEST_SCHEMA = 6;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -277,6 +278,8 @@ export interface Database {
   agent_request: AgentRequestTable;
   agent_delivery: AgentDeliveryTable;
   audit_entry: AuditEntryTable;
+  renewal: RenewalTable;
+  alert: AlertTable;
   manual_place: ManualPlaceTable;
   manual_reveal: ManualRevealTable;
 }

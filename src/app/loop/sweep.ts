@@ -5,6 +5,7 @@
 import type { Job } from "../../core/ports/queue.ts";
 import { expireIdleAgents } from "../agents/expire-idle-agents.ts";
 import type { AppContext } from "../context.ts";
+import { dueRenewals } from "../renewals/renew-due.ts";
 import { rotateDue } from "../rollouts/rotate-due.ts";
 import { hint } from "./hint.ts";
 
@@ -17,17 +18,19 @@ const MAX_PER_SWEEP = 100;
 /** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
 export async function sweep(context: AppContext): Promise<readonly Job[]> {
   const { read } = context.store;
-  const [targets, activations, groups, rollouts] = await Promise.all([
+  const [targets, activations, groups, rollouts, renewals] = await Promise.all([
     read.targets.due(MAX_PER_SWEEP),
     read.activations.due(MAX_PER_SWEEP),
     read.activations.groupsDue(MAX_PER_SWEEP),
     read.rollouts.due(MAX_PER_SWEEP),
+    dueRenewals(context, MAX_PER_SWEEP),
   ]);
   const jobs: Job[] = [
     ...targets.map((id) => ({ name: "reconcile", id }) as const),
     ...activations.map((id) => ({ name: "activate", id }) as const),
     ...groups.map((id) => ({ name: "follow", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
+    ...renewals,
   ];
   await expireIdleAgents(context);
   await rotateDue(context);

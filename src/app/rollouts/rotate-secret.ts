@@ -7,6 +7,8 @@ import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import type { Introduced } from "../introduce-version.ts";
 import { hint } from "../loop/hint.ts";
+import { renewNow } from "../renewals/renew-now.ts";
+import { isIssued } from "../renewals/renew-policy.ts";
 import { findSecret, generateSecret, type SecretName } from "../secrets/change-secret.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
 import { areTwoInUse, chooseHow, type HowToMove } from "./start-rollout.ts";
@@ -27,6 +29,9 @@ export async function rotateSecret(
   const hurried = request.urgent === true ? await hurryOpen(context, actor, secret) : null;
   if (hurried !== null) return hurried;
   await assertAdopted(context, actor, secret, signal);
+  const { policy } = await findSecret(context, secret);
+  // Whoever makes its values makes this one too; how it moves is the issuer's matter as well.
+  if (isIssued(policy)) return renewNow(context, actor, secret, {}, signal);
   return generateSecret(context, actor, secret, request);
 }
 

@@ -22,7 +22,7 @@ import { kindOf } from "../open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import type { Effects } from "./apply-action.ts";
 import { viewOf } from "./load-members.ts";
-import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
+import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "./rollout-options.ts";
 
 export interface HowToMove {
   /** A word for this time; otherwise the policy's; otherwise what the bindings allow. */
@@ -39,7 +39,7 @@ export async function chooseHow(
   from: VersionRecord | null,
   how: HowToMove,
 ): Promise<Choice> {
-  const move = await moveOf(context, tx, secret.id, from);
+  const move = await moveOf(context, tx, secret, from);
   const named = how.strategy ?? rotatePolicyOf(secret.policy).strategy;
   // The first version and a compromised one cannot be anything else, whatever the policy says for every day.
   if (named === undefined || (how.strategy === undefined && (from === null || move.fromCompromised)))
@@ -59,11 +59,12 @@ export async function chooseHow(
 async function moveOf(
   context: AppContext,
   tx: Repositories,
-  secretId: string,
+  { id, policy }: SecretRecord,
   from: VersionRecord | null,
 ): Promise<Move> {
-  const rows = await tx.rollouts.candidates(secretId);
+  const rows = await tx.rollouts.candidates(id);
   return {
+    isIssued: policy["issue"] !== undefined,
     fromVersion: from?.version ?? null,
     fromCompromised: from !== null && from.compromisedAt !== null,
     candidates: rows.map(({ target, key, role, optional, targetKind, targetConfig, options }) => {
@@ -102,7 +103,9 @@ export async function startRollout(
     strategy,
     phase: start.phase ?? firstPhase(strategy),
     engineVersion: ENGINE_VERSION,
-    options: rollbackOf?.options ?? { ...optionsFromPolicy(rotatePolicyOf(secret.policy)) },
+    options: rollbackOf?.options ?? {
+      ...endingWith(await lifeLeftMs(context, tx, start), optionsFromPolicy(rotatePolicyOf(secret.policy))),
+    },
     actor,
     ...(start.urgent === undefined ? {} : { urgent: start.urgent }),
     ...(rollbackOf === undefined ? {} : { rollbackOf: rollbackOf.id }),
@@ -125,6 +128,31 @@ export async function startRollout(
   await tx.targets.bumpGenerations(first, actor);
   const effects = await advanceLocked(context, tx, rollout);
   return { rolloutId, effects: { ...effects, reconcile: [...new Set([...first, ...effects.reconcile])] } };
+}
+
+/** An issued token that has ended is accepted by nobody: waiting for its last user longer than that waits for nothing. */
+async function lifeLeftMs(
+  { clock }: AppContext,
+  tx: Repositories,
+  {
+    secret,
+    fromVersion,
+    strategy,
+  }: { readonly secret: SecretRecord; readonly fromVersion: number | null; readonly strategy: Strategy },
+): Promise<number> {
+  if (strategy !== "issued") return Number.POSITIVE_INFINITY;
+  const from = (await tx.secrets.versions(secret.id)).find(({ version }) => version === fromVersion);
+  return from?.expiresAt == null
+    ? Number.POSITIVE_INFINITY
+    : Math.max(0, from.expiresAt.getTime() - clock.now().getTime());
+}
+
+function endingWith(leftMs: number, options: RolloutOptions): RolloutOptions {
+  return {
+    ...options,
+    settleForMs: Math.min(options.settleForMs, leftMs),
+    quietForMs: Math.min(options.quietForMs, leftMs),
+  };
 }
 
 /** Where the first phase wants something else than what stands there; the others are not touched. */
@@ -150,7 +178,9 @@ export async function supersede(
   if (open === null) return;
   const locked = await tx.rollouts.lock(open.id);
   if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
-  if (strategy !== "replace" && (await areTwoInUse(tx, locked))) {
+  // An issuer accepts every token that it has given until that ends, however many there are.
+  const isIssued = strategy === "issued" && locked.strategy === "issued";
+  if (strategy !== "replace" && !isIssued && (await areTwoInUse(tx, locked))) {
     throw new LockstepError(
       "ROLLOUT_OPEN",
       `Cannot move "${secret.name}" yet: callers use v${locked.toVersion} and may still use v${String(locked.fromVersion)} (${locked.phase}).`,

@@ -39,6 +39,15 @@ export async function generateSecret(
   how: HowToMove = {},
 ): Promise<Introduced> {
   const { policy } = await findSecret(context, secret);
+  if (policy["issue"] !== undefined) {
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `Cannot generate "${secret.name}": an issuer makes its values.`,
+      {
+        hint: `Use \`lockstep renew ${secret.name}\`.`,
+      },
+    );
+  }
   return introduceVersion(context, actor, { ...secret, fields: makeFields(context, policy) }, how);
 }
 

@@ -10,6 +10,7 @@ import { LockstepError, toLockstepError } from "../errors.ts";
 import type { BindingContent } from "../ports/store/places.ts";
 import type { Json, JsonObject, TargetKind } from "../ports/target.ts";
 import { keysOf, targetKindOf } from "./check-config.ts";
+import { issueProblems } from "./issue-problems.ts";
 
 export interface DesiredSecret {
   readonly path: ConfigPath;
@@ -114,6 +115,15 @@ export function desiredOf(
       const made = guarded(path, problems, () => bindingOf(binding, located, target, kind));
       return made === null ? [] : [made];
     }),
+  );
+  problems.push(
+    ...entries.flatMap(({ environment, name, secret }) =>
+      issueProblems(
+        ["environments", environment, "secrets", name],
+        secret,
+        config.environments[environment]?.secrets ?? {},
+      ),
+    ),
   );
   const secrets = entries.map(({ environment, name, secret }) => ({
     path: ["environments", environment, "secrets", name],
@@ -226,9 +236,9 @@ function optionsOf(binding: BindingConfig): JsonObject {
   ) as JsonObject;
 }
 
-function policyOf({ generate, rotate, fields }: SecretConfig): JsonObject {
+function policyOf({ generate, rotate, fields, issue, renew }: SecretConfig): JsonObject {
   // Through JSON: drops what is undefined, and is what the store gives back.
-  return JSON.parse(JSON.stringify({ generate, rotate, fields })) as JsonObject;
+  return JSON.parse(JSON.stringify({ generate, rotate, fields, issue, renew })) as JsonObject;
 }
 
 /** A kind's refusal becomes a problem at the path that it names, below `path`. */

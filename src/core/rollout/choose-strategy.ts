@@ -20,6 +20,8 @@ export interface Move {
   /** Null: the secret's first version. */
   readonly fromVersion: number | null;
   readonly fromCompromised: boolean;
+  /** An issuer makes its values, and goes on accepting an older one until that ends. */
+  readonly isIssued: boolean;
   readonly candidates: readonly Candidate[];
 }
 
@@ -29,8 +31,9 @@ export interface Choice {
   readonly because: readonly string[];
 }
 
-/** Without a word about it: ordered where the bindings allow, all at once otherwise. */
+/** Without a word about it: each caller by itself where the issuer accepts both, ordered where the bindings allow, all at once otherwise. */
 export function chooseStrategy(move: Move): Choice {
+  if (whyNotPossible("issued", move).length === 0) return { strategy: "issued", because: [] };
   const because = whyNotPossible("overlap", move);
   return because.length === 0 ? { strategy: "overlap", because } : { strategy: "replace", because };
 }
@@ -38,12 +41,13 @@ export function chooseStrategy(move: Move): Choice {
 /** Empty: it is possible. */
 export function whyNotPossible(strategy: Strategy, move: Move): readonly string[] {
   if (strategy === "replace") return [];
-  if (strategy === "issued")
+  if (strategy === "issued" && !move.isIssued)
     return ["`issued` needs an issuer that makes tokens; this secret's value is made here"];
   if (move.fromVersion === null) return ["there is no older version that anybody could still use"];
   if (move.fromCompromised)
     return [`v${move.fromVersion} is compromised, and must not be accepted any longer`];
   const { candidates } = move;
+  if (strategy === "issued") return [];
   const verifiers = candidates.filter(({ role }) => role !== "caller");
   const callers = candidates.filter(({ role }) => role !== "verifier");
   const reasons: string[] = [];

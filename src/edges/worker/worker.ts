@@ -8,12 +8,16 @@ import { activateUnit } from "../../app/loop/activate-unit.ts";
 import { followActivations } from "../../app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
 import { sweep } from "../../app/loop/sweep.ts";
+import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
+import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import type { Job } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { pause } from "../../lib/pause.ts";
+
+const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };
 
 export interface Worker {
   /** Stops taking jobs, lets running ones end, and stops sweeping. */
@@ -67,6 +71,9 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
       return lookAtTarget(context, job.id, signal);
     case "advance":
       return advanceRollout(context, job.id);
+    case "renew":
+      await renewSecret(context, RENEWER, job.id, "due", signal);
+      return;
     default:
       return assertNever(job.name);
   }

@@ -6,8 +6,8 @@ import { LockstepError } from "../../../core/errors.ts";
 import { bareHost } from "../../../lib/addresses.ts";
 import type { SshConnections } from "../../hosts/ssh/connections.ts";
 import type { SshDestination } from "../../hosts/ssh/destination.ts";
-import type { Connect } from "../../probes/dial.ts";
-import { NoAnswer } from "../../probes/reasons.ts";
+import type { Connect } from "../../outgoing/dial.ts";
+import { NoAnswer } from "../../outgoing/reasons.ts";
 
 export function dialFromHost(connections: SshConnections, destination: SshDestination): Connect {
   return (host, port, signal) =>

@@ -7,6 +7,7 @@
  */
 import type { ActivationRepo } from "./activations.ts";
 import type { AgentRepo } from "./agents.ts";
+import type { AlertRepo } from "./alerts.ts";
 import type { AsideRepo } from "./asides.ts";
 import type { AuditLog } from "./audit.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
@@ -14,6 +15,7 @@ import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
+import type { RenewalRepo } from "./renewals.ts";
 import type { RolloutRepo } from "./rollouts.ts";
 import type { ScheduleRepo } from "./schedule.ts";
 import type { SealedTextRepo } from "./sealed-texts.ts";
@@ -35,6 +37,8 @@ export interface Repositories {
   readonly asides: AsideRepo;
   readonly manual: ManualRepo;
   readonly schedule: ScheduleRepo;
+  readonly renewals: RenewalRepo;
+  readonly alerts: AlertRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;
   readonly agents: AgentRepo;

@@ -2,7 +2,7 @@
  * Puts a bundle's questions to what runs on this machine, each only where the machine's owner allows it. Asking changes
  * nothing here, and its answer is the service's: what cannot be asked or read is told as that.
  */
-import { createDial } from "../../../adapters/probes/dial.ts";
+import { createDial } from "../../../adapters/outgoing/dial.ts";
 import { cannotTell, createHttpProber } from "../../../adapters/probes/http-prober.ts";
 import { parseProbe } from "../../../adapters/probes/spec.ts";
 import { createUsageFileReader } from "../../../adapters/probes/usage-file-reader.ts";

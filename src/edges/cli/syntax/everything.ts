@@ -8,6 +8,7 @@ import { attachDemo } from "./demo.ts";
 import { attachDoctor } from "./doctor.ts";
 import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
+import { attachAlerts, attachRenewals } from "./renewals.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
 import { attachSecrets, attachTokens } from "./secrets.ts";
@@ -19,8 +20,8 @@ type Part = (program: Command, attach: Attach) => void;
 /** In the order of the help: what a newcomer needs first. */
 const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = [
   ["Say what belongs where:", [attachInit, attachConfig]],
-  ["Values and their rotation:", [attachSecrets, attachRollouts, attachSteps]],
-  ["See what is true:", [attachDoctor, attachTruth, attachRecord]],
+  ["Values and their rotation:", [attachSecrets, attachRollouts, attachRenewals, attachSteps]],
+  ["See what is true:", [attachDoctor, attachTruth, attachAlerts, attachRecord]],
   ["Run it:", [attachDemo, attachRoles, attachAgents, attachRun]],
   ["Besides:", [attachTokens, attachKeys, attachCompletion]],
 ];

@@ -4,6 +4,7 @@ import { agentHandlers } from "./agents.ts";
 import { configHandlers } from "./config.ts";
 import { doctorHandlers } from "./doctor.ts";
 import { firstRunHandlers } from "./first-run.ts";
+import { renewalHandlers } from "./renewals.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import { secretHandlers } from "./secrets.ts";
 import { stepHandlers } from "./steps.ts";
@@ -15,6 +16,7 @@ export const handlers: Handlers = {
   ...viewHandlers,
   ...doctorHandlers,
   ...rolloutHandlers,
+  ...renewalHandlers,
   ...secretHandlers,
   ...configHandlers,
   ...firstRunHandlers,

@@ -21,6 +21,8 @@ export interface HttpQuestion {
   readonly body: Buffer | null;
   /** Trusted besides the public authorities. */
   readonly caCertificate?: string | undefined;
+  /** Told before the first byte of the request: until then the other side knows nothing of it. */
+  readonly onSending?: (() => void) | undefined;
 }
 
 /** Answers what `read` makes of the answer; the line ends with it. Throws TooLate, NoAnswer, or a system's error. */
@@ -83,8 +85,9 @@ async function secured(line: Duplex, url: URL, caCertificate: string | undefined
 
 async function answered(
   line: Duplex,
-  { url, method, headers, body }: HttpQuestion,
+  { url, method, headers, body, onSending }: HttpQuestion,
 ): Promise<IncomingMessage> {
+  onSending?.();
   return await new Promise((resolve, reject) => {
     const outgoing = request({
       method,

@@ -1,0 +1,112 @@
+/** Asks any service over HTTP for a token: a request with secrets in its headers and body, and a JSON answer. */
+import { LockstepError } from "../../../core/errors.ts";
+import type { IssueRequest, Issuer } from "../../../core/ports/issuer.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import { fillNames, type HttpIssue, namesIn } from "../../../protocol/issue.ts";
+import { bodyEncoding, contentTypeOf } from "../../../protocol/probe.ts";
+import type { Connect } from "../../outgoing/dial.ts";
+import { askIssuer, errorByStatus, issuerError, originOf } from "../ask-issuer.ts";
+import { lifeMs } from "../life.ts";
+
+const HEADER_VALUE = /^[\x21-\x7e\xa1-\xff](?:[\x20-\x7e\xa1-\xff]*[\x21-\x7e\xa1-\xff])?$/;
+
+const specOf = (config: JsonObject) => config as unknown as HttpIssue;
+
+export function createHttpIssuer(connect: Connect): Issuer {
+  return {
+    kind: "http",
+    inputs: (config) => {
+      const { headers, body } = specOf(config);
+      return namesIn([...Object.values(headers), body ?? ""].join("\n"));
+    },
+    origin: (config) => originOf(specOf(config).url),
+    singleUse: () => null,
+    async issue({ config, inputs, hide }, signal) {
+      const spec = specOf(config);
+      const answer = await askIssuer(connect, { ...spec, ...filled(spec, inputs) }, signal);
+      const failure = errorByStatus(spec.url, answer);
+      if (failure !== null) throw failure;
+      const json = parsed(spec.url, answer.body);
+      const token = at(json, spec.token);
+      if (typeof token !== "string" || token === "")
+        throw issuerError("ISSUER_ANSWER", spec.url, `its answer has no text at ${spec.token}`);
+      const value = SecretValue.of(token);
+      hide(value);
+      return { value, life: lifeOf(spec, json), replacement: null };
+    },
+  };
+}
+
+function filled(
+  { headers, body }: HttpIssue,
+  inputs: IssueRequest["inputs"],
+): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer | null } {
+  const valueOf = (name: string) => inputs.get(name)?.versions[0]?.value.reveal() ?? "";
+  const encoding = bodyEncoding(contentTypeOf(headers) ?? "");
+  return {
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, text]) => [name, headerText(name, fillNames(text, valueOf))]),
+    ),
+    body:
+      body === undefined
+        ? null
+        : Buffer.from(
+            fillNames(body, (name) => {
+              const value = valueOf(name);
+              if (encoding === "json") return JSON.stringify(value).slice(1, -1);
+              return encoding === "form" ? encodeURIComponent(value) : value;
+            }),
+          ),
+  };
+}
+
+/** The runtime's own error would quote it. */
+function headerText(name: string, text: string): string {
+  if (HEADER_VALUE.test(text)) return text;
+  throw new LockstepError(
+    "ISSUER_REFUSED",
+    `Cannot ask the issuer: what goes into the header ${name} is not one line of visible Latin characters.`,
+  );
+}
+
+function parsed(url: string, body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw issuerError("ISSUER_ANSWER", url, "its answer is not JSON");
+  }
+}
+
+function lifeOf({ url, expiresIn, expiresAt, life }: HttpIssue, json: unknown) {
+  if (expiresIn !== undefined) {
+    const seconds = at(json, expiresIn);
+    if (typeof seconds !== "number" || !(seconds > 0))
+      throw issuerError("ISSUER_ANSWER", url, `its answer has no seconds at ${expiresIn}`);
+    return { kind: "for", ms: seconds * 1_000 } as const;
+  }
+  if (expiresAt !== undefined) {
+    const found = at(json, expiresAt);
+    const ms = typeof found === "number" ? found * 1_000 : Date.parse(String(found));
+    if (!Number.isFinite(ms))
+      throw issuerError("ISSUER_ANSWER", url, `its answer has no instant at ${expiresAt}`);
+    return { kind: "until", ms } as const;
+  }
+  const ms = lifeMs(life);
+  return ms === null ? null : ({ kind: "for", ms } as const);
+}
+
+/** RFC 6901. Own fields alone: what a language adds to objects is no answer. */
+function at(json: unknown, pointer: string): unknown {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce<unknown>(
+      (found, step) =>
+        typeof found === "object" && found !== null && Object.hasOwn(found, step)
+          ? (found as Record<string, unknown>)[step]
+          : undefined,
+      json,
+    );
+}

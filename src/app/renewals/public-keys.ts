@@ -1,0 +1,23 @@
+/** The public keys by which a secret's signed tokens are checked: those of every version of its key that may have signed. */
+import { LockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
+import type { AppContext } from "../context.ts";
+import { findSecret, type SecretName } from "../secrets/change-secret.ts";
+import { openInputs } from "./issuer-inputs.ts";
+import { isIssued, issuerOf } from "./renew-policy.ts";
+
+/** Throws NOT_FOUND, INPUT_INVALID for a secret whose issuer signs nothing. */
+export async function publicKeysOf(
+  context: AppContext,
+  secret: SecretName,
+): Promise<{ readonly keys: readonly JsonObject[] }> {
+  const { policy, environment } = await findSecret(context, secret);
+  const { issuer, config } = isIssued(policy) ? issuerOf(context, policy) : { issuer: null, config: {} };
+  if (issuer?.publicKeys === undefined) {
+    throw new LockstepError("INPUT_INVALID", `"${secret.name}" is no token that is signed here.`, {
+      hint: "Only secrets with `issue: { jwt: … }` have public keys.",
+    });
+  }
+  const { inputs } = await openInputs(context, context.store.read, environment, issuer.inputs(config));
+  return { keys: await issuer.publicKeys(config, inputs) };
+}

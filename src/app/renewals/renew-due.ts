@@ -1,0 +1,27 @@
+/** Finds the tokens that are due and says so; tells people about those that are not renewed in time. */
+import type { Job } from "../../core/ports/queue.ts";
+import { decide, levelNow } from "../../core/renewal/decide.ts";
+import { isLouder } from "../../core/renewal/due.ts";
+import type { AppContext } from "../context.ts";
+import { issueOf, renewPolicyOf, seedOf } from "./renew-policy.ts";
+import { tellLevel } from "./tell.ts";
+
+/** Those that end first come first. */
+export async function dueRenewals(context: AppContext, most: number): Promise<readonly Job[]> {
+  const nowMs = context.clock.now().getTime();
+  const jobs: Job[] = [];
+  for (const candidate of await context.store.read.renewals.candidates()) {
+    const policy = renewPolicyOf(candidate.policy);
+    const moment = { nowMs, seed: seedOf(candidate.id, candidate.newest?.version ?? null) };
+    const level = levelNow(candidate, policy, moment);
+    if (level !== null && isLouder(level, candidate.level)) {
+      await context.store.transaction(async (tx) => {
+        const locked = await tx.renewals.lock(candidate.id);
+        if (locked !== null) await tellLevel(context, tx, locked);
+      });
+    }
+    if (jobs.length < most && decide(candidate, issueOf(candidate.policy), policy, moment).act !== "wait")
+      jobs.push({ name: "renew", id: candidate.id });
+  }
+  return jobs;
+}

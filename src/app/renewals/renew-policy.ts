@@ -1,0 +1,49 @@
+/** A secret's `issue` and `renew` as they are stored, read for the engine. */
+import { createHash } from "node:crypto";
+import { LockstepError } from "../../core/errors.ts";
+import type { Issuer } from "../../core/ports/issuer.ts";
+import type { JsonObject } from "../../core/ports/target.ts";
+import { DEFAULT_RENEW_POLICY, type RenewPolicy } from "../../core/renewal/due.ts";
+import { partOf, renewSchema } from "../../protocol/issue.ts";
+import type { AppContext } from "../context.ts";
+import { durationMs } from "../rollouts/rollout-options.ts";
+
+export function isIssued(policy: JsonObject): boolean {
+  return policy["issue"] !== undefined;
+}
+
+export function issueOf(policy: JsonObject): JsonObject {
+  const { issue } = policy;
+  return typeof issue === "object" && issue !== null && !Array.isArray(issue) ? (issue as JsonObject) : {};
+}
+
+/** Throws UNSUPPORTED for an issuer that this release does not know. */
+export function issuerOf(
+  { issuers }: Pick<AppContext, "issuers">,
+  policy: JsonObject,
+): { readonly issuer: Issuer; readonly config: JsonObject } {
+  const [[kind, config] = ["", {}]] = Object.entries(issueOf(policy));
+  const issuer = issuers.get(kind);
+  if (issuer === undefined)
+    throw new LockstepError("UNSUPPORTED", `Cannot renew: this release has no issuer "${kind}".`);
+  return { issuer, config: config as JsonObject };
+}
+
+export function renewPolicyOf(policy: JsonObject): RenewPolicy {
+  const { at, before } = renewSchema.safeParse(policy["renew"] ?? {}).data ?? {};
+  return {
+    at: at === undefined ? DEFAULT_RENEW_POLICY.at : partOf(at),
+    beforeMs: durationMs(before) ?? null,
+  };
+}
+
+/** The same on every worker and after every restart, another for every version. */
+export function seedOf(secretId: string, version: number | null): number {
+  return (
+    createHash("sha256")
+      .update(`${secretId} ${String(version)}`)
+      .digest()
+      .readUInt32BE(0) /
+    2 ** 32
+  );
+}

@@ -1,0 +1,280 @@
+/**
+ * Renews one token. Three steps, after each of which the process may die:
+ *
+ *   decide and write down the attempt (one transaction) ▸ ask the issuer ▸ keep what it gave (one transaction)
+ *
+ * One process at a time: the renewal's row and its lease. What comes late counts only for the attempt that is written
+ * down. An attempt that stays written down is a request whose answer nobody kept: it is made again where nothing could
+ * have been used up, and otherwise a person is told.
+ */
+import { randomUUID } from "node:crypto";
+import type { Actor } from "../../core/actor.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
+import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import { acceptToken } from "../../core/renewal/accept-token.ts";
+import { decide } from "../../core/renewal/decide.ts";
+import { PLAIN_FIELD } from "../../core/secret.ts";
+import { pause } from "../../lib/pause.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
+import type { AppContext } from "../context.ts";
+import { type Introduced, introduceLocked } from "../introduce-version.ts";
+import { hintEffects } from "../rollouts/advance-rollout.ts";
+import type { Effects } from "../rollouts/apply-action.ts";
+import { chooseHow } from "../rollouts/start-rollout.ts";
+import { openInputs } from "./issuer-inputs.ts";
+import { recordFailure, tellLost } from "./record-failure.ts";
+import { issueOf, issuerOf, renewPolicyOf, seedOf } from "./renew-policy.ts";
+import { resolveRenewalAlert } from "./tell.ts";
+
+/** `due`: when it is. `now`: a person asks for it. `again`: also with what may be used up. */
+export type RenewMode = "again" | "due" | "now";
+
+export type Renewal =
+  | { readonly state: "renewed"; readonly introduced: Introduced; readonly expiresAtMs: number | null }
+  | { readonly state: "waits"; readonly why: string; readonly untilMs: number | null }
+  | { readonly state: "failed"; readonly error: LockstepError };
+
+/** Of a lease: the answer must be written down before another may begin. */
+const ASK_WITHIN = 0.7;
+const LEASE_MS = 90_000;
+const BUSY_MS = 2_000;
+/** For ten minutes: an answer that is not written down is lost with its process. */
+const KEEP_PAUSE_MS = 2_000;
+const KEEP_TRIES = 300;
+const NEVER = new AbortController().signal;
+
+interface Attempt {
+  readonly id: string;
+  readonly candidate: RenewalCandidate;
+  readonly inputs: ReadonlyMap<string, IssuerInput>;
+  readonly singleUse: RenewalState["singleUse"];
+  readonly slowest: Parameters<typeof acceptToken>[1]["slowest"];
+}
+
+/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it. */
+export async function renewSecret(
+  context: AppContext,
+  actor: Actor,
+  secretId: string,
+  mode: RenewMode,
+  signal: AbortSignal,
+): Promise<Renewal> {
+  let begun: Attempt | Exclude<Renewal, { readonly state: "renewed" }>;
+  try {
+    begun = await context.store.transaction((tx) => begin(context, tx, actor, secretId, mode));
+  } catch (thrown) {
+    const error = toLockstepError(thrown);
+    if (error.code === "NOT_FOUND" || error.code === "STORE_UNAVAILABLE") throw error;
+    return { state: "failed", error: await recordFailure(context, secretId, null, error) };
+  }
+  if ("state" in begun) return begun;
+  await context.checkpoint("renewal-intent");
+  const { id, singleUse } = begun;
+  const askedAtMs = context.clock.now().getTime();
+  let issued: Issued;
+  try {
+    issued = await ask(context, begun, signal);
+  } catch (thrown) {
+    return {
+      state: "failed",
+      error: await recordFailure(context, secretId, id, toLockstepError(thrown), singleUse !== null),
+    };
+  }
+  await context.checkpoint("renewal-answered");
+  return await keep(context, actor, begun, issued, askedAtMs);
+}
+
+async function begin(
+  context: AppContext,
+  tx: Repositories,
+  actor: Actor,
+  secretId: string,
+  mode: RenewMode,
+): Promise<Attempt | Exclude<Renewal, { readonly state: "renewed" }>> {
+  const candidate = await tx.renewals.lock(secretId);
+  if (candidate === null) throw new LockstepError("NOT_FOUND", "There is no such secret with an issuer.");
+  const { issuer, config } = issuerOf(context, candidate.policy);
+  const nowMs = context.clock.now().getTime();
+  const verdict = decide(candidate, issueOf(candidate.policy), renewPolicyOf(candidate.policy), {
+    nowMs,
+    seed: seedOf(candidate.id, candidate.newest?.version ?? null),
+  });
+  if (candidate.state.isTaken)
+    return { state: "waits", why: "another process asks for it now", untilMs: null };
+  if (verdict.act === "tell-lost" && mode !== "again")
+    return { state: "failed", error: await tellLost(context, tx, candidate) };
+  if (mode === "due" && verdict.act === "wait")
+    return { state: "waits", why: verdict.why, untilMs: verdict.untilMs };
+  if (mode === "now" && candidate.state.lostAtMs !== null && verdict.act === "wait")
+    throw stillLost(candidate);
+
+  const name = issuer.singleUse(config);
+  const { inputs, ids } = await openInputs(context, tx, candidate.environment, issuer.inputs(config));
+  const usedSecretId = name === null ? undefined : ids.get(name);
+  const usedVersion = name === null ? undefined : inputs.get(name)?.versions[0]?.version;
+  if (usedSecretId !== undefined) {
+    // Two secrets that live on one refresh token take turns.
+    await tx.secrets.lockForNewVersion(usedSecretId);
+    if (await tx.renewals.isUsedUpElsewhere(secretId, usedSecretId))
+      return await later(tx, secretId, nowMs + BUSY_MS);
+  }
+  const origin = issuer.origin(config);
+  if (origin !== null) {
+    const heldUntilMs = await tx.renewals.heldUntilMs(origin);
+    if (heldUntilMs !== null && heldUntilMs > nowMs && mode === "due")
+      return await later(tx, secretId, heldUntilMs);
+    if ((await tx.renewals.askedLately(origin)) >= Number(config["perMinute"] ?? Number.POSITIVE_INFINITY))
+      return await later(tx, secretId, nowMs + BUSY_MS * (1 + context.random()));
+  }
+  // A token that could not be brought anywhere would be made for nothing.
+  const versions = await tx.secrets.versions(secretId);
+  if ((await tx.targets.bindingTargets(secretId)).length > 0)
+    await chooseHow(context, tx, candidate, versions.find(({ state }) => state === "current") ?? null, {});
+
+  const singleUse =
+    usedSecretId === undefined || usedVersion === undefined || candidate.state.isReusable
+      ? null
+      : { secretId: usedSecretId, version: usedVersion };
+  const id = randomUUID();
+  await tx.renewals.begin(secretId, {
+    id,
+    issue: issueOf(candidate.policy),
+    origin,
+    singleUse,
+    owner: context.processId,
+    leaseMs: LEASE_MS,
+  });
+  if (mode === "again" && candidate.state.attempt !== null) {
+    await tx.audit.append({
+      action: "renewal.lost",
+      actor,
+      subject: { kind: "secret", id: candidate.id, name: candidate.name },
+      details: { again: true },
+    });
+  }
+  return { id, candidate, inputs, singleUse, slowest: await tx.renewals.slowestActivation(secretId) };
+}
+
+async function later(
+  tx: Repositories,
+  secretId: string,
+  untilMs: number,
+): Promise<Exclude<Renewal, { readonly state: "renewed" }>> {
+  await tx.renewals.postpone(secretId, untilMs);
+  return { state: "waits", why: "its issuer is asked no oftener than it allows", untilMs };
+}
+
+function ask(context: AppContext, { candidate, inputs }: Attempt, signal: AbortSignal): Promise<Issued> {
+  const { issuer, config } = issuerOf(context, candidate.policy);
+  return withDeadline(signal, LEASE_MS * ASK_WITHIN, (limited) =>
+    issuer.issue(
+      { config, inputs, nowMs: () => context.clock.now().getTime(), hide: context.hideFromLog },
+      limited,
+    ),
+  );
+}
+
+/** While the store is away, the answer stands here alone. */
+async function keep(
+  context: AppContext,
+  actor: Actor,
+  attempt: Attempt,
+  issued: Issued,
+  askedAtMs: number,
+): Promise<Renewal> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await keepOnce(context, actor, attempt, issued, askedAtMs);
+    } catch (thrown) {
+      if (toLockstepError(thrown).code !== "STORE_UNAVAILABLE" || tries > KEEP_TRIES) throw thrown;
+      await pause(KEEP_PAUSE_MS, NEVER);
+    }
+  }
+}
+
+async function keepOnce(
+  context: AppContext,
+  actor: Actor,
+  attempt: Attempt,
+  issued: Issued,
+  askedAtMs: number,
+): Promise<Renewal> {
+  const { id, candidate, slowest } = attempt;
+  try {
+    const nowMs = context.clock.now().getTime();
+    const { expiresAtMs } = acceptToken(issued, { askedAtMs, nowMs, slowest });
+    const kept = await context.store.transaction(async (tx) => {
+      const made = await introduceLocked(
+        context,
+        tx,
+        actor,
+        candidate,
+        {
+          fields: { [PLAIN_FIELD]: issued.value },
+          ...(expiresAtMs === null ? {} : { expiresAt: new Date(expiresAtMs) }),
+        },
+        {},
+      );
+      const effects = await keepReplacement(context, tx, actor, attempt, issued);
+      const { version } = made.introduced;
+      const isOurs = await tx.renewals.succeed(
+        candidate.id,
+        id,
+        { version, atMs: askedAtMs, expiresAtMs },
+        attempt.singleUse === null ? candidate.state.isReusable : issued.replacement === null,
+      );
+      if (!isOurs)
+        throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");
+      await tx.audit.append({
+        action: "renewal.issued",
+        actor,
+        subject: { kind: "secret", id: candidate.id, name: candidate.name },
+        details: { version, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
+      });
+      await resolveRenewalAlert(tx, actor, candidate);
+      return { introduced: made.introduced, effects: [made.effects, ...effects] };
+    });
+    await context.checkpoint("recorded");
+    for (const effects of kept.effects) await hintEffects(context, effects);
+    return { state: "renewed", introduced: kept.introduced, expiresAtMs };
+  } catch (thrown) {
+    const error = toLockstepError(thrown);
+    if (error.code === "STORE_UNAVAILABLE") throw error;
+    // The token is of no use, but what it brought in place of the used one is all that there is now.
+    if (issued.replacement !== null && error.code !== "RENEWAL_BUSY") {
+      const effects = await context.store.transaction((tx) =>
+        keepReplacement(context, tx, actor, attempt, issued),
+      );
+      for (const one of effects) await hintEffects(context, one);
+    }
+    return { state: "failed", error: await recordFailure(context, candidate.id, id, error) };
+  }
+}
+
+/** The new refresh token becomes the current version of the secret that held the used one. */
+async function keepReplacement(
+  context: AppContext,
+  tx: Repositories,
+  actor: Actor,
+  { candidate }: Attempt,
+  { replacement }: Issued,
+): Promise<readonly Effects[]> {
+  const { issuer, config } = issuerOf(context, candidate.policy);
+  const name = issuer.singleUse(config);
+  if (replacement === null || name === null) return [];
+  const secret = await tx.secrets.find(candidate.environment, name);
+  if (secret === null) return [];
+  const { effects } = await introduceLocked(context, tx, actor, secret, {
+    fields: { [PLAIN_FIELD]: replacement },
+  });
+  return [effects];
+}
+
+function stillLost({ state, name }: RenewalCandidate): LockstepError {
+  return new LockstepError(
+    state.failed?.code === "ISSUER_GRANT_GONE" ? "ISSUER_GRANT_GONE" : "ISSUER_OUTCOME_UNKNOWN",
+    `Cannot renew "${name}": ${state.failed?.message ?? "what the last request used up may be spent"}`,
+  );
+}

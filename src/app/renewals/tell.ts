@@ -1,0 +1,71 @@
+/** What a person is told about a renewal: louder as its end comes nearer, each level once, until it has succeeded. */
+import { type Actor, SYSTEM } from "../../core/actor.ts";
+import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import { levelNow } from "../../core/renewal/decide.ts";
+import { isLouder, type RenewalLevel } from "../../core/renewal/due.ts";
+import type { AppContext } from "../context.ts";
+import { renewPolicyOf, seedOf } from "./renew-policy.ts";
+
+const KIND = "renewal";
+
+export async function tellLevel(
+  context: AppContext,
+  tx: Repositories,
+  candidate: RenewalCandidate,
+): Promise<void> {
+  const nowMs = context.clock.now().getTime();
+  const level = levelNow(candidate, renewPolicyOf(candidate.policy), {
+    nowMs,
+    seed: seedOf(candidate.id, candidate.newest?.version ?? null),
+  });
+  if (level === null || !isLouder(level, candidate.level)) return;
+  const { opened } = await tx.alerts.raise({
+    kind: KIND,
+    subjectId: candidate.id,
+    level,
+    message: messageOf(candidate, level),
+    remedy: remedyOf(candidate),
+  });
+  await tx.audit.append({
+    action: opened ? "alert.opened" : "alert.escalated",
+    actor: SYSTEM,
+    subject: { kind: "secret", id: candidate.id, name: candidate.name },
+    details: { alert: KIND, level },
+  });
+}
+
+export async function resolveRenewalAlert(
+  tx: Repositories,
+  actor: Actor,
+  { id, name }: Pick<RenewalCandidate, "id" | "name">,
+): Promise<void> {
+  if ((await tx.alerts.resolve(KIND, id)) === null) return;
+  await tx.audit.append({
+    action: "alert.resolved",
+    actor,
+    subject: { kind: "secret", id, name },
+    details: { alert: KIND },
+  });
+}
+
+function messageOf({ name, environment, newest, state }: RenewalCandidate, level: RenewalLevel): string {
+  const until = newest?.expiresAtMs == null ? null : new Date(newest.expiresAtMs).toISOString();
+  const end =
+    newest === null
+      ? "There is no token yet"
+      : level === "expired"
+        ? `The token expired at ${until}: who sends it is refused`
+        : until === null
+          ? "The token does not end by itself"
+          : `The token is good until ${until}`;
+  const why = state.failed === null ? "nobody has renewed it" : state.failed.message;
+  return `${name} (${environment}) is not renewed. ${end}. ${state.failures} failed in a row; the last: ${why}`;
+}
+
+function remedyOf({ name, state }: RenewalCandidate): string {
+  const code = state.failed?.code;
+  const known = code !== undefined && code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : null;
+  return known ?? `Look at it with \`lockstep renewals\`, and try it with \`lockstep renew ${name}\`.`;
+}

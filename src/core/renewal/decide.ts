@@ -1,0 +1,63 @@
+/** What is to be done about one secret's token now: gather once, judge by a chain, each with its reason. Pure. */
+import type { RenewalCandidate } from "../ports/store/renewals.ts";
+import type { Json } from "../ports/target.ts";
+import { dueAtMs, levelOf, type RenewalLevel, type RenewPolicy } from "./due.ts";
+
+export type RenewalVerdict =
+  | { readonly act: "issue"; readonly why: string }
+  /** `untilMs` null: until somebody acts. */
+  | { readonly act: "wait"; readonly untilMs: number | null; readonly why: string }
+  /** What a request without an answer may have used up cannot be known: a person must be told. */
+  | { readonly act: "tell-lost" };
+
+export interface Moment {
+  readonly nowMs: number;
+  /** In [0, 1), the same for one version of one secret. */
+  readonly seed: number;
+}
+
+type Known = Pick<RenewalCandidate, "newest" | "singleUseCurrent" | "state">;
+
+export function decide(
+  { newest, singleUseCurrent, state }: Known,
+  issue: Json,
+  policy: RenewPolicy,
+  { nowMs, seed }: Moment,
+): RenewalVerdict {
+  if (state.isTaken) return { act: "wait", untilMs: null, why: "another process asks for it now" };
+  const isUsedUp = state.singleUse !== null && state.singleUse.version === singleUseCurrent;
+  if (state.attempt !== null && isUsedUp && state.lostAtMs === null) return { act: "tell-lost" };
+  const isNew = state.issue !== null && JSON.stringify(state.issue) !== JSON.stringify(issue);
+  // Only for what was used up: a new refresh token, or another way of asking, changes everything.
+  if (state.lostAtMs !== null && isUsedUp && !isNew)
+    return { act: "wait", untilMs: null, why: "a person must act" };
+  if (state.notBeforeMs !== null && state.notBeforeMs > nowMs && !isNew && state.lostAtMs === null)
+    return { act: "wait", untilMs: state.notBeforeMs, why: "it is tried again then" };
+  if (newest === null) return { act: "issue", why: "there is no token yet" };
+  if (newest.expiresAtMs === null) return { act: "wait", untilMs: null, why: "its token does not end" };
+  const due = dueAtMs({ madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs }, policy, seed);
+  return due <= nowMs
+    ? { act: "issue", why: "it is due" }
+    : { act: "wait", untilMs: due, why: "it is not due yet" };
+}
+
+/** What a person should be told now; null: nothing. Without any token nobody has had one to lose. */
+export function levelNow(
+  { newest, state }: Pick<Known, "newest" | "state">,
+  policy: RenewPolicy,
+  { nowMs, seed }: Moment,
+): RenewalLevel | null {
+  if (newest === null) {
+    if (state.lostAtMs !== null) return "urgent";
+    return state.failures >= 2 ? "failing" : null;
+  }
+  if (newest.expiresAtMs === null) return state.lostAtMs === null ? null : "urgent";
+  const life = { madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs };
+  const level = levelOf({
+    nowMs,
+    dueAtMs: dueAtMs(life, policy, seed),
+    expiresAtMs: life.expiresAtMs,
+    failures: state.failures,
+  });
+  return state.lostAtMs !== null && (level === null || level === "failing") ? "urgent" : level;
+}

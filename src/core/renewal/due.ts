@@ -1,0 +1,92 @@
+/**
+ * When a token is renewed, and when it is tried again. Pure; time comes from outside, and chance as a seed in [0, 1)
+ * that stays the same for one version of one secret, so that a restart changes nothing.
+ *
+ *   made ──────────────────────── due ── try ─── try ─── try ─── … ─── expires
+ *        2/3 of its life, less jitter    at least ten tries before it ends
+ */
+/** Tokens that were made together are not renewed together. Part of the time until due. */
+const JITTER = 0.1;
+/** Of a retry's pause. */
+const RETRY_JITTER = 0.2;
+/** Between due and the end at least that many tries, however often it fails. */
+export const LEAST_TRIES = 10;
+const FIRST_RETRY_MS = 5_000;
+/** A provider that is back is found that soon. */
+const LONGEST_RETRY_MS = 5 * 60_000;
+/** Somebody is refused already. */
+const LONGEST_RETRY_EXPIRED_MS = 60_000;
+const SHORTEST_RETRY_MS = 1_000;
+
+export interface RenewPolicy {
+  /** Part of the life that passes before it is due, in (0, 1). */
+  readonly at: number;
+  /** So long before its end instead; null: by `at`. */
+  readonly beforeMs: number | null;
+}
+
+export const DEFAULT_RENEW_POLICY: RenewPolicy = { at: 2 / 3, beforeMs: null };
+
+export interface TokenLife {
+  readonly madeAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export function dueAtMs({ madeAtMs, expiresAtMs }: TokenLife, policy: RenewPolicy, seed: number): number {
+  const lifeMs = Math.max(0, expiresAtMs - madeAtMs);
+  // A lead that is longer than the life would make it due before it was made, again and again.
+  const untilDueMs =
+    policy.beforeMs === null ? lifeMs * policy.at : Math.max(lifeMs * 0.1, lifeMs - policy.beforeMs);
+  return madeAtMs + untilDueMs * (1 - JITTER * seed);
+}
+
+/** After the `failures`th failure in a row, at `nowMs`. */
+export function retryAtMs(
+  {
+    nowMs,
+    dueAtMs: due,
+    expiresAtMs,
+    failures,
+  }: {
+    readonly nowMs: number;
+    readonly dueAtMs: number;
+    readonly expiresAtMs: number;
+    readonly failures: number;
+  },
+  seed: number,
+): number {
+  const longestMs =
+    nowMs >= expiresAtMs
+      ? LONGEST_RETRY_EXPIRED_MS
+      : Math.min(LONGEST_RETRY_MS, (expiresAtMs - due) / LEAST_TRIES);
+  const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20), longestMs);
+  return nowMs + Math.max(SHORTEST_RETRY_MS, pauseMs * (1 - RETRY_JITTER * seed));
+}
+
+/** How loudly a person is told, in order. Each is told once; the next success ends it. */
+export const RENEWAL_LEVELS = ["failing", "urgent", "critical", "expired"] as const;
+export type RenewalLevel = (typeof RENEWAL_LEVELS)[number];
+
+/** Null: nothing to tell. One failure alone is told to nobody: the next try comes within seconds. */
+export function levelOf({
+  nowMs,
+  dueAtMs: due,
+  expiresAtMs,
+  failures,
+}: {
+  readonly nowMs: number;
+  readonly dueAtMs: number;
+  readonly expiresAtMs: number;
+  readonly failures: number;
+}): RenewalLevel | null {
+  if (nowMs >= expiresAtMs) return "expired";
+  if (failures === 0) return null;
+  const spent = (nowMs - due) / Math.max(1, expiresAtMs - due);
+  if (spent >= 0.8) return "critical";
+  if (spent >= 0.5) return "urgent";
+  return failures >= 2 ? "failing" : null;
+}
+
+export function isLouder(level: RenewalLevel, than: RenewalLevel | null): boolean {
+  return than === null || RENEWAL_LEVELS.indexOf(level) > RENEWAL_LEVELS.indexOf(than);
+}

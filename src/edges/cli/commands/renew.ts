@@ -1,0 +1,33 @@
+/** `lockstep renew NAME`: the next token now. With --wait it stays until every place has it. */
+import type { CommandFunction } from "../cli.ts";
+import { EXIT_CANNOT_TELL, followRollout } from "../follow.ts";
+import { resolveSecret } from "../secret-name.ts";
+
+export interface RenewOptions {
+  readonly environment?: string;
+  readonly wait?: boolean;
+  /** In ms. */
+  readonly timeout?: number;
+  readonly again?: boolean;
+}
+
+export const run: CommandFunction<[name: string], RenewOptions> = async (cli, [name], options) => {
+  const { again, wait, timeout } = options;
+  const api = await cli.api();
+  const renewed = await api.call("renewSecret", {
+    params: await resolveSecret(api, name, options.environment),
+    body: again === true ? { again } : {},
+  });
+  const { secret, version, expiresAt, rollout } = renewed;
+  const ended = wait === true && rollout !== null ? await followRollout(cli, api, rollout, timeout) : null;
+  const state = ended?.state ?? null;
+  cli.output.answer({ ...renewed, state }, () => {
+    const until = expiresAt === null ? "does not end" : `is good until ${expiresAt}`;
+    cli.output.line(`${secret} has v${version}, which ${until}.`);
+    if (rollout === null) cli.output.line("It is bound nowhere.");
+    else if (state === null) cli.output.line(`It goes to its places: lockstep rollout show ${rollout}`);
+    else cli.output.line(state === "done" ? "Every place has it." : `Its way to the places is ${state}.`);
+  });
+  if (state === null || state === "done") return 0;
+  return state === "running" ? EXIT_CANNOT_TELL : 1;
+};

@@ -1,0 +1,41 @@
+/** Handlers for tokens and alerts. */
+import { publicKeysOf } from "../../../app/renewals/public-keys.ts";
+import { renewNow } from "../../../app/renewals/renew-now.ts";
+import { viewRenewals } from "../../../app/views/renewals.ts";
+import type { RENEWAL_OPERATIONS } from "../../../protocol/api-renewals.ts";
+import type { Handlers } from "../routes.ts";
+
+export const renewalHandlers: Pick<Handlers, keyof typeof RENEWAL_OPERATIONS> = {
+  listRenewals: async ({ query: { environment } }, { context }) => ({
+    renewals: [...(await viewRenewals(context, environment))],
+  }),
+  renewSecret: async ({ params, body }, { context, caller, signal }) => {
+    const { version, rolloutId, expiresAt } = await renewNow(context, caller.actor, params, body, signal);
+    return {
+      secret: params.name,
+      environment: params.environment,
+      version,
+      rollout: rolloutId,
+      expiresAt: expiresAt?.toISOString() ?? null,
+    };
+  },
+  getPublicKeys: async ({ params }, { context }) => {
+    const { keys } = await publicKeysOf(context, params);
+    return { keys: keys.map((key) => ({ ...key })) as Record<string, string>[] };
+  },
+  listAlerts: async ({ query: { all, limit } }, { context }) => {
+    const alerts = await context.store.read.alerts.list({ open: all !== "true", limit });
+    return {
+      alerts: alerts.map(({ id, kind, level, message, remedy, openedAt, updatedAt, resolvedAt }) => ({
+        id,
+        kind,
+        level,
+        message,
+        remedy,
+        openedAt: openedAt.toISOString(),
+        updatedAt: updatedAt.toISOString(),
+        resolvedAt: resolvedAt?.toISOString() ?? null,
+      })),
+    };
+  },
+};

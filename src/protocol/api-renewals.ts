@@ -1,0 +1,86 @@
+/** Operations for tokens that end by themselves, and for what people should know without asking. */
+import { z } from "zod";
+import { operation } from "./api-operation.ts";
+import { instant, limit, name } from "./api-parts.ts";
+
+const renewal = z.object({
+  secret: z.string(),
+  environment: z.string(),
+  issuer: z.string(),
+  /** Null: there is no token yet. */
+  version: z.int().nullable(),
+  madeAt: instant.nullable(),
+  /** Null: it does not end, or there is none. */
+  expiresAt: instant.nullable(),
+  /** `lost`: a person must act. `expired`: who sends it is refused. */
+  state: z.enum(["good", "due", "renewing", "failing", "lost", "expired", "none"]),
+  /** Null: not before somebody acts. */
+  nextTryAt: instant.nullable(),
+  /** In a row. */
+  failures: z.int(),
+  error: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable(),
+  /** How loudly a person was told. */
+  level: z.enum(["failing", "urgent", "critical", "expired"]).nullable(),
+});
+export type RenewalAnswer = z.output<typeof renewal>;
+
+const alert = z.object({
+  id: z.string(),
+  kind: z.string(),
+  level: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+  openedAt: instant,
+  updatedAt: instant,
+  resolvedAt: instant.nullable(),
+});
+export type AlertAnswer = z.output<typeof alert>;
+
+export const RENEWAL_OPERATIONS = {
+  listRenewals: operation({
+    method: "GET",
+    path: "/renewals",
+    summary: "Tokens, when they end, and when they are renewed next.",
+    permission: "status.read",
+    query: z.strictObject({ environment: name.exactOptional() }),
+    answer: z.object({ renewals: z.array(renewal) }),
+  }),
+  renewSecret: operation({
+    method: "POST",
+    path: "/secrets/:environment/:name/renew",
+    summary: "The next token now, whether or not it is due.",
+    permission: "renewal.start",
+    params: z.strictObject({ environment: name, name }),
+    body: z.strictObject({
+      /** Also with what an earlier request, whose answer was lost, may have used up. */
+      again: z.boolean().exactOptional(),
+    }),
+    answer: z.object({
+      secret: z.string(),
+      environment: z.string(),
+      version: z.int(),
+      rollout: z.string().nullable(),
+      expiresAt: instant.nullable(),
+    }),
+  }),
+  getPublicKeys: operation({
+    method: "GET",
+    path: "/secrets/:environment/:name/jwks",
+    summary: "The public keys (RFC 7517) by which a secret's signed tokens are checked.",
+    permission: "status.read",
+    params: z.strictObject({ environment: name, name }),
+    answer: z.object({ keys: z.array(z.record(z.string(), z.json())) }),
+  }),
+  listAlerts: operation({
+    method: "GET",
+    path: "/alerts",
+    summary: "What people should know without asking, newest first.",
+    permission: "status.read",
+    query: z.strictObject({
+      /** Resolved ones too. */
+      all: z.enum(["true", "false"]).exactOptional(),
+      limit: limit.default(50),
+    }),
+    answer: z.object({ alerts: z.array(alert) }),
+  }),
+};
