@@ -169,6 +169,6 @@ export function namesIn(text: string): readonly string[] {
 }
 
 /** With each name replaced. */
-export function fillNames(text: string, valueOf: (name: string) => string): string {
-  return text.replace(NAMED, (_all, name: string) => valueOf(name));
+export function fillNames(text: string, textOf: (name: string) => string): string {
+  return text.replace(NAMED, (_all, name: string) => textOf(name));
 }

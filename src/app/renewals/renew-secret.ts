@@ -108,7 +108,7 @@ async function begin(
   if (mode === "due" && verdict.act === "wait")
     return { state: "waits", why: verdict.why, untilMs: verdict.untilMs };
   if (mode === "now" && candidate.state.lostAtMs !== null && verdict.act === "wait")
-    throw stillLost(candidate);
+    return { state: "failed", error: stillLost(candidate) };
 
   const name = issuer.singleUse(config);
   const { inputs, ids } = await openInputs(context, tx, candidate.environment, issuer.inputs(config));
@@ -275,6 +275,6 @@ async function keepReplacement(
 function stillLost({ state, name }: RenewalCandidate): LockstepError {
   return new LockstepError(
     state.failed?.code === "ISSUER_GRANT_GONE" ? "ISSUER_GRANT_GONE" : "ISSUER_OUTCOME_UNKNOWN",
-    `Cannot renew "${name}": ${state.failed?.message ?? "what the last request used up may be spent"}`,
+    `Cannot renew "${name}": ${state.failed?.message ?? "what the last request used up may be spent."}`,
   );
 }

@@ -7,6 +7,9 @@
  */
 /** Tokens that were made together are not renewed together. Part of the time until due. */
 const JITTER = 0.1;
+/** Parts of a life between which it is due, whatever the policy. */
+const EARLIEST = 0.1;
+const LATEST = 0.95;
 /** Of a retry's pause. */
 const RETRY_JITTER = 0.2;
 /** Between due and the end at least that many tries, however often it fails. */
@@ -34,9 +37,9 @@ export interface TokenLife {
 
 export function dueAtMs({ madeAtMs, expiresAtMs }: TokenLife, policy: RenewPolicy, seed: number): number {
   const lifeMs = Math.max(0, expiresAtMs - madeAtMs);
-  // A lead that is longer than the life would make it due before it was made, again and again.
-  const untilDueMs =
-    policy.beforeMs === null ? lifeMs * policy.at : Math.max(lifeMs * 0.1, lifeMs - policy.beforeMs);
+  const wantedMs = policy.beforeMs === null ? lifeMs * policy.at : lifeMs - policy.beforeMs;
+  // A lead that is longer than the life would make it due before it was made, one of seconds would leave no time to try.
+  const untilDueMs = Math.min(lifeMs * LATEST, Math.max(lifeMs * EARLIEST, wantedMs));
   return madeAtMs + untilDueMs * (1 - JITTER * seed);
 }
 

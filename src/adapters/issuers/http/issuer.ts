@@ -42,18 +42,18 @@ function filled(
   { headers, body }: HttpIssue,
   inputs: IssueRequest["inputs"],
 ): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer | null } {
-  const valueOf = (name: string) => inputs.get(name)?.versions[0]?.value.reveal() ?? "";
+  const inputOf = (name: string) => inputs.get(name)?.versions[0]?.value.reveal() ?? "";
   const encoding = bodyEncoding(contentTypeOf(headers) ?? "");
   return {
     headers: Object.fromEntries(
-      Object.entries(headers).map(([name, text]) => [name, headerText(name, fillNames(text, valueOf))]),
+      Object.entries(headers).map(([name, text]) => [name, headerText(name, fillNames(text, inputOf))]),
     ),
     body:
       body === undefined
         ? null
         : Buffer.from(
             fillNames(body, (name) => {
-              const value = valueOf(name);
+              const value = inputOf(name);
               if (encoding === "json") return JSON.stringify(value).slice(1, -1);
               return encoding === "form" ? encodeURIComponent(value) : value;
             }),

@@ -43,7 +43,7 @@ export function createOAuth2Issuer(connect: Connect): Issuer {
       const { access_token: token, refresh_token: refresh, expires_in: seconds } = answer;
       const value = SecretValue.of(token);
       request.hide(value);
-      const used = spec.refreshToken === undefined ? undefined : valueOf(request.inputs, spec.refreshToken);
+      const used = spec.refreshToken === undefined ? undefined : inputOf(request.inputs, spec.refreshToken);
       const replacement =
         refresh === undefined || refresh === used || used === undefined ? null : SecretValue.of(refresh);
       if (replacement !== null) request.hide(replacement);
@@ -125,7 +125,7 @@ class Line {
 
 function grant(spec: OAuth2Issue, inputs: IssueRequest["inputs"], line: Line) {
   const { tokenUrl, clientId, clientSecret, authentication, scope, resource, audience, refreshToken } = spec;
-  const secret = clientSecret === undefined ? undefined : valueOf(inputs, clientSecret);
+  const secret = clientSecret === undefined ? undefined : inputOf(inputs, clientSecret);
   const method =
     secret === undefined
       ? None()
@@ -146,10 +146,10 @@ function grant(spec: OAuth2Issue, inputs: IssueRequest["inputs"], line: Line) {
   ) as Record<string, string>;
   return refreshToken === undefined
     ? clientCredentialsGrant(configuration, parameters)
-    : refreshTokenGrant(configuration, valueOf(inputs, refreshToken), parameters);
+    : refreshTokenGrant(configuration, inputOf(inputs, refreshToken), parameters);
 }
 
-function valueOf(inputs: IssueRequest["inputs"], name: string): string {
+function inputOf(inputs: IssueRequest["inputs"], name: string): string {
   return inputs.get(name)?.versions[0]?.value.reveal() ?? "";
 }
 

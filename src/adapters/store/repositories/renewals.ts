@@ -115,7 +115,7 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
         update renewal set ${ended}
           not_before = ${instant(notBeforeMs)}, failures = failures + ${counts ? 1 : 0}, error_code = ${failed.code},
           error_message = ${failed.message}, failed_at = ${instant(failed.atMs)},
-          lost_at = ${isLost ? sql`coalesce(lost_at, ${instant(failed.atMs)})` : sql`null::timestamptz`}
+          lost_at = ${isLost ? sql`coalesce(lost_at, ${instant(failed.atMs)})` : sql`lost_at`}
         where secret_id = ${secretId} and ${attempt === null ? sql`true` : sql`attempt = ${attempt}`}`.execute(
         db,
       );
