@@ -119,8 +119,6 @@ const command = strict({
 
 const shape = { random, jwt, http, oauth2, command };
 
-export const ISSUER_KINDS = ["random", "jwt", "http", "oauth2", "command"] as const;
-
 export const issueSchema = strict({
   random: shape.random.optional(),
   jwt: shape.jwt.optional(),
@@ -145,7 +143,6 @@ export const renewSchema = strict({
   error: say("says twice when it is due", "Keep one of `at` and `before`."),
 });
 
-export type Issue = z.output<typeof issueSchema>;
 export type RandomIssue = z.output<typeof random>;
 export type JwtIssue = z.output<typeof jwt>;
 export type HttpIssue = z.output<typeof http>;

@@ -67,5 +67,8 @@ function messageOf({ name, environment, newest, state }: RenewalCandidate, level
 function remedyOf({ name, state }: RenewalCandidate): string {
   const code = state.failed?.code;
   const known = code !== undefined && code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : null;
-  return known ?? `Look at it with \`lockstep renewals\`, and try it with \`lockstep renew ${name}\`.`;
+  return (
+    known?.replaceAll("NAME", name) ??
+    `Look at it with \`lockstep renewals\`, and try it with \`lockstep renew ${name}\`.`
+  );
 }

@@ -3,7 +3,7 @@
  * give false comfort, or would have to be stored openly although it may hold a credential, is refused; what waits
  * harmlessly is stored, and told at every plan.
  */
-import type { BindingConfig, Config, SecretConfig } from "../../protocol/config.ts";
+import type { BindingConfig, Config } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
 
 interface Limit<Subject> {
@@ -20,21 +20,6 @@ export interface ReleaseLimits {
 }
 
 const LATER = "belongs to a later release";
-
-const SECRET_REFUSED: readonly Limit<SecretConfig>[] = [
-  {
-    applies: (secret) => secret.issue !== undefined,
-    path: ["issue"],
-    message: LATER,
-    remedy: "Leave it out; set the value with `lockstep secret set` meanwhile.",
-  },
-  {
-    applies: (secret) => secret.renew !== undefined,
-    path: ["renew"],
-    message: LATER,
-    remedy: "Leave it out; nothing would be renewed before it expires.",
-  },
-];
 
 const BINDING_REFUSED: readonly Limit<BindingConfig>[] = [
   {
@@ -64,7 +49,6 @@ export function releaseLimits(config: Config): ReleaseLimits {
   for (const [environment, { secrets }] of Object.entries(config.environments)) {
     for (const [name, secret] of Object.entries(secrets)) {
       const path = ["environments", environment, "secrets", name];
-      refused.push(...matching(SECRET_REFUSED, secret, path));
       for (const [index, binding] of secret.bindings.entries()) {
         refused.push(...matching(BINDING_REFUSED, binding, [...path, "bindings", index]));
         inert.push(...matching(BINDING_INERT, binding, [...path, "bindings", index]));

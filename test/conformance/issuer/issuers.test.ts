@@ -183,17 +183,13 @@ describe("a templated request", () => {
   });
 
   it.each([
-    [{ expiresIn: "/expires_in" }, { kind: "for", ms: 60_000 }],
-    [
-      { expiresIn: undefined, life: "2h" },
-      { kind: "for", ms: 7_200_000 },
-    ],
-    [{ expiresIn: undefined }, null],
-  ])("tells the life by %j", async (config, life) => {
-    const one = await http(config.life === undefined ? {} : { life: config.life });
-    const { expiresIn: _, ...rest } = one.config as JsonObject & { expiresIn?: unknown };
-    const issued = await issue({ ...one, config: config.expiresIn === undefined ? rest : one.config });
-    expect(issued.life).toEqual(life);
+    ["the seconds in its answer", { expiresIn: "/expires_in" }, { kind: "for", ms: 60_000 }],
+    ["what the configuration says", { life: "2h" }, { kind: "for", ms: 7_200_000 }],
+    ["nothing", {}, null],
+  ])("tells the life by %s", async (_what, said: JsonObject, life) => {
+    const one = await http();
+    const { expiresIn: _, ...config } = one.config as JsonObject & { expiresIn?: unknown };
+    expect((await issue({ ...one, config: { ...config, ...said } })).life).toEqual(life);
   });
 
   it.each([
