@@ -14,6 +14,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "how many requests are refused while a secret is rotated under load, in order and all at once",
     load: async () => (await import("./rotation/rotation.ts")).bench,
   },
+  renewal: {
+    about: "tokens of equal expiry: how evenly they are renewed, and whether anybody lacks a valid one",
+    load: async () => (await import("./renewal/renewal.ts")).bench,
+  },
   agents: {
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,

@@ -5,14 +5,17 @@ import type {
   SecretFacts,
   TargetError,
   TargetFacts,
+  TokenFacts,
 } from "../../core/doctor/facts.ts";
 import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
+import { issuerOf } from "../renewals/renew-policy.ts";
 import { durationMs, rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 
@@ -46,6 +49,17 @@ export async function readRecorded(context: AppContext, environment: string | un
   };
 }
 
+function tokenFacts(context: AppContext, { policy, newest, state }: RenewalCandidate): TokenFacts {
+  const { issuer, config } = issuerOf(context, policy);
+  return {
+    expiresAt: newest?.expiresAtMs == null ? null : new Date(newest.expiresAtMs),
+    failures: state.failures,
+    error: state.failed?.message ?? null,
+    mustAct: state.lostAtMs !== null,
+    usedUp: issuer.singleUse(config),
+  };
+}
+
 export interface Looked {
   /** By target id; null: no place was asked. */
   readonly failures: ReadonlyMap<string, TargetError | null> | null;
@@ -66,6 +80,7 @@ export async function gatherFacts(
   const rollouts = new Map(open.map((rollout) => [rollout.secretId, rollout]));
   const targets = new Map(recorded.targets.map((target) => [target.id, target]));
   const bySecret = groupBy(recorded.bindings, (binding) => binding.secretId);
+  const tokens = new Map((await read.renewals.candidates()).map((one) => [one.id, tokenFacts(context, one)]));
   const secrets = await Promise.all(
     recorded.secrets.map(async (secret): Promise<SecretFacts> => {
       const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
@@ -81,6 +96,7 @@ export async function gatherFacts(
         bindings: (bySecret.get(secret.id) ?? []).map((row) =>
           bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
         ),
+        token: tokens.get(secret.id) ?? null,
         adoption: looked.adoptions.get(secret.id) ?? null,
       };
     }),

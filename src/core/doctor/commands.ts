@@ -85,6 +85,16 @@ export class Commands {
     return this.#of(secret, "rotate", secret.name, "--wait");
   }
 
+  /** The next token of an issuer. */
+  renew(secret: SecretFacts): string {
+    return this.#of(secret, "renew", secret.name);
+  }
+
+  /** Asks for the value of another secret of the same environment. */
+  setSecret(secret: SecretFacts, name: string): string {
+    return this.#of(secret, "secret", "set", name);
+  }
+
   #of({ environment }: { readonly environment: string }, ...words: readonly string[]): string {
     const where = this.#names.severalEnvironments ? ["--environment", environment] : [];
     return shellCommand(["lockstep", ...words, ...where]);

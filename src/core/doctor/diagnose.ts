@@ -13,14 +13,16 @@ import { listText } from "./consequences.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
+import { diagnoseToken } from "./token-finding.ts";
 
 export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const commands = new Commands(facts);
   const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
   const findings: Finding[] = facts.targets.flatMap((target) => diagnoseTarget(target, facts.now, commands));
   for (const secret of facts.secrets) {
-    if (secret.current === null) findings.push(...withoutValue(secret, commands));
-    findings.push(...tooOld(secret, facts.now, commands));
+    // A token's own finding says more.
+    if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));
+    findings.push(...tooOld(secret, facts.now, commands), ...diagnoseToken(secret, facts.now, commands));
     for (const binding of secret.bindings) {
       const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
       if (target === undefined) continue;

@@ -27,8 +27,22 @@ export interface SecretFacts {
   /** The open one. */
   readonly rollout: { readonly id: string; readonly state: "running" | "stalled" } | null;
   readonly bindings: readonly BindingFacts[];
+  /** Of a secret whose values an issuer makes. */
+  readonly token: TokenFacts | null;
   /** Of a secret without a value: which places hold the same, largest group first; null when nobody looked. */
   readonly adoption: AdoptionFacts | null;
+}
+
+export interface TokenFacts {
+  /** Null: it does not end, or there is none. */
+  readonly expiresAt: Date | null;
+  /** In a row. */
+  readonly failures: number;
+  readonly error: string | null;
+  /** Nothing is tried any more until a person does something. */
+  readonly mustAct: boolean;
+  /** The secret that a request uses up, a refresh token; null: none. */
+  readonly usedUp: string | null;
 }
 
 export interface AdoptionFacts {

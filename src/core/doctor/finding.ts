@@ -7,6 +7,8 @@ export const FINDING_IDS = [
   "not-adopted",
   "no-value",
   "too-old",
+  "token-expired",
+  "token-not-renewed",
   "push-gave-up",
   "push-retrying",
   "not-pushed",

@@ -19,6 +19,8 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "not-adopted": "has no value in Lockstep, and its places hold values",
   "no-value": "has no value yet",
   "too-old": "is older than it may be",
+  "token-expired": "has expired",
+  "token-not-renewed": "is not renewed",
   "push-gave-up": "never got its value: the push was given up",
   "push-retrying": "has not got its value yet: the push fails",
   "not-pushed": "never got its value: no worker takes it up",

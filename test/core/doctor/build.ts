@@ -73,6 +73,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
         currentMadeAt: ago(180),
         maxAgeMs: null,
         rollout: null,
+        token: null,
         adoption: parts.adoption ?? null,
         bindings: parts.bindings,
         ...parts.secret,

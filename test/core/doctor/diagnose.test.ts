@@ -7,6 +7,8 @@ import { ago, type FactParts, factsOf, healthyBinding, healthyTarget } from "./b
 const error = (code: string) => ({ code, message: "The push failed.", hint: "Do this." });
 const NOT_YET = { settled: 4, state: "owed", version: 4 } as const;
 const verifier = healthyBinding("vps", { role: "verifier" });
+const caller = healthyBinding("api", { role: "caller" });
+const GOOD_TOKEN = { expiresAt: ago(-30), failures: 0, error: null, mustAct: false, usedUp: null };
 
 /** `command`: what is printed, whole. `says`: what its cause must tell. */
 interface Row {
@@ -318,6 +320,47 @@ const ROWS: readonly Row[] = [
     severity: "cannot-tell",
     command: "lockstep agent invite mac",
     says: /No agent was enrolled/,
+  },
+  {
+    when: "a token has expired",
+    parts: {
+      bindings: [verifier, caller],
+      secret: { token: { ...GOOD_TOKEN, expiresAt: ago(30), failures: 9, error: "it answered 503." } },
+    },
+    id: "token-expired",
+    severity: "wrong",
+    command: "lockstep renew INTERNAL_AUTH_SECRET",
+    says: /9 tries in a row failed; the last: it answered 503/,
+  },
+  {
+    when: "a token ends soon and nobody gets the next one",
+    parts: {
+      bindings: [verifier],
+      secret: { token: { ...GOOD_TOKEN, failures: 2, error: "it answered 401." } },
+    },
+    id: "token-not-renewed",
+    severity: "wrong",
+    command: "lockstep renew INTERNAL_AUTH_SECRET",
+    says: /it answered 401/,
+  },
+  {
+    when: "a refresh token may be used up",
+    parts: {
+      bindings: [verifier],
+      secret: {
+        token: {
+          ...GOOD_TOKEN,
+          failures: 1,
+          error: "Its answer was lost.",
+          mustAct: true,
+          usedUp: "REFRESH",
+        },
+      },
+    },
+    id: "token-not-renewed",
+    severity: "wrong",
+    command: "lockstep secret set REFRESH",
+    says: /A person must act; the last: Its answer was lost/,
   },
   {
     when: "a value is older than it may be",

@@ -1,0 +1,54 @@
+/** What is wrong about a token that ends by itself: it has ended, or nobody gets the next one. Pure. */
+import { durationText } from "../../lib/age.ts";
+import type { Commands } from "./commands.ts";
+import { listText } from "./consequences.ts";
+import type { SecretFacts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+
+export function diagnoseToken(secret: SecretFacts, now: Date, commands: Commands): readonly Finding[] {
+  const { token } = secret;
+  if (token === null) return [];
+  const isExpired = token.expiresAt !== null && token.expiresAt <= now;
+  const isAtRisk = token.mustAct || token.failures >= 2;
+  if (!isExpired && !isAtRisk) return [];
+  const callers = secret.bindings.filter(({ role }) => role !== "verifier").map(({ target }) => target);
+  const cause =
+    token.error === null
+      ? "Nobody has asked its issuer for the next one yet."
+      : `${token.mustAct ? "A person must act" : `${token.failures} tries in a row failed`}; the last: ${token.error}`;
+  return [
+    {
+      id: isExpired ? "token-expired" : "token-not-renewed",
+      severity: "wrong",
+      secret: secret.name,
+      target: null,
+      key: null,
+      placement: null,
+      environment: secret.environment,
+      what: whatText(secret, now, token.expiresAt, isExpired),
+      cause,
+      consequence:
+        isExpired && callers.length > 0
+          ? [`Whoever checks it refuses ${listText([...new Set(callers)])}.`]
+          : [],
+      command:
+        token.mustAct && token.usedUp !== null
+          ? commands.setSecret(secret, token.usedUp)
+          : commands.renew(secret),
+    },
+  ];
+}
+
+function whatText(
+  { name, current }: SecretFacts,
+  now: Date,
+  expiresAt: Date | null,
+  isExpired: boolean,
+): string {
+  if (current === null) return `${name} has no token.`;
+  if (expiresAt === null) return `The next token of ${name} cannot be had.`;
+  const ms = Math.abs(expiresAt.getTime() - now.getTime());
+  return isExpired
+    ? `v${current} of ${name} expired ${durationText(ms)} ago.`
+    : `v${current} of ${name} expires in ${durationText(ms)}, and is not renewed.`;
+}
