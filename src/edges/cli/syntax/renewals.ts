@@ -34,6 +34,7 @@ export function attachRenewals(program: Command, attach: Attach): void {
     program
       .command("jwks <secret>")
       .description("the public keys by which its signed tokens are checked, as one JSON document")
+      .summary("public keys of its signed tokens")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep jwks API_TOKEN")),
     () => import("../commands/jwks.ts"),
