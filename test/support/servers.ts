@@ -17,12 +17,13 @@ export const REAL_SERVERS = [
   "fish",
   "systemd-analyze",
   "python3",
+  "openclaw",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 
-const PROGRAMS: Readonly<Record<RealServer, readonly string[]>> = {
+const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw">, readonly string[]>> = {
   postgres: ["postgres"],
   redis: ["redis-server"],
   sshd: ["sshd"],
@@ -36,6 +37,7 @@ const PROGRAMS: Readonly<Record<RealServer, readonly string[]>> = {
 
 /** Absolute path of the server's program, or null when this machine lacks it. */
 export function findServer(server: RealServer): string | null {
+  if (server === "openclaw") return findOpenclaw();
   const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_DIRECTORIES];
   for (const program of PROGRAMS[server]) {
     for (const directory of directories) {
@@ -53,6 +55,26 @@ export function lacks(server: RealServer): boolean {
     throw new Error(`${server} is required here, and was not found`);
   }
   return true;
+}
+
+/** Where `.ci/openclaw` has put it, besides the Node that it needs: too large for a dependency, and no server of a system. */
+function findOpenclaw(): string | null {
+  const entry = join(
+    process.env["LOCKSTEP_TEST_OPENCLAW"] ?? "/nowhere",
+    "node_modules",
+    "openclaw",
+    "openclaw.mjs",
+  );
+  return isReadable(entry) ? entry : null;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isExecutable(path: string): boolean {
