@@ -22,6 +22,10 @@ export const secretStatus = z.object({
   name: z.string(),
   environment: z.string(),
   current: z.int().nullable(),
+  /** Since when that version is the current one. */
+  currentSince: instant.nullable(),
+  /** When it ends by itself; null: never. */
+  expiresAt: instant.nullable(),
   bindings: z.array(boundStatus),
 });
 export type SecretStatus = z.output<typeof secretStatus>;

@@ -103,6 +103,7 @@ targets:
     const { stdout, code } = await lockstep(["renewals"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/API_TOKEN\s+production\s+jwt\s+v1\s+good\s+in 60 min\s+in (3\d|40) min/);
+    expect((await lockstep(["status"])).stdout).toMatch(/API_TOKEN v1 is good for another (59|60) min/);
     expect(JSON.parse(provider.asked[0]?.body ?? "")).toEqual({ password: "canary-password" });
   }, 90_000);
 

@@ -16,6 +16,7 @@ import { lookForAdoption } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { bindingStatus } from "../views/binding-status.ts";
+import { secretStatusOf } from "../views/status.ts";
 import { gatherFacts, type Looked, type Recorded, readRecorded } from "./gather-facts.ts";
 
 export interface DoctorRequest {
@@ -55,9 +56,7 @@ export async function runDoctor(
     live,
     verdict: verdictOf(facts, findings),
     secrets: recorded.secrets.map((secret, index) => ({
-      name: secret.name,
-      environment: secret.environment,
-      current: secret.currentVersion,
+      ...secretStatusOf(secret),
       bindings: (bindings.get(secret.id) ?? []).map((row, at) => {
         const status = bindingStatus(row);
         const state = facts.secrets[index]?.bindings[at]?.state ?? status.state;

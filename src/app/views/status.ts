@@ -1,7 +1,8 @@
 /** `lockstep status`: every secret at every place, from what was recorded. It asks no place; `check` does. */
 
+import type { SecretRow } from "../../core/ports/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
-import type { StatusAnswer } from "../../protocol/api-views.ts";
+import type { SecretStatus, StatusAnswer } from "../../protocol/api-views.ts";
 import type { AppContext } from "../context.ts";
 import { bindingStatus } from "./binding-status.ts";
 
@@ -14,10 +15,24 @@ export async function viewStatus(
   const bySecret = groupBy(bindings, (binding) => binding.secretId);
   return {
     secrets: secrets.map((secret) => ({
-      name: secret.name,
-      environment: secret.environment,
-      current: secret.currentVersion,
+      ...secretStatusOf(secret),
       bindings: (bySecret.get(secret.id) ?? []).map(bindingStatus),
     })),
+  };
+}
+
+export function secretStatusOf({
+  name,
+  environment,
+  currentVersion,
+  currentSince,
+  expiresAt,
+}: SecretRow): Omit<SecretStatus, "bindings"> {
+  return {
+    name,
+    environment,
+    current: currentVersion,
+    currentSince: currentSince?.toISOString() ?? null,
+    expiresAt: expiresAt?.toISOString() ?? null,
   };
 }

@@ -16,6 +16,9 @@ export interface SecretRow {
   readonly name: string;
   readonly environment: string;
   readonly currentVersion: number | null;
+  readonly currentSince: Date | null;
+  /** Of the current version; null: it does not end by itself. */
+  readonly expiresAt: Date | null;
   readonly policy: JsonObject;
 }
 

@@ -1,4 +1,5 @@
 /** `lockstep status`: the matrix of secrets and targets, from what is recorded. */
+import { ageText, durationText } from "../../../lib/age.ts";
 import type { SecretStatus } from "../../../protocol/api-views.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import { type BindingLine, bindingColumns, needsPerson, stateText } from "../show/binding-table.ts";
@@ -28,8 +29,19 @@ function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
         `${secret.name}: ${secret.current === null ? "no value" : `v${secret.current}`}, bound nowhere`,
       );
     }
+    for (const { name, current, expiresAt } of inIt) {
+      if (expiresAt !== null) output.line(`${name} v${String(current)} ${endText(expiresAt, new Date())}`);
+    }
     if (lines.length > 0) output.line(summary(lines));
   }
+}
+
+/** Of a token. Who makes the next one, and when, `renewals` says. */
+function endText(expiresAt: string, now: Date): string {
+  const leftMs = Date.parse(expiresAt) - now.getTime();
+  return leftMs > 0
+    ? `is good for another ${durationText(leftMs)}.`
+    : `EXPIRED ${ageText(expiresAt, now)}: who sends it is refused. Look with: lockstep renewals`;
 }
 
 function toLines(secret: SecretStatus): BindingLine[] {
