@@ -70,6 +70,7 @@ export async function introduceLocked(
       : await chooseHow(context, tx, secret, before, how);
   await supersede(tx, actor, secret, strategy);
   await addStaged(context, tx, actor, secret, version, value);
+  await tx.renewals.wake(secret.environmentId, secret.name);
 
   if (targets.length === 0) {
     if (before !== null) await tx.secrets.moveVersion(secret.id, before.version, "retired");

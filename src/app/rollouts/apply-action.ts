@@ -116,7 +116,8 @@ async function look(
   return { reconcile: [], look: others ?? [], asked: reported ?? [] };
 }
 
-async function promote(tx: Repositories, rollout: RolloutRecord): Promise<void> {
+/** From here on somebody may use the new version. */
+export async function promote(tx: Repositories, rollout: RolloutRecord): Promise<void> {
   const current = (await tx.secrets.versions(rollout.secretId)).find(({ state }) => state === "current");
   // It still is when a way back was itself given up before anybody returned.
   if (current?.version === rollout.toVersion) return;

@@ -23,7 +23,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
     const secret = await tx.secrets.findById(rollout.secretId);
     if (secret === null)
       throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
-    const back = await assertMayGoBack(tx, rollout);
+    const back = await assertMayGoBack(tx, rollout, context.clock.now());
     const isOpen = rollout.state === "running" || rollout.state === "stalled";
     const inUse = !isOpen || (await areTwoInUse(tx, rollout));
     if (isOpen) await abandon(tx, actor, rollout, "rolled back");
@@ -42,7 +42,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
   return started;
 }
 
-async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord): Promise<number> {
+async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord, now: Date): Promise<number> {
   const { id, secretId, secretName, fromVersion, toVersion, state } = rollout;
   const cannot = (why: string): LockstepError =>
     new LockstepError("VERSION_STATE", `Cannot roll back rollout ${id}: ${why}.`, {
@@ -60,6 +60,8 @@ async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord): Promis
   }
   const old = (await tx.secrets.versions(secretId)).find(({ version }) => version === fromVersion);
   if (old === undefined || old.state === "destroyed") throw cannot(`v${fromVersion} is destroyed`);
+  if (old.expiresAt !== null && old.expiresAt <= now)
+    throw cannot(`v${fromVersion} expired at ${old.expiresAt.toISOString()}, so everybody would be refused`);
   if (old.compromisedAt !== null) {
     throw new LockstepError(
       "VERSION_COMPROMISED",

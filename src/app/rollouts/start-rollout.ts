@@ -15,12 +15,18 @@ import {
   whyNotPossible,
 } from "../../core/rollout/choose-strategy.ts";
 import { sameSlots, slotsOf } from "../../core/rollout/slots.ts";
-import { ENGINE_VERSION, firstPhase, isPastTurn, type Strategy } from "../../core/rollout/strategy.ts";
+import {
+  ENGINE_VERSION,
+  firstPhase,
+  isPastTurn,
+  isTurningPoint,
+  type Strategy,
+} from "../../core/rollout/strategy.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
-import type { Effects } from "./apply-action.ts";
+import { type Effects, promote } from "./apply-action.ts";
 import { viewOf } from "./load-members.ts";
 import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "./rollout-options.ts";
 
@@ -124,6 +130,8 @@ export async function startRollout(
   });
   const rollout = await tx.rollouts.lock(rolloutId);
   invariant(rollout !== null, "a rollout that was just started is there");
+  // Where callers move in the first phase already, nothing leads into it that would make the new version current.
+  if (isTurningPoint(strategy, rollout.phase)) await promote(tx, rollout);
   const first = rollout.phase === "prepare" ? [] : await unsettledTargets(tx, rollout);
   await tx.targets.bumpGenerations(first, actor);
   const effects = await advanceLocked(context, tx, rollout);

@@ -5,6 +5,7 @@ import type { AppContext } from "../../../src/app/context.ts";
 import { dueRenewals } from "../../../src/app/renewals/renew-due.ts";
 import { renewNow } from "../../../src/app/renewals/renew-now.ts";
 import { type RenewMode, renewSecret } from "../../../src/app/renewals/renew-secret.ts";
+import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import { openFields } from "../../../src/app/secret-fields.ts";
 import { viewRenewals } from "../../../src/app/views/renewals.ts";
 import { viewRollout } from "../../../src/app/views/rollouts.ts";
@@ -304,6 +305,17 @@ describeOnEachStore("renewals", (database) => {
     expect(await levels()).toEqual([]);
   });
 
+  it("what failed for want of another secret is tried as soon as that has a value", async () => {
+    secretId = await issuedBy("USES", { refresh: REFRESH });
+    for (let tries = 0; tries < 5; tries += 1) {
+      expect(await renew("now")).toMatchObject({ state: "failed", error: { code: "ISSUER_REFUSED" } });
+    }
+    expect(await renew()).toMatchObject({ state: "waits" });
+    await kit.secret(REFRESH);
+    await kit.set(REFRESH, "canary-refresh-1");
+    expect(await renew()).toMatchObject({ state: "renewed" });
+  });
+
   it("asks an issuer no oftener than it allows", async () => {
     const ids = [secretId];
     for (let index = 0; index < 9; index += 1) ids.push(await issuedBy(`T${index}`));
@@ -351,6 +363,7 @@ describeOnEachStore("renewals", (database) => {
     expect(rollout).toMatchObject({ strategy: "issued", phase: "switch", state: "running" });
     expect(app.running.get(NAME)).toBe("canary-token-2");
     expect(down.running.get(NAME)).toBe("canary-token-1");
+    expect(await currentOf(NAME)).toBe("canary-token-2");
     // Who is away holds up nobody: the third comes as well.
     nowMs += 0.7 * HOUR_MS;
     expect(await renew()).toMatchObject({ state: "renewed", introduced: { version: 3 } });
@@ -360,6 +373,41 @@ describeOnEachStore("renewals", (database) => {
     await kit.hurry();
     await kit.drain(process());
     expect(down.running.get(NAME)).toBe("canary-token-3");
+    const states = await kit.rows<{ version: number; state: string }>(
+      `select version, state from secret_version where secret_id = '${secretId}' order by version`,
+    );
+    expect(states.map(({ state }) => state)).toEqual(["retiring", "retiring", "current"]);
+    // The older ones stay good until they end, and are taken away then.
+    nowMs += HOUR_MS;
+    await sql`update rollout set phase_started_at = phase_started_at - interval '1 day', next_action_at = now()`.execute(
+      database().db,
+    );
+    await kit.drain(process());
+    const last = await kit.rows<{ state: string }>(
+      `select state from secret_version where secret_id = '${secretId}' order by version`,
+    );
+    expect(last.map(({ state }) => state)).toEqual(["retired", "retired", "current"]);
+  });
+
+  it("goes back to a token that is still good, and to none that has expired", async () => {
+    const app = scriptedPlace(await kit.target("app"));
+    await kit.bind(NAME, "app", { role: "caller", said: { evidence: "attested" } });
+    await renew();
+    await kit.drain(process());
+    const second = await renew("now");
+    await kit.drain(process());
+    const rollout = second.state === "renewed" ? (second.introduced.rolloutId ?? "") : "";
+    const back = await rollbackRollout(process(), TESTER, rollout);
+    await kit.drain(process());
+    expect(app.running.get(NAME)).toBe("canary-token-1");
+    expect((await viewRollout(process(), back)).strategy).toBe("issued");
+    const third = await renew("now");
+    if (third.state === "failed") throw third.error;
+    await kit.drain(process());
+    nowMs += 2 * HOUR_MS;
+    await expect(
+      rollbackRollout(process(), TESTER, third.state === "renewed" ? (third.introduced.rolloutId ?? "") : ""),
+    ).rejects.toMatchObject({ code: "VERSION_STATE", message: expect.stringContaining("expired at") });
   });
 
   it("many that end together are spread, and end in time", async () => {

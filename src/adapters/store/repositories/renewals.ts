@@ -128,6 +128,15 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
       );
     },
 
+    async wake(environmentId, secretName) {
+      await sql`
+        update renewal r set not_before = null from secret s
+        where s.id = r.secret_id and s.environment_id = ${environmentId} and r.failures > 0
+          and r.error_code = 'ISSUER_REFUSED' and position(${secretName} in (s.policy -> 'issue')::text) > 0`.execute(
+        db,
+      );
+    },
+
     async slowestActivation(secretId) {
       const { rows } = await sql<{ unit: string; ms: number }>`
         select u.name as unit, ${ms(sql`a.ended_at`)} - ${ms(sql`a.requested_at`)} as ms

@@ -88,6 +88,8 @@ export interface RenewalRepo {
   ): Promise<boolean>;
   /** Nothing failed: it only has to wait. */
   postpone(secretId: string, notBeforeMs: number): Promise<void>;
+  /** What failed for want of that secret may be tried at once: it has a new value. Touches what names it, and no more. */
+  wake(environmentId: string, secretName: string): Promise<void>;
   /** The unit that took longest to use a new value within the last 30 days. */
   slowestActivation(secretId: string): Promise<{ readonly unit: string; readonly ms: number } | null>;
 }
