@@ -34,7 +34,8 @@ const ENVIRONMENT = "production";
 const SECRET = { environment: ENVIRONMENT, name: KEY };
 const LOOK_EVERY_MS = 200;
 const SETTLED_MS = 60_000;
-const ROLLOUT_MS = 180_000;
+/** A write to Railway whose answer was lost may land for 155 s; a rotation with one in it takes that longer. */
+const ROLLOUT_MS = 300_000;
 const CODE_LIFE_MS = 5 * 60_000;
 
 /** One rotation while it is under way. */
