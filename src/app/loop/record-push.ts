@@ -5,6 +5,7 @@ import type { LadderEvidence } from "../../core/evidence.ts";
 import type { NewObservation } from "../../core/ports/store/pushes.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { SettledBinding } from "../../core/ports/store/targets.ts";
+import type { Address } from "../../core/ports/target.ts";
 import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import type { Slot } from "../../core/secret.ts";
@@ -34,6 +35,8 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
   const capped = lease.inFlightLeftMs > 0;
   const evidence: LadderEvidence = capped ? "acknowledged" : "stored";
   await context.store.transaction(async (tx) => {
+    // Of a write whose answer was lost: what stands there now is ours all the same.
+    const sentBefore = await tx.pushes.openSets(lease.target.id, lease.target.generation);
     const pushId = result.pushId ?? (await pushWithoutWrite(context, tx, run, result.seen));
     if (pushId !== null) {
       await tx.pushes.end(pushId, {
@@ -47,7 +50,7 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
     await tx.targets.settleBindings(
       lease.target.id,
       lease.target.generation,
-      settledBindings(result, evidence),
+      settledBindings(result, evidence, sentBefore),
     );
     const gone = result.planned.filter((item) => item.version === null).map(addressText);
     await tx.targets.dropOwnership(
@@ -159,8 +162,13 @@ async function closeEarlierPushes(tx: Repositories, run: Run, ownPushId: string 
   await tx.pushes.raiseEvidence(await tx.pushes.acknowledged(target.id, target.generation), "stored");
 }
 
-function settledBindings(result: Settled, evidence: LadderEvidence): readonly SettledBinding[] {
-  const wrote = new Set(result.planned.filter((item) => item.action === "set").map(addressText));
+function settledBindings(
+  result: Settled,
+  evidence: LadderEvidence,
+  sentBefore: readonly Address[],
+): readonly SettledBinding[] {
+  const set = result.planned.filter((item) => item.action === "set");
+  const wrote = new Set([...set, ...sentBefore].map(addressText));
   const byBinding = groupBy(
     result.seen.filter((item) => item.version !== null),
     (item) => item.bindingId,

@@ -124,6 +124,26 @@ describeOnEachStore("overlap", (database) => {
     expect(refused).toEqual([]);
   });
 
+  it("takes the fallback away whose write was never answered, though reading back is all that shows it", async () => {
+    api.inFlightMs = 60_000;
+    api.nextWrites.push({ kind: "lost", applied: "at-once" });
+    await kit.set(KEY, "two", context);
+    await kit.drain(context);
+    expect(api.values.get(FALLBACK)).toBe("two");
+    await kit.landed();
+    await kit.hurry();
+    await kit.drain(context);
+    api.inFlightMs = 0;
+    expect(await rollout()).toMatchObject({ phase: "settle" });
+    await settled();
+    await kit.landed();
+    await kit.hurry();
+    await kit.drain(context);
+    expect(api.values.has(FALLBACK)).toBe(false);
+    expect(await rollout()).toMatchObject({ phase: "retire", state: "done" });
+    expect(refused).toEqual([]);
+  });
+
   it("restarts a verifier twice and a caller once", async () => {
     const before = [api.restarts, worker.restarts];
     await kit.set(KEY, "two", context);

@@ -39,6 +39,14 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows;
     },
 
+    async openSets(targetId, generation) {
+      const { rows } = await sql<{ placement: string; key: string }>`
+        select distinct i.placement, i.key from push p join push_item i on i.push_id = p.id
+        where p.target_id = ${targetId} and p.generation = ${generation} and p.outcome in ('started', 'unknown')
+          and i.action = 'set'`.execute(db);
+      return rows;
+    },
+
     async raiseEvidence(pushIds, evidence) {
       if (pushIds.length === 0) return;
       await sql`

@@ -57,6 +57,8 @@ export interface PushRepo {
   end(pushId: string, end: PushEnd): Promise<void>;
   /** Started or unknown, oldest first. */
   open(targetId: string): Promise<readonly OpenPush[]>;
+  /** Keys that open pushes of this generation were to set: whether they did, only reading back tells. */
+  openSets(targetId: string, generation: number): Promise<readonly { placement: string; key: string }[]>;
   /** Pushes of this generation that stand at `acknowledged` become `evidence`. */
   raiseEvidence(pushIds: readonly string[], evidence: LadderEvidence): Promise<void>;
   acknowledged(targetId: string, generation: number): Promise<readonly string[]>;
