@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../core/ports/target.ts";
 import type { AcceptanceBy } from "../core/rollout/member.ts";
-import { durationMs } from "./rollouts/rollout-options.ts";
+import { durationMs } from "../lib/duration.ts";
 
 const schema = z.object({
   probe: z.record(z.string(), z.json()).optional(),

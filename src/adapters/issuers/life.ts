@@ -1,7 +1,8 @@
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+import type { Issued } from "../../core/ports/issuer.ts";
+import { durationMs } from "../../lib/duration.ts";
 
-/** `90s`, `15m`, `24h`, `30d`, `2w`, as the configuration's schema lets them through. */
-export function lifeMs(text: string | undefined): number | null {
-  const [, count, unit] = /^(\d+)([smhdw])$/.exec(text ?? "") ?? [];
-  return count === undefined ? null : Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
+/** What the issuer said, in seconds from the request on, or else the configuration's word; null: it does not end. */
+export function lifeFor(seconds: number | null, fixed: string | undefined): Issued["life"] {
+  const ms = seconds === null ? durationMs(fixed) : seconds * 1_000;
+  return ms === undefined ? null : { kind: "for", ms };
 }

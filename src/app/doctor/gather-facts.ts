@@ -12,11 +12,12 @@ import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
+import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { issuerOf } from "../renewals/renew-policy.ts";
-import { durationMs, rotatePolicyOf } from "../rollouts/rollout-options.ts";
+import { rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 
 export interface Recorded {

@@ -4,9 +4,9 @@ import { LockstepError } from "../../core/errors.ts";
 import type { Issuer } from "../../core/ports/issuer.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import { DEFAULT_RENEW_POLICY, type RenewPolicy } from "../../core/renewal/due.ts";
+import { durationMs } from "../../lib/duration.ts";
 import { partOf, renewSchema } from "../../protocol/issue.ts";
 import type { AppContext } from "../context.ts";
-import { durationMs } from "../rollouts/rollout-options.ts";
 
 export function isIssued(policy: JsonObject): boolean {
   return policy["issue"] !== undefined;

@@ -2,10 +2,10 @@
 import { z } from "zod";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Waits } from "../../core/rollout/engine.ts";
+import { durationMs } from "../../lib/duration.ts";
 import type { LoopTiming } from "../context.ts";
 
 const HOUR_MS = 3_600_000;
-const UNIT_MS = { s: 1_000, m: 60_000, h: HOUR_MS, d: 24 * HOUR_MS, w: 7 * 24 * HOUR_MS } as const;
 
 const waitMs = z.number().nonnegative();
 
@@ -60,11 +60,4 @@ export function waitsOf(options: RolloutOptions, timing: LoopTiming): Waits {
   const { settleForMs, quietForMs, optionalForMs } = options;
   const { lateAfterMs, relookMs, watchMs, settleWatchMs } = timing;
   return { settleForMs, quietForMs, optionalForMs, lateAfterMs, relookMs, watchMs, settleWatchMs };
-}
-
-/** `90s`, `15m`, `24h`, `30d`, `2w`, as the configuration's schema lets them through. */
-export function durationMs(text: string | undefined): number | undefined {
-  const [, count, unit] = /^(\d+)([smhdw])$/.exec(text ?? "") ?? [];
-  if (count === undefined || unit === undefined) return undefined;
-  return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }

@@ -7,12 +7,13 @@ import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import type { ScheduledSecret } from "../../core/ports/store/schedule.ts";
 import { isRotationDue } from "../../core/rollout/schedule.ts";
+import { durationMs } from "../../lib/duration.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import { introduceLocked } from "../introduce-version.ts";
 import { makeFields } from "../secrets/change-secret.ts";
 import { hintEffects } from "./advance-rollout.ts";
-import { durationMs, rotatePolicyOf } from "./rollout-options.ts";
+import { rotatePolicyOf } from "./rollout-options.ts";
 
 const RETRY_MS = 15 * 60_000;
 const ADOPTED_WITHIN_MS = 60_000;

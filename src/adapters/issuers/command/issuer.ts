@@ -12,7 +12,7 @@ import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { CommandIssue } from "../../../protocol/issue.ts";
-import { lifeMs } from "../life.ts";
+import { lifeFor } from "../life.ts";
 
 /** The absolute paths that may be run; null: no file allows any. Read anew each time. */
 export type AllowedCommands = () => Promise<readonly string[] | null>;
@@ -48,8 +48,7 @@ export function createCommandIssuer(allowed: AllowedCommands): Issuer {
       const { token, expiresInSeconds } = readOutput(program, output);
       const value = SecretValue.of(token);
       hide(value);
-      const ms = expiresInSeconds === null ? lifeMs(life) : expiresInSeconds * 1_000;
-      return { value, life: ms === null ? null : { kind: "for", ms }, replacement: null };
+      return { value, life: lifeFor(expiresInSeconds, life), replacement: null };
     },
   };
 }

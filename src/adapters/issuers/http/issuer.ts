@@ -7,7 +7,7 @@ import { fillNames, type HttpIssue, namesIn } from "../../../protocol/issue.ts";
 import { bodyEncoding, contentTypeOf } from "../../../protocol/probe.ts";
 import type { Connect } from "../../outgoing/dial.ts";
 import { askIssuer, errorByStatus, issuerError, originOf } from "../ask-issuer.ts";
-import { lifeMs } from "../life.ts";
+import { lifeFor } from "../life.ts";
 
 const HEADER_VALUE = /^[\x21-\x7e\xa1-\xff](?:[\x20-\x7e\xa1-\xff]*[\x21-\x7e\xa1-\xff])?$/;
 
@@ -83,7 +83,7 @@ function lifeOf({ url, expiresIn, expiresAt, life }: HttpIssue, json: unknown) {
     const seconds = at(json, expiresIn);
     if (typeof seconds !== "number" || !(seconds > 0))
       throw issuerError("ISSUER_ANSWER", url, `its answer has no seconds at ${expiresIn}`);
-    return { kind: "for", ms: seconds * 1_000 } as const;
+    return lifeFor(seconds, undefined);
   }
   if (expiresAt !== undefined) {
     const found = at(json, expiresAt);
@@ -92,8 +92,7 @@ function lifeOf({ url, expiresIn, expiresAt, life }: HttpIssue, json: unknown) {
       throw issuerError("ISSUER_ANSWER", url, `its answer has no instant at ${expiresAt}`);
     return { kind: "until", ms } as const;
   }
-  const ms = lifeMs(life);
-  return ms === null ? null : ({ kind: "for", ms } as const);
+  return lifeFor(null, life);
 }
 
 /** RFC 6901. Own fields alone: what a language adds to objects is no answer. */

@@ -5,8 +5,8 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { Issuer } from "../../../core/ports/issuer.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
+import { durationMs } from "../../../lib/duration.ts";
 import type { JwtIssue } from "../../../protocol/issue.ts";
-import { lifeMs } from "../life.ts";
 import { keyIdOf, publicKeys, readKey, signingVersion } from "./keys.ts";
 
 const specOf = (config: JsonObject) => config as unknown as JwtIssue;
@@ -23,12 +23,12 @@ export const jwtIssuer: Issuer = {
   async issue({ config, inputs, nowMs }) {
     const { key: name, algorithm, life, issuer, subject, audience, claims, publishFor } = specOf(config);
     const nowSeconds = Math.floor(nowMs() / 1_000);
-    const version = signingVersion(inputs.get(name)?.versions ?? [], nowMs(), lifeMs(publishFor) ?? 0);
+    const version = signingVersion(inputs.get(name)?.versions ?? [], nowMs(), durationMs(publishFor) ?? 0);
     if (version === undefined)
       throw new LockstepError("ISSUER_REFUSED", `Cannot sign tokens: ${name} has no value.`);
     const key = readKey(version.value, algorithm);
     const kid = await keyIdOf(key);
-    const ms = lifeMs(life) ?? 0;
+    const ms = durationMs(life) ?? 0;
     const unsigned = new SignJWT({ ...claims })
       .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(kid === null ? {} : { kid }) })
       .setIssuedAt(nowSeconds)

@@ -20,7 +20,7 @@ import { SecretValue } from "../../../core/secret-value.ts";
 import type { OAuth2Issue } from "../../../protocol/issue.ts";
 import type { Connect } from "../../outgoing/dial.ts";
 import { askIssuer, errorByStatus, type IssuerAnswer, issuerError, originOf } from "../ask-issuer.ts";
-import { lifeMs } from "../life.ts";
+import { lifeFor } from "../life.ts";
 
 const specOf = (config: JsonObject) => config as unknown as OAuth2Issue;
 /** What the provider says of a refresh token that is not good any more (RFC 6749, 5.2). */
@@ -47,9 +47,7 @@ export function createOAuth2Issuer(connect: Connect): Issuer {
       const replacement =
         refresh === undefined || refresh === used || used === undefined ? null : SecretValue.of(refresh);
       if (replacement !== null) request.hide(replacement);
-      const fixedMs = lifeMs(spec.life);
-      const ms = typeof seconds === "number" ? seconds * 1_000 : fixedMs;
-      return { value, life: ms === null ? null : { kind: "for", ms }, replacement };
+      return { value, life: lifeFor(typeof seconds === "number" ? seconds : null, spec.life), replacement };
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Random values that are replaced by age: for verifiers that Lockstep itself gives the value to. */
 import type { Issuer } from "../../../core/ports/issuer.ts";
 import type { RandomIssue } from "../../../protocol/issue.ts";
-import { lifeMs } from "../life.ts";
+import { lifeFor } from "../life.ts";
 import { randomValue } from "./random.ts";
 
 export const randomIssuer: Issuer = {
@@ -13,7 +13,7 @@ export const randomIssuer: Issuer = {
     const { bytes, encoding, life } = config as unknown as RandomIssue;
     return {
       value: randomValue({ bytes, encoding }),
-      life: { kind: "for", ms: lifeMs(life) ?? 0 },
+      life: lifeFor(null, life),
       replacement: null,
     };
   },
