@@ -83,7 +83,7 @@ export async function renewSecret(
     };
   }
   await context.checkpoint("renewal-answered");
-  return await keep(context, actor, begun, issued, askedAtMs);
+  return await untilStored(() => keep(context, actor, begun, issued, askedAtMs));
 }
 
 async function begin(
@@ -177,16 +177,10 @@ function ask(context: AppContext, { candidate, inputs }: Attempt, signal: AbortS
 }
 
 /** While the store is away, the answer stands here alone. */
-async function keep(
-  context: AppContext,
-  actor: Actor,
-  attempt: Attempt,
-  issued: Issued,
-  askedAtMs: number,
-): Promise<Renewal> {
+async function untilStored(keep: () => Promise<Renewal>): Promise<Renewal> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await keepOnce(context, actor, attempt, issued, askedAtMs);
+      return await keep();
     } catch (thrown) {
       if (toLockstepError(thrown).code !== "STORE_UNAVAILABLE" || tries > KEEP_TRIES) throw thrown;
       await pause(KEEP_PAUSE_MS, NEVER);
@@ -194,7 +188,7 @@ async function keep(
   }
 }
 
-async function keepOnce(
+async function keep(
   context: AppContext,
   actor: Actor,
   attempt: Attempt,
@@ -223,7 +217,7 @@ async function keepOnce(
         candidate.id,
         id,
         { version, atMs: askedAtMs, expiresAtMs },
-        attempt.singleUse === null ? candidate.state.isReusable : issued.replacement === null,
+        issued.replacement === null,
       );
       if (!isOurs)
         throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");

@@ -226,6 +226,13 @@ describeOnEachStore("renewals", (database) => {
       await leaseEnds();
       expect(await renew("now")).toMatchObject({ state: "renewed" });
       expect(new Set(provider.used)).toEqual(new Set(["canary-refresh-1"]));
+      // Providers may begin to replace it at any time.
+      provider.rotates = true;
+      await renew("now");
+      const [{ reusable } = { reusable: true }] = await kit.rows<{ reusable: boolean }>(
+        `select reusable from renewal where secret_id = '${secretId}'`,
+      );
+      expect(reusable).toBe(false);
     });
 
     it("two secrets that live on it take turns", async () => {
