@@ -457,6 +457,56 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     ]);
   });
 
+  it("is asked to ask: the question always, values while a rollout waits, and tokens that are bound to it", async () => {
+    const http = { url: "http://127.0.0.1:1/", headers: { A: "{{value}}" }, accepted: [200], refused: [401] };
+    const options = {
+      probe: { http: { ...http, from: "target" } },
+      usage: { url: "http://127.0.0.1:1/usage", token: "USAGE", from: "target" },
+    };
+    await withFile();
+    const verifier = await bind("TOKEN", FILE);
+    await getDatabase().pool.query("update binding set options = $1 where id = $2", [
+      JSON.stringify(options),
+      verifier,
+    ]);
+    await getDatabase().pool.query("update binding set role = 'verifier' where id = $1", [verifier]);
+    await kit.target("api");
+    const caller = await kit.bind("TOKEN", "api", { role: "caller", said: { evidence: "attested" } });
+    await kit.secret("USAGE");
+    await kit.set("USAGE", "canary-usage-token", context);
+    await kit.set("TOKEN", "canary-first", context);
+    const id = await enrolled();
+    await report(id, done(await bundle(id)));
+    await kit.drain(context);
+    await kit.rows("update rollout set state = 'done'");
+    expect((await bundle(id)).asks).toEqual([
+      { bindingId: verifier, secret: "TOKEN", ...options, versions: [], tokens: [] },
+    ]);
+
+    await kit.set("TOKEN", "canary-second", context);
+    const waiting = await bundle(id);
+    expect(waiting.asks?.[0]?.versions).toEqual([
+      { version: 1, value: "canary-first" },
+      { version: 2, value: "canary-second" },
+    ]);
+    expect(waiting.asks?.[0]?.tokens).toEqual([]);
+    await bind("USAGE", FILE);
+    expect((await bundle(id)).asks?.[0]?.tokens).toEqual(["canary-usage-token"]);
+
+    await context.store.transaction((tx) => tx.targets.askForLooks([targetId]));
+    const asked = await bundle(id);
+    const answerOf = (bindingId: string) => ({
+      bindingId,
+      acceptance: [{ version: 2, verdict: "refused" as const, reason: "answered 401" }],
+      usage: null,
+    });
+    await report(id, done(asked, { answers: [answerOf(verifier), answerOf(caller)] }));
+    const kept = JSON.stringify(await kit.rows("select report from agent"));
+    expect(kept).toContain(verifier);
+    expect(kept).not.toContain(caller);
+    expect(kept).not.toContain("canary");
+  });
+
   it("a rollout of many is moved by the queue, and at once where no queue is", async () => {
     const enqueued: Job[] = [];
     let isAway = false;
