@@ -503,6 +503,25 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     await report(id, done(asked, { answers: [answerOf(verifier), answerOf(caller)] }));
     const kept = JSON.stringify(await kit.rows("select report from agent"));
     expect(kept).toContain(verifier);
+    // Nobody learns a value in advance, and none that somebody else knows is sent again.
+    await kit.rows("update rollout set strategy = 'replace', phase = 'prepare' where state <> 'done'");
+    expect((await bundle(id)).asks?.[0]?.versions).toEqual([]);
+    await kit.rows("update rollout set strategy = 'overlap', phase = 'accept' where state <> 'done'");
+    await kit.rows("update secret_version set compromised_at = now() where version = 1");
+    expect((await bundle(id)).asks?.[0]?.versions.map(({ version }) => version)).toEqual([2]);
+    await kit.rows("update secret_version set compromised_at = null");
+    // What it is only asked with, it has received all the same: revoking it must tell.
+    const probe = { http: { ...options.probe.http, counter: true } };
+    await kit.rows(`update binding set options = '${JSON.stringify({ probe })}' where id = '${verifier}'`);
+    await kit.rows("update rollout set phase = 'retire' where state <> 'done'");
+    await kit.rows("delete from agent_delivery");
+    const last = await bundle(id);
+    expect(last.slots.filter(({ secret }) => secret === "TOKEN").map(({ version }) => version)).toEqual([2]);
+    const token = await context.store.read.secrets.find("production", "TOKEN");
+    const received = await kit.rows<{ version: number }>(
+      `select version from agent_delivery where secret_id = '${token?.id}' order by version`,
+    );
+    expect(received.map(({ version }) => version)).toEqual([1, 2]);
     expect(kept).not.toContain(caller);
     expect(kept).not.toContain("canary");
   });
