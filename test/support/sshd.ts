@@ -118,7 +118,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
         },
         async stop() {
           await ended(child);
-          rmSync(root, { recursive: true, force: true });
+          // A session of a line that was cut ends a moment after its server, and writes until then.
+          rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
         },
       };
     }
