@@ -2,18 +2,13 @@
  * A verifier that only its own machine can ask: the agent there asks it, when the machine's owner allows that, and a
  * rotation is decided by what the running service answers. The built program, a real agent, a real service.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../src/simulator/free-port.ts";
+import { createProgramKit, policyFileOf, startServerWithAgents } from "../support/program-kit.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const VERIFY = fileURLToPath(new URL("../../dist/sdk/verify.js", import.meta.url));
 const SECRET = "INTERNAL_AUTH_SECRET";
 
@@ -31,46 +26,13 @@ createServer((request, response) => {
 `;
 
 describe.skipIf(process.platform !== "linux")("a verifier that only its own machine can ask", () => {
-  const directory = mkdtempSync(join(tmpdir(), "lockstep-e2e-asks-"));
+  const kit = createProgramKit("e2e-asks");
+  const { directory, lockstep, json, reach } = kit;
   const home = join(directory, "mini");
   const file = join(home, "app", "env");
   const counts = join(home, "usage.json");
-  const policyFile = join(home, "policy", "agent-policy.yaml");
-  const said: string[] = [];
-  const children = new Set<ChildProcess>();
+  const policyFile = policyFileOf(home);
   let servicePort = 0;
-
-  function start(program: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [program, ...words], {
-      cwd: directory,
-      env: { PATH: process.env["PATH"], HOME: directory, LOCKSTEP_DATA: join(directory, "data"), ...env },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    children.add(child);
-    child.once("exit", () => children.delete(child));
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => void said.push(chunk.toString()));
-    }
-    return child;
-  }
-
-  async function lockstep(words: readonly string[], { input = "", env = {} } = {}) {
-    const child = start(PROGRAM, words, env);
-    child.stdin.end(input);
-    const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
-    return { code: code as number | null, stdout };
-  }
-  const json = async (...words: readonly string[]) =>
-    JSON.parse((await lockstep([...words, "--json"])).stdout);
-
-  async function reach(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 60_000;
-    while (!(await holds())) {
-      if (Date.now() > deadline)
-        throw new Error(`not reached: ${what}; it said: ${said.join("").slice(-3_000)}`);
-      await delay(100);
-    }
-  }
 
   const allow = (lines: string): void =>
     writeFileSync(policyFile, `files: ["${file}"]\ncommands: { reload: [/bin/true] }\n${lines}`, {
@@ -98,42 +60,24 @@ targets:
     );
 
   beforeAll(async () => {
-    const agentPort = await freePort();
     servicePort = await freePort();
-    mkdirSync(join(home, "app"), { recursive: true, mode: 0o700 });
-    mkdirSync(join(home, "policy"), { mode: 0o700 });
+    mkdirSync(join(home, "app"), { mode: 0o700 });
     const service = join(directory, "service.mjs");
     writeFileSync(service, SERVICE);
     allow("");
     configure(
       `probe: { http: { url: "http://127.0.0.1:${servicePort}/", headers: { X-Internal-Secret: "{{value}}" }, accepted: [200], refused: [401], from: target, counter: true } }`,
     );
-    start(PROGRAM, ["up", "--port", "0", "--agents", `127.0.0.1:${agentPort}`]);
-    await reach("the server", () => said.join("").includes("Agents reach it"));
+    await startServerWithAgents(kit);
     expect((await lockstep(["apply", "--yes"])).code).toBe(0);
-    const env = {
-      HOME: home,
-      LOCKSTEP_AGENT_STATE: join(home, "state"),
-      LOCKSTEP_AGENT_POLICY: policyFile,
-      LOCKSTEP_DATA: join(home, "none"),
-    };
-    const { stdout: code } = await lockstep(["agent", "invite", "mini"]);
-    expect((await lockstep(["agent", "enroll"], { input: code, env })).code).toBe(0);
-    start(PROGRAM, ["agent", "run"], env);
+    await kit.startAgent("mini", home);
     expect((await lockstep(["secret", "generate", SECRET])).code).toBe(0);
     await reach("the file", () => existsSync(file));
-    start(service, [file, String(servicePort), counts]);
-    await reach("the service", () => said.join("").includes("ready"));
+    kit.start([file, String(servicePort), counts], { program: service });
+    await reach("the service", () => kit.said().includes("ready"));
   }, 120_000);
 
-  afterAll(async () => {
-    for (const child of [...children]) {
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await Promise.race([gone, delay(15_000).then(() => child.kill("SIGKILL"))]);
-    }
-    rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => kit.stop(), 60_000);
 
   it("holds the rotation until its owner lets the agent ask, and then decides it", async () => {
     const before = readFileSync(file, "utf8");

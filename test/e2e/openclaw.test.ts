@@ -2,21 +2,15 @@
  * The gateway token of OpenClaw, which holds exactly one: a rotation through the built program, decided by asking the
  * gateway on its own machine, while a caller keeps calling. Against the double everywhere, and against the real gateway.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createCaller } from "../../src/sdk/caller.ts";
-import { freePort } from "../../src/simulator/free-port.ts";
 import { accepts, type Gateway, startGatewayDouble, startRealGateway } from "../support/openclaw.ts";
+import { createProgramKit, policyFileOf, startServerWithAgents } from "../support/program-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const SECRET = "OPENCLAW_GATEWAY_TOKEN";
 const OLD = "canary-gateway-token-of-before-0123456789";
 
@@ -29,47 +23,19 @@ describe.skipIf(process.platform !== "linux" || lacks("openclaw"))("the real gat
 });
 
 function rotates(startGateway: (home: string) => Promise<Gateway>): void {
-  const directory = mkdtempSync(join(tmpdir(), "lockstep-e2e-openclaw-"));
+  const kit = createProgramKit("e2e-openclaw");
+  const { directory, lockstep, json, reach } = kit;
   const home = join(directory, "mini");
   const clientFile = join(home, "client", "env");
-  const said: string[] = [];
-  const children = new Set<ChildProcess>();
   let gateway: Gateway;
 
-  function start(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [PROGRAM, ...words], {
-      cwd: directory,
-      env: { PATH: process.env["PATH"], HOME: directory, LOCKSTEP_DATA: join(directory, "data"), ...env },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    children.add(child);
-    child.once("exit", () => children.delete(child));
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => void said.push(chunk.toString()));
-    return child;
-  }
-  async function lockstep(words: readonly string[], { input = "", env = {} } = {}) {
-    const child = start(words, env);
-    child.stdin.end(input);
-    const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
-    return { code: code as number | null, stdout };
-  }
-  const json = async (...words: readonly string[]) =>
-    JSON.parse((await lockstep([...words, "--json"])).stdout);
-  async function reach(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + 90_000; !(await holds()); await delay(100))
-      if (Date.now() > deadline)
-        throw new Error(`not reached: ${what}; it said: ${said.join("").slice(-3_000)}`);
-  }
   const token = (): string =>
     (JSON.parse(readFileSync(gateway.configFile, "utf8")) as { gateway: { auth: { token: string } } }).gateway
       .auth.token;
 
   beforeAll(async () => {
     mkdirSync(join(home, "client"), { recursive: true, mode: 0o700 });
-    mkdirSync(join(home, "policy"), { mode: 0o700 });
     gateway = await startGateway(home);
-    const agentPort = await freePort();
     writeFileSync(
       join(directory, "lockstep.yaml"),
       `environment: production
@@ -100,34 +66,19 @@ targets:
       - { path: ${clientFile}, format: dotenv }
 `,
     );
-    const policyFile = join(home, "policy", "agent-policy.yaml");
     writeFileSync(
-      policyFile,
+      policyFileOf(home),
       `files: ["${gateway.configFile}", "${clientFile}"]\nprobes: ["${gateway.origin}/tools/invoke"]\n`,
       { mode: 0o600 },
     );
-    start(["up", "--port", "0", "--agents", `127.0.0.1:${agentPort}`]);
-    await reach("the server", () => said.join("").includes("Agents reach it"));
+    await startServerWithAgents(kit);
     expect((await lockstep(["apply", "--yes"])).code).toBe(0);
-    const env = {
-      HOME: home,
-      LOCKSTEP_AGENT_STATE: join(home, "state"),
-      LOCKSTEP_AGENT_POLICY: policyFile,
-      LOCKSTEP_DATA: join(home, "none"),
-    };
-    const { stdout: code } = await lockstep(["agent", "invite", "mini"]);
-    expect((await lockstep(["agent", "enroll"], { input: code, env })).code).toBe(0);
-    start(["agent", "run"], env);
+    await kit.startAgent("mini", home);
   }, 200_000);
 
   afterAll(async () => {
-    for (const child of [...children]) {
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await Promise.race([gone, delay(15_000).then(() => child.kill("SIGKILL"))]);
-    }
     await gateway.stop();
-    rmSync(directory, { recursive: true, force: true });
+    await kit.stop();
   }, 60_000);
 
   it("whose token is known already is taken over without a write", async () => {
@@ -181,6 +132,6 @@ targets:
     expect(readFileSync(clientFile, "utf8")).toContain(token());
     expect(readFileSync(clientFile, "utf8")).not.toContain("_FALLBACK");
     expect(statSync(gateway.configFile).mode & 0o777).toBe(0o600);
-    expect(said.join("")).not.toContain("canary");
+    expect(kit.said()).not.toContain("canary");
   }, 180_000);
 }

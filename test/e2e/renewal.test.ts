@@ -1,52 +1,21 @@
 /** Tokens as a person meets them: the built program, tokens that are signed here and tokens of a provider that goes away. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createProgramKit } from "../support/program-kit.ts";
 import { startTokenProvider, type TokenProvider } from "../support/token-provider.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-
 describe("tokens", () => {
-  const directory = mkdtempSync(join(tmpdir(), "lockstep-e2e-renewal-"));
-  let server: ChildProcess;
+  const kit = createProgramKit("e2e-renewal");
+  const { directory, lockstep, json, reach } = kit;
   let provider: TokenProvider;
-  let said = "";
 
-  function start(words: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [PROGRAM, ...words], {
-      cwd: directory,
-      env: { PATH: process.env["PATH"], HOME: directory, LOCKSTEP_DATA: join(directory, "data") },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-  }
-  async function lockstep(words: readonly string[], input = "") {
-    const child = start(words);
-    child.stdin?.end(input);
-    const [stdout, stderr, [code]] = await Promise.all([
-      text(child.stdout as NodeJS.ReadableStream),
-      text(child.stderr as NodeJS.ReadableStream),
-      once(child, "close"),
-    ]);
-    return { code: code as number | null, stdout, stderr };
-  }
-  const json = async (...words: readonly string[]) =>
-    JSON.parse((await lockstep([...words, "--json"])).stdout);
   const renewal = async (name: string) =>
     (
       (await json("renewals")) as { renewals: { secret: string; state: string; version: number }[] }
     ).renewals.find(({ secret }) => secret === name);
-  async function reach(what: string, holds: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + 60_000; !(await holds()); await delay(200))
-      if (Date.now() > deadline) throw new Error(`not reached: ${what}; it said: ${said.slice(-2_000)}`);
-  }
-
   beforeAll(async () => {
     provider = await startTokenProvider((count) => ({ token: `canary-partner-${count}`, expires_in: 3_600 }));
     writeFileSync(
@@ -70,20 +39,13 @@ targets:
   console: { manual: { instructions: "Put it there." } }
 `,
     );
-    server = start(["up", "--port", "0"]);
-    for (const stream of [server.stdout, server.stderr])
-      stream?.on("data", (chunk: Buffer) => {
-        said += chunk.toString();
-      });
-    await reach("the server", async () => said.includes("http://127.0.0.1"));
+    kit.start(["up", "--port", "0"]);
+    await reach("the server", () => kit.said().includes("http://127.0.0.1"));
   }, 90_000);
   afterAll(async () => {
-    const gone = once(server, "exit");
-    server.kill("SIGTERM");
-    await gone;
+    await kit.stop();
     await provider.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  }, 60_000);
 
   it("are made by themselves as soon as what they need is there", async () => {
     const applied = await lockstep(["apply", "--yes"]);
@@ -92,10 +54,11 @@ targets:
     await reach("the reason", async () =>
       (await lockstep(["renewals"])).stdout.includes("it needs PARTNER_PASSWORD"),
     );
-    const { generateKeyPairSync } = await import("node:crypto");
     const key = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-    expect((await lockstep(["secret", "set", "SIGNING_KEY"], key)).code).toBe(0);
-    expect((await lockstep(["secret", "set", "PARTNER_PASSWORD"], "canary-password")).code).toBe(0);
+    expect((await lockstep(["secret", "set", "SIGNING_KEY"], { input: key })).code).toBe(0);
+    expect((await lockstep(["secret", "set", "PARTNER_PASSWORD"], { input: "canary-password" })).code).toBe(
+      0,
+    );
     await reach("both", async () => {
       const states = [await renewal("API_TOKEN"), await renewal("PARTNER_TOKEN")].map((one) => one?.state);
       return states.every((state) => state === "good");
@@ -153,7 +116,7 @@ targets:
     expect((await renewal("PARTNER_TOKEN"))?.state).toBe("good");
     expect((await json("alert", "list")).alerts).toEqual([]);
     expect((await json("alert", "list", "--all")).alerts).toHaveLength(1);
-    expect(said).not.toMatch(/canary/);
+    expect(kit.said()).not.toMatch(/canary/);
     const { stdout } = await lockstep(["audit", "list", "--json"]);
     expect(stdout).toContain("renewal.issued");
     expect(stdout).not.toContain("canary");

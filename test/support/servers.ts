@@ -42,7 +42,7 @@ export function findServer(server: RealServer): string | null {
   for (const program of PROGRAMS[server]) {
     for (const directory of directories) {
       const path = join(directory, program);
-      if (isExecutable(path)) return path;
+      if (isAllowed(path, constants.X_OK)) return path;
     }
   }
   return null;
@@ -65,21 +65,12 @@ function findOpenclaw(): string | null {
     "openclaw",
     "openclaw.mjs",
   );
-  return isReadable(entry) ? entry : null;
+  return isAllowed(entry, constants.R_OK) ? entry : null;
 }
 
-function isReadable(path: string): boolean {
+function isAllowed(path: string, mode: number): boolean {
   try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;

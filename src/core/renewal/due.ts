@@ -35,6 +35,15 @@ export interface TokenLife {
   readonly expiresAtMs: number;
 }
 
+/** A token whose next one does not come. */
+export interface FailingRenewal {
+  readonly nowMs: number;
+  readonly dueAtMs: number;
+  readonly expiresAtMs: number;
+  /** In a row. */
+  readonly failures: number;
+}
+
 export function dueAtMs({ madeAtMs, expiresAtMs }: TokenLife, policy: RenewPolicy, seed: number): number {
   const lifeMs = Math.max(0, expiresAtMs - madeAtMs);
   const wantedMs = policy.beforeMs === null ? lifeMs * policy.at : lifeMs - policy.beforeMs;
@@ -45,17 +54,7 @@ export function dueAtMs({ madeAtMs, expiresAtMs }: TokenLife, policy: RenewPolic
 
 /** After the `failures`th failure in a row, at `nowMs`. */
 export function retryAtMs(
-  {
-    nowMs,
-    dueAtMs: due,
-    expiresAtMs,
-    failures,
-  }: {
-    readonly nowMs: number;
-    readonly dueAtMs: number;
-    readonly expiresAtMs: number;
-    readonly failures: number;
-  },
+  { nowMs, dueAtMs: due, expiresAtMs, failures }: FailingRenewal,
   seed: number,
 ): number {
   const longestMs =
@@ -71,17 +70,7 @@ export const RENEWAL_LEVELS = ["failing", "urgent", "critical", "expired"] as co
 export type RenewalLevel = (typeof RENEWAL_LEVELS)[number];
 
 /** Null: nothing to tell. One failure alone is told to nobody: the next try comes within seconds. */
-export function levelOf({
-  nowMs,
-  dueAtMs: due,
-  expiresAtMs,
-  failures,
-}: {
-  readonly nowMs: number;
-  readonly dueAtMs: number;
-  readonly expiresAtMs: number;
-  readonly failures: number;
-}): RenewalLevel | null {
+export function levelOf({ nowMs, dueAtMs: due, expiresAtMs, failures }: FailingRenewal): RenewalLevel | null {
   if (nowMs >= expiresAtMs) return "expired";
   if (failures === 0) return null;
   const spent = (nowMs - due) / Math.max(1, expiresAtMs - due);

@@ -98,16 +98,20 @@ describeOnEachStore("renewals", (database) => {
   });
 
   it("of a hundred that race, one asks", async () => {
-    let running = 0;
-    provider.during = async () => {
-      running += 1;
-      expect(running).toBe(1);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      running -= 1;
-    };
-    const all = await Promise.all(Array.from({ length: 100 }, () => renew("due", process())));
+    let othersWait = (): void => undefined;
+    // Answered only once everybody else has found it taken.
+    provider.during = () => new Promise((resolve) => (othersWait = resolve));
+    let waiting = 0;
+    const all = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const renewal = await renew("due", process());
+        if (renewal.state === "waits") waiting += 1;
+        if (waiting === 99) othersWait();
+        return renewal;
+      }),
+    );
     expect(all.filter(({ state }) => state === "renewed")).toHaveLength(1);
-    expect(all.filter(({ state }) => state === "waits")).toHaveLength(99);
+    expect(waiting).toBe(99);
     expect(provider.tokens).toHaveLength(1);
   });
 

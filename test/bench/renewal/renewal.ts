@@ -3,12 +3,7 @@
  * whether a refresh token is ever used twice by several workers. Beside it, what a scheduled job that renews all at once
  * would ask of the provider.
  */
-import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { migratePostgresQueue } from "../../../src/adapters/queue/postgres-queue.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { composeContext } from "../../../src/compose.ts";
@@ -17,10 +12,10 @@ import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startWorker } from "../../../src/edges/worker/worker.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
-import { databaseUrl, startTestCluster, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 import type { Bench } from "../support/bench.ts";
 import { percentile, round } from "../support/numbers.ts";
+import { createBenchStore } from "../support/store.ts";
 import { startBenchProvider } from "./provider.ts";
 
 const WORKERS = 2;
@@ -33,24 +28,7 @@ export const bench: Bench = {
     const rounds = 2;
     const provider = await startBenchProvider(lifeMs);
     cleanUp(() => provider.stop());
-    const cluster = await startTestCluster("embedded");
-    cleanUp(() => cluster.stop());
-    const database = `bench_${randomUUID().replaceAll("-", "")}`;
-    const connection = { ...cluster.connection, database };
-    await withAdmin(cluster.connection, (client) =>
-      client.query(`create database ${database} template ${TEMPLATE}`),
-    );
-    await migratePostgresQueue(connection);
-    const data = await mkdtemp(join(tmpdir(), "lockstep-bench-"));
-    cleanUp(() => rm(data, { recursive: true, force: true }));
-    const settings = readSettings(
-      {},
-      {
-        LOCKSTEP_DATA: data,
-        DATABASE_URL: databaseUrl(connection),
-        LOCKSTEP_LOG_LEVEL: "error",
-      },
-    );
+    const settings = readSettings({}, await createBenchStore({ cleanUp }));
     const server = await composeContext("server", settings);
     cleanUp(() => server.close());
 

@@ -1,12 +1,8 @@
 /** A store with the secret bound to every place, a worker that can be killed, and a listener for agents behind a line that can be cut. */
 import { type ChildProcess, fork } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { migratePostgresQueue } from "../../../src/adapters/queue/postgres-queue.ts";
 import { inviteAgent } from "../../../src/app/agents/manage-agents.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import type { AppContext } from "../../../src/app/context.ts";
@@ -23,9 +19,9 @@ import { PLAIN_FIELD } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
 import { startAgentListener } from "../../../src/start-agents.ts";
-import { databaseUrl, startTestCluster, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
 import type { BenchOptions } from "../support/bench.ts";
+import { createBenchStore } from "../support/store.ts";
 import { AGENTS, KEY, type RotationPlaces } from "./places.ts";
 import { BENCH_TIMING } from "./timing.ts";
 
@@ -60,7 +56,7 @@ export async function openWorld(
   value: string,
 ): Promise<World> {
   const { cleanUp, signal } = options;
-  const env = await createStore(options);
+  const env = await createBenchStore(options);
   const { context, close } = await composeContext("server", readSettings({}, env), { timing: BENCH_TIMING });
   cleanUp(close);
   await setSecret(context, ACTOR, SECRET, { [PLAIN_FIELD]: SecretValue.of(value) });
@@ -90,20 +86,6 @@ export async function openWorld(
       worker = await startWorker(env);
     },
   };
-}
-
-async function createStore({ cleanUp }: BenchOptions): Promise<Readonly<Record<string, string>>> {
-  const cluster = await startTestCluster("embedded");
-  cleanUp(() => cluster.stop());
-  const database = `bench_${randomUUID().replaceAll("-", "")}`;
-  const connection = { ...cluster.connection, database };
-  await withAdmin(cluster.connection, (client) =>
-    client.query(`create database ${database} template ${TEMPLATE}`),
-  );
-  await migratePostgresQueue(connection);
-  const data = await mkdtemp(join(tmpdir(), "lockstep-bench-"));
-  cleanUp(() => rm(data, { recursive: true, force: true }));
-  return { LOCKSTEP_DATA: data, DATABASE_URL: databaseUrl(connection), LOCKSTEP_LOG_LEVEL: "error" };
 }
 
 /** The agents' real programs, enrolled; whatever they and the server say passes the proxy. */
