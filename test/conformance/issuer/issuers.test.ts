@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { commandsIn, createCommandIssuer } from "../../../src/adapters/issuers/command/issuer.ts";
 import { createHttpIssuer } from "../../../src/adapters/issuers/http/issuer.ts";
 import { jwtIssuer } from "../../../src/adapters/issuers/jwt/issuer.ts";
-import { signingVersion } from "../../../src/adapters/issuers/jwt/keys.ts";
+import { signingKey } from "../../../src/adapters/issuers/jwt/keys.ts";
 import { createOAuth2Issuer } from "../../../src/adapters/issuers/oauth2/issuer.ts";
 import { randomIssuer } from "../../../src/adapters/issuers/random/issuer.ts";
 import { createDial } from "../../../src/adapters/outgoing/dial.ts";
@@ -138,16 +138,28 @@ describe("signed tokens", () => {
   });
 
   it("are signed with a key only after verifiers had the time to learn it", () => {
-    const version = (number: number, madeAtMs: number) => ({
-      version: number,
-      madeAtMs,
-      value: SecretValue.of("x"),
-    });
-    const [old, young] = [version(1, 0), version(2, 100)];
-    expect(signingVersion([young, old], 110, 15)?.version).toBe(1);
-    expect(signingVersion([young, old], 115, 15)?.version).toBe(2);
-    expect(signingVersion([young], 110, 15)?.version).toBe(2);
-    expect(signingVersion([], 110, 15)).toBeUndefined();
+    const [old, young] = [{ madeAtMs: 0 }, { madeAtMs: 100 }];
+    expect(signingKey([young, old], 110, 15)).toBe(old);
+    expect(signingKey([young, old], 115, 15)).toBe(young);
+    expect(signingKey([young], 110, 15)).toBe(young);
+    expect(signingKey([], 110, 15)).toBeUndefined();
+  });
+
+  it("are signed with the new key at once when the one before was none", async () => {
+    const config = stored("jwt", { key: "KEY", algorithm: "EdDSA", life: "1h" });
+    const versions = [pem("ed25519"), "canary-no-key"].map((text, index) => ({
+      version: 2 - index,
+      value: SecretValue.of(text),
+      madeAtMs: Date.now() - index * 86_400_000,
+    }));
+    const inputs = new Map([["KEY", { versions }]]);
+    const published = (await jwtIssuer.publicKeys?.(config, inputs)) ?? [];
+    expect(published).toHaveLength(1);
+    const issued = await jwtIssuer.issue(
+      { config, inputs, nowMs: Date.now, hide: () => undefined },
+      AbortSignal.timeout(5_000),
+    );
+    await jwtVerify(issued.value.reveal(), createLocalJWKSet({ keys: published as never }));
   });
 
   it.each([

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { durationMs } from "../../../lib/duration.ts";
 import type { JwtIssue } from "../../../protocol/issue.ts";
-import { keyIdOf, publicKeys, readKey, signingVersion } from "./keys.ts";
+import { keyIdOf, keysAmong, publicKeys, signingKey } from "./keys.ts";
 
 const specOf = (config: JsonObject) => config as unknown as JwtIssue;
 
@@ -23,10 +23,10 @@ export const jwtIssuer: Issuer = {
   async issue({ config, inputs, nowMs }) {
     const { key: name, algorithm, life, issuer, subject, audience, claims, publishFor } = specOf(config);
     const nowSeconds = Math.floor(nowMs() / 1_000);
-    const version = signingVersion(inputs.get(name)?.versions ?? [], nowMs(), durationMs(publishFor) ?? 0);
-    if (version === undefined)
+    const keys = keysAmong(inputs.get(name)?.versions ?? [], algorithm);
+    const key = signingKey(keys, nowMs(), durationMs(publishFor) ?? 0)?.key;
+    if (key === undefined)
       throw new LockstepError("ISSUER_REFUSED", `Cannot sign tokens: ${name} has no value.`);
-    const key = readKey(version.value, algorithm);
     const kid = await keyIdOf(key);
     const ms = durationMs(life) ?? 0;
     const unsigned = new SignJWT({ ...claims })

@@ -4,30 +4,33 @@
  */
 import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type JWK } from "jose";
-import { LockstepError } from "../../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { IssuerInput } from "../../../core/ports/issuer.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import type { JwtIssue } from "../../../protocol/issue.ts";
 
-type KeyVersion = IssuerInput["versions"][number];
+export interface SigningKey {
+  readonly madeAtMs: number;
+  readonly key: KeyObject;
+}
 
 const MIN_HMAC_BYTES = 32;
 
-/** The newest that was published for `publishForMs`; where none was, the oldest, which verifiers know longest. */
-export function signingVersion(
-  versions: IssuerInput["versions"],
+/**
+ * Of keys, newest first: the newest that was published for `publishForMs`; where none was, the oldest, which verifiers
+ * know longest.
+ */
+export function signingKey<Key extends Pick<SigningKey, "madeAtMs">>(
+  keys: readonly Key[],
   nowMs: number,
   publishForMs: number,
-): KeyVersion | undefined {
-  const [newest, ...older] = [...versions].sort((left, right) => right.version - left.version);
-  if (newest === undefined) return undefined;
-  const isKnown = ({ madeAtMs }: KeyVersion): boolean => madeAtMs + publishForMs <= nowMs;
-  return [newest, ...older].find(isKnown) ?? older.at(-1) ?? newest;
+): Key | undefined {
+  return keys.find(({ madeAtMs }) => madeAtMs + publishForMs <= nowMs) ?? keys.at(-1);
 }
 
 /** Throws ISSUER_REFUSED, without the key. */
-export function readKey(value: SecretValue, algorithm: JwtIssue["algorithm"]): KeyObject {
+function readKey(value: SecretValue, algorithm: JwtIssue["algorithm"]): KeyObject {
   const text = value.reveal();
   if (algorithm === "HS256") {
     const key = Buffer.from(text);
@@ -49,6 +52,26 @@ export async function keyIdOf(key: KeyObject): Promise<string | null> {
   return key.type === "secret" ? null : calculateJwkThumbprint(await publicJwk(key));
 }
 
+/** Versions that are keys of that kind: what is none has never signed anything. Throws as `readKey` when none is one. */
+export function keysAmong(
+  versions: IssuerInput["versions"],
+  algorithm: JwtIssue["algorithm"],
+): readonly SigningKey[] {
+  let failure: LockstepError | null = null;
+  const keys = [...versions]
+    .sort((left, right) => right.version - left.version)
+    .flatMap(({ value, madeAtMs }): readonly SigningKey[] => {
+      try {
+        return [{ madeAtMs, key: readKey(value, algorithm) }];
+      } catch (error) {
+        failure ??= toLockstepError(error);
+        return [];
+      }
+    });
+  if (keys.length === 0 && failure !== null) throw failure;
+  return keys;
+}
+
 /** What verifiers fetch (RFC 7517), newest first. Empty for HS256. */
 export async function publicKeys(
   versions: IssuerInput["versions"],
@@ -56,13 +79,10 @@ export async function publicKeys(
 ): Promise<readonly JsonObject[]> {
   if (algorithm === "HS256") return [];
   return await Promise.all(
-    [...versions]
-      .sort((left, right) => right.version - left.version)
-      .map(async ({ value }) => {
-        const key = readKey(value, algorithm);
-        const jwk = { ...(await publicJwk(key)) } as JsonObject;
-        return { ...jwk, kid: (await keyIdOf(key)) ?? "", alg: algorithm, use: "sig" };
-      }),
+    keysAmong(versions, algorithm).map(async ({ key }) => {
+      const jwk = { ...(await publicJwk(key)) } as JsonObject;
+      return { ...jwk, kid: (await keyIdOf(key)) ?? "", alg: algorithm, use: "sig" };
+    }),
   );
 }
 

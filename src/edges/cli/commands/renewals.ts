@@ -21,7 +21,10 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
         { header: "issuer", cell: ({ issuer }) => issuer },
         { header: "version", cell: ({ version }) => (version === null ? "–" : `v${version}`) },
         { header: "state", cell: ({ state }) => state },
-        { header: "expires", cell: ({ expiresAt }) => untilText(expiresAt, now) },
+        {
+          header: "expires",
+          cell: ({ version, expiresAt }) => (version === null ? "–" : untilText(expiresAt, now)),
+        },
         {
           header: "next try",
           cell: ({ nextTryAt }) => (nextTryAt === null ? "–" : untilText(nextTryAt, now)),
