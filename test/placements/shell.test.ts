@@ -117,7 +117,8 @@ describe("what others wrote", () => {
           expect(theirs, `${shell}: ${JSON.stringify(text)}`).toBe(ours ?? "");
         }
       }),
-      { numRuns: 300 },
+      // Of 300 about 65 could be compared, and now and then fewer than 50.
+      { numRuns: 1_000 },
     );
     expect(compared).toBeGreaterThan(50);
     expect(readdirSync(directory)).toEqual(["env.sh"]);
