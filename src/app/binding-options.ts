@@ -13,6 +13,8 @@ const schema = z.object({
   /** It tries the other slot when one is refused. */
   triesBoth: z.enum(["attested"]).optional(),
   silentFor: z.string().optional(),
+  /** Its value may be changed there, and counts then. */
+  authority: z.boolean().optional(),
 });
 
 export interface BindingOptions {
@@ -23,10 +25,11 @@ export interface BindingOptions {
   readonly useAttested: boolean;
   readonly triesBoth: boolean;
   readonly silentForMs: number;
+  readonly authority: boolean;
 }
 
 export function bindingOptionsOf(stored: JsonObject): BindingOptions {
-  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor } =
+  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor, authority } =
     schema.safeParse(stored).data ?? {};
   const http = probe?.["http"];
   return {
@@ -37,6 +40,7 @@ export function bindingOptionsOf(stored: JsonObject): BindingOptions {
     useAttested: evidence === "attested",
     triesBoth: triesBoth === "attested",
     silentForMs: durationMs(silentFor) ?? 0,
+    authority: authority === true,
   };
 }
 

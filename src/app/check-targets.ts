@@ -2,10 +2,13 @@
 import { type BindingState, bindingState } from "../core/drift/state.ts";
 import { toLockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
+import type { ObservedKey, Target } from "../core/ports/target.ts";
 import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
 import type { Slot } from "../core/secret.ts";
 import { mapLimited } from "../lib/map-limited.ts";
 import { observeReported } from "./agents/reported-places.ts";
+import { askAuthorities, type Newer } from "./authority/ask-authorities.ts";
+import { takeOver } from "./authority/take-over.ts";
 import type { AppContext } from "./context.ts";
 import { inTime } from "./in-time.ts";
 import { loadDesired } from "./loop/desired.ts";
@@ -54,15 +57,24 @@ async function checkTarget(
 ): Promise<CheckedTarget> {
   try {
     const desired = await loadDesired(context, record.id);
-    const look = (limited: AbortSignal) =>
-      kindOf(context, record.kind).isReported
-        ? observeReported(context, record, desired.slots)
-        : withTarget(context, record, (target) => target.observe(desired.slots, limited), "background");
-    const observation = await (timeoutMs === null
+    const look = async (limited: AbortSignal): Promise<Seen> => {
+      if (kindOf(context, record.kind).isReported)
+        return { items: planned(await observeReported(context, record, desired.slots)), newer: [] };
+      return await withTarget(context, record, (target) => lookAt(target, limited), "background");
+    };
+    const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
+      planChange(desired.slots, [], keys, context.sameValue);
+    const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
+      const { keys } = await target.observe(desired.slots, limited);
+      const items = planned({ keys });
+      const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
+      return { items, newer };
+    };
+    const { items, newer } = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));
-    const items = planChange(desired.slots, [], observation.keys, context.sameValue);
     await context.store.transaction((tx) => tx.pushes.observe(observationsOf(items, null)));
+    for (const { binding, found } of newer) await takeOver(context, { target: record, binding, found });
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));
     const bindings = items.map((item) => checked(record, item, names.get(item.bindingId)));
     return { target: record.name, error: null, bindings };
@@ -70,6 +82,11 @@ async function checkTarget(
     const { code, message, hint } = toLockstepError(error);
     return { target: record.name, error: { code, message, hint }, bindings: [] };
   }
+}
+
+interface Seen {
+  readonly items: readonly PlannedItem[];
+  readonly newer: readonly Newer[];
 }
 
 function checked(

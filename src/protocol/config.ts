@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { say, wordUnknownKeys } from "./config-problem.ts";
 import { issueSchema, renewSchema } from "./issue.ts";
+import { asMadeHere, openclawProblems } from "./openclaw.ts";
 import { probeSchema } from "./probe.ts";
 import { usageSchema } from "./usage.ts";
 
@@ -113,7 +114,7 @@ const binding = strict({
   allowSteeringKey: z.boolean().optional(),
 });
 
-const secret = strict({
+const saidSecret = strict({
   generate: generate.optional(),
   rotate: rotate.optional(),
   /** Fields that change together; a secret without is one value. */
@@ -122,7 +123,7 @@ const secret = strict({
   issue: issueSchema.optional(),
   renew: renewSchema.optional(),
   bindings: z.array(binding).default([]),
-}).superRefine(({ issue, renew, generate: made, fields, rotate: moved }, context) => {
+}).superRefine(({ issue, renew, generate: made, fields, rotate: moved, bindings }, context) => {
   const refuse = (path: string, message: string, remedy: string) =>
     context.addIssue({ code: "custom", path: [path], message: say(message, remedy) });
   if (issue !== undefined && (made !== undefined || fields !== undefined))
@@ -131,6 +132,13 @@ const secret = strict({
       "does not go with `generate` and `fields`",
       "An issuer makes the whole value: keep one of them.",
     );
+  if (issue?.openclaw !== undefined) {
+    for (const { path, message } of openclawProblems(issue.openclaw, bindings, moved?.strategy))
+      context.addIssue({ code: "custom", path: [...path], message });
+    if (renew !== undefined)
+      refuse("renew", "does not go with a token that has no end", "Use `rotate: { every: … }`.");
+    return;
+  }
   if (issue !== undefined && moved?.every !== undefined)
     refuse(
       "rotate",
@@ -140,6 +148,13 @@ const secret = strict({
   if (renew !== undefined && issue === undefined)
     refuse("renew", "needs `issue`: who makes the next token", "Add it, or use `rotate: { every: … }`.");
 });
+
+const secret = saidSecret.transform(
+  ({ issue, ...rest }): z.output<typeof saidSecret> =>
+    issue?.openclaw === undefined
+      ? { ...rest, ...(issue === undefined ? {} : { issue }) }
+      : { ...rest, ...asMadeHere(issue.openclaw, rest) },
+);
 
 const target = z.record(z.string(), z.json());
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { say, wordUnknownKeys } from "./config-problem.ts";
-import { probeUrl, trustedCertificate } from "./probe.ts";
+import { openclawProbe, probeUrl, trustedCertificate } from "./probe.ts";
 
 function strict<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, { error: wordUnknownKeys(Object.keys(shape)) });
@@ -117,7 +117,18 @@ const command = strict({
   timeoutSeconds: z.int().min(1).max(60).default(30),
 });
 
-const shape = { random, jwt, http, oauth2, command };
+/**
+ * The token of an OpenClaw gateway, which accepts one at a time and lets none end by itself: made here, and moved by
+ * `swap` (`openclaw.ts`). By `rotate: { every }` or by hand.
+ */
+const openclaw = strict({
+  /** The target on whose machine the gateway runs; the binding there is its own, and verifies. */
+  at: z.string().min(1).max(64),
+  ...openclawProbe.omit({ timeoutSeconds: true }).shape,
+  bytes: z.int().min(32).max(1_024).default(32),
+});
+
+const shape = { random, jwt, http, oauth2, command, openclaw };
 
 export const issueSchema = strict({
   random: shape.random.optional(),
@@ -125,8 +136,9 @@ export const issueSchema = strict({
   http: shape.http.optional(),
   oauth2: shape.oauth2.optional(),
   command: shape.command.optional(),
+  openclaw: shape.openclaw.optional(),
 }).refine((issue) => Object.values(issue).filter((one) => one !== undefined).length === 1, {
-  error: say("must name exactly one issuer", "Keep one of random, jwt, http, oauth2 and command."),
+  error: say("must name exactly one issuer", "Keep one of random, jwt, http, oauth2, command and openclaw."),
 });
 
 export const renewSchema = strict({
@@ -148,6 +160,7 @@ export type JwtIssue = z.output<typeof jwt>;
 export type HttpIssue = z.output<typeof http>;
 export type OAuth2Issue = z.output<typeof oauth2>;
 export type CommandIssue = z.output<typeof command>;
+export type OpenClawIssue = z.output<typeof openclaw>;
 
 export function partOf(at: number | string): number {
   const [over = Number.NaN, under = 1] = String(at).split("/").map(Number);

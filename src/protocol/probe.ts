@@ -1,6 +1,7 @@
 /**
- * What a binding's `probe` may say: one request, or one command on the target's host, that a running service answers
- * differently for a value that it accepts and for one that it does not. Holds no value: `{{value}}` marks its places.
+ * What a binding's `probe` may say: one request, one command on the target's host, or a kind of service that is known
+ * here, that answers differently to a value that it accepts and to one that it does not. Holds no value: `{{value}}`
+ * marks its places.
  */
 import { z } from "zod";
 import { isLoopbackHost } from "../lib/addresses.ts";
@@ -14,6 +15,8 @@ const CONNECTION_HEADERS = new Set(
   `connection content-length expect host keep-alive proxy-authenticate proxy-authorization proxy-connection te
   trailer transfer-encoding upgrade`.split(/\s+/),
 );
+/** What it listens on unless told (its configuration reference, `gateway.port`). */
+export const OPENCLAW_PORT = 18_789;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "OPTIONS"] as const;
 
 function strict<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -142,14 +145,46 @@ const command = strict({
   ),
 );
 
-export const probeSchema = strict({ http: http.optional(), command: command.optional() }).refine(
-  (probe) => (probe.http === undefined) !== (probe.command === undefined),
-  { error: say("must hold exactly one of http and command", "Keep one of them.") },
-);
+/** A gateway of OpenClaw on the target's machine, which accepts one token at a time. */
+export const openclawProbe = strict({
+  port: z.int().min(1).max(65_535).default(OPENCLAW_PORT),
+  /**
+   * Its token stands behind a reference (file, exec or store), which it reads again only when it is told to. It is told
+   * with the value that it still accepts.
+   */
+  reload: z.boolean().default(false),
+  /** Wrong tokens are answered late, by up to 5 s. */
+  timeoutSeconds: z.int().min(1).max(60).default(10),
+});
+
+export const probeSchema = strict({
+  http: http.optional(),
+  command: command.optional(),
+  openclaw: openclawProbe.optional(),
+}).refine((probe) => Object.values(probe).filter((one) => one !== undefined).length === 1, {
+  error: say("must hold exactly one of http, command and openclaw", "Keep one of them."),
+});
 
 export type Probe = z.output<typeof probeSchema>;
 export type HttpProbe = z.output<typeof http>;
 export type CommandProbe = z.output<typeof command>;
+export type OpenClawProbe = z.output<typeof openclawProbe>;
+
+export function openclawUrl({ port }: Pick<OpenClawProbe, "port">): string {
+  return `http://127.0.0.1:${port}/tools/invoke`;
+}
+
+/** Where it is told to read its references again. */
+export function openclawReloadUrl({ port }: Pick<OpenClawProbe, "port">): string {
+  return `ws://127.0.0.1:${port}/`;
+}
+
+/** Whom a probe's questions reach over the network, each as its machine's owner may allow it. */
+export function urlsOf({ http, openclaw }: Probe): readonly string[] {
+  if (http !== undefined) return [http.url];
+  if (openclaw === undefined) return [];
+  return [openclawUrl(openclaw), ...(openclaw.reload ? [openclawReloadUrl(openclaw)] : [])];
+}
 
 /** Where a body's `{{value}}` stands decides how the value is written. `contentType`: the header's text. */
 export function bodyEncoding(contentType: string): "json" | "form" | "raw" {

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
 import { agentKind } from "../../src/adapters/targets/agent/target.ts";
-import { openBundleKey } from "../../src/app/agents/open-bundle-key.ts";
 import { recordReport } from "../../src/app/agents/record-report.ts";
 import { observeReported, testReported } from "../../src/app/agents/reported-places.ts";
 import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
+import { openBundleKey } from "../../src/app/agents/store-keys.ts";
 import { checkTargets } from "../../src/app/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";

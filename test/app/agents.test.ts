@@ -5,7 +5,7 @@ import { confirmAgent } from "../../src/app/agents/confirm-agent.ts";
 import { enrolAgent } from "../../src/app/agents/enrol-agent.ts";
 import { expireIdleAgents } from "../../src/app/agents/expire-idle-agents.ts";
 import { type Invitation, inviteAgent, listAgents, revokeAgent } from "../../src/app/agents/manage-agents.ts";
-import { openBundleKey } from "../../src/app/agents/open-bundle-key.ts";
+import { openBundleKey } from "../../src/app/agents/store-keys.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
 import {

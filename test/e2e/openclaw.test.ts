@@ -1,37 +1,57 @@
 /**
  * The gateway token of OpenClaw, which holds exactly one: a rotation through the built program, decided by asking the
- * gateway on its own machine, while a caller keeps calling. Against the double everywhere, and against the real gateway.
+ * gateway on its own machine, while a caller keeps calling; and a token that somebody changed at the gateway, taken over
+ * from there. Against the double everywhere, and against the real gateway; with the token in its configuration, and in a
+ * file of its own, which it reads again only when somebody who has the old one tells it to.
  */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createDial } from "../../src/adapters/outgoing/dial.ts";
+import { reloadOpenClaw } from "../../src/adapters/probes/openclaw-prober.ts";
+import { SecretValue } from "../../src/core/secret-value.ts";
 import { createCaller } from "../../src/sdk/caller.ts";
-import { accepts, type Gateway, startGatewayDouble, startRealGateway } from "../support/openclaw.ts";
+import { accepts, type Gateway, type Layout, startRealGateway } from "../support/openclaw.ts";
+import { startGatewayDouble } from "../support/openclaw-double.ts";
 import { createProgramKit, policyFileOf, startServerWithAgents } from "../support/program-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
 const SECRET = "OPENCLAW_GATEWAY_TOKEN";
+const BY_HAND = "canary-gateway-token-that-somebody-set-there";
 const OLD = "canary-gateway-token-of-before-0123456789";
 
 describe.skipIf(process.platform !== "linux")("the gateway's double", () => {
-  rotates((home) => startGatewayDouble(home, OLD));
+  describe("with the token in its configuration", () => {
+    rotates("value", (home) => startGatewayDouble(home, OLD));
+  });
+  describe("with the token in a file of its own", () => {
+    rotates("reference", (home) => startGatewayDouble(home, OLD, { layout: "reference" }));
+  });
 });
 
 describe.skipIf(process.platform !== "linux" || lacks("openclaw"))("the real gateway", () => {
-  rotates((home) => startRealGateway(findServer("openclaw") ?? "", home, OLD));
+  const entry = findServer("openclaw") ?? "";
+  describe("with the token in its configuration", () => {
+    rotates("value", (home) => startRealGateway(entry, home, OLD));
+  });
+  describe("with the token in a file of its own", () => {
+    rotates("reference", (home) => startRealGateway(entry, home, OLD, "reference"));
+  });
 });
 
-function rotates(startGateway: (home: string) => Promise<Gateway>): void {
+function rotates(layout: Layout, startGateway: (home: string) => Promise<Gateway>): void {
   const kit = createProgramKit("e2e-openclaw");
   const { directory, lockstep, json, reach } = kit;
   const home = join(directory, "mini");
   const clientFile = join(home, "client", "env");
   let gateway: Gateway;
 
-  const token = (): string =>
-    (JSON.parse(readFileSync(gateway.configFile, "utf8")) as { gateway: { auth: { token: string } } }).gateway
-      .auth.token;
+  const token = (): string => {
+    const text = readFileSync(gateway.tokenFile, "utf8");
+    if (layout === "reference") return text;
+    return (JSON.parse(text) as { gateway: { auth: { token: string } } }).gateway.auth.token;
+  };
 
   beforeAll(async () => {
     mkdirSync(join(home, "client"), { recursive: true, mode: 0o700 });
@@ -41,34 +61,27 @@ function rotates(startGateway: (home: string) => Promise<Gateway>): void {
       `environment: production
 secrets:
   ${SECRET}:
-    generate: { random: { bytes: 32 } }
-    rotate: { strategy: swap, settleFor: 1s }
+    issue: { openclaw: { at: mini, port: ${gateway.port}, reload: ${layout === "reference"} } }
+    rotate: { settleFor: 1s }
     bindings:
-      - target: mini
-        role: verifier
-        file: ${gateway.configFile}
-        key: gateway.auth.token
-        probe:
-          http:
-            url: ${gateway.origin}/tools/invoke
-            method: POST
-            headers: { Authorization: "Bearer {{value}}", Content-Type: application/json }
-            body: "{}"
-            accepted: [400]
-            refused: [401]
-            from: target
+      - { target: mini, role: verifier, file: ${gateway.tokenFile} }
       - { target: mini, role: caller, file: ${clientFile}, triesBoth: attested, evidence: attested }
 targets:
   mini:
     agent: {}
     files:
-      - { path: ${gateway.configFile}, format: json }
+      - { path: ${gateway.tokenFile}, format: ${layout === "reference" ? "raw" : "json"} }
       - { path: ${clientFile}, format: dotenv }
 `,
     );
     writeFileSync(
       policyFileOf(home),
-      `files: ["${gateway.configFile}", "${clientFile}"]\nprobes: ["${gateway.origin}/tools/invoke"]\n`,
+      [
+        `files: ["${gateway.tokenFile}", "${clientFile}"]`,
+        `probes: ["${gateway.origin}/tools/invoke", "ws://127.0.0.1:${gateway.port}/"]`,
+        `authorities: ["${gateway.tokenFile}"]`,
+        "",
+      ].join("\n"),
       { mode: 0o600 },
     );
     await startServerWithAgents(kit);
@@ -82,14 +95,14 @@ targets:
   }, 60_000);
 
   it("whose token is known already is taken over without a write", async () => {
-    const before = readFileSync(gateway.configFile, "utf8");
+    const before = readFileSync(gateway.tokenFile, "utf8");
     expect((await lockstep(["secret", "set", SECRET], { input: OLD })).code).toBe(0);
     await reach(
       "the client's file",
       () => existsSync(clientFile) && readFileSync(clientFile, "utf8").includes(OLD),
     );
     await reach("the end", async () => (await lockstep(["check"])).code === 0);
-    expect(readFileSync(gateway.configFile, "utf8")).toBe(before);
+    expect(readFileSync(gateway.tokenFile, "utf8")).toBe(before);
     expect(await accepts(gateway, OLD)).toBe(true);
   }, 120_000);
 
@@ -131,7 +144,30 @@ targets:
     expect(members.find(({ role }: { role: string }) => role === "verifier").evidence).toBe("proven");
     expect(readFileSync(clientFile, "utf8")).toContain(token());
     expect(readFileSync(clientFile, "utf8")).not.toContain("_FALLBACK");
-    expect(statSync(gateway.configFile).mode & 0o777).toBe(0o600);
+    expect(statSync(gateway.tokenFile).mode & 0o777).toBe(0o600);
     expect(kit.said()).not.toContain("canary");
   }, 180_000);
+
+  it("whose token somebody changes there is taken over, once it accepts that and refuses ours", async () => {
+    const before = token();
+    const text = readFileSync(gateway.tokenFile, "utf8").replace(before, BY_HAND);
+    writeFileSync(`${gateway.tokenFile}.new`, text, { mode: 0o600 });
+    renameSync(`${gateway.tokenFile}.new`, gateway.tokenFile);
+    if (layout === "reference") await reloadBy(gateway, before);
+    await reach("the gateway", async () => (await accepts(gateway, BY_HAND)) === true);
+    await reach("the client's file", () => readFileSync(clientFile, "utf8").includes(BY_HAND));
+    await reach("the end", async () => (await lockstep(["check"])).code === 0);
+    expect(token()).toBe(BY_HAND);
+    const history = await json("history", SECRET);
+    expect(JSON.stringify(history)).toContain("secret.taken_over");
+    expect(JSON.stringify(history)).not.toContain("canary");
+    expect(kit.said()).not.toContain("canary");
+  }, 180_000);
+}
+
+/** What its own command does, run with the old token in its environment. */
+async function reloadBy({ port }: Gateway, accepted: string): Promise<void> {
+  const connect = createDial({ ownListeners: () => [] });
+  const spec = { port, reload: true, timeoutSeconds: 10 };
+  await reloadOpenClaw(connect, spec, SecretValue.of(accepted), AbortSignal.timeout(10_000));
 }

@@ -1,10 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { LockstepError } from "../../src/core/errors.ts";
 import type { NewVersion } from "../../src/core/ports/store/secrets.ts";
 import { mayMove, VERSION_STATES, type VersionState } from "../../src/core/secret.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnEachStore, somebodyWaitsForLock } from "../support/database.ts";
 
 describeOnEachStore("secrets and their versions", (getDatabase) => {
   let number = 0;
@@ -105,23 +104,13 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
       order.push("second");
     });
     try {
-      await waitsForLock();
+      await somebodyWaitsForLock(getDatabase());
     } finally {
       release();
       await Promise.all([first, second]);
     }
     expect(order).toEqual(["first", "second"]);
   });
-
-  const waitsForLock = async (): Promise<void> => {
-    const deadline = performance.now() + 10_000;
-    for (;;) {
-      const { rowCount } = await getDatabase().pool.query("select from pg_locks where not granted");
-      if ((rowCount ?? 0) > 0) return;
-      if (performance.now() > deadline) throw new Error("nobody waited for the lock");
-      await delay(5);
-    }
-  };
 
   test("of two versions that become current at once, one does", async () => {
     const secretId = await newSecret();

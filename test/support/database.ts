@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, inject } from "vitest";
@@ -53,6 +54,17 @@ export function useDatabase(kind: StoreKind = "embedded"): () => TestDatabase {
     if (database === null) throw new Error("the database exists inside tests and hooks only");
     return database;
   };
+}
+
+/** Throws when nobody does within ten seconds. */
+export async function somebodyWaitsForLock({ pool }: TestDatabase): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const { rowCount } = await pool.query("select from pg_locks where not granted");
+    if ((rowCount ?? 0) > 0) return;
+    if (performance.now() > deadline) throw new Error("nobody waited for the lock");
+    await delay(5);
+  }
 }
 
 /** `migrated: false` gives an empty database. Whoever calls drops it. */

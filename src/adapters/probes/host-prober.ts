@@ -10,6 +10,7 @@ import type { CommandProbe } from "../../protocol/probe.ts";
 import type { Connect } from "../outgoing/dial.ts";
 import { whyNoText } from "./fill.ts";
 import { cannotTell, createHttpProber } from "./http-prober.ts";
+import { askOpenClaw, reloadOpenClaw } from "./openclaw-prober.ts";
 import { parseProbe } from "./spec.ts";
 
 export interface HostProberOptions {
@@ -24,13 +25,18 @@ export function createHostProber({ host, connect }: HostProberOptions): Prober {
   const askHttp = createHttpProber({ connect });
   return {
     async probe(raw, value, signal) {
-      const { command, http } = parseProbe(raw);
+      const { command, http, openclaw } = parseProbe(raw);
+      if (openclaw !== undefined) return await askOpenClaw(connect, openclaw, value, signal);
       if (http !== undefined)
         return http.from === "target"
           ? await askHttp(http, value, signal)
           : cannotTell("only the server can ask this");
       if (command === undefined || host === null) return cannotTell("no command can be run on this host");
       return await askCommand(host, command, value, signal);
+    },
+    async reload(raw, accepted, signal) {
+      const { openclaw } = parseProbe(raw);
+      if (openclaw?.reload === true) await reloadOpenClaw(connect, openclaw, accepted, signal);
     },
   };
 }

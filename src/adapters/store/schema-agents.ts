@@ -5,7 +5,7 @@ import type { JsonObject } from "../../core/ports/target.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 
 export interface StoreKeyTable {
-  name: "bundle" | "agent-tls";
+  name: "bundle" | "agent-tls" | "take-over";
   public: Jsonb<JsonObject>;
   private_sealed: string;
   created_at: Generated<Date>;

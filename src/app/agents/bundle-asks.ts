@@ -9,7 +9,7 @@ import type { BundleAsk } from "../../protocol/agent/asks.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import { isReadThere } from "../look/ask-binding.ts";
-import { asksFromTarget } from "../look/probe-binding.ts";
+import { asksFromTarget, isReloaded } from "../look/probe-binding.ts";
 import type { Desired } from "../loop/desired.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 
@@ -35,6 +35,8 @@ export async function bundleAsks(
         secret: binding.secretName,
         ...there,
         versions,
+        ...wantedOf(binding, versions, desired),
+        ...(bindingOptionsOf(binding.options).authority ? { authority: true as const } : {}),
         tokens: versions.length === 0 ? [] : await tokensOf(context, binding, desired),
       };
     }),
@@ -50,6 +52,17 @@ function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "
   };
   if (role === "caller" || (there.probe === null && there.usage === null)) return null;
   return there as Pick<BundleAsk, "probe" | "usage">;
+}
+
+/** The agent asks after it has written, so that this is what stands there then. */
+function wantedOf(
+  { id, options }: LoopBinding,
+  versions: BundleAsk["versions"],
+  { slots }: Desired,
+): Pick<BundleAsk, "wanted"> {
+  const primary = slots.find(({ bindingId, slot }) => bindingId === id && slot === "primary");
+  const isNeeded = versions.length > 0 && isReloaded(bindingOptionsOf(options).probe);
+  return isNeeded && primary !== undefined ? { wanted: primary.version } : {};
 }
 
 /** Of the token's secret what the target holds anyway: an agent learns nothing that is not bound to it. */

@@ -7,6 +7,7 @@ import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { BundleAsk } from "../../protocol/agent/asks.ts";
+import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import type { Desired } from "../loop/desired.ts";
@@ -18,6 +19,8 @@ export interface BundleParts {
   readonly target: TargetRecord;
   readonly desired: Desired;
   readonly asks: readonly BundleAsk[];
+  /** Null: nothing may be told to it. */
+  readonly takeOverKey: PublicJwk | null;
   readonly digest: string;
   readonly pushId: string | null;
   readonly nonce: string;
@@ -29,7 +32,7 @@ export function lookOf({ lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">): 
 }
 
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
-  const { agent, target, desired, asks, digest, pushId, nonce } = parts;
+  const { agent, target, desired, asks, takeOverKey, digest, pushId, nonce } = parts;
   const { shortLived: _, ...config } = target.config;
   const macKey = randomBytes(32);
   const known = (versions: ReadonlyMap<number, SecretValue>) =>
@@ -80,5 +83,6 @@ export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
       known: known(slot.known),
     })),
     ...(asks.length === 0 ? {} : { asks: [...asks] }),
+    ...(takeOverKey === null ? {} : { takeOverKey: { ...takeOverKey, crv: "X25519" } }),
   };
 }

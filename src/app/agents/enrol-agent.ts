@@ -20,7 +20,7 @@ import type { AppContext } from "../context.ts";
 import { IDLE_LIFE_MS } from "./agent-life.ts";
 import { hashChallenge } from "./confirm-agent.ts";
 import { hashLookup } from "./manage-agents.ts";
-import { openBundleKey } from "./open-bundle-key.ts";
+import { openBundleKey } from "./store-keys.ts";
 
 /** For codes that do not exist: their MAC is computed all the same. */
 const NO_KEY = randomBytes(32).toString("base64url");

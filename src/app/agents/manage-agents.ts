@@ -13,7 +13,7 @@ import {
 import { thumbprint } from "../../protocol/agent/keys.ts";
 import type { AppContext } from "../context.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
-import { openBundleKey } from "./open-bundle-key.ts";
+import { openBundleKey } from "./store-keys.ts";
 
 export interface Invitation {
   readonly environment: string;

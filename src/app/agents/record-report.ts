@@ -13,6 +13,7 @@ import { observationsOf } from "../loop/record-push.ts";
 import { actorOf } from "./confirm-agent.ts";
 import { contentOf, mergeContent, type ReportContent, storedContent } from "./report-content.ts";
 import { plannedOf, settleReports } from "./settle-reports.ts";
+import { takeOverNewer } from "./take-over-newer.ts";
 
 /** Throws ORDER_REFUSED for an order that was never given. */
 export async function recordReport(context: AppContext, agent: AgentRecord, report: Report): Promise<void> {
@@ -44,6 +45,7 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
     }
   });
   await settleReports(context, agent.targetId);
+  await takeOverNewer(context, agent, report.newer ?? []);
 }
 
 /** What names another target's binding is dropped: whoever holds this identity learns and changes nothing there. */

@@ -12,14 +12,15 @@ import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { PushItem } from "../../core/ports/store/pushes.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
+import { publicPart } from "../../protocol/agent/keys.ts";
 import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { slotsDigest } from "../loop/digest.ts";
 import { bundleAsks } from "./bundle-asks.ts";
 import { type BundleParts, bundleContent, lookOf } from "./bundle-content.ts";
-import { openBundleKey } from "./open-bundle-key.ts";
 import { contentOf } from "./report-content.ts";
+import { openBundleKey, openTakeOverKey } from "./store-keys.ts";
 
 const MAX_TRIES = 3;
 
@@ -87,7 +88,9 @@ async function whole(
   const asks = await bundleAsks(context, target.id, desired);
   const pushId = await commit(context, agent, target, { desired, asks, digest });
   if (pushId === undefined) return null;
-  return bundleContent(context, { agent, target, desired, asks, digest, pushId, nonce });
+  const mayTell = asks.some(({ authority }) => authority === true);
+  const takeOverKey = mayTell ? publicPart(await openTakeOverKey(context)) : null;
+  return bundleContent(context, { agent, target, desired, asks, takeOverKey, digest, pushId, nonce });
 }
 
 /** The push that is owed, null where nothing is; undefined when the target moved on since `target` was read. */

@@ -1,10 +1,13 @@
 /** Live requests to one verifier: with each version that its rollout needs to know about. */
 import { toLockstepError } from "../../core/errors.ts";
 import type { Prober } from "../../core/ports/prober.ts";
+import type { LoopBinding } from "../../core/ports/store/targets.ts";
 import type { JsonObject, Target } from "../../core/ports/target.ts";
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
+import { slotsOf } from "../../core/rollout/slots.ts";
+import { stillAccepted } from "../../core/rollout/still-accepted.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
@@ -37,19 +40,31 @@ export async function probeBinding(
   const probe = told === null ? null : withConnections(told, lives);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
-  const isThere = asksFromTarget(probe);
-  if (isThere && target.told !== undefined) return target.told(binding.id).acceptance;
-  const prober = isThere ? (target.prober ?? NOBODY) : context.prober;
+  if (asksFromTarget(probe) && target.told !== undefined) return target.told(binding.id).acceptance;
+  const prober = proberFor(context, target, probe);
   const asked = askedOf(binding.rollout, counterProbed);
   await withDeadline(signal, ASK_WITHIN_MS, async (limited) => {
     for (const version of asked) {
       const value = versions.get(version);
       // A compromised value goes nowhere any more, not even to be refused.
       if (value === undefined || compromised.has(version)) continue;
-      answers.set(version, await ask(prober, probe, value, limited));
+      answers.set(version, await askOnce(prober, probe, value, limited));
+    }
+    const accepted = versions.get(stillAccepted(answers, wantedAt(binding)) ?? Number.NaN);
+    if (accepted === undefined || prober.reload === undefined) return;
+    await prober.reload(probe, accepted, limited);
+    for (const version of answers.keys()) {
+      const value = versions.get(version);
+      if (value !== undefined) answers.set(version, await askOnce(prober, probe, value, limited));
     }
   });
   return answers;
+}
+
+/** What stands there and should: before it was written there is nothing new to read. Null: neither is certain. */
+function wantedAt(binding: LoopBinding): number | null {
+  const { primary } = slotsOf(binding, binding.currentVersion, binding.rollout);
+  return primary === (binding.settled.primary ?? null) ? primary : null;
 }
 
 const MAX_CONNECTIONS = 30;
@@ -67,8 +82,12 @@ export function withConnections(probe: JsonObject, lives: LivesSeen | null): Jso
   return { ...probe, http: { ...http, connections: Math.min(MAX_CONNECTIONS, wanted) } };
 }
 
+export function proberFor(context: AppContext, target: There, probe: JsonObject): Prober {
+  return asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
+}
+
 /** A specification that this release cannot read is that binding's own trouble, not its whole target's. */
-async function ask(
+export async function askOnce(
   prober: Prober,
   probe: JsonObject,
   value: SecretValue,
@@ -88,9 +107,15 @@ async function ask(
 
 /** The service listens only there, or a command there tells. */
 export function asksFromTarget(probe: JsonObject): boolean {
-  if ("command" in probe) return true;
+  if ("command" in probe || "openclaw" in probe) return true;
   const http = probe["http"];
   return typeof http === "object" && http !== null && (http as JsonObject)["from"] === "target";
+}
+
+/** The service reads its value again only when it is told to. */
+export function isReloaded(probe: JsonObject | null): boolean {
+  const openclaw = probe?.["openclaw"];
+  return typeof openclaw === "object" && openclaw !== null && (openclaw as JsonObject)["reload"] === true;
 }
 
 const NOBODY: Prober = {

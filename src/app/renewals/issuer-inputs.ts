@@ -16,9 +16,8 @@ export async function openInputs(
   tx: Repositories,
   environment: string,
   names: readonly string[],
-): Promise<{ readonly inputs: ReadonlyMap<string, IssuerInput>; readonly ids: ReadonlyMap<string, string> }> {
+): Promise<ReadonlyMap<string, IssuerInput>> {
   const inputs = new Map<string, IssuerInput>();
-  const ids = new Map<string, string>();
   for (const name of names) {
     const secret = await tx.secrets.find(environment, name);
     const usable = (secret === null ? [] : await tx.secrets.versions(secret.id))
@@ -44,7 +43,6 @@ export async function openInputs(
       );
     }
     inputs.set(name, { versions });
-    ids.set(name, secret.id);
   }
-  return { inputs, ids };
+  return inputs;
 }

@@ -18,6 +18,6 @@ export async function publicKeysOf(
       hint: "Only secrets with `issue: { jwt: … }` have public keys.",
     });
   }
-  const { inputs } = await openInputs(context, context.store.read, environment, issuer.inputs(config));
+  const inputs = await openInputs(context, context.store.read, environment, issuer.inputs(config));
   return { keys: await issuer.publicKeys(config, inputs) };
 }

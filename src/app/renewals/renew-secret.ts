@@ -111,15 +111,16 @@ async function begin(
     return { state: "failed", error: stillLost(candidate) };
 
   const name = issuer.singleUse(config);
-  const { inputs, ids } = await openInputs(context, tx, candidate.environment, issuer.inputs(config));
-  const usedSecretId = name === null ? undefined : ids.get(name);
-  const usedVersion = name === null ? undefined : inputs.get(name)?.versions[0]?.version;
-  if (usedSecretId !== undefined) {
-    // Two secrets that live on one refresh token take turns.
-    await tx.secrets.lockForNewVersion(usedSecretId);
-    if (await tx.renewals.isUsedUpElsewhere(secretId, usedSecretId))
+  const used = name === null ? null : await tx.secrets.find(candidate.environment, name);
+  if (used !== null) {
+    // Two secrets that live on one refresh token take turns. It is read behind its lock: a version read before may
+    // have been used up and replaced by the time that the lock is had.
+    await tx.secrets.lockForNewVersion(used.id);
+    if (await tx.renewals.isUsedUpElsewhere(secretId, used.id))
       return await later(tx, secretId, nowMs + BUSY_MS);
   }
+  const inputs = await openInputs(context, tx, candidate.environment, issuer.inputs(config));
+  const usedVersion = name === null ? undefined : inputs.get(name)?.versions[0]?.version;
   const origin = issuer.origin(config);
   if (origin !== null) {
     const heldUntilMs = await tx.renewals.heldUntilMs(origin);
@@ -134,9 +135,9 @@ async function begin(
     await chooseHow(context, tx, candidate, versions.find(({ state }) => state === "current") ?? null, {});
 
   const singleUse =
-    usedSecretId === undefined || usedVersion === undefined || candidate.state.isReusable
+    used === null || usedVersion === undefined || candidate.state.isReusable
       ? null
-      : { secretId: usedSecretId, version: usedVersion };
+      : { secretId: used.id, version: usedVersion };
   const id = randomUUID();
   await tx.renewals.begin(secretId, {
     id,

@@ -9,6 +9,7 @@ export const AUDIT_ACTIONS = [
   "secret.removed",
   "secret.revealed",
   "secret.imported",
+  "secret.taken_over",
   "version.created",
   "version.promoted",
   "version.retired",

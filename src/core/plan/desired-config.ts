@@ -191,11 +191,17 @@ function bindingOf(
 
 /** A probe that nobody can ever ask would hold every rotation for good. */
 function assertAskable(
-  { probe, usage, role }: BindingConfig,
+  { probe, usage, role, authority }: BindingConfig,
   target: StoredElsewhere,
   kind: TargetKind,
 ): void {
   const ways = kind.probesThere?.(target.config) ?? [];
+  if (authority === true && (probe === undefined || role === "caller")) {
+    throw new LockstepError("CONFIG_INVALID", "needs a verifier with a `probe`, which tells that it is one", {
+      details: { path: ["authority"] },
+      hint: "Leave it out, or give the binding a probe: what stands there is taken over only where it is accepted.",
+    });
+  }
   if (usage !== undefined && role === "caller") {
     throw new LockstepError("CONFIG_INVALID", "counts uses, which only verifiers do", {
       details: { path: ["usage"] },
@@ -220,6 +226,12 @@ function assertAskable(
       hint: "Let the server ask: leave `from` out.",
     });
   }
+  if (probe?.openclaw !== undefined && !ways.includes("http")) {
+    throw new LockstepError("CONFIG_INVALID", `cannot be asked from a target of kind ${kind.kind}`, {
+      details: { path: ["probe", "openclaw"] },
+      hint: "A gateway is asked on its own machine: by an agent there, or over SSH.",
+    });
+  }
   if (probe?.command !== undefined && !ways.includes("command")) {
     throw new LockstepError("CONFIG_INVALID", `cannot be run at a target of kind ${kind.kind}`, {
       details: { path: ["probe", "command"] },
@@ -230,9 +242,9 @@ function assertAskable(
 
 /** Through JSON: drops what is undefined, and is what the store gives back. */
 function optionsOf(binding: BindingConfig): JsonObject {
-  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor } = binding;
+  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor, authority } = binding;
   return JSON.parse(
-    JSON.stringify({ probe, usage, acceptsFallback, evidence, triesBoth, silentFor }),
+    JSON.stringify({ probe, usage, acceptsFallback, evidence, triesBoth, silentFor, authority }),
   ) as JsonObject;
 }
 

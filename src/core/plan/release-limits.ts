@@ -21,15 +21,6 @@ export interface ReleaseLimits {
 
 const LATER = "belongs to a later release";
 
-const BINDING_REFUSED: readonly Limit<BindingConfig>[] = [
-  {
-    applies: (binding) => binding.authority === true,
-    path: ["authority"],
-    message: LATER,
-    remedy: "Leave it out; a newer value found there would not be taken over by itself.",
-  },
-];
-
 const BINDING_INERT: readonly Limit<BindingConfig>[] = [
   {
     applies: (binding) => binding.drift === "heal",
@@ -50,7 +41,6 @@ export function releaseLimits(config: Config): ReleaseLimits {
     for (const [name, secret] of Object.entries(secrets)) {
       const path = ["environments", environment, "secrets", name];
       for (const [index, binding] of secret.bindings.entries()) {
-        refused.push(...matching(BINDING_REFUSED, binding, [...path, "bindings", index]));
         inert.push(...matching(BINDING_INERT, binding, [...path, "bindings", index]));
       }
     }

@@ -18,8 +18,13 @@ export interface ProbeAnswer {
 
 export interface Prober {
   /**
-   * One request on a fresh connection. `spec` is a binding's `probe`, as it stands in lockstep.yaml: `{ http: {…} }` or
-   * `{ command: {…} }`; it holds no value.
+   * One request on a fresh connection. `spec` is a binding's `probe`, as it stands in lockstep.yaml: `{ http: {…} }`,
+   * `{ command: {…} }` or `{ openclaw: {…} }`; it holds no value.
    */
   probe(spec: JsonObject, value: SecretValue, signal: AbortSignal): Promise<ProbeAnswer>;
+  /**
+   * Tells the service to read its value anew from where it stands, as somebody who has the value that it accepts still.
+   * Absent: nothing that it asks can be told so. Nothing that it answers decides anything: ask again.
+   */
+  reload?(spec: JsonObject, accepted: SecretValue, signal: AbortSignal): Promise<void>;
 }

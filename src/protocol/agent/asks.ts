@@ -20,6 +20,10 @@ export const bundleAsk = z.strictObject({
   usage: specification.nullable(),
   /** To be asked about by the look that the bundle carries. Empty: nothing is, now. */
   versions: z.array(z.strictObject({ version: whole, value: z.string() })),
+  /** Which of them the service should accept: stands at its place. Absent where it need not be told to read that. */
+  wanted: whole.exactOptional(),
+  /** Its value may be changed at the service itself, and counts then: what stands at its place may be told. */
+  authority: z.literal(true).exactOptional(),
   /** What opens the endpoint of use counts. */
   tokens: z.array(z.string()),
 });
@@ -42,4 +46,11 @@ export const reportedAnswer = z.strictObject({
     ])
     .nullable(),
 });
+/**
+ * A value that the service of this machine accepts, while it refuses ours: `sealToServer`'s text, so that only the server
+ * can read it, however far the request travels.
+ */
+export const newerValue = z.strictObject({ bindingId: z.uuid(), sealed: z.string().max(131_072) });
+export type NewerValue = z.output<typeof newerValue>;
+
 export type ReportedAnswer = z.output<typeof reportedAnswer>;

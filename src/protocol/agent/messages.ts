@@ -3,7 +3,7 @@
  * versions, generations and epochs are whole numbers.
  */
 import { z } from "zod";
-import { bundleAsk, reportedAnswer } from "./asks.ts";
+import { bundleAsk, newerValue, reportedAnswer } from "./asks.ts";
 
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = (crv: "Ed25519" | "X25519") =>
@@ -146,6 +146,8 @@ export const bundle = z.strictObject({
   slots: z.array(bundleSlot),
   pruned: z.array(z.strictObject({ ...owner, ...address, known })),
   asks: z.array(bundleAsk).exactOptional(),
+  /** To whom a value is sealed that an authority has made newer; there where one may. */
+  takeOverKey: publicKey("X25519").exactOptional(),
 });
 export type Bundle = z.output<typeof bundle>;
 
@@ -182,6 +184,15 @@ const reportedItem = z.strictObject({
   found,
 });
 export type ReportedItem = z.output<typeof reportedItem>;
+
+/** Inside of `newer`'s sealed texts, signed by the agent. `instead`: the version that the service refuses. */
+export const newerContent = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal("newer"),
+  bindingId: z.uuid(),
+  instead: whole,
+  value: z.string().min(1),
+});
 
 const failure = z.strictObject({ code: text(64), message: text(1_000) });
 
@@ -230,6 +241,7 @@ export const report = z.strictObject({
   refused: z.array(policyRefusal),
   /** What services said, by the same look as `seen`. */
   answers: z.array(reportedAnswer).exactOptional(),
+  newer: z.array(newerValue).max(64).exactOptional(),
   /** What happened since the last report that a person should know: forged or older bundles, for example. */
   incidents: z.array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) })).max(20),
   facts: agentFacts,

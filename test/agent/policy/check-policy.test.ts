@@ -32,7 +32,15 @@ counts: [~/app/usage.json]
 `,
   "policy.yaml",
 );
-const nothing: PolicyRequest = { files: [], units: [], commands: [], environment: [], urls: [], counts: [] };
+const nothing: PolicyRequest = {
+  files: [],
+  units: [],
+  commands: [],
+  environment: [],
+  urls: [],
+  counts: [],
+  authorities: [],
+};
 
 function refused(verdict: PolicyVerdict): readonly string[] {
   return verdict.allowed ? [] : verdict.refusals.map(({ what, reason }) => `${what}: ${reason}`);
@@ -127,6 +135,7 @@ describe("the host's policy", () => {
             commands: ["go"],
             urls: ["http://localhost:3000/a?b=1", "http://127.0.0.1"],
             counts: ["/run/x: #y/usage.json"],
+            authorities: ["~/x: #y/.env"],
           };
           const verdict = checkPolicy(policy, request, place);
           if (verdict.allowed) throw new Error("the command go was allowed");
@@ -140,6 +149,7 @@ describe("the host's policy", () => {
             steeringKeys: added.steeringKeys,
             probes: added.probes,
             counts: added.counts,
+            authorities: added.authorities,
           };
           expect(checkPolicy(together, request, place)).toEqual({ allowed: true });
         },

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AppContext } from "../../../src/app/context.ts";
+import { introduceLocked } from "../../../src/app/introduce-version.ts";
 import { dueRenewals } from "../../../src/app/renewals/renew-due.ts";
 import { renewNow } from "../../../src/app/renewals/renew-now.ts";
 import { type RenewMode, renewSecret } from "../../../src/app/renewals/renew-secret.ts";
@@ -14,7 +15,7 @@ import type { JsonObject } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { groupBy } from "../../../src/lib/group-by.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnEachStore, somebodyWaitsForLock } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { ScriptedProvider, scriptedIssuer, unavailable } from "../../support/scripted-issuer.ts";
 import { scriptedPlace } from "../../support/scripted-target.ts";
@@ -245,6 +246,22 @@ describeOnEachStore("renewals", (database) => {
       for (const id of [secretId, other]) await renewSecret(process(), TESTER, id, "now", never);
       expect(all.some(({ state }) => state === "renewed")).toBe(true);
       expect(new Set(provider.used).size).toBe(provider.used.length);
+    });
+
+    it("it is read behind its lock: what another has replaced meanwhile is not used", async () => {
+      const { store } = kit.context;
+      const refresh = (await store.read.secrets.find("production", REFRESH)) ?? expect.fail();
+      let waiting: Promise<unknown> = Promise.resolve();
+      await store.transaction(async (tx) => {
+        await tx.secrets.lockForNewVersion(refresh.id);
+        waiting = renew("now");
+        await somebodyWaitsForLock(database());
+        await introduceLocked(kit.context, tx, TESTER, refresh, {
+          fields: { value: SecretValue.of("canary-refresh-next") },
+        });
+      });
+      expect(await waiting).toMatchObject({ state: "renewed" });
+      expect(provider.used).toEqual(["canary-refresh-next"]);
     });
   });
 

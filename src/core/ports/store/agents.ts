@@ -108,11 +108,11 @@ export interface AgentRepo {
 
   /** Null when there is none yet. */
   key(
-    name: "bundle" | "agent-tls",
+    name: "bundle" | "agent-tls" | "take-over",
   ): Promise<{ readonly public: JsonObject; readonly privateSealed: string } | null>;
   /** Does nothing when there is one: read it again. */
   addKey(
-    name: "bundle" | "agent-tls",
+    name: "bundle" | "agent-tls" | "take-over",
     key: { readonly public: JsonObject; readonly privateSealed: string },
   ): Promise<void>;
 }

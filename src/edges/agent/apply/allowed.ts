@@ -13,6 +13,8 @@ export interface Allowed {
   readonly whyNot: (address: Address) => string | null;
   /** Whether a service may be asked there, or a file with its counts be read. */
   readonly mayAsk: (where: { readonly url: string } | { readonly file: string }) => boolean;
+  /** Whether the server may be told the value that stands in this file, when it is the newer one. */
+  readonly mayTell: (placement: string) => boolean;
   readonly refused: readonly PolicyRefusal[];
 }
 

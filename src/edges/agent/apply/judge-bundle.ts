@@ -7,7 +7,15 @@ import type { Policy } from "../policy/policy.ts";
 import { resolveActivation } from "../policy/resolve-activation.ts";
 import type { Allowed } from "./allowed.ts";
 
-const NOTHING: PolicyRequest = { files: [], units: [], commands: [], environment: [], urls: [], counts: [] };
+const NOTHING: PolicyRequest = {
+  files: [],
+  units: [],
+  commands: [],
+  environment: [],
+  urls: [],
+  counts: [],
+  authorities: [],
+};
 const WHY_NOT = "the policy of this host does not allow it";
 
 /** `hasChild`: without one nothing of the environment is asked for. */
@@ -43,6 +51,7 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
   }
   const urls = new Set(asked.urls.filter((url) => isAllowed({ urls: [url] })));
   const counts = new Set(asked.counts.filter((file) => isAllowed({ counts: [file] })));
+  const authorities = new Set(asked.authorities.filter((file) => isAllowed({ authorities: [file] })));
   const paths = new Set(files.map(({ path }) => path));
   return {
     files,
@@ -52,6 +61,7 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
       return barred.has(addressOf(placement, key)) ? WHY_NOT : null;
     },
     mayAsk: (where) => ("url" in where ? urls.has(where.url) : counts.has(where.file)),
+    mayTell: (placement) => authorities.has(placement),
     refused: distinct(refused),
   };
 }

@@ -8,7 +8,7 @@ import { unitName } from "./unit-record.ts";
 
 /** Of the bundle that is in use. */
 export function makeReport({ records, facts }: AgentContext, bundle: Bundle, allowed: Allowed): Report {
-  const { push, unit, seen, refused, answers, incidents, lookedBy } = records.now;
+  const { push, unit, seen, refused, answers, newer, incidents, lookedBy } = records.now;
   return {
     v: 1,
     epoch: bundle.epoch,
@@ -20,6 +20,7 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
     units: unitsOf(unit, bundle, allowed),
     refused,
     ...(answers.length === 0 ? {} : { answers }),
+    ...(newer.length === 0 ? {} : { newer: [...newer] }),
     incidents,
     facts,
   };

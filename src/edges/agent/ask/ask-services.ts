@@ -3,7 +3,8 @@
  * nothing here, and its answer is the service's: what cannot be asked or read is told as that.
  */
 import { createDial } from "../../../adapters/outgoing/dial.ts";
-import { cannotTell, createHttpProber } from "../../../adapters/probes/http-prober.ts";
+import { createHostProber } from "../../../adapters/probes/host-prober.ts";
+import { cannotTell } from "../../../adapters/probes/http-prober.ts";
 import { parseProbe } from "../../../adapters/probes/spec.ts";
 import { createUsageFileReader } from "../../../adapters/probes/usage-file-reader.ts";
 import { createUsageReader } from "../../../adapters/probes/usage-reader.ts";
@@ -12,10 +13,12 @@ import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeAnswer } from "../../../core/ports/prober.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import type { UsageAnswer } from "../../../core/ports/usage-reader.ts";
+import { stillAccepted } from "../../../core/rollout/still-accepted.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { BundleAsk, ReportedAnswer } from "../../../protocol/agent/asks.ts";
+import { urlsOf } from "../../../protocol/probe.ts";
 import type { Allowed } from "../apply/allowed.ts";
 
 export interface AskOptions {
@@ -35,6 +38,7 @@ const NOT_UNDERSTOOD = "its agent does not understand the question; it may be of
 
 /** Loopback is all that it reaches, by what a specification may say; the agent itself listens nowhere. */
 const connect = createDial({ ownListeners: () => [] });
+const prober = createHostProber({ host: null, connect });
 
 /** Of questions with something to ask about. Never throws. */
 export async function askServices(
@@ -45,26 +49,46 @@ export async function askServices(
 ): Promise<readonly ReportedAnswer[]> {
   const due = asks.filter(({ versions }) => versions.length > 0);
   return await mapLimited(due, AT_ONCE, async (ask): Promise<ReportedAnswer> => {
-    const acceptance: ReportedAnswer["acceptance"] = [];
-    const usage = await withDeadline(signal, WITHIN_MS, async (limited) => {
-      for (const { version, value } of ask.probe === null ? [] : ask.versions)
-        acceptance.push({ version, ...(await probe(ask.probe ?? {}, value, allowed, limited)) });
-      return ask.usage === null ? null : await readUsage(ask, allowed, options, limited);
+    return await withDeadline(signal, WITHIN_MS, async (limited): Promise<ReportedAnswer> => {
+      const acceptance = ask.probe === null ? [] : [...(await probeAll(ask.probe, ask, allowed, limited))];
+      const usage = ask.usage === null ? null : told(await readUsage(ask, allowed, options, limited));
+      return { bindingId: ask.bindingId, acceptance, usage };
     });
-    return { bindingId: ask.bindingId, acceptance, usage: usage === null ? null : told(usage) };
   });
 }
 
-async function probe(
-  raw: BundleAsk["probe"],
-  value: string,
+/** Once more after the service was told to read what stands there, where it has not yet. */
+async function probeAll(
+  raw: NonNullable<BundleAsk["probe"]>,
+  { versions, wanted }: BundleAsk,
+  allowed: MayAsk,
+  signal: AbortSignal,
+): Promise<Readonly<ReportedAnswer["acceptance"]>> {
+  const ask = async () =>
+    await mapLimited(versions, 1, async ({ version, value }) => ({
+      version,
+      ...(await askAbout(raw, SecretValue.of(value), allowed, signal)),
+    }));
+  const answers = await ask();
+  const still = stillAccepted(new Map(answers.map((one) => [one.version, one])), wanted ?? null);
+  const accepted = versions.find(({ version }) => version === still)?.value;
+  if (accepted === undefined) return answers;
+  await prober.reload?.(raw, SecretValue.of(accepted), signal);
+  return await ask();
+}
+
+/** What a service of this machine says about one value; where it may not be asked, that it cannot be told. */
+export async function askAbout(
+  raw: NonNullable<BundleAsk["probe"]>,
+  value: SecretValue,
   { mayAsk }: MayAsk,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
   const spec = understood(() => parseProbe(raw));
-  if (spec?.http === undefined || spec.http.from !== "target") return cannotTell(NOT_UNDERSTOOD);
-  if (!mayAsk({ url: spec.http.url })) return cannotTell(NOT_ALLOWED);
-  return await createHttpProber({ connect })(spec.http, SecretValue.of(value), signal);
+  if (spec === null || spec.command !== undefined || spec.http?.from === "server")
+    return cannotTell(NOT_UNDERSTOOD);
+  if (urlsOf(spec).some((url) => !mayAsk({ url }))) return cannotTell(NOT_ALLOWED);
+  return await prober.probe(raw, value, signal);
 }
 
 async function readUsage(

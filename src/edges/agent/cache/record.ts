@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { reportedAnswer } from "../../../protocol/agent/asks.ts";
+import { newerValue, reportedAnswer } from "../../../protocol/agent/asks.ts";
 import type { ReportedItem } from "../../../protocol/agent/messages.ts";
 import type { AgentFiles } from "../identity/agent-files.ts";
 
@@ -66,6 +66,8 @@ const recordSchema = z.strictObject({
   lookedBy: z.string().nullable().default(null),
   /** What services said by it. */
   answers: z.array(reportedAnswer).default([]),
+  /** Values that were changed at the service itself, sealed to the server. */
+  newer: z.array(newerValue).default([]),
 });
 export type AgentRecord = z.output<typeof recordSchema>;
 
@@ -87,6 +89,7 @@ export function emptyRecord(agentId: string): AgentRecord {
     appliedBootId: null,
     lookedBy: null,
     answers: [],
+    newer: [],
   };
 }
 

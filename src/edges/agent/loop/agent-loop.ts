@@ -12,6 +12,7 @@ import { applyBundle } from "../apply/apply-bundle.ts";
 import { makeReport } from "../apply/make-report.ts";
 import { restartUnit } from "../apply/restart-unit.ts";
 import { answerLook, isAnswerOwed } from "../ask/answer-look.ts";
+import { NewerFinder } from "../ask/find-newer.ts";
 import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
 import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
@@ -39,6 +40,9 @@ class AgentLoop {
   #isAsking = false;
   #fetchAt = 0;
   #tellAt = 0;
+  /** Once after each look. */
+  #isNewerDue = false;
+  readonly #newer = new NewerFinder();
   readonly #failures = { fetch: 0, tell: 0 };
   /** What the server has last taken, in this run. */
   #taken: Report | null = null;
@@ -98,6 +102,7 @@ class AgentLoop {
     try {
       if (this.#isLookDue) {
         this.#isLookDue = false;
+        this.#isNewerDue = true;
         await applyBundle(context, bundle, this.#signal);
       }
       const allowed = await context.judge(bundle);
@@ -117,9 +122,16 @@ class AgentLoop {
   /** Beside everything else: a service that is slow to answer holds up no restart. */
   #answerIfOwed(bundle: Bundle, allowed: Allowed): void {
     const context = this.#context;
-    if (this.#isAsking || this.#signal.aborted || !isAnswerOwed(context, bundle)) return;
+    if (this.#isAsking || this.#signal.aborted) return;
+    const isAnswered = !isAnswerOwed(context, bundle);
+    const isNewerDue = this.#isNewerDue && this.#newer.isDue(context, bundle, allowed);
+    this.#isNewerDue = false;
+    if (isAnswered && !isNewerDue) return;
     this.#isAsking = true;
-    const asking = answerLook(context, bundle, allowed, this.#signal)
+    const asking = (async () => {
+      if (!isAnswered) await answerLook(context, bundle, allowed, this.#signal);
+      if (isNewerDue) await this.#newer.find(context, bundle, allowed, this.#signal);
+    })()
       .catch((error: unknown) => context.log.failed("asking services stopped", toLockstepError(error)))
       .finally(() => {
         this.#isAsking = false;

@@ -5,6 +5,7 @@ import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { BundleAsk } from "../../../protocol/agent/asks.ts";
 import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
+import { probeSchema, urlsOf } from "../../../protocol/probe.ts";
 import { isLocalUrl, type Policy } from "./policy.ts";
 
 export interface PolicyRequest {
@@ -22,6 +23,8 @@ export interface PolicyRequest {
   /** To be asked there, and files with use counts to be read. */
   readonly urls: readonly string[];
   readonly counts: readonly string[];
+  /** Files whose value may be told to the server. */
+  readonly authorities: readonly string[];
 }
 
 export interface PolicyPlace {
@@ -49,7 +52,8 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
     ...request.commands.filter((name) => !Object.hasOwn(policy.commands, name)).map(refuseCommand),
     ...request.environment.flatMap((key) => checkVariable(policy, key)),
     ...request.urls.filter((url) => !policy.probes.some((allowed) => coversUrl(allowed, url))).map(refuseUrl),
-    ...request.counts.flatMap((path) => checkCounts(policy, path, place)),
+    ...request.counts.flatMap((path) => checkNamed("counts", policy, path, place)),
+    ...request.authorities.flatMap((path) => checkNamed("authorities", policy, path, place)),
   ];
   const distinct = [
     ...new Map(refusals.map((one) => [`${one.what}\n${one.reason}\n${one.add}`, one])).values(),
@@ -62,6 +66,8 @@ export function requestOf(
   bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned" | "asks">,
 ): PolicyRequest {
   const { files, activate, health, slots, pruned, asks = [] } = bundle;
+  const isAuthority = (id: string) =>
+    asks.some(({ bindingId, authority }) => authority === true && bindingId === id);
   const touched = [...slots, ...pruned];
   return {
     files: files.map(({ path, format }) => ({
@@ -74,14 +80,23 @@ export function requestOf(
     ),
     commands: [activate?.command, health?.command].filter((name) => name !== undefined),
     environment: touched.filter(({ placement }) => placement === "").map(({ key }) => key),
-    urls: texts(asks.flatMap(({ probe, usage }) => [urlOfProbe(probe), usage?.["url"]])),
+    urls: texts(asks.flatMap(({ probe, usage }) => [...urlsOfProbe(probe), usage?.["url"]])),
     counts: texts(asks.map(({ usage }) => usage?.["file"])),
+    authorities: texts(
+      slots
+        .filter(
+          ({ bindingId, slot, placement }) =>
+            slot === "primary" && placement !== "" && isAuthority(bindingId),
+        )
+        .map(({ placement }) => placement),
+    ),
   };
 }
 
-function urlOfProbe(probe: BundleAsk["probe"]): unknown {
-  const http = probe?.["http"];
-  return typeof http === "object" && http !== null && "url" in http ? http["url"] : undefined;
+/** Of a question that this release does not understand, none: it is not asked either. */
+function urlsOfProbe(probe: BundleAsk["probe"]): readonly string[] {
+  const { data } = probeSchema.safeParse(probe);
+  return data === undefined ? [] : urlsOf(data);
 }
 
 function texts(found: readonly unknown[]): readonly string[] {
@@ -148,11 +163,21 @@ function refuseUrl(url: string): PolicyRefusal {
   return refusal(`probe ${url}`, reason, isNameable ? lines({ probes: [href] }) : NEVER);
 }
 
-function checkCounts(policy: Policy, path: string, { home }: PolicyPlace): readonly PolicyRefusal[] {
-  const what = `counts ${path}`;
+const NOT_NAMED = {
+  counts: "the policy does not let this file be read",
+  authorities: "the policy does not let what stands there be told to the server",
+};
+
+function checkNamed(
+  kind: "authorities" | "counts",
+  policy: Policy,
+  path: string,
+  { home }: PolicyPlace,
+): readonly PolicyRefusal[] {
+  const what = `${kind} ${path}`;
   if (!isPlainPath(path)) return [refusal(what, "the path is not a plain one", NEVER)];
-  if (policy.counts.some((allowed) => expand(allowed, home) === expand(path, home))) return [];
-  return [refusal(what, "the policy does not let this file be read", lines({ counts: [path] }))];
+  if (policy[kind].some((allowed) => expand(allowed, home) === expand(path, home))) return [];
+  return [refusal(what, NOT_NAMED[kind], lines({ [kind]: [path] }))];
 }
 
 /** Parsed and written anew, so that `..` and other spellings of one URL are seen as what they mean. */

@@ -62,11 +62,18 @@ const policySchema = z.strictObject({
   environment: z.union([z.boolean(), z.array(key)]).default(true),
   /**
    * What the agent may ask on this machine's own addresses, values included: whole URLs, or all below a path that ends
-   * in /*.
+   * in /*. With ws:// it may tell a gateway there to read its secrets again.
    */
   probes: z.array(allowedUrl).default([]),
   /** Files in which services leave their use counts, to be read. */
   counts: z
+    .array(z.string().max(1_024).refine(isPlainPath, "must be an absolute path or begin with ~/"))
+    .default([]),
+  /**
+   * Files whose value may be told to the server, when the service of this machine accepts it and refuses the server's:
+   * somebody changed it here.
+   */
+  authorities: z
     .array(z.string().max(1_024).refine(isPlainPath, "must be an absolute path or begin with ~/"))
     .default([]),
   /** Keys that steer loaders and interpreters (PATH, NODE_OPTIONS, LD_…), each by name. */
@@ -114,7 +121,7 @@ export function parsePolicy(text: string, name: string): Policy {
 /** As an allowed URL must be written; with `/*` for all below. */
 export function isLocalUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !["http:", "https:"].includes(url.protocol) || !isLoopbackHost(url.hostname))
+  if (url === null || !["http:", "https:", "ws:"].includes(url.protocol) || !isLoopbackHost(url.hostname))
     return false;
   // As it is written is as it is compared.
   return (

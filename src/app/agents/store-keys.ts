@@ -1,0 +1,81 @@
+/**
+ * The store's own keys between it and its agents, each made once per store and sealed at rest.
+ *
+ *   bundle     signs what agents are told, and nothing else; agents pin it when they enrol
+ *   take-over  opens what they tell of a value that its authority has changed; each bundle that asks for it names it
+ */
+import type { z } from "zod";
+import { storeKeyAssociatedData } from "../../core/associated-data.ts";
+import { LockstepError } from "../../core/errors.ts";
+import {
+  type EncryptionKey,
+  encryptionKey,
+  newEncryptionKey,
+  newSigningKey,
+  publicPart,
+  type SigningKey,
+  signingKey,
+} from "../../protocol/agent/keys.ts";
+import type { AppContext } from "../context.ts";
+
+interface KeyKind<Key> {
+  readonly name: "bundle" | "take-over";
+  readonly make: () => Key;
+  readonly schema: z.ZodType<Key>;
+  /** Opened once per process. */
+  readonly opened: WeakMap<AppContext, Promise<Key>>;
+}
+
+const BUNDLE: KeyKind<SigningKey> = {
+  name: "bundle",
+  make: newSigningKey,
+  schema: signingKey,
+  opened: new WeakMap(),
+};
+const TAKE_OVER: KeyKind<EncryptionKey> = {
+  name: "take-over",
+  make: newEncryptionKey,
+  schema: encryptionKey,
+  opened: new WeakMap(),
+};
+
+/** Throws SEALED_UNREADABLE, STORE_UNAVAILABLE. */
+export function openBundleKey(context: AppContext): Promise<SigningKey> {
+  return openOnce(context, BUNDLE);
+}
+
+/** Throws SEALED_UNREADABLE, STORE_UNAVAILABLE. */
+export function openTakeOverKey(context: AppContext): Promise<EncryptionKey> {
+  return openOnce(context, TAKE_OVER);
+}
+
+function openOnce<Key extends EncryptionKey | SigningKey>(
+  context: AppContext,
+  kind: KeyKind<Key>,
+): Promise<Key> {
+  const known = kind.opened.get(context);
+  if (known !== undefined) return known;
+  const opening = open(context, kind);
+  kind.opened.set(context, opening);
+  // A store that is away now may be there at the next call.
+  opening.catch(() => kind.opened.delete(context));
+  return opening;
+}
+
+async function open<Key extends EncryptionKey | SigningKey>(
+  context: AppContext,
+  { name, make, schema }: KeyKind<Key>,
+): Promise<Key> {
+  const associatedData = storeKeyAssociatedData(context.storeId, name);
+  if ((await context.store.read.agents.key(name)) === null) {
+    const made = make();
+    const privateSealed = await context.sealer.seal(JSON.stringify(made), associatedData);
+    await context.store.transaction((tx) =>
+      tx.agents.addKey(name, { public: publicPart(made), privateSealed }),
+    );
+  }
+  // Read in any case: another server may have been faster.
+  const kept = await context.store.read.agents.key(name);
+  if (kept === null) throw new LockstepError("INTERNAL", `The store has no key "${name}" for its agents.`);
+  return schema.parse(JSON.parse(await context.sealer.open(kept.privateSealed, associatedData)));
+}

@@ -1,0 +1,37 @@
+/** What an agent tells of values that their authority on its machine has changed. It speaks of its own bindings alone. */
+import type { AgentRecord } from "../../core/ports/store/agents.ts";
+import { SecretValue } from "../../core/secret-value.ts";
+import type { NewerValue } from "../../protocol/agent/asks.ts";
+import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
+import { newerContent } from "../../protocol/agent/messages.ts";
+import { takeOver } from "../authority/take-over.ts";
+import { bindingOptionsOf } from "../binding-options.ts";
+import type { AppContext } from "../context.ts";
+import { actorOf } from "./confirm-agent.ts";
+import { openTakeOverKey } from "./store-keys.ts";
+
+/** What does not open, or speaks of what is no authority, is left. */
+export async function takeOverNewer(
+  context: AppContext,
+  agent: AgentRecord,
+  newer: readonly NewerValue[],
+): Promise<void> {
+  if (newer.length === 0) return;
+  const bindings = await context.store.read.targets.bindings(agent.targetId);
+  const keys = {
+    decryptWith: await openTakeOverKey(context),
+    signedBy: agent.signKey as unknown as PublicJwk,
+  };
+  for (const { bindingId, sealed } of newer) {
+    const binding = bindings.find(({ id }) => id === bindingId);
+    if (binding === undefined || !bindingOptionsOf(binding.options).authority) continue;
+    const { data } = newerContent.safeParse(await openMessage(sealed, keys));
+    // Of another binding, or instead of a version that is not the one in force any more.
+    if (data === undefined || data.bindingId !== bindingId || data.instead !== binding.currentVersion)
+      continue;
+    const found = SecretValue.of(data.value);
+    context.hideFromLog(found);
+    const target = { id: agent.targetId, name: agent.target };
+    await takeOver(context, { target, binding, found, by: actorOf(agent) });
+  }
+}
