@@ -158,7 +158,7 @@ targets:
     await reach("the client's file", () => readFileSync(clientFile, "utf8").includes(BY_HAND));
     await reach("the end", async () => (await lockstep(["check"])).code === 0);
     expect(token()).toBe(BY_HAND);
-    const history = await json("history", SECRET);
+    const history = await json("audit", "list");
     expect(JSON.stringify(history)).toContain("secret.taken_over");
     expect(JSON.stringify(history)).not.toContain("canary");
     expect(kit.said()).not.toContain("canary");

@@ -12,6 +12,7 @@ const source = [
   "schema-rollouts.ts",
   "schema-manual.ts",
   "schema-renewals.ts",
+  "schema-alerts.ts",
 ]
   .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
   .join("\n");

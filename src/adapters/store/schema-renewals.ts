@@ -1,4 +1,4 @@
-/** The tables of renewals and alerts; see `schema.ts`, whose part this is. */
+/** The table of renewals; see `schema.ts`, whose part this is. */
 import type { Generated } from "kysely";
 import type { Json } from "../../core/ports/target.ts";
 import type { Jsonb } from "./schema-parts.ts";
@@ -24,16 +24,4 @@ export interface RenewalTable {
   error_message: string | null;
   failed_at: Date | null;
   lost_at: Date | null;
-}
-
-export interface AlertTable {
-  id: Generated<string>;
-  kind: string;
-  subject_id: string;
-  level: string;
-  message: string;
-  remedy: string;
-  opened_at: Generated<Date>;
-  updated_at: Generated<Date>;
-  resolved_at: Date | null;
 }

@@ -17,15 +17,16 @@ import type {
   EnrolmentTable,
   StoreKeyTable,
 } from "./schema-agents.ts";
+import type { AlertTable, ChannelTable, DeliveryTable, SilenceTable } from "./schema-alerts.ts";
 import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
-import type { AlertTable, RenewalTable } from "./schema-renewals.ts";
+import type { RenewalTable } from "./schema-renewals.ts";
 import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 6;
+export const OLDEST_SCHEMA = 7;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -88,6 +89,10 @@ export interface TargetTable {
   error_code: string | null;
   error_message: string | null;
   look_asked_at: Date | null;
+  checked_at: Date | null;
+  next_check_at: Generated<Date>;
+  check_error_code: string | null;
+  check_error_message: string | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }
@@ -280,6 +285,9 @@ export interface Database {
   audit_entry: AuditEntryTable;
   renewal: RenewalTable;
   alert: AlertTable;
+  channel: ChannelTable;
+  delivery: DeliveryTable;
+  silence: SilenceTable;
   manual_place: ManualPlaceTable;
   manual_reveal: ManualRevealTable;
 }

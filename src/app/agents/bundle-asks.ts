@@ -9,7 +9,7 @@ import type { BundleAsk } from "../../protocol/agent/asks.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import { isReadThere } from "../look/ask-binding.ts";
-import { asksFromTarget, isReloaded } from "../look/probe-binding.ts";
+import { asksFromTarget, reloadOf } from "../look/probe-binding.ts";
 import type { Desired } from "../loop/desired.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 
@@ -35,7 +35,7 @@ export async function bundleAsks(
         secret: binding.secretName,
         ...there,
         versions,
-        ...wantedOf(binding, versions, desired),
+        ...(one === undefined || versions.length === 0 ? {} : reloadThere(one)),
         ...(bindingOptionsOf(binding.options).authority ? { authority: true as const } : {}),
         tokens: versions.length === 0 ? [] : await tokensOf(context, binding, desired),
       };
@@ -54,15 +54,12 @@ function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "
   return there as Pick<BundleAsk, "probe" | "usage">;
 }
 
-/** The agent asks after it has written, so that this is what stands there then. */
-function wantedOf(
-  { id, options }: LoopBinding,
-  versions: BundleAsk["versions"],
-  { slots }: Desired,
-): Pick<BundleAsk, "wanted"> {
-  const primary = slots.find(({ bindingId, slot }) => bindingId === id && slot === "primary");
-  const isNeeded = versions.length > 0 && isReloaded(bindingOptionsOf(options).probe);
-  return isNeeded && primary !== undefined ? { wanted: primary.version } : {};
+/** The agent asks after it has written, so that what is wanted stands there then. */
+function reloadThere(known: KnownBinding): Pick<BundleAsk, "reload"> {
+  const reload = reloadOf(known, bindingOptionsOf(known.binding.options).probe);
+  if (reload === null) return {};
+  const { wanted, by } = reload;
+  return { reload: { wanted, by: { version: by.version, value: by.value.reveal() } } };
 }
 
 /** Of the token's secret what the target holds anyway: an agent learns nothing that is not bound to it. */

@@ -138,8 +138,8 @@ function deliveredBy({ desired, asks }: Pick<BundleParts, "asks" | "desired">): 
   readonly version: number;
 }[] {
   const secrets = new Map(desired.bindings.map(({ id, secretId }) => [id, secretId]));
-  const asked = asks.flatMap(({ bindingId, versions }) =>
-    versions.flatMap(({ version }) => {
+  const asked = asks.flatMap(({ bindingId, versions, reload }) =>
+    [...versions, ...(reload === undefined ? [] : [reload.by])].flatMap(({ version }) => {
       const secretId = secrets.get(bindingId);
       return secretId === undefined ? [] : [{ secretId, version }];
     }),

@@ -1,13 +1,11 @@
 /** Live requests to one verifier: with each version that its rollout needs to know about. */
 import { toLockstepError } from "../../core/errors.ts";
 import type { Prober } from "../../core/ports/prober.ts";
-import type { LoopBinding } from "../../core/ports/store/targets.ts";
 import type { JsonObject, Target } from "../../core/ports/target.ts";
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
-import { stillAccepted } from "../../core/rollout/still-accepted.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
@@ -50,9 +48,10 @@ export async function probeBinding(
       if (value === undefined || compromised.has(version)) continue;
       answers.set(version, await askOnce(prober, probe, value, limited));
     }
-    const accepted = versions.get(stillAccepted(answers, wantedAt(binding)) ?? Number.NaN);
-    if (accepted === undefined || prober.reload === undefined) return;
-    await prober.reload(probe, accepted, limited);
+    const reload = reloadOf({ binding, versions, compromised }, probe);
+    if (reload === null || answers.get(reload.wanted)?.verdict !== "refused") return;
+    if ((await askOnce(prober, probe, reload.by.value, limited)).verdict !== "accepted") return;
+    await prober.reload?.(probe, reload.by.value, limited);
     for (const version of answers.keys()) {
       const value = versions.get(version);
       if (value !== undefined) answers.set(version, await askOnce(prober, probe, value, limited));
@@ -61,10 +60,28 @@ export async function probeBinding(
   return answers;
 }
 
-/** What stands there and should: before it was written there is nothing new to read. Null: neither is certain. */
-function wantedAt(binding: LoopBinding): number | null {
-  const { primary } = slotsOf(binding, binding.currentVersion, binding.rollout);
-  return primary === (binding.settled.primary ?? null) ? primary : null;
+export interface Reload {
+  /** What stands at the service's place: refused, it has not been read yet. */
+  readonly wanted: number;
+  /** What it may accept still: by that it is told to read. */
+  readonly by: { readonly version: number; readonly value: SecretValue };
+}
+
+/** Null: it need not be told to read its value, or nothing new stands there. */
+export function reloadOf(
+  { binding, versions, compromised }: KnownBinding,
+  probe: JsonObject | null,
+): Reload | null {
+  const openclaw = probe?.["openclaw"];
+  const isReloaded =
+    typeof openclaw === "object" && openclaw !== null && (openclaw as JsonObject)["reload"] === true;
+  if (!isReloaded || binding.rollout === null) return null;
+  const { primary: wanted } = slotsOf(binding, binding.currentVersion, binding.rollout);
+  const { fromVersion, toVersion } = binding.rollout;
+  const other = wanted === toVersion ? fromVersion : toVersion;
+  const value = other === null ? undefined : versions.get(other);
+  if (wanted === null || other === null || value === undefined || compromised.has(other)) return null;
+  return { wanted, by: { version: other, value } };
 }
 
 const MAX_CONNECTIONS = 30;
@@ -110,12 +127,6 @@ export function asksFromTarget(probe: JsonObject): boolean {
   if ("command" in probe || "openclaw" in probe) return true;
   const http = probe["http"];
   return typeof http === "object" && http !== null && (http as JsonObject)["from"] === "target";
-}
-
-/** The service reads its value again only when it is told to. */
-export function isReloaded(probe: JsonObject | null): boolean {
-  const openclaw = probe?.["openclaw"];
-  return typeof openclaw === "object" && openclaw !== null && (openclaw as JsonObject)["reload"] === true;
 }
 
 const NOBODY: Prober = {

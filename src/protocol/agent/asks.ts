@@ -20,8 +20,10 @@ export const bundleAsk = z.strictObject({
   usage: specification.nullable(),
   /** To be asked about by the look that the bundle carries. Empty: nothing is, now. */
   versions: z.array(z.strictObject({ version: whole, value: z.string() })),
-  /** Which of them the service should accept: stands at its place. Absent where it need not be told to read that. */
-  wanted: whole.exactOptional(),
+  /** Where a refused `wanted` may only not have been read yet: the service is told to, by who has what it accepts still. */
+  reload: z
+    .strictObject({ wanted: whole, by: z.strictObject({ version: whole, value: z.string() }) })
+    .exactOptional(),
   /** Its value may be changed at the service itself, and counts then: what stands at its place may be told. */
   authority: z.literal(true).exactOptional(),
   /** What opens the endpoint of use counts. */

@@ -13,7 +13,6 @@ import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeAnswer } from "../../../core/ports/prober.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import type { UsageAnswer } from "../../../core/ports/usage-reader.ts";
-import { stillAccepted } from "../../../core/rollout/still-accepted.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
@@ -60,7 +59,7 @@ export async function askServices(
 /** Once more after the service was told to read what stands there, where it has not yet. */
 async function probeAll(
   raw: NonNullable<BundleAsk["probe"]>,
-  { versions, wanted }: BundleAsk,
+  { versions, reload }: BundleAsk,
   allowed: MayAsk,
   signal: AbortSignal,
 ): Promise<Readonly<ReportedAnswer["acceptance"]>> {
@@ -70,10 +69,10 @@ async function probeAll(
       ...(await askAbout(raw, SecretValue.of(value), allowed, signal)),
     }));
   const answers = await ask();
-  const still = stillAccepted(new Map(answers.map((one) => [one.version, one])), wanted ?? null);
-  const accepted = versions.find(({ version }) => version === still)?.value;
-  if (accepted === undefined) return answers;
-  await prober.reload?.(raw, SecretValue.of(accepted), signal);
+  if (answers.find(({ version }) => version === reload?.wanted)?.verdict !== "refused") return answers;
+  const by = SecretValue.of(reload?.by.value ?? "");
+  if ((await askAbout(raw, by, allowed, signal)).verdict !== "accepted") return answers;
+  await prober.reload?.(raw, by, signal);
   return await ask();
 }
 

@@ -56,7 +56,8 @@ export class NewerFinder {
     bundle: Bundle,
     allowed: Allowed,
   ): readonly { readonly ask: Ask; readonly slot: Slot }[] {
-    if (bundle.takeOverKey === undefined || bundle.pushId !== null) return [];
+    const isWritten = bundle.pushId === null || records.now.closedPushId === bundle.pushId;
+    if (bundle.takeOverKey === undefined || !isWritten) return [];
     return (bundle.asks ?? []).flatMap((ask) => {
       const slot = bundle.slots.find(
         ({ bindingId, slot: name }) => bindingId === ask.bindingId && name === "primary",
@@ -66,7 +67,7 @@ export class NewerFinder {
       );
       const isChanged = seen?.found.kind === "unknown" && seen.version === slot?.version;
       if (ask.authority !== true || ask.probe === null || slot === undefined || !isChanged) return [];
-      return slot.settledVersion === slot.version && allowed.mayTell(slot.placement) ? [{ ask, slot }] : [];
+      return allowed.mayTell(slot.placement) ? [{ ask, slot }] : [];
     });
   }
 }
