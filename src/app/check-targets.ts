@@ -6,6 +6,7 @@ import type { ObservedKey, Target } from "../core/ports/target.ts";
 import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
 import type { Slot } from "../core/secret.ts";
 import { mapLimited } from "../lib/map-limited.ts";
+import { lookNow } from "./agents/look-now.ts";
 import { observeReported } from "./agents/reported-places.ts";
 import { askAuthorities, type Newer } from "./authority/ask-authorities.ts";
 import { takeOver } from "./authority/take-over.ts";
@@ -58,8 +59,10 @@ async function checkTarget(
   try {
     const desired = await loadDesired(context, record.id);
     const look = async (limited: AbortSignal): Promise<Seen> => {
-      if (kindOf(context, record.kind).isReported)
+      if (kindOf(context, record.kind).isReported) {
+        await lookNow(context, record, limited);
         return { items: planned(await observeReported(context, record, desired.slots)), newer: [] };
+      }
       return await withTarget(context, record, (target) => lookAt(target, limited), "background");
     };
     const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
