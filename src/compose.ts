@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { createChannels } from "./adapters/channels/channels.ts";
 import { sameValue } from "./adapters/crypto/fingerprint.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
 import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
@@ -126,6 +127,7 @@ async function build(
     budget,
     makeRandom: randomValue,
     targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    channels: createChannels(createDial({ ownListeners: () => ownListeners(settings) })),
     issuers: createIssuers({
       connect: createDial({ ownListeners: () => ownListeners(settings) }),
       allowedCommands: commandsIn(settings.commandsFile),

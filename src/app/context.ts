@@ -1,6 +1,7 @@
 /** What use cases are given. Built once, in `compose.ts`. */
 import type { RandomOptions } from "../core/generate.ts";
 import type { AgentHints } from "../core/ports/agent-hints.ts";
+import type { Channel } from "../core/ports/channel.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Issuer } from "../core/ports/issuer.ts";
 import type { Logger } from "../core/ports/logger.ts";
@@ -100,6 +101,8 @@ export interface AppContext {
   readonly targetKinds: ReadonlyMap<string, TargetKind>;
   /** By the name that a secret's `issue` gives. */
   readonly issuers: ReadonlyMap<string, Issuer>;
+  /** Ways to people, by kind. */
+  readonly channels: Readonly<Record<"slack" | "webhook" | "email", Channel>>;
   /** Asks services from where the server is. */
   readonly prober: Prober;
   readonly usageReader: UsageReader;

@@ -15,6 +15,11 @@ export function fingerprintKeyAssociatedData(storeId: string): string {
   return `lockstep/fingerprint-key/${storeId}`;
 }
 
+/** `destination`: where its messages go. */
+export function channelAssociatedData(name: string, destination: string): string {
+  return `lockstep/channel/${name}/${destination}`;
+}
+
 /** Of the text by which a start recognises a wrong root key. */
 export function keyCheckAssociatedData(storeId: string): string {
   return `lockstep/key-check/${storeId}`;

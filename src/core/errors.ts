@@ -159,6 +159,14 @@ export const CATALOGUE = {
     family: "rejected",
     hint: "Sign in anew at the provider and set the new refresh token with `lockstep secret set`.",
   },
+  CHANNEL_UNAVAILABLE: {
+    family: "unavailable",
+    hint: "It is tried again by itself; `lockstep alert channels` shows how that ends.",
+  },
+  CHANNEL_REFUSED: {
+    family: "rejected",
+    hint: "Correct the channel in lockstep.yaml, `lockstep apply`, and try it with `lockstep alert test`.",
+  },
   RENEWAL_LIFE_SHORT: { family: "rejected", hint: "Ask the issuer for a longer life." },
   RENEWAL_BUSY: {
     family: "conflict",

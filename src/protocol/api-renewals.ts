@@ -1,7 +1,7 @@
-/** Operations for tokens that end by themselves, and for what people should know without asking. */
+/** Operations for tokens that end by themselves. */
 import { z } from "zod";
 import { operation } from "./api-operation.ts";
-import { instant, limit, name } from "./api-parts.ts";
+import { instant, name } from "./api-parts.ts";
 
 const renewal = z.object({
   secret: z.string(),
@@ -23,18 +23,6 @@ const renewal = z.object({
   level: z.enum(["failing", "urgent", "critical", "expired"]).nullable(),
 });
 export type RenewalAnswer = z.output<typeof renewal>;
-
-const alert = z.object({
-  id: z.string(),
-  kind: z.string(),
-  level: z.string(),
-  message: z.string(),
-  remedy: z.string(),
-  openedAt: instant,
-  updatedAt: instant,
-  resolvedAt: instant.nullable(),
-});
-export type AlertAnswer = z.output<typeof alert>;
 
 export const RENEWAL_OPERATIONS = {
   listRenewals: operation({
@@ -70,17 +58,5 @@ export const RENEWAL_OPERATIONS = {
     permission: "status.read",
     params: z.strictObject({ environment: name, name }),
     answer: z.object({ keys: z.array(z.record(z.string(), z.json())) }),
-  }),
-  listAlerts: operation({
-    method: "GET",
-    path: "/alerts",
-    summary: "What people should know without asking, newest first.",
-    permission: "status.read",
-    query: z.strictObject({
-      /** Resolved ones too. */
-      all: z.enum(["true", "false"]).exactOptional(),
-      limit: limit.default(50),
-    }),
-    answer: z.object({ alerts: z.array(alert) }),
   }),
 };

@@ -24,7 +24,7 @@ const tested = z.object({
 export type TestedTarget = z.output<typeof tested>;
 
 const unreadableSealed = z.object({
-  kind: z.enum(["version", "credentials", "store-key", "enrolment"]),
+  kind: z.enum(["version", "credentials", "store-key", "enrolment", "channel"]),
   secretId: z.string().exactOptional(),
   version: z.int().exactOptional(),
   targetId: z.string().exactOptional(),

@@ -1,5 +1,6 @@
 /** Every operation of `/api/v1`, by its operation id. A route without an entry here does not exist. */
 import { AGENT_OPERATIONS } from "./api-agents.ts";
+import { ALERT_OPERATIONS } from "./api-alerts.ts";
 import { CONFIG_OPERATIONS } from "./api-config.ts";
 import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
@@ -16,6 +17,7 @@ export const OPERATIONS = {
   ...DOCTOR_OPERATIONS,
   ...ROLLOUT_OPERATIONS,
   ...RENEWAL_OPERATIONS,
+  ...ALERT_OPERATIONS,
   ...SECRET_OPERATIONS,
   ...CONFIG_OPERATIONS,
   ...FIRST_RUN_OPERATIONS,

@@ -75,7 +75,7 @@ export const planAnswerSchema = z.object({
   changes: z
     .array(
       z.object({
-        subject: z.enum(["environment", "secret", "target", "binding", "key"]),
+        subject: z.enum(["environment", "secret", "target", "binding", "key", "channel"]),
         action: z.enum(["create", "change", "remove", "delete", "take-over"]),
         environment: z.string(),
         name: z.string(),

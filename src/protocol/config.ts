@@ -4,6 +4,7 @@
  * they are free JSON. Unknown keys are refused everywhere else: a typing error must never become a deletion.
  */
 import { z } from "zod";
+import { alertsSchema } from "./alerts.ts";
 import { say, wordUnknownKeys } from "./config-problem.ts";
 import { issueSchema, renewSchema } from "./issue.ts";
 import { asMadeHere, openclawProblems } from "./openclaw.ts";
@@ -81,8 +82,6 @@ const rotate = strict({
   /** How long optional places hold the retirement. */
   optionalFor: duration.optional(),
 });
-
-const freeJson = z.record(z.string(), z.json());
 
 const binding = strict({
   target: targetName,
@@ -165,7 +164,8 @@ const environment = strict({
 
 export const configSchema = strict({
   environments: z.record(environmentName, environment),
-  alerts: freeJson.optional(),
+  /** Where alerts go, by name. Absent: as they are; empty: nowhere. */
+  alerts: alertsSchema.optional(),
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -5,7 +5,7 @@ import { recordReport } from "../../src/app/agents/record-report.ts";
 import { observeReported, testReported } from "../../src/app/agents/reported-places.ts";
 import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
 import { openBundleKey } from "../../src/app/agents/store-keys.ts";
-import { checkTargets } from "../../src/app/check-targets.ts";
+import { checkTargets } from "../../src/app/checks/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { LockstepError } from "../../src/core/errors.ts";

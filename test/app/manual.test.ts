@@ -1,7 +1,7 @@
 /** Places in other hands: told step by step, shown once, and believed when a person says so. */
 import { beforeEach, expect, it } from "vitest";
 import { manualKind } from "../../src/adapters/targets/manual/target.ts";
-import { checkTargets } from "../../src/app/check-targets.ts";
+import { checkTargets } from "../../src/app/checks/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { confirmStep, listSteps, revealStep, viewStep } from "../../src/app/manual/steps.ts";

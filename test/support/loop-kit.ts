@@ -5,6 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
+import { createChannels } from "../../src/adapters/channels/channels.ts";
 import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
 import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
@@ -212,6 +213,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     revisionMarker: false,
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
+    channels: createChannels(createDial({ ownListeners: () => [] })),
     issuers: createIssuers({
       connect: createDial({ ownListeners: () => [] }),
       allowedCommands: async () => null,

@@ -6,6 +6,8 @@ import { createAgentRepo } from "./repositories/agents.ts";
 import { createAlertRepo } from "./repositories/alerts.ts";
 import { createAsideRepo } from "./repositories/asides.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
+import { createChannelRepo } from "./repositories/channels.ts";
+import { createCheckRepo } from "./repositories/checks.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
@@ -37,7 +39,9 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     manual: createManualRepo(db),
     schedule: createScheduleRepo(db),
     renewals: createRenewalRepo(db),
+    checks: createCheckRepo(db),
     alerts: createAlertRepo(db),
+    channels: createChannelRepo(db),
     idempotency: createIdempotencyRepo(db),
     views: createViewRepo(db),
     agents: createAgentRepo(db),

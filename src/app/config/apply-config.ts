@@ -10,11 +10,12 @@ import { LockstepError } from "../../core/errors.ts";
 import type { PlanProblem } from "../../core/plan/check-difference.ts";
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
+import { applyChannels } from "../alerts/channel-config.ts";
 import type { AppContext } from "../context.ts";
 import { hint } from "../loop/hint.ts";
 import { applyDifferences } from "./apply-differences.ts";
 import { isTakenOver, planPrepared } from "./plan-config.ts";
-import { type ConfigPlan, type PlannedPlace, viewDifference } from "./plan-view.ts";
+import { type ConfigPlan, type PlannedPlace, viewChannel, viewDifference } from "./plan-view.ts";
 import { type ConfigRequest, type Prepared, prepareConfig } from "./prepare.ts";
 
 export interface ApplyRequest extends ConfigRequest {
@@ -74,6 +75,7 @@ async function commit(
     refuseProblems(now.problems);
     if (contentOf(now) !== contentOf(planned.prepared)) throw planChanged();
     const { bumped } = await applyDifferences(context, tx, actor, now, planned.takenOver);
+    await applyChannels(context, tx, actor, now.channels);
     await tx.audit.append({
       action: "config.applied",
       actor,
@@ -90,8 +92,8 @@ async function commit(
 }
 
 /** In the words that were shown: what the loop settles meanwhile does not make it another plan. */
-function contentOf({ differences }: Prepared): string {
-  return canonicalJson(differences.map(viewDifference));
+function contentOf({ differences, channels }: Prepared): string {
+  return canonicalJson([...differences.map(viewDifference), ...channels.map(viewChannel)]);
 }
 
 function refuseProblems(problems: readonly PlanProblem[]): void {

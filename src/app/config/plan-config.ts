@@ -10,7 +10,13 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { AppContext } from "../context.ts";
 import { judgePlaces } from "./judge-places.ts";
 import { lookAtPlaces, looksOf } from "./observe-places.ts";
-import { type ConfigPlan, type PlannedChange, type PlannedPlace, viewDifference } from "./plan-view.ts";
+import {
+  type ConfigPlan,
+  type PlannedChange,
+  type PlannedPlace,
+  viewChannel,
+  viewDifference,
+} from "./plan-view.ts";
 import { type ConfigRequest, type Prepared, prepareConfig } from "./prepare.ts";
 
 /** Throws CONFIG_INVALID; what only forbids applying is in `problems`. */
@@ -32,7 +38,11 @@ export async function planPrepared(
 ): Promise<ConfigPlan> {
   const looks = await lookAtPlaces(context, looksOf(context, prepared), signal);
   const { places, adoption } = await judgePlaces(context, prepared, looks);
-  const changes = [...prepared.differences.map(viewDifference), ...takeOvers(places, request)];
+  const changes = [
+    ...prepared.differences.map(viewDifference),
+    ...takeOvers(places, request),
+    ...prepared.channels.map(viewChannel),
+  ];
   const problems = [...prepared.problems, ...unknownTakeOvers(prepared, request)];
   const deleted = new Set(
     changes.flatMap((change) => (change.action === "delete" ? [`${change.target}/${change.key}`] : [])),

@@ -5,9 +5,10 @@ import type { Difference } from "../../core/plan/diff-config.ts";
 import type { PlaceState } from "../../core/plan/place-state.ts";
 import type { Role } from "../../core/secret.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
+import type { ChannelDifference } from "../alerts/channel-config.ts";
 
 export interface PlannedChange {
-  readonly subject: "environment" | "secret" | "target" | "binding" | "key";
+  readonly subject: "environment" | "secret" | "target" | "binding" | "key" | "channel";
   readonly action: "create" | "change" | "remove" | "delete" | "take-over";
   readonly environment: string;
   /** The secret's or target's name. */
@@ -69,6 +70,17 @@ export interface ConfigPlan {
   readonly warnings: readonly ConfigProblem[];
   /** Of what was shown: `apply` refuses when it is not the same any more. */
   readonly digest: string;
+}
+
+export function viewChannel({ action, name, said }: ChannelDifference): PlannedChange {
+  return {
+    subject: "channel",
+    action,
+    environment: "",
+    name,
+    text: `${action} alert channel ${name}${said === null ? "" : `, ${said.kind}`}`,
+    path: ["alerts", name],
+  };
 }
 
 export function viewDifference(difference: Difference): PlannedChange {

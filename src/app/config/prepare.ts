@@ -13,13 +13,13 @@ import {
   targetId,
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
-import { releaseLimits } from "../../core/plan/release-limits.ts";
 import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { Config } from "../../protocol/config.ts";
 import type { ConfigProblem } from "../../protocol/config-problem.ts";
+import { type ChannelDifference, channelDifferences } from "../alerts/channel-config.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 
@@ -45,6 +45,7 @@ export interface Prepared {
   /** Whether an owned key still stands where its target is. */
   readonly isReachable: (owned: OwnedKey) => boolean;
   readonly problems: readonly PlanProblem[];
+  readonly channels: readonly ChannelDifference[];
   /** Stored, and without effect in this release. */
   readonly warnings: readonly ConfigProblem[];
 }
@@ -56,8 +57,7 @@ export async function prepareConfig(
   request: ConfigRequest,
 ): Promise<Prepared> {
   const { config } = request;
-  const limits = releaseLimits(config);
-  const faulty = [...checkConfig(config), ...limits.refused];
+  const faulty = [...checkConfig(config)];
   const elsewhere = await targetsElsewhere(repositories, config);
   const { desired, credentials, problems } = desiredOf(config, context.targetKinds, elsewhere);
   const told = new Set(faulty.map(({ path }) => JSON.stringify(path)));
@@ -91,7 +91,8 @@ export async function prepareConfig(
       allowShrink: request.allowShrink === true,
       duringRollout: request.duringRollout === true,
     }),
-    warnings: limits.inert,
+    warnings: [],
+    channels: await channelDifferences(context, repositories, config.alerts),
   };
 }
 

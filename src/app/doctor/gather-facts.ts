@@ -133,7 +133,7 @@ async function agentFacts(
 
 function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {
   if (row === undefined || (row.state !== "running" && row.state !== "stalled")) return null;
-  return { id: row.id, state: row.state };
+  return { id: row.id, state: row.state, reason: row.reason };
 }
 
 function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked): BindingFacts {

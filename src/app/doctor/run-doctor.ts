@@ -3,15 +3,15 @@
  * refused because of it and what repairs it. Writes nothing but what it saw.
  */
 import { diagnose } from "../../core/doctor/diagnose.ts";
-import type { SecretFacts, TargetError } from "../../core/doctor/facts.ts";
+import type { DoctorFacts, SecretFacts, TargetError } from "../../core/doctor/facts.ts";
 import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { CATALOGUE, type ErrorCode, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretRow } from "../../core/ports/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { DoctorAnswer } from "../../protocol/api-doctor.ts";
-import { checkTargets } from "../check-targets.ts";
+import { checkTargets } from "../checks/check-targets.ts";
 import { lookForAdoption } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
@@ -68,6 +68,23 @@ export async function runDoctor(
   };
 }
 
+/** Of all environments, from what is on record; no place is asked. */
+export async function recordedFacts(context: AppContext): Promise<DoctorFacts> {
+  const recorded = await readRecorded(context, undefined);
+  const records = await recordsOf(context, recorded);
+  return await gatherFacts(context, recorded, {
+    failures: new Map(
+      (await context.store.read.checks.failures()).map(({ targetId, code, message }) => [
+        targetId,
+        { code, message, hint: code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : "" },
+      ]),
+    ),
+    adoptions: new Map(),
+    records,
+    queueAway: false,
+  });
+}
+
 async function assertEnvironment(context: AppContext, name: string | undefined): Promise<void> {
   if (name === undefined || (await context.store.read.secrets.findEnvironment(name)) !== null) return;
   throw new LockstepError("NOT_FOUND", `There is no environment "${name}".`);
@@ -87,7 +104,11 @@ async function lookAtPlaces(
   { timeoutMs }: DoctorRequest,
   signal: AbortSignal,
 ): Promise<Looked["failures"]> {
-  const checked = await checkTargets(context, targets, signal, { maxAtOnce: MAX_AT_ONCE, timeoutMs });
+  const checked = await checkTargets(context, targets, signal, {
+    maxAtOnce: MAX_AT_ONCE,
+    timeoutMs,
+    asksAgents: true,
+  });
   return new Map(
     checked.map(({ error }, index) => [targets[index]?.id ?? "", error satisfies TargetError | null]),
   );

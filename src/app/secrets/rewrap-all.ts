@@ -7,6 +7,7 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import {
+  channelAssociatedData,
   credentialsAssociatedData,
   enrolmentAssociatedData,
   fingerprintKeyAssociatedData,
@@ -24,6 +25,7 @@ const PAGE = 200;
 
 export interface Rewrapped {
   readonly versions: number;
+  /** Of targets and of channels. */
   readonly credentials: number;
   /** The store's keys that agents pin, and those of enrolment codes. */
   readonly agentKeys: number;
@@ -35,7 +37,8 @@ export type UnreadableText =
   | { readonly kind: "version"; readonly secretId: string; readonly version: number }
   | { readonly kind: "credentials"; readonly targetId: string }
   | { readonly kind: "store-key"; readonly name: string }
-  | { readonly kind: "enrolment"; readonly enrolmentId: string };
+  | { readonly kind: "enrolment"; readonly enrolmentId: string }
+  | { readonly kind: "channel"; readonly name: string };
 
 interface Page extends Rewrapped {
   readonly last: SealedText | null;
@@ -67,7 +70,7 @@ async function rewrapPage(
   after: SealedText | null,
 ): Promise<Page> {
   const texts = await tx.sealedTexts.page(after, PAGE);
-  const counts = { version: 0, credentials: 0, "store-key": 0, enrolment: 0 };
+  const counts = { version: 0, credentials: 0, "store-key": 0, enrolment: 0, channel: 0 };
   const unreadable: UnreadableText[] = [];
   for (const text of texts) {
     const sealed = await rewrapOne(context, text);
@@ -79,7 +82,7 @@ async function rewrapPage(
   }
   return {
     versions: counts.version,
-    credentials: counts.credentials,
+    credentials: counts.credentials + counts.channel,
     agentKeys: counts["store-key"] + counts.enrolment,
     unreadable,
     last: texts.at(-1) ?? null,
@@ -106,6 +109,8 @@ function associatedDataOf(context: AppContext, text: SealedText): string {
       return storeKeyAssociatedData(context.storeId, text.name);
     case "enrolment":
       return enrolmentAssociatedData(text.enrolmentId);
+    case "channel":
+      return channelAssociatedData(text.name, text.destination);
     default:
       return assertNever(text);
   }
@@ -141,6 +146,8 @@ function nameOf(text: SealedText): UnreadableText {
       return { kind: text.kind, name: text.name };
     case "enrolment":
       return { kind: text.kind, enrolmentId: text.enrolmentId };
+    case "channel":
+      return { kind: text.kind, name: text.name };
     default:
       return assertNever(text);
   }

@@ -1,7 +1,7 @@
 /** `lockstep check`: asks the places now. */
 import { LockstepError } from "../../core/errors.ts";
 import type { CheckAnswer } from "../../protocol/api-views.ts";
-import { checkTargets } from "../check-targets.ts";
+import { checkTargets } from "../checks/check-targets.ts";
 import type { AppContext } from "../context.ts";
 
 /** Throws NOT_FOUND when no target is meant, so that looking at nothing never reads as "all is well". */
@@ -28,7 +28,10 @@ export async function checkNow(
     targets: checked.map((result, index) => ({
       target: result.target,
       environment: targets[index]?.environment ?? "",
-      error: result.error,
+      error:
+        result.error === null
+          ? null
+          : { code: result.error.code, message: result.error.message, hint: result.error.hint },
       bindings: result.bindings.map(({ secret, placement, key, state, reason }) => ({
         secret,
         placement,

@@ -4,7 +4,7 @@
  * Whatever decides where a value goes or what code runs is `config.apply`.
  *
  *   viewer    looks: status, history, audit, names; never a value
- *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test
+ *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test, silence
  *   admin     besides: new values, configuration, tokens, keys; not the grants
  *
  * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values.
@@ -33,6 +33,7 @@ export const PERMISSIONS = [
   "rollout.rollback",
   "rollout.force",
   "renewal.start",
+  "alert.manage",
   "target.test",
   "target.check",
   "target.heal",
@@ -58,6 +59,7 @@ const OPERATOR: readonly Permission[] = [
   "rollout.resume",
   "rollout.rollback",
   "renewal.start",
+  "alert.manage",
   "target.test",
   "target.check",
   "target.heal",

@@ -30,6 +30,13 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
       if (finding !== null) findings.push(finding);
     }
   }
+  for (const secret of facts.secrets) {
+    const isNamed = findings.some(
+      (one) => one.severity === "wrong" && one.secret === secret.name && one.environment !== null,
+    );
+    // What keeps it is said already, with what repairs that.
+    if (!isNamed) findings.push(...stalled(secret, commands));
+  }
   for (const target of facts.targets) {
     const named = findings.some(
       (one) => one.target === target.name && one.environment === target.environment,
@@ -86,6 +93,26 @@ function withoutValue(secret: SecretFacts, commands: Commands): readonly Finding
       consequence: betweenGroups(groups),
       // The value that most places hold; which one is right, a person must know.
       command: commands.import(secret, agree ? null : (first.places[0]?.target ?? null)),
+    },
+  ];
+}
+
+/** Both values stay valid, so that nobody is refused; but nothing goes on by itself, and the old one is not retired. */
+function stalled({ name, environment, rollout }: SecretFacts, commands: Commands): readonly Finding[] {
+  if (rollout?.state !== "stalled") return [];
+  return [
+    {
+      id: "rollout-stalled",
+      severity: "wrong",
+      secret: name,
+      target: null,
+      key: null,
+      placement: null,
+      environment,
+      what: `The rollout of ${name} stands still; the old value stays valid meanwhile.`,
+      cause: rollout.reason ?? "It takes longer than it should.",
+      consequence: [],
+      command: commands.showRollout(rollout.id),
     },
   ];
 }

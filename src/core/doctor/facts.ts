@@ -25,7 +25,11 @@ export interface SecretFacts {
   readonly currentMadeAt: Date | null;
   readonly maxAgeMs: number | null;
   /** The open one. */
-  readonly rollout: { readonly id: string; readonly state: "running" | "stalled" } | null;
+  readonly rollout: {
+    readonly id: string;
+    readonly state: "running" | "stalled";
+    readonly reason: string | null;
+  } | null;
   readonly bindings: readonly BindingFacts[];
   /** Of a secret whose values an issuer makes. */
   readonly token: TokenFacts | null;

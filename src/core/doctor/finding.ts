@@ -25,6 +25,7 @@ export const FINDING_IDS = [
   "agent-away",
   "agent-refused",
   "queue-away",
+  "rollout-stalled",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

@@ -246,6 +246,12 @@ export interface TargetKind {
    */
   probesThere?(config: JsonObject): readonly ("http" | "command" | "file")[];
 
+  /**
+   * How often it is looked at for drift, in ms. Absent: every five minutes, which is what places with request quotas
+   * can bear.
+   */
+  readonly checkEveryMs?: number;
+
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;
 

@@ -2,6 +2,10 @@
  * The worker: takes jobs from the queue, hands them to use cases, and sweeps. A job's failure is logged and dropped,
  * because the state of what it was about stands in Postgres, where the next sweep finds it.
  */
+
+import { deliverDue } from "../../app/alerts/deliver.ts";
+import { watchFindings } from "../../app/alerts/watch-findings.ts";
+import { checkScheduled } from "../../app/checks/check-scheduled.ts";
 import type { AppContext } from "../../app/context.ts";
 import { lookAtTarget } from "../../app/look/look-at-target.ts";
 import { activateUnit } from "../../app/loop/activate-unit.ts";
@@ -17,6 +21,9 @@ import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { pause } from "../../lib/pause.ts";
 
+/** Together they are how long after being seen something is told: below five seconds. */
+const WATCH_EVERY_MS = 2_000;
+const DELIVER_EVERY_MS = 1_000;
 const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };
 
 export interface Worker {
@@ -33,7 +40,13 @@ export async function startWorker(
     (job, signal) => handle(context, job, AbortSignal.any([signal, stopping.signal])),
     options,
   );
-  const sweeping = sweepForever(context, options.concurrency, stopping.signal);
+  const sweeping = Promise.all([
+    sweepForever(context, options.concurrency, stopping.signal),
+    repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context)),
+    repeat(context, DELIVER_EVERY_MS, stopping.signal, "deliver", async () => {
+      while ((await deliverDue(context, stopping.signal)) > 0 && !stopping.signal.aborted);
+    }),
+  ]);
   return {
     close: async () => {
       stopping.abort();
@@ -74,6 +87,8 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
     case "renew":
       await renewSecret(context, RENEWER, job.id, "due", signal);
       return;
+    case "check":
+      return checkScheduled(context, job.id, signal);
     default:
       return assertNever(job.name);
   }
@@ -89,6 +104,24 @@ async function sweepForever(context: AppContext, concurrency: number, signal: Ab
       context.log.warn("sweep failed", { code: toLockstepError(error).code });
     }
     await pause(context.timing.sweepMs, signal);
+  }
+}
+
+/** Beside the sweep, so that neither waits for the other. */
+async function repeat(
+  context: AppContext,
+  everyMs: number,
+  signal: AbortSignal,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await work();
+    } catch (error) {
+      context.log.warn(`${name} failed`, { code: toLockstepError(error).code });
+    }
+    await pause(everyMs, signal);
   }
 }
 

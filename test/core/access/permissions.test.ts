@@ -31,6 +31,7 @@ describe("who may do what", () => {
       "rollout.resume",
       "rollout.rollback",
       "renewal.start",
+      "alert.manage",
       "target.heal",
     ] as const) {
       expect(can(["operator"], permission), permission).toBe(true);

@@ -99,7 +99,7 @@ const ROWS: readonly Row[] = [
     parts: {
       bindings: [healthyBinding("api", NOT_YET)],
       targets: [healthyTarget("api", { gaveUp: true, error: error("FILE_UNSAFE") })],
-      secret: { rollout: { id: "r-1", state: "stalled" } },
+      secret: { rollout: { id: "r-1", state: "stalled", reason: null } },
     },
     id: "push-gave-up",
     severity: "wrong",
@@ -380,7 +380,7 @@ const ROWS: readonly Row[] = [
       secret: {
         currentMadeAt: ago(91 * 24 * 60),
         maxAgeMs: 90 * 86_400_000,
-        rollout: { id: "r-1", state: "running" },
+        rollout: { id: "r-1", state: "running", reason: null },
       },
     },
     id: "too-old",
@@ -395,7 +395,7 @@ const ROWS: readonly Row[] = [
       secret: {
         currentMadeAt: ago(91 * 24 * 60),
         maxAgeMs: 90 * 86_400_000,
-        rollout: { id: "r-1", state: "stalled" },
+        rollout: { id: "r-1", state: "stalled", reason: null },
       },
     },
     id: "too-old",

@@ -5,7 +5,7 @@ import type { Database } from "../schema.ts";
 
 export function createAlertRepo(db: Kysely<Database>): AlertRepo {
   return {
-    async raise({ kind, subjectId, level, message, remedy }) {
+    async raise({ kind, subjectId, level, message, remedy }, holdMs = 0) {
       const { rows } = await sql<{ id: string; opened: boolean }>`
         insert into alert (kind, subject_id, level, message, remedy)
         values (${kind}, ${subjectId}, ${level}, ${message}, ${remedy})
@@ -14,6 +14,17 @@ export function createAlertRepo(db: Kysely<Database>): AlertRepo {
         returning id, xmax = 0 as opened`.execute(db);
       const [row] = rows;
       if (row === undefined) throw new Error("an insert that answers nothing");
+      // What was not sent yet stays what it is, with the newer words.
+      await sql`
+        insert into delivery (channel_id, alert_id, event, next_attempt_at)
+        select c.id, ${row.id}, ${row.opened ? "opened" : "changed"}, now() + ${holdMs} * interval '1 millisecond'
+        from channel c where c.removed_at is null and not exists (
+          select from silence s where s.until > now() and (s.kind is null or s.kind = ${kind})
+            and (s.subject_id is null or s.subject_id = ${subjectId}))
+        on conflict (channel_id, alert_id) where state = 'pending'
+        do update set next_attempt_at = least(delivery.next_attempt_at, excluded.next_attempt_at)`.execute(
+        db,
+      );
       return row;
     },
 
@@ -21,7 +32,26 @@ export function createAlertRepo(db: Kysely<Database>): AlertRepo {
       const { rows } = await sql<{ id: string }>`
         update alert set resolved_at = now(), updated_at = now()
         where kind = ${kind} and subject_id = ${subjectId} and resolved_at is null returning id`.execute(db);
-      return rows[0] ?? null;
+      const [row] = rows;
+      if (row === undefined) return null;
+      await sql`delete from delivery where alert_id = ${row.id} and state = 'pending' and attempts = 0`.execute(
+        db,
+      );
+      await sql`
+        insert into delivery (channel_id, alert_id, event)
+        select c.id, ${row.id}, 'resolved' from channel c where c.removed_at is null and exists (
+          select from delivery d where d.channel_id = c.id and d.alert_id = ${row.id})
+        on conflict (channel_id, alert_id) where state = 'pending'
+        do update set event = 'resolved', next_attempt_at = now()`.execute(db);
+      return row;
+    },
+
+    async silence({ kind, forMs, reason, actor }) {
+      await sql`
+        insert into silence (kind, until, reason, actor)
+        values (${kind}, now() + ${forMs} * interval '1 millisecond', ${reason}, ${JSON.stringify(actor)}::jsonb)`.execute(
+        db,
+      );
     },
 
     async list({ open, limit }) {

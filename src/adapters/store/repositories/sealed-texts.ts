@@ -42,6 +42,13 @@ const TABLES: { readonly [K in Kind]: Table<K> } = {
     replace: ({ enrolmentId, sealed: old }, sealed) => sql`
       update enrolment set mac_key_sealed = ${sealed} where id = ${enrolmentId} and mac_key_sealed = ${old}`,
   },
+  channel: {
+    after: (last) => sql`
+      select name, destination, credentials_sealed as sealed from channel
+      where credentials_sealed is not null and name > ${last?.name ?? ""} order by name`,
+    replace: ({ name, sealed: old }, sealed) => sql`
+      update channel set credentials_sealed = ${sealed} where name = ${name} and credentials_sealed = ${old}`,
+  },
 };
 const KINDS = Object.keys(TABLES) as readonly Kind[];
 

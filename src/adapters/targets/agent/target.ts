@@ -18,6 +18,8 @@ const MAX_VARIABLE_BYTES = 128 * 1024 - 1;
 export const agentKind: TargetKind = {
   kind: "agent",
   isReported: true,
+  /** From what its agent told last, which looks every minute. */
+  checkEveryMs: 30_000,
 
   parse: parseAgent,
 

@@ -37,6 +37,8 @@ export function closeSshConnections(): Promise<void> {
 
 export const sshKind: TargetKind = {
   kind: "ssh",
+  /** A look over a kept connection is one script; hand edits are named within a minute. */
+  checkEveryMs: 45_000,
 
   parse: parseSsh,
 

@@ -1,3 +1,5 @@
+import type { Actor } from "../../actor.ts";
+
 /** What a person should know without asking. At most one open alert of each kind and subject. */
 export interface AlertContent {
   readonly kind: string;
@@ -16,10 +18,20 @@ export interface AlertRecord extends AlertContent {
 }
 
 export interface AlertRepo {
-  /** Opens, or changes the open one. `opened` false: there was one. */
-  raise(alert: AlertContent): Promise<{ readonly id: string; readonly opened: boolean }>;
-  /** Null: none was open. */
+  /**
+   * Opens, or changes the open one, and lets every channel know. `opened` false: there was one. `holdMs`: what is over by
+   * then is told to nobody.
+   */
+  raise(alert: AlertContent, holdMs?: number): Promise<{ readonly id: string; readonly opened: boolean }>;
+  /** Null: none was open. Who was told of it is told that it is over. */
   resolve(kind: string, subjectId: string): Promise<{ readonly id: string } | null>;
+  /** Nobody is told of what opens until then; of one kind, or of every. */
+  silence(silence: {
+    readonly kind: string | null;
+    readonly forMs: number;
+    readonly reason: string;
+    readonly actor: Actor;
+  }): Promise<void>;
   /** Newest first. */
   list(which: { readonly open: boolean; readonly limit: number }): Promise<readonly AlertRecord[]>;
 }

@@ -2,7 +2,7 @@
  * Everything that is sealed in rows of its own, for `rewrap`. A further column of sealed text is a further kind here,
  * or its content is lost with the old root key.
  */
-export type SealedText = SealedVersion | SealedCredentials | SealedStoreKey | SealedEnrolment;
+export type SealedText = SealedVersion | SealedCredentials | SealedStoreKey | SealedEnrolment | SealedChannel;
 
 export interface SealedVersion {
   readonly kind: "version";
@@ -30,6 +30,15 @@ export interface SealedStoreKey {
 export interface SealedEnrolment {
   readonly kind: "enrolment";
   readonly enrolmentId: string;
+  readonly sealed: string;
+}
+
+/** What opens the way to people. */
+export interface SealedChannel {
+  readonly kind: "channel";
+  readonly name: string;
+  /** As it was sealed with. */
+  readonly destination: string;
   readonly sealed: string;
 }
 

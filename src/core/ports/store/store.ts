@@ -10,6 +10,8 @@ import type { AgentRepo } from "./agents.ts";
 import type { AlertRepo } from "./alerts.ts";
 import type { AsideRepo } from "./asides.ts";
 import type { AuditLog } from "./audit.ts";
+import type { ChannelRepo } from "./channels.ts";
+import type { CheckRepo } from "./checks.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
 import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
@@ -38,7 +40,9 @@ export interface Repositories {
   readonly manual: ManualRepo;
   readonly schedule: ScheduleRepo;
   readonly renewals: RenewalRepo;
+  readonly checks: CheckRepo;
   readonly alerts: AlertRepo;
+  readonly channels: ChannelRepo;
   readonly idempotency: IdempotencyRepo;
   readonly views: ViewRepo;
   readonly agents: AgentRepo;

@@ -1,6 +1,6 @@
 /** `lockstep alert list`: what is wrong now, and what to do about it. */
 import { ageText } from "../../../lib/age.ts";
-import type { AlertAnswer } from "../../../protocol/api-renewals.ts";
+import type { AlertAnswer } from "../../../protocol/api-alerts.ts";
 import type { CommandFunction } from "../cli.ts";
 
 export const run: CommandFunction<[], { readonly all?: boolean; readonly limit: number }> = async (

@@ -6,12 +6,15 @@ import { stateTone } from "../show/binding-table.ts";
 export interface CheckOptions {
   readonly environment?: string;
   readonly target?: string;
+  /** Says only what differs or cannot be told. */
+  readonly quiet?: boolean;
 }
 
 const EXIT_DRIFT = 3;
 const EXIT_CANNOT_TELL = 4;
 
-export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, { environment, target }) => {
+export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, options) => {
+  const { environment, target, quiet = false } = options;
   const api = await cli.api();
   const answer = await cli.output.while("Asking the places", () =>
     api.call("check", {
@@ -21,8 +24,10 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, {
       },
     }),
   );
-  const lines = answer.targets.flatMap(toLines);
+  const all = answer.targets.flatMap(toLines);
+  const lines = quiet ? all.filter(({ state }) => state !== "in-sync") : all;
   cli.output.answer(answer, () => {
+    if (quiet && lines.length === 0) return;
     cli.output.table<CheckLine>(
       [
         { header: "target", cell: (line) => line.target, shrink: true, group: true },
@@ -34,7 +39,7 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, {
       lines,
       "There is nothing to ask: no target has a binding.",
     );
-    if (lines.length > 0) cli.output.line(summary(lines));
+    if (lines.length > 0) cli.output.line(summary(all));
   });
   return exitCode(answer);
 };

@@ -27,6 +27,8 @@ function nameOf({ kind, secretId, version, targetId, name, enrolmentId }: Unread
       return `the credential of target ${targetId}`;
     case "store-key":
       return `the key "${name}" that agents pin`;
+    case "channel":
+      return `the credential of the alert channel "${name}": give it again with \`lockstep apply\``;
     case "enrolment":
       return `the enrolment code ${enrolmentId}, which cannot be used any more`;
     default:

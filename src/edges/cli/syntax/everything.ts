@@ -2,13 +2,14 @@
 import { Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { attachAgents, attachRun } from "./agents.ts";
+import { attachAlerts } from "./alerts.ts";
 import { attachCompletion } from "./completion.ts";
 import { attachConfig } from "./config.ts";
 import { attachDemo } from "./demo.ts";
 import { attachDoctor } from "./doctor.ts";
 import { attachInit } from "./init.ts";
 import { attachRecord } from "./record.ts";
-import { attachAlerts, attachRenewals } from "./renewals.ts";
+import { attachRenewals } from "./renewals.ts";
 import { attachKeys, attachRoles } from "./roles.ts";
 import { attachRollouts } from "./rollouts.ts";
 import { attachSecrets, attachTokens } from "./secrets.ts";

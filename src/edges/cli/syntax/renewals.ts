@@ -1,7 +1,7 @@
-/** renewals, renew, jwks, alert. */
+/** renewals, renew, jwks. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { durationOption, environmentOption, examples, limitOption } from "./options.ts";
+import { durationOption, environmentOption, examples } from "./options.ts";
 
 export function attachRenewals(program: Command, attach: Attach): void {
   attach(
@@ -38,21 +38,5 @@ export function attachRenewals(program: Command, attach: Attach): void {
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep jwks API_TOKEN")),
     () => import("../commands/jwks.ts"),
-  );
-}
-
-export function attachAlerts(program: Command, attach: Attach): void {
-  const alert = program
-    .command("alert")
-    .description("what people should know without asking")
-    .addHelpText("after", examples("lockstep alert list"));
-  attach(
-    alert
-      .command("list")
-      .description("what is wrong now, and what to do about it")
-      .option("--all", "those too that are over")
-      .addOption(limitOption(50))
-      .addHelpText("after", examples("lockstep alert list", "lockstep alert list --all --json")),
-    () => import("../commands/alert-list.ts"),
   );
 }

@@ -20,7 +20,8 @@ export function attachTruth(program: Command, attach: Attach): void {
       .summary("ask the places now")
       .addOption(environmentOption())
       .option("--target <target>", "only this target")
-      .addHelpText("after", examples("lockstep check", "lockstep check --target api || page-somebody")),
+      .option("--quiet", "say nothing where nothing differs: for cron, which mails what is said")
+      .addHelpText("after", examples("lockstep check", "lockstep check --quiet || page-somebody")),
     () => import("../commands/check.ts"),
   );
   const target = program

@@ -1,6 +1,7 @@
 /** All handlers, one per operation. */
 import type { Handlers } from "../routes.ts";
 import { agentHandlers } from "./agents.ts";
+import { alertHandlers } from "./alerts.ts";
 import { configHandlers } from "./config.ts";
 import { doctorHandlers } from "./doctor.ts";
 import { firstRunHandlers } from "./first-run.ts";
@@ -17,6 +18,7 @@ export const handlers: Handlers = {
   ...doctorHandlers,
   ...rolloutHandlers,
   ...renewalHandlers,
+  ...alertHandlers,
   ...secretHandlers,
   ...configHandlers,
   ...firstRunHandlers,

@@ -1,4 +1,4 @@
-/** Handlers for tokens and alerts. */
+/** Handlers for tokens. */
 import { publicKeysOf } from "../../../app/renewals/public-keys.ts";
 import { renewNow } from "../../../app/renewals/renew-now.ts";
 import { viewRenewals } from "../../../app/views/renewals.ts";
@@ -22,20 +22,5 @@ export const renewalHandlers: Pick<Handlers, keyof typeof RENEWAL_OPERATIONS> = 
   getPublicKeys: async ({ params }, { context }) => {
     const { keys } = await publicKeysOf(context, params);
     return { keys: keys.map((key) => ({ ...key })) as Record<string, string>[] };
-  },
-  listAlerts: async ({ query: { all, limit } }, { context }) => {
-    const alerts = await context.store.read.alerts.list({ open: all !== "true", limit });
-    return {
-      alerts: alerts.map(({ id, kind, level, message, remedy, openedAt, updatedAt, resolvedAt }) => ({
-        id,
-        kind,
-        level,
-        message,
-        remedy,
-        openedAt: openedAt.toISOString(),
-        updatedAt: updatedAt.toISOString(),
-        resolvedAt: resolvedAt?.toISOString() ?? null,
-      })),
-    };
   },
 };

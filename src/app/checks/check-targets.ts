@@ -1,22 +1,25 @@
 /** Looks at places and says what stands there, without writing: `lockstep check`. One failing place never hides others. */
-import { type BindingState, bindingState } from "../core/drift/state.ts";
-import { toLockstepError } from "../core/errors.ts";
-import type { TargetRecord } from "../core/ports/store/targets.ts";
-import type { ObservedKey, Target } from "../core/ports/target.ts";
-import { type PlannedItem, planChange } from "../core/reconcile/plan-change.ts";
-import type { Slot } from "../core/secret.ts";
-import { mapLimited } from "../lib/map-limited.ts";
-import { lookNow } from "./agents/look-now.ts";
-import { observeReported } from "./agents/reported-places.ts";
-import { askAuthorities, type Newer } from "./authority/ask-authorities.ts";
-import { takeOver } from "./authority/take-over.ts";
-import type { AppContext } from "./context.ts";
-import { inTime } from "./in-time.ts";
-import { loadDesired } from "./loop/desired.ts";
-import { observationsOf } from "./loop/record-push.ts";
-import { kindOf, withTarget } from "./open-target.ts";
+import { type BindingState, bindingState } from "../../core/drift/state.ts";
+import { toLockstepError } from "../../core/errors.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { ObservedKey, Target } from "../../core/ports/target.ts";
+import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
+import type { Slot } from "../../core/secret.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
+import { lookNow } from "../agents/look-now.ts";
+import { observeReported } from "../agents/reported-places.ts";
+import { askAuthorities, type Newer } from "../authority/ask-authorities.ts";
+import { takeOver } from "../authority/take-over.ts";
+import type { AppContext } from "../context.ts";
+import { inTime } from "../in-time.ts";
+import { loadDesired } from "../loop/desired.ts";
+import { observationsOf } from "../loop/record-push.ts";
+import { kindOf, withTarget } from "../open-target.ts";
 
 export interface CheckedBinding {
+  readonly bindingId: string;
+  /** What should stand there was seen there once. */
+  readonly isSettled: boolean;
   readonly target: string;
   readonly secret: string;
   readonly placement: string;
@@ -29,7 +32,12 @@ export interface CheckedBinding {
 export interface CheckedTarget {
   readonly target: string;
   /** Null when the place could be looked at. */
-  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly retryAfterMs: number | null;
+  } | null;
   readonly bindings: readonly CheckedBinding[];
 }
 
@@ -37,30 +45,32 @@ export interface CheckLimits {
   readonly maxAtOnce: number;
   /** Of one place; null: its own deadlines alone. */
   readonly timeoutMs: number | null;
+  /** Agents look every minute by themselves: only somebody who waits asks them to look now. */
+  readonly asksAgents: boolean;
 }
 
-const UNHURRIED: CheckLimits = { maxAtOnce: 8, timeoutMs: null };
+const UNHURRIED: CheckLimits = { maxAtOnce: 8, timeoutMs: null, asksAgents: true };
 
 export function checkTargets(
   context: AppContext,
   targets: readonly TargetRecord[],
   signal: AbortSignal,
-  { maxAtOnce, timeoutMs }: CheckLimits = UNHURRIED,
+  limits: CheckLimits = UNHURRIED,
 ): Promise<readonly CheckedTarget[]> {
-  return mapLimited(targets, maxAtOnce, (target) => checkTarget(context, target, signal, timeoutMs));
+  return mapLimited(targets, limits.maxAtOnce, (target) => checkTarget(context, target, signal, limits));
 }
 
 async function checkTarget(
   context: AppContext,
   record: TargetRecord,
   signal: AbortSignal,
-  timeoutMs: number | null,
+  { timeoutMs, asksAgents }: CheckLimits,
 ): Promise<CheckedTarget> {
   try {
     const desired = await loadDesired(context, record.id);
     const look = async (limited: AbortSignal): Promise<Seen> => {
       if (kindOf(context, record.kind).isReported) {
-        await lookNow(context, record, limited);
+        if (asksAgents) await lookNow(context, record, limited);
         return { items: planned(await observeReported(context, record, desired.slots)), newer: [] };
       }
       return await withTarget(context, record, (target) => lookAt(target, limited), "background");
@@ -82,8 +92,12 @@ async function checkTarget(
     const bindings = items.map((item) => checked(record, item, names.get(item.bindingId)));
     return { target: record.name, error: null, bindings };
   } catch (error) {
-    const { code, message, hint } = toLockstepError(error);
-    return { target: record.name, error: { code, message, hint }, bindings: [] };
+    const { code, message, hint, retryAfterMs } = toLockstepError(error);
+    return {
+      target: record.name,
+      error: { code, message, hint, retryAfterMs: retryAfterMs ?? null },
+      bindings: [],
+    };
   }
 }
 
@@ -108,6 +122,8 @@ function checked(
     foundVersion,
   });
   return {
+    bindingId: item.bindingId,
+    isSettled: (binding?.settled[item.slot] ?? null) === item.version,
     target: record.name,
     secret: binding?.secretName ?? "",
     placement: item.placement,

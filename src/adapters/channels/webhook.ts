@@ -1,0 +1,31 @@
+/** A webhook that is signed as Standard Webhooks says: who receives it can tell that it is ours, whole, and new. */
+import { createHmac } from "node:crypto";
+import type { Channel } from "../../core/ports/channel.ts";
+import type { WebhookChannel } from "../../protocol/alerts.ts";
+import type { Connect } from "../outgoing/dial.ts";
+import { postMessage } from "./post-message.ts";
+
+export function createWebhookChannel(connect: Connect): Channel {
+  return {
+    async send(config, { id, event, at, ...alert }, signal) {
+      const { url, secret, caCertificate } = config as unknown as WebhookChannel;
+      const body = JSON.stringify({
+        type: `alert.${event}`,
+        timestamp: at.toISOString(),
+        data: { ...alert, openedAt: alert.openedAt.toISOString() },
+      });
+      const timestamp = String(Math.floor(Date.now() / 1_000));
+      const headers = {
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": `v1,${signature(secret, `${id}.${timestamp}.${body}`)}`,
+      };
+      await postMessage(connect, new URL(url).host, { url, headers, body, caCertificate }, signal);
+    },
+  };
+}
+
+function signature(secret: string, content: string): string {
+  const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
+  return createHmac("sha256", key).update(content).digest("base64");
+}

@@ -1,0 +1,62 @@
+/** When places are looked at although nothing is owed there. */
+import { type Kysely, sql } from "kysely";
+import type { CheckRepo } from "../../../core/ports/store/checks.ts";
+import type { Database } from "../schema.ts";
+
+export function createCheckRepo(db: Kysely<Database>): CheckRepo {
+  return {
+    async due(limit) {
+      const { rows } = await sql<{ id: string }>`
+        select t.id from target t
+        where t.removed_at is null and t.next_check_at <= now() and t.generation = t.settled_generation
+          and t.kind <> 'manual'
+          and exists (select from binding b where b.target_id = t.id and b.removed_at is null)
+        order by t.next_check_at limit ${limit}`.execute(db);
+      return rows.map(({ id }) => id);
+    },
+
+    async claim(targetId, everyMs) {
+      const { rows } = await sql`
+        update target set next_check_at = now() + ${everyMs} * interval '1 millisecond'
+        where id = ${targetId} and next_check_at <= now() and removed_at is null returning id`.execute(db);
+      return rows.length > 0;
+    },
+
+    async record(targetId, { error, laterMs }) {
+      await sql`
+        update target set checked_at = now(), check_error_code = ${error?.code ?? null},
+          check_error_message = ${error?.message ?? null},
+          next_check_at = greatest(next_check_at, now() + ${laterMs} * interval '1 millisecond')
+        where id = ${targetId}`.execute(db);
+    },
+
+    async healing(targetId) {
+      const { rows } = await sql<{ id: string }>`
+        select id from binding where target_id = ${targetId} and removed_at is null and drift = 'heal'`.execute(
+        db,
+      );
+      return new Set(rows.map(({ id }) => id));
+    },
+
+    async healsWithin(targetId, actorId, withinMs) {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from audit_entry
+        where action = 'target.healed' and subject_id = ${targetId} and actor->>'id' = ${actorId}
+          and at > now() - ${withinMs} * interval '1 millisecond'`.execute(db);
+      return rows[0]?.count ?? 0;
+    },
+
+    async failures() {
+      const { rows } = await sql<{ targetId: string; code: string; message: string }>`
+        select id as "targetId", check_error_code as code, coalesce(check_error_message, '') as message
+        from target where removed_at is null and check_error_code is not null`.execute(db);
+      return rows;
+    },
+
+    async takeTurn(name) {
+      const { rows } = await sql<{ taken: boolean }>`
+        select pg_try_advisory_xact_lock(hashtextextended(${`turn ${name}`}, 0)) as taken`.execute(db);
+      return rows[0]?.taken ?? false;
+    },
+  };
+}

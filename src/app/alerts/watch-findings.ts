@@ -1,0 +1,67 @@
+/**
+ * What doctor would say from what is on record, turned into alerts: opened when it appears, resolved when it is gone.
+ * Asks no place; the looks of the loop, of agents and of the schedule are what it reasons from.
+ */
+import { createHash } from "node:crypto";
+import { SYSTEM } from "../../core/actor.ts";
+import { type Alertable, alertableOf } from "../../core/alerts/alertable.ts";
+import { diagnose } from "../../core/doctor/diagnose.ts";
+import { FINDING_IDS } from "../../core/doctor/finding.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import type { AppContext } from "../context.ts";
+import { recordedFacts } from "../doctor/run-doctor.ts";
+
+/** Alerts of this engine; others (renewal) have levels of their own. */
+const OURS = new Set<string>(FINDING_IDS);
+const MAX_OPEN = 10_000;
+
+export async function watchFindings(context: AppContext): Promise<void> {
+  const findings = diagnose(await recordedFacts(context));
+  const wanted = new Map(findings.flatMap(alertableOf).map((one) => [subjectId(one), one]));
+  const open = await openAlerts(context.store.read);
+  const isNew = [...wanted.keys()].some((id) => !open.has(id));
+  const isOver = [...open.keys()].some((id) => !wanted.has(id));
+  if (!isNew && !isOver) return;
+  await context.store.transaction(async (tx) => {
+    if (!(await tx.checks.takeTurn("watch"))) return;
+    // Once more, behind the turn: another process may have told it meanwhile.
+    const known = await openAlerts(tx);
+    for (const [id, alert] of wanted) if (!known.has(id)) await openAlert(tx, id, alert);
+    for (const [id, { kind, name }] of known) if (!wanted.has(id)) await resolve(tx, id, kind, name);
+  });
+}
+
+async function openAlert(tx: Repositories, id: string, alert: Alertable): Promise<void> {
+  const { kind, level, message, remedy, holdMs, about } = alert;
+  await tx.alerts.raise({ kind, subjectId: id, level, message, remedy }, holdMs);
+  await tx.audit.append({
+    action: "alert.opened",
+    actor: SYSTEM,
+    subject: { kind: "alert", id, name: about },
+    details: { alert: kind, level },
+  });
+}
+
+async function resolve(tx: Repositories, id: string, kind: string, name: string): Promise<void> {
+  if ((await tx.alerts.resolve(kind, id)) === null) return;
+  await tx.audit.append({
+    action: "alert.resolved",
+    actor: SYSTEM,
+    subject: { kind: "alert", id, name },
+    details: { alert: kind },
+  });
+}
+
+async function openAlerts(tx: Repositories) {
+  const alerts = await tx.alerts.list({ open: true, limit: MAX_OPEN });
+  const ours = alerts.filter(({ kind }) => OURS.has(kind));
+  return new Map(ours.map(({ subjectId: id, kind, message }) => [id, { kind, name: message.slice(0, 80) }]));
+}
+
+/** The same for the same thing, whoever computes it: what it is about, not how it is worded. */
+function subjectId({ kind, identity }: Alertable): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([kind, ...identity]))
+    .digest("hex");
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+}

@@ -1,0 +1,45 @@
+/** Which of doctor's findings wake a person, and after how long. Pure. */
+import type { Finding, FindingId } from "../doctor/finding.ts";
+
+export interface Alertable {
+  readonly kind: FindingId;
+  readonly level: string;
+  /** Of the finding: the same as long as it is about the same thing. */
+  readonly identity: readonly (string | null)[];
+  /** For lists: NAME at TARGET. */
+  readonly about: string;
+  readonly message: string;
+  /** Empty: nothing that a command could do. */
+  readonly remedy: string;
+  /** What is over by then is told to nobody. */
+  readonly holdMs: number;
+}
+
+/** Nobody can say whether something is right there: after a while that is worth knowing. */
+const UNSEEN: ReadonlySet<FindingId> = new Set(["agent-away", "unreachable"]);
+/** Alerts of their own, with levels, tell of tokens. */
+const ELSEWHERE: ReadonlySet<FindingId> = new Set(["token-expired", "token-not-renewed"]);
+/** A place that is away for a moment is no news: the loop tries again by itself. */
+const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
+  "push-retrying": 120_000,
+  "not-pushed": 60_000,
+  unreachable: 120_000,
+};
+
+/** None, or one. */
+export function alertableOf(finding: Finding): readonly Alertable[] {
+  const { id, severity, environment, secret, target, key, placement, what, cause, consequence, command } =
+    finding;
+  if (ELSEWHERE.has(id) || (severity !== "wrong" && !UNSEEN.has(id))) return [];
+  return [
+    {
+      kind: id,
+      level: severity,
+      identity: [environment, secret, target, placement, key],
+      about: [secret, target].filter((name) => name !== null).join(" at ") || "Lockstep",
+      message: [what, cause, ...consequence].join(" "),
+      remedy: command ?? "",
+      holdMs: HOLD_MS[id] ?? 0,
+    },
+  ];
+}

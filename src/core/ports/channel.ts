@@ -1,0 +1,24 @@
+/**
+ * Brings one message to people. Throws CHANNEL_REFUSED when a person must act (the address is gone, the credential is
+ * not accepted), CHANNEL_UNAVAILABLE when it may be tried again. What the other side says is never kept.
+ */
+import type { JsonObject } from "./target.ts";
+
+export interface AlertMessage {
+  /** The same at every try, so that a receiver may drop what it has already. */
+  readonly id: string;
+  readonly event: "opened" | "changed" | "resolved" | "test";
+  readonly kind: string;
+  readonly level: string;
+  /** Words, names and numbers; no value. */
+  readonly message: string;
+  /** The command that repairs it, or words; empty: there is none. */
+  readonly remedy: string;
+  readonly openedAt: Date;
+  readonly at: Date;
+}
+
+export interface Channel {
+  /** `config`: as lockstep.yaml says it, credentials included. */
+  send(config: JsonObject, message: AlertMessage, signal: AbortSignal): Promise<void>;
+}

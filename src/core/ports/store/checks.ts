@@ -1,0 +1,25 @@
+/** When places are looked at although nothing is owed there, and what came of it. */
+export interface CheckRepo {
+  /** Targets whose time has come, where nothing is owed and something is bound. */
+  due(limit: number): Promise<readonly string[]>;
+  /** The next one is due that much later; false: somebody else was faster, or it is not due any more. */
+  claim(targetId: string, everyMs: number): Promise<boolean>;
+  /** `laterMs`: not before that, where the place said so. */
+  record(
+    targetId: string,
+    outcome: {
+      readonly error: { readonly code: string; readonly message: string } | null;
+      readonly laterMs: number;
+    },
+  ): Promise<void>;
+  /** Live bindings there whose drift is to be healed. */
+  healing(targetId: string): Promise<ReadonlySet<string>>;
+  /** How often drift there was healed lately by whoever `actorId` is. */
+  healsWithin(targetId: string, actorId: string, withinMs: number): Promise<number>;
+  /** Targets that could not be looked at the last time. */
+  failures(): Promise<
+    readonly { readonly targetId: string; readonly code: string; readonly message: string }[]
+  >;
+  /** Takes its turn for this transaction; false: another process has it. */
+  takeTurn(name: "watch"): Promise<boolean>;
+}
