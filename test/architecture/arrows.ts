@@ -9,7 +9,12 @@ interface Ban {
   readonly reason: string;
 }
 
-const ASKING = ["src/adapters/issuers/", "src/adapters/probes/", "src/adapters/targets/"];
+const ASKING = [
+  "src/adapters/issuers/",
+  "src/adapters/probes/",
+  "src/adapters/targets/",
+  "src/adapters/channels/",
+];
 
 const folderOf = (path: string, depth: number): string => path.split("/").slice(0, depth).join("/");
 

@@ -122,23 +122,21 @@ describeOnEachStore("applying a configuration", (getDatabase) => {
       secrets: {
         A: [
           { target: "one", role: "both", key: "has space" },
-          { target: "gone", environment: "staging", role: "both", authority: true },
+          { target: "gone", environment: "staging", role: "both" },
+          { target: "one", key: "B", role: "verifier", authority: true },
         ],
       },
       targets: { one: {}, bad: { broken: true } },
     });
-    const error = await planConfig(kit.context, TESTER, { config: { ...config, alerts: { ops: {} } } }).catch(
-      (thrown: unknown) => thrown,
-    );
+    const error = await planConfig(kit.context, TESTER, { config }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "CONFIG_INVALID" });
     const { details } = error as { details: { problems: { path: unknown[] }[] } };
     const secret = "environments.production.secrets.A";
     expect(details.problems.map(({ path }) => path.join("."))).toEqual([
-      "alerts",
-      `${secret}.bindings.1.authority`,
       "environments.production.targets.bad.memory.broken",
       `${secret}.bindings.0`,
       `${secret}.bindings.1.target`,
+      `${secret}.bindings.2.authority`,
     ]);
   });
 

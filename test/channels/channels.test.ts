@@ -1,0 +1,260 @@
+/** Alerts on real wires: HTTP servers that verify what they get, and a real SMTP server. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { Webhook } from "standardwebhooks";
+import { afterEach, describe, expect, it } from "vitest";
+import { createChannels } from "../../src/adapters/channels/channels.ts";
+import { createDial } from "../../src/adapters/outgoing/dial.ts";
+import type { AlertMessage } from "../../src/core/ports/channel.ts";
+import type { JsonObject } from "../../src/core/ports/target.ts";
+import { alertsSchema } from "../../src/protocol/alerts.ts";
+
+const TLS = JSON.parse(readFileSync(new URL("../vectors/localhost-tls.json", import.meta.url), "utf8")) as {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+};
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr";
+const PASSWORD = "canary-smtp-password";
+const OPENED = new Date("2030-01-31T03:00:00Z");
+const MESSAGE: AlertMessage = {
+  id: "0b8f6a52-6f0a-4a5e-9d0e-1f6f7b2f4a11",
+  event: "opened",
+  kind: "hand-edit",
+  level: "wrong",
+  message: "AUTH at <vps> & co was changed by hand.",
+  remedy: "lockstep heal --target vps-1",
+  openedAt: OPENED,
+  at: OPENED,
+};
+const channels = createChannels(createDial({ ownListeners: () => [] }));
+const within = () => AbortSignal.timeout(20_000);
+
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+interface Heard {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+async function receiver(status = 200, headers: Record<string, string> = {}) {
+  const heard: Heard[] = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const part of request) body += String(part);
+    heard.push({ headers: request.headers, body });
+    response.writeHead(status, headers).end("canary-what-it-says");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(async () => {
+    server.close().closeAllConnections();
+    await once(server, "close");
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/canary-path`, heard };
+}
+
+describe("Slack", () => {
+  it("gets a message that says what, since when and what to do, in which no name becomes a mention", async () => {
+    const { url, heard } = await receiver();
+    await channels.slack.send({ url }, MESSAGE, within());
+    const { text, blocks } = JSON.parse(heard[0]?.body ?? "") as {
+      text: string;
+      blocks: { text: { text: string } }[];
+    };
+    expect(text).toContain("Wrong (hand-edit, wrong)");
+    const shown = blocks.map((block) => block.text.text).join("\n");
+    expect(shown).toContain("AUTH at &lt;vps&gt; &amp; co was changed by hand.");
+    expect(shown).toContain("Do: lockstep heal --target vps-1");
+    expect(shown).toContain("Since 2030-01-31 03:00 UTC.");
+    expect(heard[0]?.headers["content-type"]).toBe("application/json");
+  });
+
+  it("is told that it is over, and for how long it was so", async () => {
+    const { url, heard } = await receiver();
+    const at = new Date(OPENED.getTime() + 7_200_000);
+    await channels.slack.send({ url }, { ...MESSAGE, event: "resolved", at }, within());
+    expect(heard[0]?.body).toMatch(/Right again/);
+    expect(heard[0]?.body).toMatch(/for 2 h/);
+    expect(heard[0]?.body).not.toContain("Do:");
+  });
+});
+
+describe("a webhook", () => {
+  it("is signed so that the standard's own library takes it, and takes nothing that was changed", async () => {
+    const { url, heard } = await receiver();
+    await channels.webhook.send({ url, secret: SECRET }, MESSAGE, within());
+    const { headers, body } = heard[0] ?? { headers: {}, body: "" };
+    const verifier = new Webhook(SECRET);
+    const signed = headers as Record<string, string>;
+    expect(verifier.verify(body, signed)).toMatchObject({
+      type: "alert.opened",
+      data: { kind: "hand-edit", message: MESSAGE.message, openedAt: OPENED.toISOString() },
+    });
+    expect(headers["webhook-id"]).toBe(MESSAGE.id);
+    expect(() => verifier.verify(body.replace("AUTH", "OTHER"), signed)).toThrow();
+    expect(() => verifier.verify(body, { ...signed, "webhook-id": "another" })).toThrow();
+    const other = new Webhook(`whsec_${Buffer.from("another secret of 24 byt").toString("base64")}`);
+    expect(() => other.verify(body, signed)).toThrow();
+  });
+});
+
+describe("what does not arrive", () => {
+  it.each([
+    [400, "CHANNEL_REFUSED"],
+    [401, "CHANNEL_REFUSED"],
+    [404, "CHANNEL_REFUSED"],
+    [302, "CHANNEL_REFUSED"],
+    [408, "CHANNEL_UNAVAILABLE"],
+    [429, "CHANNEL_UNAVAILABLE"],
+    [500, "CHANNEL_UNAVAILABLE"],
+    [503, "CHANNEL_UNAVAILABLE"],
+  ])("answered with %i is %s, without the address's path and what was said", async (status, code) => {
+    const { url } = await receiver(status);
+    for (const sent of [
+      channels.slack.send({ url }, MESSAGE, within()),
+      channels.webhook.send({ url, secret: SECRET }, MESSAGE, within()),
+    ]) {
+      const error: Error = await sent.then(
+        () => expect.fail("arrived"),
+        (thrown: Error) => thrown,
+      );
+      expect(error).toMatchObject({ code });
+      expect(error.message).not.toContain("canary");
+    }
+  });
+
+  it("a place that says when to come again is heard", async () => {
+    const { url } = await receiver(429, { "Retry-After": "7" });
+    await expect(channels.slack.send({ url }, MESSAGE, within())).rejects.toMatchObject({
+      retryAfterMs: 7_000,
+    });
+  });
+
+  it("where nobody listens", async () => {
+    await expect(
+      channels.slack.send({ url: "http://127.0.0.1:9/canary" }, MESSAGE, within()),
+    ).rejects.toMatchObject({ code: "CHANNEL_UNAVAILABLE" });
+  });
+});
+
+describe("an e-mail", () => {
+  async function mailServer(options: SMTPServerOptions = {}) {
+    const mails: { readonly text: string; readonly secure: boolean; readonly to: readonly string[] }[] = [];
+    const server = new SMTPServer({
+      key: TLS.privateKeyPem,
+      cert: TLS.certificatePem,
+      authOptional: true,
+      onAuth: ({ username, password }, _session, done) =>
+        username === "ops" && password === PASSWORD ? done(null, { user: "ops" }) : done(new Error("no")),
+      onData(stream, session, done) {
+        let text = "";
+        stream.on("data", (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        stream.on("end", () => {
+          const to = session.envelope.rcptTo.map(({ address }) => address);
+          mails.push({ text, secure: session.secure, to });
+          done();
+        });
+      },
+      ...options,
+    });
+    server.on("error", () => undefined);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stops.push(() => new Promise<void>((resolve) => server.close(() => resolve())));
+    const { port } = server.server.address() as AddressInfo;
+    const config = (more: JsonObject = {}): JsonObject => ({
+      host: "localhost",
+      port,
+      tls: "starttls",
+      from: "lockstep@example.com",
+      to: ["a@example.com", "b@example.com"],
+      caCertificate: TLS.certificatePem,
+      ...more,
+    });
+    return { mails, config };
+  }
+
+  it("arrives encrypted, at everybody, with what to do", async () => {
+    const { mails, config } = await mailServer();
+    await channels.email.send(config({ user: "ops", password: PASSWORD }), MESSAGE, within());
+    expect(mails).toHaveLength(1);
+    expect(mails[0]).toMatchObject({ secure: true, to: ["a@example.com", "b@example.com"] });
+    expect(mails[0]?.text).toContain("Subject: Lockstep: Wrong (hand-edit, wrong)");
+    expect(mails[0]?.text).toContain("Do: lockstep heal --target vps-1");
+    expect(mails[0]?.text).toContain(`Message-ID: <${MESSAGE.id}@lockstep>`);
+  });
+
+  it("insists on encryption, and on a certificate that is trusted", async () => {
+    const plain = await mailServer({ hideSTARTTLS: true, disabledCommands: ["STARTTLS"] });
+    await expect(channels.email.send(plain.config(), MESSAGE, within())).rejects.toMatchObject({
+      code: expect.stringMatching(/^CHANNEL_/) as unknown,
+    });
+    const unknown = await mailServer();
+    const { caCertificate: _, ...config } = unknown.config();
+    await expect(channels.email.send(config, MESSAGE, within())).rejects.toMatchObject({
+      code: "CHANNEL_UNAVAILABLE",
+    });
+    expect([...plain.mails, ...unknown.mails]).toEqual([]);
+  });
+
+  it("with a wrong password is refused, in our words alone", async () => {
+    const { config } = await mailServer();
+    const sent = channels.email.send(config({ user: "ops", password: "canary-wrong" }), MESSAGE, within());
+    const error: Error = await sent.then(
+      () => expect.fail("arrived"),
+      (thrown: Error) => thrown,
+    );
+    expect(error).toMatchObject({ code: "CHANNEL_REFUSED" });
+    expect(error.message).not.toContain("canary");
+  });
+
+  it("that the server does not take is refused", async () => {
+    const { config } = await mailServer({
+      onRcptTo: (_address, _session, done) => done(Object.assign(new Error("canary"), { responseCode: 550 })),
+    });
+    const sent = channels.email.send(config(), MESSAGE, within());
+    const error: Error = await sent.then(
+      () => expect.fail("arrived"),
+      (thrown: Error) => thrown,
+    );
+    expect(error).toMatchObject({ code: "CHANNEL_REFUSED" });
+    expect(error.message).not.toContain("canary");
+  });
+});
+
+describe("the configuration of channels", () => {
+  const isGood = (channel: object) => alertsSchema.safeParse({ ops: channel }).success;
+  const email = { host: "smtp.example.com", from: "a@example.com", to: ["b@example.com"] };
+
+  it.each([
+    [{ slack: { url: "https://hooks.slack.com/services/T/B/x" } }],
+    [{ webhook: { url: "https://example.com/hook", secret: SECRET } }],
+    [{ email }],
+    [{ email: { ...email, host: "localhost", tls: "none" } }],
+    [{ email: { ...email, user: "u", password: "p" } }],
+  ])("takes %j", (channel) => {
+    expect(isGood(channel)).toBe(true);
+  });
+
+  it.each([
+    [{}],
+    [{ slack: { url: "http://hooks.slack.com/services/T/B/x" } }],
+    [{ slack: { url: "https://a.example/x" }, email }],
+    [{ webhook: { url: "https://example.com/hook" } }],
+    [{ webhook: { url: "https://example.com/hook", secret: "whsec_c2hvcnQ=" } }],
+    [{ email: { ...email, tls: "none" } }],
+    [{ email: { ...email, user: "u" } }],
+    [{ email: { ...email, from: "a@example.com\r\nBcc: x@example.com" } }],
+    [{ email: { ...email, to: [] } }],
+    [{ email: { ...email, to: ["a@example.com, b@example.com"] } }],
+    [{ pager: {} }],
+  ])("refuses %j", (channel) => {
+    expect(isGood(channel)).toBe(false);
+  });
+});
