@@ -1,0 +1,248 @@
+/** From a finding to a person, on a real store: told once, told when it is over, tried again, and never with a value. */
+import { sql } from "kysely";
+import { beforeAll, beforeEach, expect, it } from "vitest";
+import { applyChannels, channelDifferences, openChannel } from "../../src/app/alerts/channel-config.ts";
+import { deliverDue } from "../../src/app/alerts/deliver.ts";
+import { silenceAlerts } from "../../src/app/alerts/silence-alerts.ts";
+import { testChannels } from "../../src/app/alerts/test-channels.ts";
+import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
+import { checkTargets } from "../../src/app/checks/check-targets.ts";
+import type { AppContext } from "../../src/app/context.ts";
+import { LockstepError } from "../../src/core/errors.ts";
+import type { AlertMessage } from "../../src/core/ports/channel.ts";
+import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { AlertsConfig } from "../../src/protocol/alerts.ts";
+import { describeOnEachStore } from "../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
+import { scriptedPlace } from "../support/scripted-target.ts";
+
+const never = new AbortController().signal;
+const SLACK = { slack: { url: "https://hooks.slack.com/services/canary-path" } };
+const SUBJECT = "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b10";
+const ALERT = { kind: "hand-edit", subjectId: SUBJECT, level: "wrong", message: "changed", remedy: "heal" };
+
+describeOnEachStore("alerts", (database) => {
+  let kit: LoopKit;
+  let sent: AlertMessage[];
+  let configs: JsonObject[];
+  /** What the way to people answers, each time; nothing: it takes the message. */
+  let failures: LockstepError[];
+
+  const process = (overrides: Partial<AppContext> = {}): AppContext => {
+    const way = {
+      send: async (config: JsonObject, message: AlertMessage) => {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        configs.push(config);
+        sent.push(message);
+      },
+    };
+    return kit.other({ channels: { slack: way, webhook: way, email: way }, ...overrides });
+  };
+  const say = (alerts: AlertsConfig | undefined) =>
+    kit.context.store.transaction(async (tx) => {
+      const differences = await channelDifferences(kit.context, tx, alerts);
+      await applyChannels(kit.context, tx, TESTER, differences);
+      return differences.map(({ action, name }) => `${action} ${name}`);
+    });
+  const raise = (alert: Partial<typeof ALERT> = {}, holdMs = 0) =>
+    kit.context.store.transaction((tx) => tx.alerts.raise({ ...ALERT, ...alert }, holdMs));
+  const resolve = () => kit.context.store.transaction((tx) => tx.alerts.resolve(ALERT.kind, SUBJECT));
+  const deliver = () => deliverDue(process(), never);
+  const later = () =>
+    sql`update delivery set next_attempt_at = now() - interval '1 ms'`.execute(database().db);
+  const events = () => sent.map(({ event }) => event);
+  const unavailable = () => new LockstepError("CHANNEL_UNAVAILABLE", "Cannot reach it.");
+  const refused = () => new LockstepError("CHANNEL_REFUSED", "It answered 404.");
+
+  beforeAll(() => {
+    kit = createLoopKit(database());
+  });
+  beforeEach(async () => {
+    await kit.reset();
+    await sql`truncate alert, channel, delivery, silence cascade`.execute(database().db);
+    sent = [];
+    configs = [];
+    failures = [];
+  });
+
+  it("channels are what the configuration says, and stay where it is silent", async () => {
+    expect(await say({ ops: SLACK })).toEqual(["create ops"]);
+    expect(await say({ ops: SLACK })).toEqual([]);
+    expect(await say(undefined)).toEqual([]);
+    expect(await say({ ops: { slack: { url: "https://hooks.slack.com/services/other" } } })).toEqual([
+      "change ops",
+    ]);
+    expect(await say({})).toEqual(["remove ops"]);
+    expect(await say({ ops: SLACK })).toEqual(["create ops"]);
+  });
+
+  it("a channel's credential is sealed, and opens only for the address that it was given for", async () => {
+    await say({
+      hook: { webhook: { url: "https://example.com/a", secret: "whsec_canary-secret" } },
+      ops: SLACK,
+    });
+    const kept = JSON.stringify(await kit.rows("select * from channel"));
+    const recorded = JSON.stringify(await kit.rows("select * from audit_entry"));
+    for (const text of [kept, recorded]) expect(text).not.toContain("canary");
+    const [hook] = await kit.context.store.read.channels.all();
+    if (hook === undefined) expect.fail("no channel");
+    expect(await openChannel(kit.context, hook)).toMatchObject({ secret: "whsec_canary-secret" });
+    const moved = { ...hook, config: { ...hook.config, url: "https://evil.example/a" } };
+    await expect(openChannel(kit.context, moved)).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+  });
+
+  it("everybody is told once, and when it is over", async () => {
+    await say({ ops: SLACK, two: { slack: { url: "https://hooks.slack.com/services/two" } } });
+    await raise();
+    expect(await deliver()).toBe(2);
+    expect(await deliver()).toBe(0);
+    expect(events()).toEqual(["opened", "opened"]);
+    expect(configs).toContainEqual({ url: SLACK.slack.url });
+    await resolve();
+    await deliver();
+    expect(events()).toEqual(["opened", "opened", "resolved", "resolved"]);
+    expect(new Set(sent.map(({ id }) => id)).size).toBe(4);
+  });
+
+  it("what becomes louder is told again; what was not sent yet, once, as it is now", async () => {
+    await say({ ops: SLACK });
+    await raise({ level: "failing" });
+    await raise({ level: "urgent", message: "worse" });
+    await deliver();
+    expect(sent.map(({ event, level, message }) => [event, level, message])).toEqual([
+      ["opened", "urgent", "worse"],
+    ]);
+    await raise({ level: "critical" });
+    await deliver();
+    expect(events()).toEqual(["opened", "changed"]);
+  });
+
+  it("what is over before its time is told to nobody", async () => {
+    await say({ ops: SLACK });
+    await raise({}, 60_000);
+    expect(await deliver()).toBe(0);
+    await resolve();
+    await later();
+    expect(await deliver()).toBe(0);
+    await raise({}, 60_000);
+    await later();
+    await deliver();
+    expect(events()).toEqual(["opened"]);
+  });
+
+  it("what does not arrive is tried again, and shown meanwhile", async () => {
+    await say({ ops: SLACK });
+    failures = [unavailable(), unavailable()];
+    await raise();
+    await deliver();
+    expect(await deliver()).toBe(0);
+    const { channels } = kit.context.store.read;
+    expect(await channels.health()).toMatchObject([
+      { name: "ops", waiting: 1, error: { message: "Cannot reach it.", isOver: false } },
+    ]);
+    await later();
+    await deliver();
+    await later();
+    await deliver();
+    expect(events()).toEqual(["opened"]);
+    expect(await channels.health()).toMatchObject([{ waiting: 0, error: null }]);
+  });
+
+  it("what is refused three times is given up, and stays visible until something arrives", async () => {
+    await say({ ops: SLACK });
+    failures = [refused(), refused(), refused()];
+    await raise();
+    for (let tries = 0; tries < 4; tries += 1) {
+      await deliver();
+      await later();
+    }
+    const { channels } = kit.context.store.read;
+    expect(await channels.health()).toMatchObject([{ waiting: 0, error: { isOver: true } }]);
+    expect(sent).toEqual([]);
+    await raise({ subjectId: "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b11" });
+    await deliver();
+    expect(await channels.health()).toMatchObject([{ error: null }]);
+  });
+
+  it("of processes that race, one sends", async () => {
+    await say({ ops: SLACK });
+    await raise();
+    await Promise.all(Array.from({ length: 8 }, () => deliver()));
+    expect(events()).toEqual(["opened"]);
+  });
+
+  it("a silence keeps what opens meanwhile, of one kind or of all", async () => {
+    await say({ ops: SLACK });
+    await silenceAlerts(process(), TESTER, { kind: "unreachable", forMs: 60_000, reason: "moving" });
+    await raise();
+    await deliver();
+    expect(events()).toEqual(["opened"]);
+    await silenceAlerts(process(), TESTER, { kind: null, forMs: 60_000, reason: "moving" });
+    await raise({ subjectId: "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b12" });
+    await deliver();
+    expect(events()).toEqual(["opened"]);
+    expect(await kit.context.store.read.alerts.list({ open: true, limit: 10 })).toHaveLength(2);
+    await sql`update silence set until = now()`.execute(database().db);
+    await raise({ subjectId: "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b13" });
+    await deliver();
+    expect(events()).toEqual(["opened", "opened"]);
+  });
+
+  it("a test says what became of each message", async () => {
+    await expect(testChannels(process(), TESTER, undefined, never)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await say({ ops: SLACK, two: SLACK });
+    failures = [refused()];
+    expect(await testChannels(process(), TESTER, undefined, never)).toMatchObject([
+      { channel: "ops", error: { code: "CHANNEL_REFUSED" } },
+      { channel: "two", error: null },
+    ]);
+    expect(events()).toEqual(["test"]);
+    await expect(testChannels(process(), TESTER, "three", never)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+  });
+
+  it("what doctor finds on record opens an alert, once for all processes, and resolves it", async () => {
+    await say({ ops: SLACK });
+    const place = await kit.target("api");
+    await kit.secret("AUTH");
+    await kit.bind("AUTH", "api");
+    await kit.set("AUTH", "canary-good");
+    await kit.drain();
+    const look = async () => {
+      const [id = ""] = await kit.targetIds("api");
+      const record = await kit.context.store.read.targets.findById(id);
+      await checkTargets(process(), record === null ? [] : [record], never);
+    };
+    await look();
+    await watchFindings(process());
+    await deliver();
+    expect(sent).toEqual([]);
+
+    scriptedPlace(place).values.set("AUTH", "canary-by-hand");
+    await look();
+    await Promise.all(Array.from({ length: 6 }, () => watchFindings(process())));
+    await watchFindings(process());
+    await deliver();
+    expect(sent).toMatchObject([
+      { event: "opened", kind: "hand-edit", remedy: "lockstep heal --target api --secret AUTH" },
+    ]);
+    expect(JSON.stringify(sent)).not.toContain("canary");
+    await look();
+    await watchFindings(process());
+    expect(await deliver()).toBe(0);
+
+    scriptedPlace(place).values.set("AUTH", "canary-good");
+    await look();
+    await watchFindings(process());
+    await deliver();
+    expect(events()).toEqual(["opened", "resolved"]);
+    const actions = await kit.rows<{ action: string }>(
+      "select action from audit_entry where action like 'alert.%' and actor->>'kind' = 'system' order by at desc limit 2",
+    );
+    expect(actions.map(({ action }) => action)).toEqual(["alert.resolved", "alert.opened"]);
+  });
+});
