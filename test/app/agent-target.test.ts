@@ -11,7 +11,7 @@ import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { Job, Queue } from "../../src/core/ports/queue.ts";
 import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
-import { openMessage } from "../../src/protocol/agent/envelope.ts";
+import { openMessage, sealMessage } from "../../src/protocol/agent/envelope.ts";
 import { newEncryptionKey, newSigningKey, publicPart } from "../../src/protocol/agent/keys.ts";
 import {
   type Bundle,
@@ -31,6 +31,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
   let kit: LoopKit;
   let context: AppContext;
   let encryptKey: ReturnType<typeof newEncryptionKey>;
+  let signKey: ReturnType<typeof newSigningKey>;
   let targetId: string;
 
   beforeEach(async () => {
@@ -69,6 +70,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
 
   async function enrolled(shortLived = false): Promise<string> {
     encryptKey = newEncryptionKey();
+    signKey = newSigningKey();
     const enrolmentId = crypto.randomUUID();
     return context.store.transaction(async (tx) => {
       await tx.agents.invite({
@@ -84,7 +86,7 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
         targetId,
         enrolmentId,
         shortLived,
-        signKey: publicPart(newSigningKey()),
+        signKey: publicPart(signKey),
         encryptKey: publicPart(encryptKey),
         challengeHash: "",
         facts: FACTS,
@@ -524,6 +526,49 @@ describeOnEachStore("targets with an agent", (getDatabase) => {
     expect(received.map(({ version }) => version)).toEqual([1, 2]);
     expect(kept).not.toContain(caller);
     expect(kept).not.toContain("canary");
+  });
+
+  it("tells of a value that its authority has changed: of its own, signed, instead of the current one", async () => {
+    const http = { url: "http://127.0.0.1:1/", headers: { A: "{{value}}" }, accepted: [200], refused: [401] };
+    const said = { probe: { http: { ...http, from: "target" } }, authority: true };
+    await withFile();
+    const bindingId = await bind("TOKEN", FILE);
+    await kit.rows(
+      `update binding set role = 'verifier', options = '${JSON.stringify(said)}' where id = '${bindingId}'`,
+    );
+    await kit.secret("OTHER");
+    const other = await bind("OTHER", FILE);
+    for (const name of ["TOKEN", "OTHER"]) await kit.set(name, `canary-${name}`, context);
+    const id = await enrolled();
+    await report(id, done(await bundle(id)));
+    await kit.drain(context);
+    await kit.rows("update rollout set state = 'done'");
+    const given = await bundle(id);
+    if (given.takeOverKey === undefined) throw new Error("nobody to tell it to");
+    const encryptTo = given.takeOverKey;
+    const tell = async (content: object, signWith = signKey, about = bindingId) => {
+      const whole = { v: 1, kind: "newer", bindingId, instead: 1, value: "canary-set-there", ...content };
+      const sealed = await sealMessage(whole, { signWith, encryptTo });
+      await report(id, done(given, { newer: [{ bindingId: about, sealed }] }));
+    };
+    const taken = () => kit.rows("select details from audit_entry where action = 'secret.taken_over'");
+    const before = await taken();
+    await tell({}, newSigningKey());
+    await tell({ instead: 2 });
+    await tell({ bindingId: other });
+    await tell({ bindingId: other }, signKey, other);
+    await tell({ value: "" });
+    await report(id, done(given, { newer: [{ bindingId, sealed: "not sealed" }] }));
+    expect(await taken()).toEqual(before);
+
+    await tell({});
+    await tell({});
+    expect((await taken()).slice(before.length)).toMatchObject([
+      { details: { from: "mini", version: 2, instead: 1 } },
+    ]);
+    expect(JSON.stringify(await kit.rows("select report from agent"))).not.toContain("canary");
+    const next = await bundle(id);
+    expect(next.slots.find((slot) => slot.bindingId === bindingId)?.value).toBe("canary-set-there");
   });
 
   it("a rollout of many is moved by the queue, and at once where no queue is", async () => {

@@ -6,6 +6,7 @@ import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { revealSecret } from "../../../src/app/secrets/read-secrets.ts";
 import { rewrapAll } from "../../../src/app/secrets/rewrap-all.ts";
 import {
+  channelAssociatedData,
   credentialsAssociatedData,
   enrolmentAssociatedData,
   fingerprintKeyAssociatedData,
@@ -96,6 +97,24 @@ describeOnEachStore("rewrapping", (database) => {
     const enrolment = await database().store.read.agents.findEnrolment("hash");
     expect(await after.open(enrolment?.macKeySealed ?? "", codeBound)).toBe("knows");
     await database().pool.query("truncate store_key");
+  });
+
+  it("the credentials of channels move too, and one that does not open is named", async () => {
+    const bound = channelAssociatedData("ops", "there");
+    const channel = { kind: "slack", config: {}, destination: "there" } as const;
+    await database().store.transaction(async (tx) => {
+      await tx.channels.save("ops", { ...channel, credentialsSealed: await before.seal("url", bound) });
+      await tx.channels.save("worn", { ...channel, credentialsSealed: "lockstep.v1.x.y.z.w" });
+    });
+    expect(await rewrapAll(under(during), TESTER)).toEqual({
+      versions: 0,
+      credentials: 1,
+      agentKeys: 0,
+      unreadable: [{ kind: "channel", name: "worn" }],
+    });
+    const [ops] = await database().store.read.channels.all();
+    expect(await after.open(ops?.credentialsSealed ?? "", bound)).toBe("url");
+    await database().pool.query("truncate channel cascade");
   });
 
   it("a damaged text is named, holds no other back, and keeps the previous root key needed", async () => {

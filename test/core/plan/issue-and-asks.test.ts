@@ -192,3 +192,63 @@ describe("questions", () => {
     expect(bound(target, more).join("\n")).toContain(says);
   });
 });
+
+describe("the token of an OpenClaw gateway", () => {
+  const gateway = { target: "vps", role: "verifier", key: "gateway.auth.token" };
+  const client = { target: "mini", role: "caller", triesBoth: "attested", evidence: "attested" };
+  const read = (issue: object, more: object = {}) => {
+    const parsed = configSchema.safeParse({
+      environments: {
+        production: {
+          secrets: { TOKEN: { issue: { openclaw: issue }, bindings: [gateway, client], ...more } },
+          targets,
+        },
+      },
+    });
+    if (!parsed.success) expect.fail(JSON.stringify(problemsOf(parsed.error.issues)));
+    return parsed.data.environments["production"]?.secrets["TOKEN"];
+  };
+
+  it("is made here, moves by swap, and is asked for and followed at the gateway alone", () => {
+    const secret = read({ at: "vps", port: 4_000, reload: true }, { rotate: { every: "30d" } });
+    expect(secret).toMatchObject({
+      generate: { random: { bytes: 32, encoding: "base64url" } },
+      rotate: { strategy: "swap", every: "30d" },
+      bindings: [{ authority: true, probe: { openclaw: { port: 4_000, reload: true } } }, client],
+    });
+    expect(secret?.issue).toBeUndefined();
+    expect(secret?.bindings[1]?.probe).toBeUndefined();
+  });
+
+  it("what the configuration says itself stays; read once more it is the same", () => {
+    const own = { probe: { http: http({ headers: { A: "{{value}}" } }) }, authority: false };
+    const secret = read({ at: "vps" }, { bindings: [{ ...gateway, ...own }, client] });
+    expect(secret?.bindings[0]).toMatchObject({ authority: false, probe: { http: { accepted: [200] } } });
+    const again = configSchema.parse({
+      environments: { production: { secrets: { TOKEN: secret }, targets } },
+    });
+    expect(again.environments["production"]?.secrets["TOKEN"]).toEqual(secret);
+  });
+
+  it("stands in the gateway's configuration unless told", () => {
+    const { key: _, ...bare } = gateway;
+    expect(read({ at: "vps" }, { bindings: [bare] })?.bindings[0]?.key).toBe("gateway.auth.token");
+    expect(read({ at: "vps", reload: true }, { bindings: [bare] })?.bindings[0]?.key).toBeUndefined();
+  });
+
+  it.each([
+    ["no gateway", { bindings: [client] }, "no binding of the gateway"],
+    ["two gateways", { bindings: [gateway, { ...gateway, key: "other" }] }, "several gateways"],
+    ["a place that is both", { bindings: [gateway, { ...client, role: "both" }] }, "one token at a time"],
+    ["a strategy with two values", { rotate: { strategy: "overlap" } }, "one token at a time"],
+    ["an end", { renew: { at: "2/3" } }, "no end"],
+  ])("is refused with %s", (_what, more, says) => {
+    const secret = { issue: { openclaw: { at: "vps" } }, bindings: [gateway, client], ...more };
+    expect(problemsIn({ TOKEN: secret }).join("\n")).toContain(says);
+  });
+
+  it("an authority that nobody can ask is refused", () => {
+    const bindings = [{ ...gateway, key: "TOKEN", authority: true }];
+    expect(problemsIn({ TOKEN: { bindings } }).join("\n")).toContain("needs a verifier with a `probe`");
+  });
+});
