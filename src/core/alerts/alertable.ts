@@ -24,6 +24,8 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   "push-retrying": 120_000,
   "not-pushed": 60_000,
   unreachable: 120_000,
+  // A machine that was just configured has no agent yet.
+  "agent-away": 120_000,
 };
 
 /** None, or one. */
