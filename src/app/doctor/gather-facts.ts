@@ -112,6 +112,9 @@ export async function gatherFacts(
       return { ...targetFacts(target, looked), ...(agent === undefined ? {} : { agent }) };
     }),
     queueAway: looked.queueAway,
+    mutedChannels: (await read.channels.health()).flatMap(({ name, error }) =>
+      error === null ? [] : [{ name, reason: error.message, since: error.since }],
+    ),
   };
 }
 

@@ -17,8 +17,12 @@ export interface Alertable {
 
 /** Nobody can say whether something is right there: after a while that is worth knowing. */
 const UNSEEN: ReadonlySet<FindingId> = new Set(["agent-away", "unreachable"]);
-/** Alerts of their own, with levels, tell of tokens. */
-const ELSEWHERE: ReadonlySet<FindingId> = new Set(["token-expired", "token-not-renewed"]);
+/** Alerts of their own, with levels, tell of tokens; and what does not arrive is not told by what does not arrive. */
+const ELSEWHERE: ReadonlySet<FindingId> = new Set([
+  "token-expired",
+  "token-not-renewed",
+  "alerts-not-delivered",
+]);
 /** A place that is away for a moment is no news: the loop tries again by itself. */
 const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   "push-retrying": 120_000,

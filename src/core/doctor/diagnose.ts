@@ -6,7 +6,8 @@
  * `cannot-tell`, never silently fine; no text holds a value, because no fact does.
  * Leaves to others: looking (`app/doctor`), and how it is shown.
  */
-import { durationText } from "../../lib/age.ts";
+import { ageText, durationText } from "../../lib/age.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
@@ -164,22 +165,35 @@ function betweenGroups(groups: NonNullable<SecretFacts["adoption"]>["groups"]): 
   );
 }
 
-function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
-  if (!facts.queueAway) return [];
-  return [
-    {
+type OfItself = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment" | "consequence">;
+
+const ITSELF: OfItself = {
+  secret: null,
+  target: null,
+  key: null,
+  placement: null,
+  environment: null,
+  consequence: [],
+};
+
+function ofLockstepItself({ queueAway, mutedChannels, now }: DoctorFacts): readonly Finding[] {
+  const findings: Finding[] = mutedChannels.map(({ name, reason, since }) => ({
+    ...ITSELF,
+    id: "alerts-not-delivered",
+    severity: "wrong",
+    what: `Alerts do not arrive through "${name}", since ${ageText(since.toISOString(), now)}.`,
+    cause: reason,
+    command: shellCommand(["lockstep", "alert", "test", name]),
+  }));
+  if (queueAway)
+    findings.push({
+      ...ITSELF,
       id: "queue-away",
       severity: "hint",
-      secret: null,
-      target: null,
-      key: null,
-      placement: null,
-      environment: null,
       what: "The queue does not answer.",
       cause:
         "Work is found in the store by the sweep instead, a few seconds later; nothing is lost. Check REDIS_URL, or Postgres where it carries the queue.",
-      consequence: [],
       command: null,
-    },
-  ];
+    });
+  return findings;
 }

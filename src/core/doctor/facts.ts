@@ -14,6 +14,8 @@ export interface DoctorFacts {
   readonly targets: readonly TargetFacts[];
   /** The queue did not take a hint: the sweep does the same work, a little later. */
   readonly queueAway: boolean;
+  /** Ways to people by which the last message did not arrive. */
+  readonly mutedChannels: readonly { readonly name: string; readonly reason: string; readonly since: Date }[];
 }
 
 export interface SecretFacts {

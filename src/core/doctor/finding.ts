@@ -26,6 +26,7 @@ export const FINDING_IDS = [
   "agent-refused",
   "queue-away",
   "rollout-stalled",
+  "alerts-not-delivered",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

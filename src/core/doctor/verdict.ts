@@ -37,6 +37,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "agent-away": "has not been heard lately",
   "agent-refused": "refuses what its agent is asked to do",
   "queue-away": "the queue does not answer",
+  "alerts-not-delivered": "alerts do not arrive",
   "rollout-stalled": "stands still on its way to the next version",
 };
 const MAX_NAMED = 2;

@@ -53,6 +53,7 @@ export interface FactParts {
   readonly adoption?: AdoptionFacts;
   readonly severalEnvironments?: boolean;
   readonly queueAway?: boolean;
+  readonly mutedChannels?: DoctorFacts["mutedChannels"];
 }
 
 /** Targets that are not given are healthy. */
@@ -64,6 +65,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     now: NOW,
     severalEnvironments: parts.severalEnvironments ?? false,
     queueAway: parts.queueAway ?? false,
+    mutedChannels: parts.mutedChannels ?? [],
     secrets: [
       {
         name: "INTERNAL_AUTH_SECRET",

@@ -404,6 +404,17 @@ const ROWS: readonly Row[] = [
     says: /stands still/,
   },
   {
+    when: "alerts do not arrive",
+    parts: {
+      bindings: [verifier],
+      mutedChannels: [{ name: "ops", reason: "Slack answered 404.", since: ago(3) }],
+    },
+    id: "alerts-not-delivered",
+    severity: "wrong",
+    command: "lockstep alert test ops",
+    says: /Slack answered 404/,
+  },
+  {
     when: "the queue is away",
     parts: { bindings: [verifier], queueAway: true },
     id: "queue-away",
