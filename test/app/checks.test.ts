@@ -1,10 +1,11 @@
 /** Looks by schedule: one at a time, what they find on record, and healed only where the configuration says so. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { checkScheduled } from "../../src/app/checks/check-scheduled.ts";
+import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/checks/check-scheduled.ts";
+import { LockstepError } from "../../src/core/errors.ts";
 import { describeOnEachStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
-import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
+import { type ScriptedPlace, scriptedKind, scriptedPlace } from "../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 
@@ -57,6 +58,19 @@ describeOnEachStore("checks by schedule", (database) => {
     expect(await heals()).toEqual([]);
   });
 
+  it("a place that cannot be looked at keeps no other from it", async () => {
+    const other = scriptedPlace(await kit.target("web"));
+    await kit.bind("AUTH", "web");
+    await kit.context.store.transaction(async (tx) =>
+      tx.targets.bumpGenerations(await kit.targetIds("web"), TESTER),
+    );
+    await kit.drain();
+    const looks = other.observes;
+    place.unreadable = true;
+    await checkDue(kit.other(), never);
+    expect(other.observes).toBe(looks + 1);
+  });
+
   it("of workers that race, one looks", async () => {
     const looks = place.observes;
     await Promise.all(Array.from({ length: 8 }, check));
@@ -76,6 +90,54 @@ describeOnEachStore("checks by schedule", (database) => {
     await itIsTime();
     await check();
     expect((await found()).map(([state]) => state)).toEqual(["version", "version"]);
+  });
+
+  it("a quota that is used up says nothing about the place, which is looked at later", async () => {
+    const limited = new LockstepError("TARGET_RATE_LIMITED", "used up", { retryAfterMs: 900_000 });
+    const kind = {
+      ...scriptedKind,
+      open: () => {
+        throw limited;
+      },
+    };
+    await checkScheduled(kit.other({ targetKinds: new Map([[kind.kind, kind]]) }), id, never);
+    expect(await kit.context.store.read.checks.failures()).toEqual([]);
+    const [{ waits } = { waits: 0 }] = await kit.rows<{ waits: number }>(
+      `select extract(epoch from next_check_at - now())::float8 as waits from target where id = '${id}'`,
+    );
+    expect(waits).toBeGreaterThan(890);
+  });
+
+  it("a place that is away is tried again soon, and then less often", async () => {
+    const away = new LockstepError("TARGET_UNREACHABLE", "away");
+    const kind = {
+      ...scriptedKind,
+      checkEveryMs: 45_000,
+      open: () => {
+        throw away;
+      },
+    };
+    const waits = async () => {
+      await itIsTime();
+      await checkScheduled(kit.other({ targetKinds: new Map([[kind.kind, kind]]) }), id, never);
+      const [row] = await kit.rows<{ waits: number }>(
+        `select extract(epoch from next_check_at - now())::float8 as waits from target where id = '${id}'`,
+      );
+      return Math.round(row?.waits ?? 0);
+    };
+    expect(await waits()).toBe(45);
+    expect(await kit.context.store.read.checks.failures()).toMatchObject([{ code: "TARGET_UNREACHABLE" }]);
+    expect(await waits()).toBe(300);
+    await itIsTime();
+    await check();
+    expect(await kit.context.store.read.checks.failures()).toEqual([]);
+  });
+
+  it("many places that share a quota are looked at less often", () => {
+    expect(checkEveryMs({}, 1_000)).toBe(300_000);
+    expect(checkEveryMs({ checkEveryMs: 45_000 }, 1_000)).toBe(45_000);
+    expect(checkEveryMs({ requestsPerCheck: 3 }, 5)).toBe(300_000);
+    expect(checkEveryMs({ requestsPerCheck: 3 }, 80)).toBe(3_456_000);
   });
 
   it("drift is healed where that is said, and a second writer is not fought", async () => {

@@ -18,13 +18,12 @@ const MAX_PER_SWEEP = 100;
 /** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
 export async function sweep(context: AppContext): Promise<readonly Job[]> {
   const { read } = context.store;
-  const [targets, activations, groups, rollouts, renewals, checks] = await Promise.all([
+  const [targets, activations, groups, rollouts, renewals] = await Promise.all([
     read.targets.due(MAX_PER_SWEEP),
     read.activations.due(MAX_PER_SWEEP),
     read.activations.groupsDue(MAX_PER_SWEEP),
     read.rollouts.due(MAX_PER_SWEEP),
     dueRenewals(context, MAX_PER_SWEEP),
-    read.checks.due(MAX_PER_SWEEP),
   ]);
   const jobs: Job[] = [
     ...targets.map((id) => ({ name: "reconcile", id }) as const),
@@ -32,7 +31,6 @@ export async function sweep(context: AppContext): Promise<readonly Job[]> {
     ...groups.map((id) => ({ name: "follow", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
-    ...checks.map((id) => ({ name: "check", id }) as const),
   ];
   await expireIdleAgents(context);
   await rotateDue(context);

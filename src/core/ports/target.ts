@@ -251,6 +251,8 @@ export interface TargetKind {
    * can bear.
    */
   readonly checkEveryMs?: number;
+  /** How many requests of an hour's quota one look costs; with many targets they are looked at less often. */
+  readonly requestsPerCheck?: number;
 
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;

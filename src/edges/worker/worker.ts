@@ -5,7 +5,7 @@
 
 import { deliverDue } from "../../app/alerts/deliver.ts";
 import { watchFindings } from "../../app/alerts/watch-findings.ts";
-import { checkScheduled } from "../../app/checks/check-scheduled.ts";
+import { checkDue } from "../../app/checks/check-scheduled.ts";
 import type { AppContext } from "../../app/context.ts";
 import { lookAtTarget } from "../../app/look/look-at-target.ts";
 import { activateUnit } from "../../app/loop/activate-unit.ts";
@@ -24,6 +24,9 @@ import { pause } from "../../lib/pause.ts";
 /** Together they are how long after being seen something is told: below five seconds. */
 const WATCH_EVERY_MS = 2_000;
 const DELIVER_EVERY_MS = 1_000;
+const CHECK_EVERY_MS = 2_000;
+/** With thousands of places it takes its time: a tenth of everybody's. */
+const WATCH_PAUSE = 9;
 const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };
 
 export interface Worker {
@@ -42,7 +45,9 @@ export async function startWorker(
   );
   const sweeping = Promise.all([
     sweepForever(context, options.concurrency, stopping.signal),
-    repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context)),
+    // Not through the queue: a place that is slow to look at must keep no push waiting.
+    repeat(context, CHECK_EVERY_MS, stopping.signal, "check", () => checkDue(context, stopping.signal)),
+    repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context), WATCH_PAUSE),
     repeat(context, DELIVER_EVERY_MS, stopping.signal, "deliver", async () => {
       while ((await deliverDue(context, stopping.signal)) > 0 && !stopping.signal.aborted);
     }),
@@ -87,8 +92,6 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
     case "renew":
       await renewSecret(context, RENEWER, job.id, "due", signal);
       return;
-    case "check":
-      return checkScheduled(context, job.id, signal);
     default:
       return assertNever(job.name);
   }
@@ -114,14 +117,16 @@ async function repeat(
   signal: AbortSignal,
   name: string,
   work: () => Promise<void>,
+  pauseFactor = 0,
 ): Promise<void> {
   while (!signal.aborted) {
+    const beganAtMs = performance.now();
     try {
       await work();
     } catch (error) {
       context.log.warn(`${name} failed`, { code: toLockstepError(error).code });
     }
-    await pause(everyMs, signal);
+    await pause(Math.max(everyMs, pauseFactor * (performance.now() - beganAtMs)), signal);
   }
 }
 

@@ -75,7 +75,7 @@ describeOnEachStore("renewals", (database) => {
   });
   beforeEach(async () => {
     await kit.reset();
-    await sql`truncate alert`.execute(database().db);
+    await sql`truncate alert cascade`.execute(database().db);
     provider = new ScriptedProvider();
     nowMs = Date.now();
     secretId = await issuedBy(NAME);

@@ -16,10 +16,11 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
     },
 
     async claim(targetId, everyMs) {
-      const { rows } = await sql`
+      const { rows } = await sql<{ failedBefore: boolean }>`
         update target set next_check_at = now() + ${everyMs} * interval '1 millisecond'
-        where id = ${targetId} and next_check_at <= now() and removed_at is null returning id`.execute(db);
-      return rows.length > 0;
+        where id = ${targetId} and next_check_at <= now() and removed_at is null
+        returning check_error_code is not null as "failedBefore"`.execute(db);
+      return rows[0] ?? null;
     },
 
     async record(targetId, { error, laterMs }) {
@@ -28,6 +29,20 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
           check_error_message = ${error?.message ?? null},
           next_check_at = greatest(next_check_at, now() + ${laterMs} * interval '1 millisecond')
         where id = ${targetId}`.execute(db);
+    },
+
+    async postpone(targetId, byMs) {
+      await sql`
+        update target set next_check_at = greatest(next_check_at, now() + ${byMs} * interval '1 millisecond')
+        where id = ${targetId}`.execute(db);
+    },
+
+    async countOf(kind) {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from target where kind::text = ${kind} and removed_at is null`.execute(
+        db,
+      );
+      return rows[0]?.count ?? 0;
     },
 
     async healing(targetId) {

@@ -26,6 +26,7 @@ const LATE_WRITE_MS = 60_000;
 export const railwayKind: TargetKind = {
   kind: "railway",
   followsGroup: true,
+  requestsPerCheck: 3,
 
   parse: parseRailway,
 

@@ -2,8 +2,8 @@
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
   due(limit: number): Promise<readonly string[]>;
-  /** The next one is due that much later; false: somebody else was faster, or it is not due any more. */
-  claim(targetId: string, everyMs: number): Promise<boolean>;
+  /** The next one is due that much later. Null: somebody else was faster, or it is not due any more. */
+  claim(targetId: string, everyMs: number): Promise<{ readonly failedBefore: boolean } | null>;
   /** `laterMs`: not before that, where the place said so. */
   record(
     targetId: string,
@@ -12,6 +12,10 @@ export interface CheckRepo {
       readonly laterMs: number;
     },
   ): Promise<void>;
+  /** Nothing was learned: the next one is due later. */
+  postpone(targetId: string, byMs: number): Promise<void>;
+  /** How many live targets of that kind there are. */
+  countOf(kind: string): Promise<number>;
   /** Live bindings there whose drift is to be healed. */
   healing(targetId: string): Promise<ReadonlySet<string>>;
   /** How often drift there was healed lately by whoever `actorId` is. */
