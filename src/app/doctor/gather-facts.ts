@@ -14,6 +14,7 @@ import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/po
 import { slotsOf } from "../../core/rollout/slots.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
+import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { issuerOf } from "../renewals/renew-policy.ts";
@@ -29,16 +30,17 @@ export interface Recorded {
 }
 
 const MAX_ROLLOUTS = 500;
+/** It runs again and again in every worker, and must leave them their connections. */
+export const READS_AT_ONCE = 2;
 
 export async function readRecorded(context: AppContext, environment: string | undefined): Promise<Recorded> {
   const { views, secrets: repo } = context.store.read;
   const filter = environment === undefined ? {} : { environment };
-  const [secrets, bindings, targets, environments] = await Promise.all([
-    views.secrets(filter),
-    views.bindings(filter),
-    views.targets({}),
-    repo.listEnvironments(),
-  ]);
+  // One after the other, on one connection: every worker reads this every few seconds.
+  const secrets = await views.secrets(filter);
+  const bindings = await views.bindings(filter);
+  const targets = await views.targets({});
+  const environments = await repo.listEnvironments();
   const bound = new Set(bindings.map(({ targetId }) => targetId));
   return {
     secrets,
@@ -82,26 +84,24 @@ export async function gatherFacts(
   const targets = new Map(recorded.targets.map((target) => [target.id, target]));
   const bySecret = groupBy(recorded.bindings, (binding) => binding.secretId);
   const tokens = new Map((await read.renewals.candidates()).map((one) => [one.id, tokenFacts(context, one)]));
-  const secrets = await Promise.all(
-    recorded.secrets.map(async (secret): Promise<SecretFacts> => {
-      const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
-      const current = versions.find(({ state }) => state === "current");
-      return {
-        name: secret.name,
-        environment: secret.environment,
-        current: secret.currentVersion,
-        currentSince: current?.stateChangedAt ?? null,
-        currentMadeAt: current?.createdAt ?? null,
-        maxAgeMs: durationMs(rotatePolicyOf(secret.policy).maxAge) ?? null,
-        rollout: rolloutFacts(rollouts.get(secret.id)),
-        bindings: (bySecret.get(secret.id) ?? []).map((row) =>
-          bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
-        ),
-        token: tokens.get(secret.id) ?? null,
-        adoption: looked.adoptions.get(secret.id) ?? null,
-      };
-    }),
-  );
+  const secrets = await mapLimited(recorded.secrets, READS_AT_ONCE, async (secret): Promise<SecretFacts> => {
+    const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
+    const current = versions.find(({ state }) => state === "current");
+    return {
+      name: secret.name,
+      environment: secret.environment,
+      current: secret.currentVersion,
+      currentSince: current?.stateChangedAt ?? null,
+      currentMadeAt: current?.createdAt ?? null,
+      maxAgeMs: durationMs(rotatePolicyOf(secret.policy).maxAge) ?? null,
+      rollout: rolloutFacts(rollouts.get(secret.id)),
+      bindings: (bySecret.get(secret.id) ?? []).map((row) =>
+        bindingFacts(row, targets.get(row.targetId)?.environment ?? secret.environment, looked),
+      ),
+      token: tokens.get(secret.id) ?? null,
+      adoption: looked.adoptions.get(secret.id) ?? null,
+    };
+  });
   const agents = await agentFacts(context, recorded.targets);
   return {
     now: context.clock.now(),

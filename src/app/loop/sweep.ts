@@ -18,13 +18,12 @@ const MAX_PER_SWEEP = 100;
 /** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
 export async function sweep(context: AppContext): Promise<readonly Job[]> {
   const { read } = context.store;
-  const [targets, activations, groups, rollouts, renewals] = await Promise.all([
-    read.targets.due(MAX_PER_SWEEP),
-    read.activations.due(MAX_PER_SWEEP),
-    read.activations.groupsDue(MAX_PER_SWEEP),
-    read.rollouts.due(MAX_PER_SWEEP),
-    dueRenewals(context, MAX_PER_SWEEP),
-  ]);
+  // One after the other: a worker that has nothing to do needs one connection for this, not five.
+  const targets = await read.targets.due(MAX_PER_SWEEP);
+  const activations = await read.activations.due(MAX_PER_SWEEP);
+  const groups = await read.activations.groupsDue(MAX_PER_SWEEP);
+  const rollouts = await read.rollouts.due(MAX_PER_SWEEP);
+  const renewals = await dueRenewals(context, MAX_PER_SWEEP);
   const jobs: Job[] = [
     ...targets.map((id) => ({ name: "reconcile", id }) as const),
     ...activations.map((id) => ({ name: "activate", id }) as const),
