@@ -9,9 +9,4 @@ describe.skipIf(process.platform !== "linux")("the gateway's double, with its to
   describe("in a file of its own", () => {
     rotates("reference", (home, token) => startGatewayDouble(home, token, { layout: "reference" }));
   });
-  describe("in a file of its own, of a release that closes the line by which it was told", () => {
-    rotates("reference", (home, token) =>
-      startGatewayDouble(home, token, { layout: "reference", release: "2026.7.1" }),
-    );
-  });
 });
