@@ -1,8 +1,10 @@
 /** A value that was changed where it is made: taken over only where the service says so about both. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
+import { takeOver } from "../../src/app/authority/take-over.ts";
 import { checkTargets } from "../../src/app/checks/check-targets.ts";
 import type { ProbeVerdict } from "../../src/core/ports/prober.ts";
+import { SecretValue } from "../../src/core/secret-value.ts";
 import { describeOnEachStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
@@ -126,6 +128,19 @@ describeOnEachStore("an authority", (database) => {
       [BY_HAND, "refused"],
     ]);
     await look();
+    expect(await taken()).toHaveLength(1);
+  });
+
+  it("no value that is known already is taken over, whoever brings it", async () => {
+    changeThere();
+    await look();
+    const [id = ""] = await kit.targetIds("gateway");
+    const [binding] = await kit.context.store.read.targets.bindings(id);
+    if (binding === undefined) expect.fail("no binding");
+    for (const value of [OURS, BY_HAND]) {
+      const found = SecretValue.of(value);
+      expect(await takeOver(process(), { target: { id, name: "gateway" }, binding, found })).toBeNull();
+    }
     expect(await taken()).toHaveLength(1);
   });
 
