@@ -30,9 +30,8 @@ async function deliver(context: AppContext, delivery: DueDelivery, signal: Abort
     if (signal.aborted) return;
     const error = toLockstepError(thrown);
     const isOver =
-      error.code === "CHANNEL_REFUSED" && attempts >= 2
-        ? true
-        : context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
+      (error.code === "CHANNEL_REFUSED" && attempts >= 2) ||
+      context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
     const waitMs = Math.max(
       error.retryAfterMs ?? 0,
       LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 0,

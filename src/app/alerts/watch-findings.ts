@@ -10,6 +10,7 @@ import { FINDING_IDS } from "../../core/doctor/finding.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { AppContext } from "../context.ts";
 import { recordedFacts } from "../doctor/run-doctor.ts";
+import { raiseAlert, resolveAlert } from "./raise-alert.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */
 const OURS = new Set<string>(FINDING_IDS);
@@ -26,29 +27,10 @@ export async function watchFindings(context: AppContext): Promise<void> {
     if (!(await tx.checks.takeTurn("watch"))) return;
     // Once more, behind the turn: another process may have told it meanwhile.
     const known = await openAlerts(tx);
-    for (const [id, alert] of wanted) if (!known.has(id)) await openAlert(tx, id, alert);
-    for (const [id, { kind, name }] of known) if (!wanted.has(id)) await resolve(tx, id, kind, name);
-  });
-}
-
-async function openAlert(tx: Repositories, id: string, alert: Alertable): Promise<void> {
-  const { kind, level, message, remedy, holdMs, about } = alert;
-  await tx.alerts.raise({ kind, subjectId: id, level, message, remedy }, holdMs);
-  await tx.audit.append({
-    action: "alert.opened",
-    actor: SYSTEM,
-    subject: { kind: "alert", id, name: about },
-    details: { alert: kind, level },
-  });
-}
-
-async function resolve(tx: Repositories, id: string, kind: string, name: string): Promise<void> {
-  if ((await tx.alerts.resolve(kind, id)) === null) return;
-  await tx.audit.append({
-    action: "alert.resolved",
-    actor: SYSTEM,
-    subject: { kind: "alert", id, name },
-    details: { alert: kind },
+    for (const [id, { about, holdMs, identity: _, ...alert }] of wanted)
+      if (!known.has(id)) await raiseAlert(tx, { kind: "alert", id, name: about }, alert, holdMs);
+    for (const [id, { kind, name }] of known)
+      if (!wanted.has(id)) await resolveAlert(tx, SYSTEM, { kind: "alert", id, name }, kind);
   });
 }
 

@@ -9,7 +9,7 @@ import { healPlaces } from "../doctor/heal-places.ts";
 import { kindOf } from "../open-target.ts";
 import { type CheckedTarget, checkTargets } from "./check-targets.ts";
 
-export const DEFAULT_CHECK_EVERY_MS = 300_000;
+const DEFAULT_CHECK_EVERY_MS = 300_000;
 /** A quarter of what the smallest paid plan allows; pushes and the looks of rollouts have the rest. */
 const REQUESTS_PER_HOUR = 250;
 const MAX_DUE = 100;

@@ -1,10 +1,11 @@
 /** What a person is told about a renewal: louder as its end comes nearer, each level once, until it has succeeded. */
-import { type Actor, SYSTEM } from "../../core/actor.ts";
+import type { Actor } from "../../core/actor.ts";
 import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { levelNow } from "../../core/renewal/decide.ts";
 import { isLouder, type RenewalLevel } from "../../core/renewal/due.ts";
+import { type AlertSubject, raiseAlert, resolveAlert } from "../alerts/raise-alert.ts";
 import type { AppContext } from "../context.ts";
 import { renewPolicyOf, seedOf } from "./renew-policy.ts";
 
@@ -21,33 +22,20 @@ export async function tellLevel(
     seed: seedOf(candidate.id, candidate.newest?.version ?? null),
   });
   if (level === null || !isLouder(level, candidate.level)) return;
-  const { opened } = await tx.alerts.raise({
-    kind: KIND,
-    subjectId: candidate.id,
-    level,
-    message: messageOf(candidate, level),
-    remedy: remedyOf(candidate),
-  });
-  await tx.audit.append({
-    action: opened ? "alert.opened" : "alert.escalated",
-    actor: SYSTEM,
-    subject: { kind: "secret", id: candidate.id, name: candidate.name },
-    details: { alert: KIND, level },
-  });
+  const alert = { kind: KIND, level, message: messageOf(candidate, level), remedy: remedyOf(candidate) };
+  await raiseAlert(tx, subjectOf(candidate), alert);
 }
 
 export async function resolveRenewalAlert(
   tx: Repositories,
   actor: Actor,
-  { id, name }: Pick<RenewalCandidate, "id" | "name">,
+  candidate: Pick<RenewalCandidate, "id" | "name">,
 ): Promise<void> {
-  if ((await tx.alerts.resolve(KIND, id)) === null) return;
-  await tx.audit.append({
-    action: "alert.resolved",
-    actor,
-    subject: { kind: "secret", id, name },
-    details: { alert: KIND },
-  });
+  await resolveAlert(tx, actor, subjectOf(candidate), KIND);
+}
+
+function subjectOf({ id, name }: Pick<RenewalCandidate, "id" | "name">): AlertSubject {
+  return { kind: "secret", id, name };
 }
 
 function messageOf({ name, environment, newest, state }: RenewalCandidate, level: RenewalLevel): string {

@@ -44,7 +44,9 @@ export async function startWorker(
     options,
   );
   const sweeping = Promise.all([
-    sweepForever(context, options.concurrency, stopping.signal),
+    repeat(context, context.timing.sweepMs, stopping.signal, "sweep", () =>
+      sweepOnce(context, options.concurrency, stopping.signal),
+    ),
     // Not through the queue: a place that is slow to look at must keep no push waiting.
     repeat(context, CHECK_EVERY_MS, stopping.signal, "check", () => checkDue(context, stopping.signal)),
     repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context), WATCH_PAUSE),
@@ -97,20 +99,13 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
   }
 }
 
-async function sweepForever(context: AppContext, concurrency: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      // Without a queue the work goes on, only slower: leases keep two workers from doing the same.
-      const untaken = await sweep(context);
-      await mapLimited(untaken, concurrency, (job) => handle(context, job, signal));
-    } catch (error) {
-      context.log.warn("sweep failed", { code: toLockstepError(error).code });
-    }
-    await pause(context.timing.sweepMs, signal);
-  }
+/** Without a queue the work goes on, only slower: leases keep two workers from doing the same. */
+async function sweepOnce(context: AppContext, concurrency: number, signal: AbortSignal): Promise<void> {
+  const untaken = await sweep(context);
+  await mapLimited(untaken, concurrency, (job) => handle(context, job, signal));
 }
 
-/** Beside the sweep, so that neither waits for the other. */
+/** Side by side, so that none waits for another. */
 async function repeat(
   context: AppContext,
   everyMs: number,

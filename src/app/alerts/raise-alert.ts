@@ -1,0 +1,42 @@
+/** An alert opens, becomes louder or ends, together with its entry on record. Within the caller's transaction. */
+import { type Actor, SYSTEM } from "../../core/actor.ts";
+import type { AlertContent } from "../../core/ports/store/alerts.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+
+export interface AlertSubject {
+  /** Of what it is about, for the record: a secret, or what a finding names. */
+  readonly kind: "alert" | "secret";
+  readonly id: string;
+  readonly name: string;
+}
+
+export async function raiseAlert(
+  tx: Repositories,
+  subject: AlertSubject,
+  alert: Omit<AlertContent, "subjectId">,
+  holdMs = 0,
+): Promise<void> {
+  const { opened } = await tx.alerts.raise({ ...alert, subjectId: subject.id }, holdMs);
+  await tx.audit.append({
+    action: opened ? "alert.opened" : "alert.escalated",
+    actor: SYSTEM,
+    subject: { ...subject },
+    details: { alert: alert.kind, level: alert.level },
+  });
+}
+
+/** Does nothing where none is open. */
+export async function resolveAlert(
+  tx: Repositories,
+  actor: Actor,
+  subject: AlertSubject,
+  kind: string,
+): Promise<void> {
+  if ((await tx.alerts.resolve(kind, subject.id)) === null) return;
+  await tx.audit.append({
+    action: "alert.resolved",
+    actor,
+    subject: { ...subject },
+    details: { alert: kind },
+  });
+}
