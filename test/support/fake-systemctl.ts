@@ -19,6 +19,8 @@ export interface FakeSystemctl {
   /** To be put first on the session's PATH. */
   readonly directory: string;
   set(unit: FakeUnit): void;
+  /** What the unit consists of. */
+  setFiles(fragment: string, dropIns?: readonly string[]): void;
   /** What the next restarts do: a line of sh that may rewrite `$state`, and the exit code. */
   onRestart(script: string): void;
   /** Every call, one line of arguments each. */
@@ -62,7 +64,7 @@ directory=${directory}
 state=${directory}/state
 printf '%s\\n' "$*" >> ${directory}/calls
 case "$1" in
-  show) cat "$state" ;;
+  show) case "$2" in --property=FragmentPath*) cat ${directory}/files ;; *) cat "$state" ;; esac ;;
   restart) . ${directory}/restart ;;
   *) exit 2 ;;
 esac
@@ -82,6 +84,7 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
   // Where the tests do not run as root: sudo that always agrees.
   write("sudo", '#!/bin/sh\n[ "$1" = "-n" ] && shift\nexec "$@"\n', 0o755);
   write("calls", "");
+  write("files", "");
   return {
     directory,
     set: (unit) =>
@@ -91,6 +94,8 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
           .map(([name, value]) => `${name}=${value}\n`)
           .join(""),
       ),
+    setFiles: (fragment, dropIns = []) =>
+      write("files", `FragmentPath=${fragment}\nDropInPaths=${dropIns.join(" ")}\n`),
     onRestart: (script) => write("restart", `${script}\n`),
     endProcess() {
       const path = join(directory, "pid");

@@ -8,6 +8,7 @@
 import type { ColumnType, Generated, GeneratedAlways } from "kysely";
 import type { Actor } from "../../core/actor.ts";
 import type { Evidence } from "../../core/evidence.ts";
+import type { CopiesSeen } from "../../core/ports/copies.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
 import type {
@@ -26,7 +27,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 7;
+export const OLDEST_SCHEMA = 8;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -93,6 +94,7 @@ export interface TargetTable {
   next_check_at: Generated<Date>;
   check_error_code: string | null;
   check_error_message: string | null;
+  copies: Jsonb<CopiesSeen> | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }

@@ -12,7 +12,7 @@ import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import type { Desired } from "../loop/desired.ts";
 
-const configOf = bundle.pick({ files: true, activate: true, health: true });
+const configOf = bundle.pick({ files: true, activate: true, health: true, alsoCheck: true });
 
 export interface BundleParts {
   readonly agent: AgentRecord;

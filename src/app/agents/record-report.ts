@@ -38,6 +38,8 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
     await tx.agents.touch(agent.id, { ...report.facts });
     const live = own.seen.filter(({ version }) => version !== null);
     await tx.pushes.observe(observationsOf(live.map(plannedOf), null));
+    const { copies = [], unread = [] } = own.copies ?? {};
+    await tx.checks.recordCopies(agent.targetId, { copies, unread });
     await tellRefusals(tx, agent, before, own);
     if (target.gaveUpAt !== null && target.errorCode === "POLICY_REFUSED" && report.refused.length === 0) {
       // The machine's owner has allowed it meanwhile.
@@ -52,10 +54,13 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
 function onlyOwn(report: Report, bindings: ReadonlySet<string>): Report {
   const isOwn = ({ bindingId, version }: ReportedItem): boolean =>
     bindings.has(bindingId) || version === null;
-  const { push, seen, answers = [] } = report;
+  const { push, seen, answers = [], copies } = report;
   return {
     ...report,
     answers: answers.filter(({ bindingId }) => bindings.has(bindingId)),
+    ...(copies === undefined
+      ? {}
+      : { copies: { ...copies, copies: copies.copies.filter(({ bindingId }) => bindings.has(bindingId)) } }),
     seen: seen.filter((item) => bindings.has(item.bindingId)),
     push: push === null ? null : { ...push, before: push.before.filter(isOwn) },
   };

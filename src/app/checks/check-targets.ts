@@ -1,6 +1,8 @@
 /** Looks at places and says what stands there, without writing: `lockstep check`. One failing place never hides others. */
+import { copyInterest } from "../../core/copies/recognise.ts";
 import { type BindingState, bindingState } from "../../core/drift/state.ts";
 import { toLockstepError } from "../../core/errors.ts";
+import type { CopiesSeen } from "../../core/ports/copies.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { ObservedKey, Target } from "../../core/ports/target.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
@@ -12,7 +14,7 @@ import { askAuthorities, type Newer } from "../authority/ask-authorities.ts";
 import { takeOver } from "../authority/take-over.ts";
 import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
-import { loadDesired } from "../loop/desired.ts";
+import { type Desired, loadDesired } from "../loop/desired.ts";
 import { observationsOf } from "../loop/record-push.ts";
 import { kindOf, withTarget } from "../open-target.ts";
 
@@ -71,7 +73,9 @@ async function checkTarget(
     const look = async (limited: AbortSignal): Promise<Seen> => {
       if (kindOf(context, record.kind).isReported) {
         if (asksAgents) await lookNow(context, record, limited);
-        return { items: planned(await observeReported(context, record, desired.slots)), newer: [] };
+        const seen = await observeReported(context, record, desired.slots);
+        // Its agent finds copies by itself, and has told them.
+        return { items: planned(seen), newer: [], copies: null };
       }
       return await withTarget(context, record, (target) => lookAt(target, limited), "background");
     };
@@ -81,12 +85,15 @@ async function checkTarget(
       const { keys } = await target.observe(desired.slots, limited);
       const items = planned({ keys });
       const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
-      return { items, newer };
+      return { items, newer, copies: await lookForCopies(context, target, desired, limited) };
     };
-    const { items, newer } = await (timeoutMs === null
+    const { items, newer, copies } = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));
-    await context.store.transaction((tx) => tx.pushes.observe(observationsOf(items, null)));
+    await context.store.transaction(async (tx) => {
+      await tx.pushes.observe(observationsOf(items, null));
+      if (copies !== null) await tx.checks.recordCopies(record.id, copies);
+    });
     for (const { binding, found } of newer) await takeOver(context, { target: record, binding, found });
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));
     const bindings = items.map((item) => checked(record, item, names.get(item.bindingId)));
@@ -104,6 +111,25 @@ async function checkTarget(
 interface Seen {
   readonly items: readonly PlannedItem[];
   readonly newer: readonly Newer[];
+  /** Null: nobody looked for them. */
+  readonly copies: CopiesSeen | null;
+}
+
+/** What stands beside says nothing about the place itself: not to have seen it keeps no look from counting. */
+async function lookForCopies(
+  context: AppContext,
+  { copyFinder }: Target,
+  { slots }: Desired,
+  signal: AbortSignal,
+): Promise<CopiesSeen | null> {
+  if (copyFinder === undefined || slots.length === 0) return null;
+  try {
+    return await copyFinder.find(copyInterest(slots, context.sameValue), signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    context.log.warn("copies were not looked for", { code: toLockstepError(error).code });
+    return null;
+  }
 }
 
 function checked(

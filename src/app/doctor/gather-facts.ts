@@ -162,6 +162,7 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     foundReason: found === row.found ? row.foundReason : null,
     observedAt: row.observedAt,
     evidence: status.evidence,
+    copies: row.copies,
     unit: status.state === "owed" && settled === wanted.primary ? unitFacts(row) : null,
   };
 }
@@ -184,6 +185,8 @@ function targetFacts(row: TargetRow, { failures, records }: Looked): TargetFacts
     environment: row.environment,
     kind: row.kind,
     sshAddress: sshAddressOf(records.get(row.id)),
+    systemdUnit: systemdUnitOf(records.get(row.id)),
+    unreadCopies: row.unreadCopies,
     gaveUp: row.gaveUp,
     error:
       row.errorCode === null
@@ -203,4 +206,11 @@ function sshAddressOf(record: TargetRecord | undefined): TargetFacts["sshAddress
   if (typeof ssh !== "object" || ssh === null || !("host" in ssh)) return null;
   const { host, port } = ssh;
   return typeof host === "string" && typeof port === "number" ? { host, port } : null;
+}
+
+function systemdUnitOf(record: TargetRecord | undefined): string | null {
+  const activate = record?.config["activate"];
+  if (typeof activate !== "object" || activate === null || !("systemd" in activate)) return null;
+  const { systemd } = activate;
+  return typeof systemd === "string" ? systemd : null;
 }

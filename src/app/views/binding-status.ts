@@ -1,4 +1,6 @@
 /** One binding in words: which version is known to stand there, in which state, and why. */
+
+import { copyText, holdsText } from "../../core/copies/words.ts";
 import { bindingState } from "../../core/drift/state.ts";
 import type { BindingRow } from "../../core/ports/store/views.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
@@ -40,7 +42,7 @@ function judge(row: BindingRow): Judgement {
   const version = versionThere(found, settled);
   if (state === "in-sync" && (row.settled.fallback ?? null) !== fallback)
     return { state: "owed", version, reason: whyFallback(row, fallback) };
-  if (state === "in-sync") return { ...pendingActivation(row), version };
+  if (state === "in-sync") return { ...(shadowed(row) ?? pendingActivation(row)), version };
   return { state, version, reason: whyNot(row, state, wantedVersion, version) };
 }
 
@@ -68,6 +70,14 @@ export function freshFinding(row: BindingRow, settled: number | null): SeenThere
 function versionThere({ found, foundVersion }: SeenThere, settled: number | null): number | null {
   if (found === "version") return foundVersion;
   return found === "unknown" || found === "absent" ? null : settled;
+}
+
+/** What stands there is right, and the process is given another copy. */
+function shadowed({ copies }: BindingRow): Pick<Judgement, "state" | "reason"> | null {
+  const winner = copies.find(({ wins, slot }) => wins && slot === "primary");
+  return winner === undefined
+    ? null
+    : { state: "shadowed", reason: `${copyText(winner)} wins over it, and holds ${holdsText(winner)}` };
 }
 
 /** Stored but not yet used: a unit still has to restart, or failed to. */

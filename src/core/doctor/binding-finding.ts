@@ -2,6 +2,7 @@
 import { ageText } from "../../lib/age.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
+import { removeCopy, shadowedCause, winnerOf } from "./copies-finding.ts";
 import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import type { Finding, FindingId, Severity } from "./finding.ts";
 
@@ -48,11 +49,13 @@ function judge(about: Case, commands: Commands): Judgement | null {
   if (wanted === null) return null;
   if (state === "unreadable") return unreadable(about);
   if (state === "shadowed") {
+    const winner = winnerOf(binding);
     return {
       id: "shadowed",
       severity: "wrong",
-      cause: binding.foundReason ?? "Another copy on that host wins over this one.",
-      command: null,
+      cause:
+        winner === null ? "Another copy on that host wins over this one." : shadowedCause(winner, target),
+      command: winner === null ? null : removeCopy(winner, target),
     };
   }
   if (settled === wanted && binding.unit !== null) return unit(about, binding.unit, commands);
@@ -212,6 +215,9 @@ function whatText({ secret, binding, target, now }: Case): string {
 }
 
 function holdsText(binding: BindingFacts): string {
+  const winner = binding.state === "shadowed" ? winnerOf(binding) : null;
+  if (winner !== null)
+    return `holds v${binding.version}, and another copy wins, with ${winner.version === null ? "a value that was never ours" : `v${winner.version}`}`;
   if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
   if (binding.state === "unreadable") return "holds what could not be read";
   if (binding.found === "unknown")

@@ -4,6 +4,7 @@
  * refused. Where one is not known, nothing is claimed: also not about a value that stands beside, whether or not the
  * verifier's process has it already. Pure.
  */
+import { winnerOf } from "./copies-finding.ts";
 import type { BindingFacts } from "./facts.ts";
 
 type Holding =
@@ -43,8 +44,9 @@ function holdingOf(binding: BindingFacts): Holding {
   switch (binding.state) {
     case "unreadable":
     case "leftover":
-    case "shadowed":
       return { kind: "not-known" };
+    case "shadowed":
+      return overruledBy(binding);
     case "missing":
       return { kind: "nothing" };
     case "foreign":
@@ -54,6 +56,14 @@ function holdingOf(binding: BindingFacts): Holding {
       if (binding.found === "absent") return { kind: "nothing" };
       return binding.version === null ? { kind: "not-known" } : { kind: "version", version: binding.version };
   }
+}
+
+/** What wins is given to the process at its next start; that it runs with the kept value may have been seen. */
+function overruledBy(binding: BindingFacts): Holding {
+  const winner = winnerOf(binding);
+  if (winner === null || binding.evidence === "running" || binding.evidence === "proven")
+    return { kind: "not-known" };
+  return winner.version === null ? { kind: "foreign" } : { kind: "version", version: winner.version };
 }
 
 function surelyDiffer(left: Holding, right: Holding): boolean {

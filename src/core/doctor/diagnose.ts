@@ -11,6 +11,7 @@ import { shellCommand } from "../../lib/shell-quote.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
+import { otherCopies, unreadCopies } from "./copies-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
@@ -19,7 +20,10 @@ import { diagnoseToken } from "./token-finding.ts";
 export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const commands = new Commands(facts);
   const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
-  const findings: Finding[] = facts.targets.flatMap((target) => diagnoseTarget(target, facts.now, commands));
+  const findings: Finding[] = facts.targets.flatMap((target) => [
+    ...diagnoseTarget(target, facts.now, commands),
+    ...unreadCopies(target),
+  ]);
   for (const secret of facts.secrets) {
     // A token's own finding says more.
     if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));
@@ -29,6 +33,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
       if (target === undefined) continue;
       const finding = diagnoseBinding({ secret, binding, target, now: facts.now }, commands);
       if (finding !== null) findings.push(finding);
+      findings.push(...otherCopies(secret, binding, target));
     }
   }
   for (const secret of facts.secrets) {

@@ -4,6 +4,7 @@
  */
 import type { BindingState } from "../drift/state.ts";
 import type { Evidence } from "../evidence.ts";
+import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
 import type { Role } from "../secret.ts";
 
 export interface DoctorFacts {
@@ -81,6 +82,8 @@ export interface BindingFacts {
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
   readonly evidence: Evidence | null;
+  /** Further copies on the same host. */
+  readonly copies: readonly FoundCopy[];
   /** The unit that has not started with what is stored, and why. */
   readonly unit: UnitFacts | null;
 }
@@ -98,6 +101,10 @@ export interface TargetFacts {
   /** Of a host over SSH: where its key is shown. */
   readonly sshAddress: { readonly host: string; readonly port: number } | null;
   readonly gaveUp: boolean;
+  /** What restarts there, where systemd restarts it. */
+  readonly systemdUnit: string | null;
+  /** Named to be searched for copies, and not readable. */
+  readonly unreadCopies: CopiesSeen["unread"];
   /** Of the last push. */
   readonly error: TargetError | null;
   readonly nextActionAt: Date | null;

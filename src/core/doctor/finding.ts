@@ -18,6 +18,8 @@ export const FINDING_IDS = [
   "unit-restarting",
   "leftover",
   "shadowed",
+  "other-copies",
+  "copies-unread",
   "unreadable",
   "unreachable",
   "credential-refused",

@@ -8,6 +8,7 @@
 import type { LadderEvidence } from "../evidence.ts";
 import type { Order } from "../order.ts";
 import type { SecretValue } from "../secret-value.ts";
+import type { CopyFinder } from "./copies.ts";
 import type { Discoverer } from "./discoverer.ts";
 import type { Prober } from "./prober.ts";
 import type { RunningObserver } from "./running.ts";
@@ -126,6 +127,9 @@ export interface Target {
 
   /** Looking around within the credential's reach; absent where nothing else is reached. */
   readonly discoverer?: Discoverer;
+
+  /** Looking for copies that stand beside what is kept there; absent where nothing else can stand. */
+  readonly copyFinder?: CopyFinder;
 
   /** Looking into the processes; absent where nothing of them can ever be seen. */
   readonly running?: RunningObserver;

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { bundleAsk, newerValue, reportedAnswer } from "./asks.ts";
+import { toldCopies } from "./copies.ts";
 
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = (crv: "Ed25519" | "X25519") =>
@@ -145,6 +146,8 @@ export const bundle = z.strictObject({
   maxQuietMs: whole,
   slots: z.array(bundleSlot),
   pruned: z.array(z.strictObject({ ...owner, ...address, known })),
+  /** Further files in which copies may stand, to be searched. */
+  alsoCheck: z.array(text(1_024)).max(32).exactOptional(),
   asks: z.array(bundleAsk).exactOptional(),
   /** To whom a value is sealed that an authority has made newer; there where one may. */
   takeOverKey: publicKey("X25519").exactOptional(),
@@ -242,6 +245,7 @@ export const report = z.strictObject({
   /** What services said, by the same look as `seen`. */
   answers: z.array(reportedAnswer).exactOptional(),
   newer: z.array(newerValue).max(64).exactOptional(),
+  copies: toldCopies.exactOptional(),
   /** What happened since the last report that a person should know: forged or older bundles, for example. */
   incidents: z.array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) })).max(20),
   facts: agentFacts,

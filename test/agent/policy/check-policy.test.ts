@@ -40,6 +40,7 @@ const nothing: PolicyRequest = {
   urls: [],
   counts: [],
   authorities: [],
+  copies: [],
 };
 
 function refused(verdict: PolicyVerdict): readonly string[] {
@@ -136,6 +137,7 @@ describe("the host's policy", () => {
             urls: ["http://localhost:3000/a?b=1", "http://127.0.0.1"],
             counts: ["/run/x: #y/usage.json"],
             authorities: ["~/x: #y/.env"],
+            copies: ["~/.zsh: #env"],
           };
           const verdict = checkPolicy(policy, request, place);
           if (verdict.allowed) throw new Error("the command go was allowed");
@@ -150,6 +152,7 @@ describe("the host's policy", () => {
             probes: added.probes,
             counts: added.counts,
             authorities: added.authorities,
+            copies: added.copies,
           };
           expect(checkPolicy(together, request, place)).toEqual({ allowed: true });
         },

@@ -27,6 +27,7 @@ export function healthyBinding(target: string, changes: Partial<BindingFacts> = 
     foundReason: null,
     observedAt: ago(0),
     evidence: "deployed",
+    copies: [],
     unit: null,
     ...changes,
   };
@@ -38,6 +39,8 @@ export function healthyTarget(name: string, changes: Partial<TargetFacts> = {}):
     environment: "production",
     kind: "railway",
     sshAddress: null,
+    systemdUnit: null,
+    unreadCopies: [],
     gaveUp: false,
     error: null,
     nextActionAt: null,

@@ -27,6 +27,7 @@ export const dotenvFormat: Format = {
   },
   read: (text, keys) => readAssignments(scan(text), keys),
   keys: (text) => scan(text).map(({ key }) => key),
+  assignments: scan,
   write(text, changes) {
     return writeAssignments(text, scan(text ?? ""), changes, render);
   },

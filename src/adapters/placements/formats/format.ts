@@ -17,6 +17,8 @@ export interface Format {
   read(text: string, keys: readonly string[]): ReadonlyMap<string, string>;
   /** All keys that stand there, for looking around; absent where they cannot be listed for certain. Throws as `read` does. */
   keys?(text: string): readonly string[];
+  /** Of files of lines: each assignment where it stands, in order. Throws as `read` does. */
+  assignments?(text: string): readonly Assignment[];
   /** `null` content: the file does not exist yet. `null` value: the key goes. Answers the text itself when nothing changes. */
   write(text: string | null, changes: ReadonlyMap<string, string | null>): string;
 }

@@ -25,6 +25,7 @@ export const systemdFormat: Format = {
   },
   read: (text, keys) => readAssignments(scan(text), keys),
   keys: (text) => scan(text).map(({ key }) => key),
+  assignments: scan,
   write: (text, changes) => writeAssignments(text, scan(text ?? ""), changes, render),
 };
 

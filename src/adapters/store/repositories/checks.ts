@@ -31,6 +31,12 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
         where id = ${targetId}`.execute(db);
     },
 
+    async recordCopies(targetId, { copies, unread }) {
+      await sql`update target set copies = ${JSON.stringify({ copies, unread })}::jsonb where id = ${targetId}`.execute(
+        db,
+      );
+    },
+
     async postpone(targetId, byMs) {
       await sql`
         update target set next_check_at = greatest(next_check_at, now() + ${byMs} * interval '1 millisecond')

@@ -34,6 +34,8 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
           t.gave_up_at is not null as "targetGaveUp", t.error_message as "targetErrorMessage",
           t.error_code as "targetErrorCode",
+          coalesce((select jsonb_agg(c) from jsonb_array_elements(t.copies -> 'copies') c
+            where c ->> 'bindingId' = b.id::text), '[]') as copies,
           coalesce(a.activations, '[]') as activations, b.removed_at is not null as leftover
         from binding b join secret s on s.id = b.secret_id join environment e on e.id = s.environment_id
           join target t on t.id = b.target_id
@@ -92,7 +94,8 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
         select t.id, t.name, e.name as environment, t.kind,
           (select count(*) from binding b where b.target_id = t.id and b.removed_at is null)::int as bindings,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
-          t.error_code as "errorCode", t.error_message as "errorMessage", t.next_action_at as "nextActionAt"
+          t.error_code as "errorCode", t.error_message as "errorMessage", t.next_action_at as "nextActionAt",
+          coalesce(t.copies -> 'unread', '[]') as "unreadCopies"
         from target t join environment e on e.id = t.environment_id
         where t.removed_at is null and ${is(sql`e.name`, environment)}
         order by e.name, t.name`.execute(db);

@@ -7,6 +7,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { launchdLabel, SIGNALS, unitName } from "../../placements/activation/config.ts";
+import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 
 const file = placedFileSchema
@@ -59,6 +60,7 @@ const schema = z.strictObject({
     .default([]),
   activate: activate.optional(),
   health: health.optional(),
+  alsoCheck: alsoCheckSchema.optional(),
 });
 
 export interface AgentConfig {
@@ -66,6 +68,8 @@ export interface AgentConfig {
   readonly files: readonly PlacedFile[];
   readonly activate: NamedActivation | null;
   readonly health: NamedHealth | null;
+  /** Left out: none. */
+  readonly alsoCheck?: readonly string[];
 }
 
 /** Throws CONFIG_INVALID with `details.path`. */
@@ -80,7 +84,7 @@ export function parseAgent(raw: unknown): { readonly config: JsonObject; readonl
         : (issue?.message ?? "is not valid");
     throw new LockstepError("CONFIG_INVALID", what, { details: { path } });
   }
-  const { agent, files, activate: named = null, health: check = null } = parsed.data;
+  const { agent, files, activate: named = null, health: check = null, alsoCheck = [] } = parsed.data;
   if (named !== null && files.length === 0) {
     throw new LockstepError("CONFIG_INVALID", "has nothing to restart for: the target names no file", {
       details: { path: ["activate"] },
@@ -91,7 +95,13 @@ export function parseAgent(raw: unknown): { readonly config: JsonObject; readonl
       details: { path: ["health"] },
     });
   }
-  const config: AgentConfig = { shortLived: agent.shortLived, files, activate: named, health: check };
+  const config: AgentConfig = {
+    shortLived: agent.shortLived,
+    files,
+    activate: named,
+    health: check,
+    ...(alsoCheck.length === 0 ? {} : { alsoCheck }),
+  };
   return { config: JSON.parse(JSON.stringify(config)) as JsonObject, credentials: null };
 }
 

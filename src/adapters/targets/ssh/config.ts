@@ -13,6 +13,7 @@ import {
   type Health,
   healthSchema,
 } from "../../placements/activation/config.ts";
+import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 import { canBeEnvironment } from "../../placements/running/environment.ts";
 
@@ -73,6 +74,7 @@ const sshSchema = z.strictObject({
     .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, "names a file twice"),
   activate: activateSchema.optional(),
   health: healthSchema.optional(),
+  alsoCheck: alsoCheckSchema.optional(),
 });
 
 interface OpenHop {
@@ -87,6 +89,8 @@ export interface SshConfig {
   readonly files: readonly PlacedFile[];
   readonly activate: Activation | null;
   readonly health: Health | null;
+  /** Left out: none; targets that were stored earlier have none. */
+  readonly alsoCheck?: readonly string[];
 }
 
 export function parseSsh(raw: unknown): {
@@ -103,12 +107,13 @@ export function parseSsh(raw: unknown): {
         : (issue?.message ?? "is not valid");
     throw new LockstepError("CONFIG_INVALID", what, { details: { path } });
   }
-  const { ssh, files, activate = null, health = null } = parsed.data;
+  const { ssh, files, activate = null, health = null, alsoCheck = [] } = parsed.data;
   const { jump } = ssh;
   assertUsable(ssh, ["ssh"]);
   if (jump !== undefined) assertUsable(jump, ["ssh", "jump"]);
   if (ssh.sftpOnly) {
-    for (const [name, given] of Object.entries({ activate, health })) {
+    const commands = { activate, health, alsoCheck: alsoCheck.length === 0 ? null : alsoCheck };
+    for (const [name, given] of Object.entries(commands)) {
       if (given === null) continue;
       throw new LockstepError("CONFIG_INVALID", "needs an account that may run commands, not SFTP alone", {
         details: { path: [name] },
@@ -120,6 +125,7 @@ export function parseSsh(raw: unknown): {
     files,
     activate,
     health,
+    ...(alsoCheck.length === 0 ? {} : { alsoCheck }),
   };
   return { config: JSON.parse(JSON.stringify(config)) as JsonObject, credentials: credentialsOf(ssh, jump) };
 }

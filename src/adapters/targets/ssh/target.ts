@@ -14,6 +14,8 @@ import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
+import { type CopyPlaces, createCopyFinder } from "../../placements/copies/find-copies.ts";
+import { PROFILES } from "../../placements/copies/known-places.ts";
 import { discoverFiles } from "../../placements/discover-files.ts";
 import { applyToFiles, assertHoldable, type LastLooks, observeFiles } from "../../placements/placement.ts";
 import { showsRunning } from "../../placements/running/environment.ts";
@@ -116,6 +118,7 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       ...(showsRunning(config.activate, config.files)
         ? { running: createHostObserver(host, config.activate, config.files) }
         : {}),
+      ...(config.ssh.sftpOnly ? {} : { copyFinder: createCopyFinder(host, copyPlacesOf(config)) }),
       discoverer: {
         discover: (interest, signal) =>
           discoverFiles(host, config.files, (path) => placeOf(config, path), interest, signal),
@@ -123,6 +126,10 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       close: () => host.close(),
     };
   };
+}
+
+function copyPlacesOf({ files, activate, alsoCheck = [] }: SshConfig): CopyPlaces {
+  return { files, activate, alsoCheck, profiles: PROFILES };
 }
 
 function restorerOf(host: Host): Restorer {

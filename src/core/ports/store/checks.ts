@@ -1,3 +1,5 @@
+import type { CopiesSeen } from "../copies.ts";
+
 /** When places are looked at although nothing is owed there, and what came of it. */
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
@@ -12,6 +14,8 @@ export interface CheckRepo {
       readonly laterMs: number;
     },
   ): Promise<void>;
+  /** What the last look found besides the kept places. */
+  recordCopies(targetId: string, seen: CopiesSeen): Promise<void>;
   /** Nothing was learned: the next one is due later. */
   postpone(targetId: string, byMs: number): Promise<void>;
   /** How many live targets of that kind there are. */

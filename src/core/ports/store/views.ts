@@ -6,6 +6,7 @@ import type { Actor } from "../../actor.ts";
 import type { Evidence } from "../../evidence.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
+import type { CopiesSeen, FoundCopy } from "../copies.ts";
 import type { JsonObject } from "../target.ts";
 import type { ActivationState } from "./activations.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
@@ -40,6 +41,8 @@ export interface BindingRow {
   readonly foundVersion: number | null;
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
+  /** Further copies on the same host, as the last look saw them. */
+  readonly copies: readonly FoundCopy[];
   readonly targetGaveUp: boolean;
   readonly targetErrorCode: string | null;
   readonly targetErrorMessage: string | null;
@@ -86,6 +89,8 @@ export interface TargetRow {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly nextActionAt: Date | null;
+  /** Named to be searched for copies, and not readable. */
+  readonly unreadCopies: CopiesSeen["unread"];
 }
 
 /** Gauges for /metrics. */

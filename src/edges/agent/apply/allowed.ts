@@ -15,6 +15,8 @@ export interface Allowed {
   readonly mayAsk: (where: { readonly url: string } | { readonly file: string }) => boolean;
   /** Whether the server may be told the value that stands in this file, when it is the newer one. */
   readonly mayTell: (placement: string) => boolean;
+  /** Files that may be searched for copies: those that the target names, and all that the owner lets be searched. */
+  readonly searched: { readonly named: readonly string[]; readonly all: readonly string[] };
   readonly refused: readonly PolicyRefusal[];
 }
 

@@ -15,6 +15,7 @@ const NOTHING: PolicyRequest = {
   urls: [],
   counts: [],
   authorities: [],
+  copies: [],
 };
 const WHY_NOT = "the policy of this host does not allow it";
 
@@ -52,6 +53,7 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
   const urls = new Set(asked.urls.filter((url) => isAllowed({ urls: [url] })));
   const counts = new Set(asked.counts.filter((file) => isAllowed({ counts: [file] })));
   const authorities = new Set(asked.authorities.filter((file) => isAllowed({ authorities: [file] })));
+  const named = asked.copies.filter((file) => isAllowed({ copies: [file] }));
   const paths = new Set(files.map(({ path }) => path));
   return {
     files,
@@ -61,6 +63,7 @@ export function judgeBundle(bundle: Bundle, policy: Policy, place: PolicyPlace, 
       return barred.has(addressOf(placement, key)) ? WHY_NOT : null;
     },
     mayAsk: (where) => ("url" in where ? urls.has(where.url) : counts.has(where.file)),
+    searched: { named, all: policy.copies },
     mayTell: (placement) => authorities.has(placement),
     refused: distinct(refused),
   };

@@ -26,7 +26,7 @@ const NO_CHILD =
   "it is for a process, and this agent starts none: use `lockstep run -- CMD`, or bind it to a file";
 
 /** By which a version is recognised. */
-interface VersionCode {
+export interface VersionCode {
   readonly code: string;
 }
 
@@ -136,7 +136,7 @@ function leaveAlone(
   ];
 }
 
-function desiredOf(slot: Bundle["slots"][number]): DesiredSlot<VersionCode> {
+export function desiredOf(slot: Bundle["slots"][number]): DesiredSlot<VersionCode> {
   const { known, value, secret: _name, ...rest } = slot;
   return { ...rest, value: SecretValue.of(value), others: codesOf(known) };
 }
@@ -151,7 +151,7 @@ function codesOf(known: Bundle["slots"][number]["known"]): ReadonlyMap<number, V
 }
 
 /** In constant time: whoever measures learns nothing about what stands at a place. */
-function sameUnder(macKey: string): SameValue<VersionCode> {
+export function sameUnder(macKey: string): SameValue<VersionCode> {
   const key = Buffer.from(macKey, "base64url");
   return (known, observed) => {
     if (known instanceof SecretValue) return timingSafeEqual(digest(known), digest(observed));

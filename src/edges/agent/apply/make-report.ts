@@ -8,7 +8,7 @@ import { unitName } from "./unit-record.ts";
 
 /** Of the bundle that is in use. */
 export function makeReport({ records, facts }: AgentContext, bundle: Bundle, allowed: Allowed): Report {
-  const { push, unit, seen, refused, answers, newer, incidents, lookedBy } = records.now;
+  const { push, unit, seen, refused, answers, newer, copies, incidents, lookedBy } = records.now;
   return {
     v: 1,
     epoch: bundle.epoch,
@@ -21,6 +21,7 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
     refused,
     ...(answers.length === 0 ? {} : { answers }),
     ...(newer.length === 0 ? {} : { newer: [...newer] }),
+    ...(copies.copies.length + copies.unread.length === 0 ? {} : { copies }),
     incidents,
     facts,
   };

@@ -28,6 +28,6 @@ export async function answerLook(
   await records.update({ lookedBy: bundle.look, answers: [...answers] });
 }
 
-function isAtRest(unit: UnitRecord | null): boolean {
+export function isAtRest(unit: UnitRecord | null): boolean {
   return unit === null || ["succeeded", "blocked", "dormant"].includes(unit.state);
 }

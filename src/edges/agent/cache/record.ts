@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { newerValue, reportedAnswer } from "../../../protocol/agent/asks.ts";
+import { toldCopies } from "../../../protocol/agent/copies.ts";
 import type { ReportedItem } from "../../../protocol/agent/messages.ts";
 import type { AgentFiles } from "../identity/agent-files.ts";
 
@@ -68,6 +69,8 @@ const recordSchema = z.strictObject({
   answers: z.array(reportedAnswer).default([]),
   /** Values that were changed at the service itself, sealed to the server. */
   newer: z.array(newerValue).default([]),
+  /** Where else on this machine what is kept here stands. */
+  copies: toldCopies.default({ copies: [], unread: [] }),
 });
 export type AgentRecord = z.output<typeof recordSchema>;
 
@@ -90,6 +93,7 @@ export function emptyRecord(agentId: string): AgentRecord {
     lookedBy: null,
     answers: [],
     newer: [],
+    copies: { copies: [], unread: [] },
   };
 }
 

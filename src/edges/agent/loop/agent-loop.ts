@@ -9,9 +9,10 @@ import { type LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { Bundle, Report } from "../../../protocol/agent/messages.ts";
 import type { Allowed } from "../apply/allowed.ts";
 import { applyBundle } from "../apply/apply-bundle.ts";
+import { lookForCopies } from "../apply/look-for-copies.ts";
 import { makeReport } from "../apply/make-report.ts";
 import { restartUnit } from "../apply/restart-unit.ts";
-import { answerLook, isAnswerOwed } from "../ask/answer-look.ts";
+import { answerLook, isAnswerOwed, isAtRest } from "../ask/answer-look.ts";
 import { NewerFinder } from "../ask/find-newer.ts";
 import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
@@ -99,13 +100,18 @@ class AgentLoop {
 
   async #work(bundle: Bundle): Promise<number | null> {
     const context = this.#context;
+    let isLooked = false;
     try {
       if (this.#isLookDue) {
         this.#isLookDue = false;
         this.#isNewerDue = true;
         await applyBundle(context, bundle, this.#signal);
+        isLooked = true;
       }
       const allowed = await context.judge(bundle);
+      // While something is written or restarts, what wins is about to change.
+      if (isLooked && isAtRest(context.records.now.unit))
+        await lookForCopies(context, bundle, allowed, this.#signal);
       this.#tellIfNew(bundle, allowed);
       const nextMs = await restartUnit(context, bundle, allowed, this.#signal);
       this.#tellIfNew(bundle, allowed);

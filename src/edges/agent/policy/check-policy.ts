@@ -25,6 +25,8 @@ export interface PolicyRequest {
   readonly counts: readonly string[];
   /** Files whose value may be told to the server. */
   readonly authorities: readonly string[];
+  /** Files to be searched for copies. */
+  readonly copies: readonly string[];
 }
 
 export interface PolicyPlace {
@@ -54,6 +56,7 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
     ...request.urls.filter((url) => !policy.probes.some((allowed) => coversUrl(allowed, url))).map(refuseUrl),
     ...request.counts.flatMap((path) => checkNamed("counts", policy, path, place)),
     ...request.authorities.flatMap((path) => checkNamed("authorities", policy, path, place)),
+    ...request.copies.flatMap((path) => checkNamed("copies", policy, path, place)),
   ];
   const distinct = [
     ...new Map(refusals.map((one) => [`${one.what}\n${one.reason}\n${one.add}`, one])).values(),
@@ -63,7 +66,7 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
 
 /** What applying this bundle needs; keys that go are looked at too, because their file is written. */
 export function requestOf(
-  bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned" | "asks">,
+  bundle: Pick<Bundle, "files" | "activate" | "health" | "slots" | "pruned" | "asks" | "alsoCheck">,
 ): PolicyRequest {
   const { files, activate, health, slots, pruned, asks = [] } = bundle;
   const isAuthority = (id: string) =>
@@ -82,6 +85,7 @@ export function requestOf(
     environment: touched.filter(({ placement }) => placement === "").map(({ key }) => key),
     urls: texts(asks.flatMap(({ probe, usage }) => [...urlsOfProbe(probe), usage?.["url"]])),
     counts: texts(asks.map(({ usage }) => usage?.["file"])),
+    copies: bundle.alsoCheck ?? [],
     authorities: texts(
       slots
         .filter(
@@ -165,11 +169,12 @@ function refuseUrl(url: string): PolicyRefusal {
 
 const NOT_NAMED = {
   counts: "the policy does not let this file be read",
+  copies: "the policy does not let this file be searched for copies",
   authorities: "the policy does not let what stands there be told to the server",
 };
 
 function checkNamed(
-  kind: "authorities" | "counts",
+  kind: "authorities" | "copies" | "counts",
   policy: Policy,
   path: string,
   { home }: PolicyPlace,

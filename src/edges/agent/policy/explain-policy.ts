@@ -39,7 +39,15 @@ export function mergedAdditions(refusals: readonly PolicyRefusal[]): string {
 }
 
 /** What the target needs, as the person at the host would write it; to be shown and asked for before it is written. */
-export function draftPolicy({ files, units, commands, urls, counts, authorities }: PolicyRequest): string {
+export function draftPolicy({
+  files,
+  units,
+  commands,
+  urls,
+  counts,
+  authorities,
+  copies,
+}: PolicyRequest): string {
   const head = [
     "# What Lockstep may do on this machine. Its server cannot change this file; anything not named is refused and",
     "# reported. `lockstep agent policy` shows it, with the lines that a refused wish would need.",
@@ -50,6 +58,7 @@ export function draftPolicy({ files, units, commands, urls, counts, authorities 
     "#   probes:       URLs on loopback that may be asked, with values, or a path and all below it as http://127.0.0.1:8080/*",
     "#   counts:       files in which services leave their use counts, to be read",
     "#   authorities:  files whose value may be told to the server once the service here accepts it and refuses the server's",
+    "#   copies:       files that may be searched for further copies of what is kept here; versions are told, no value",
     "#   environment:  true, false or a list of keys: what `lockstep run` may give its program",
     "#   steeringKeys: keys such as PATH or NODE_OPTIONS that decide what code a program runs, each by name",
   ];
@@ -60,6 +69,7 @@ export function draftPolicy({ files, units, commands, urls, counts, authorities 
       ...(urls.length === 0 ? {} : { probes: urls }),
       ...(counts.length === 0 ? {} : { counts }),
       ...(authorities.length === 0 ? {} : { authorities }),
+      ...(copies.length === 0 ? {} : { copies }),
     },
     { lineWidth: 0 },
   );

@@ -76,6 +76,13 @@ const policySchema = z.strictObject({
   authorities: z
     .array(z.string().max(1_024).refine(isPlainPath, "must be an absolute path or begin with ~/"))
     .default([]),
+  /**
+   * Files in which the agent may look for copies of what is kept here, beside the files above and the units that it may
+   * restart. Which version stands in which line is told, and no value.
+   */
+  copies: z
+    .array(z.string().max(1_024).refine(isPlainPath, "must be an absolute path or begin with ~/"))
+    .default([]),
   /** Keys that steer loaders and interpreters (PATH, NODE_OPTIONS, LD_…), each by name. */
   steeringKeys: z.array(key).default([]),
 });

@@ -1,0 +1,72 @@
+/** Where values stand in a file, as far as its form is known; in any other text, every word that could be one. Pure. */
+import { SecretValue } from "../../../core/secret-value.ts";
+import { dotenvFormat } from "../formats/dotenv.ts";
+import { jsonFormat } from "../formats/json.ts";
+import { plistFormat } from "../formats/plist.ts";
+
+export interface Standing {
+  readonly key: string | null;
+  readonly value: SecretValue;
+  readonly line: number | null;
+  readonly alone: boolean;
+}
+
+const MAX_WORDS = 5_000;
+
+export function standingsIn(path: string, text: string): readonly Standing[] {
+  const keyed = /\.plist(?:\.\w+)?$/.test(path)
+    ? byKey(text, plistFormat)
+    : /\.json5?(?:\.\w+)?$/.test(path)
+      ? byKey(text, jsonFormat)
+      : assignments(text);
+  const told = new Set(keyed.map(({ value }) => value.reveal()));
+  return [...keyed, ...words(text).filter(({ value }) => !told.has(value.reveal()))];
+}
+
+function byKey(text: string, format: typeof jsonFormat): readonly Standing[] {
+  try {
+    const keys = format.keys?.(text) ?? [];
+    return [...format.read(text, keys)].map(([key, value]) => ({
+      key,
+      value: SecretValue.of(value),
+      line: lineOf(text, text.indexOf(value)),
+      alone: false,
+    }));
+  } catch {
+    // Not in the form that its name promises: its words are looked at.
+    return [];
+  }
+}
+
+function assignments(text: string): readonly Standing[] {
+  return (dotenvFormat.assignments?.(text) ?? []).map(({ key, value, start, end }) => ({
+    key,
+    value: SecretValue.of(value),
+    line: lineOf(text, start),
+    alone:
+      !text.slice(start, end).includes("\n") && !/[;&|]/.test(text.slice(start, end).replaceAll(value, "")),
+  }));
+}
+
+/** Between blanks, quotes and brackets; also what follows a `=` or `:`, and the whole text. */
+function words(text: string): readonly Standing[] {
+  const found = new Map<string, number>();
+  const add = (word: string, at: number) => {
+    if (word !== "" && !found.has(word) && found.size < MAX_WORDS) found.set(word, at);
+  };
+  add(text.trim(), 0);
+  for (const { 0: word, index } of text.matchAll(/[^\s"'`,;(){}[\]<>|&]+/g)) {
+    add(word, index);
+    for (const { index: at } of word.matchAll(/[=:]/g)) add(word.slice(at + 1), index);
+  }
+  return [...found].map(([word, at]) => ({
+    key: null,
+    value: SecretValue.of(word),
+    line: lineOf(text, at),
+    alone: false,
+  }));
+}
+
+function lineOf(text: string, at: number): number | null {
+  return at < 0 ? null : text.slice(0, at).split("\n").length;
+}

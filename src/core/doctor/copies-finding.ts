@@ -1,0 +1,87 @@
+/** Copies of a secret that stand on a host beside the kept one: the one that wins over it, and those that grow old. Pure. */
+import { shellQuote } from "../../lib/shell-quote.ts";
+import { copyText, holdsText } from "../copies/words.ts";
+import type { FoundCopy } from "../ports/copies.ts";
+import { listText } from "./consequences.ts";
+import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+
+const MAX_NAMED = 8;
+
+/** Null: none does. */
+export function winnerOf({ copies }: BindingFacts): FoundCopy | null {
+  return copies.find(({ wins, slot }) => wins && slot === "primary") ?? null;
+}
+
+export function shadowedCause(winner: FoundCopy, { kind, systemdUnit }: TargetFacts): string {
+  const process = systemdUnit ?? "the process";
+  const where = kind === "agent" ? " on that machine" : "";
+  const remedy = winner.alone
+    ? `Take the line out${where}, so that one place decides.`
+    : `Take ${winner.key} out of it${where}, so that one place decides.`;
+  return `${copyText(winner)} sets ${winner.key} too, and wins: ${process} is started with ${holdsText(winner)}, whatever Lockstep writes. ${remedy}`;
+}
+
+/** On the host, as a person who may do so there. Null: where a line cannot simply go, or nobody is known to log in. */
+export function removeCopy(
+  { file, line, key, alone, kind }: FoundCopy,
+  { sshAddress, systemdUnit }: TargetFacts,
+): string | null {
+  if (sshAddress === null || systemdUnit === null || line === null || key === null || !alone) return null;
+  if (kind !== "unit" && kind !== "environment-file") return null;
+  const edit = `sudo sed -i.lockstep-before ${shellQuote(`${line}{/${key}=/d;}`)} ${shellQuote(file)}`;
+  const reload = kind === "unit" ? " && sudo systemctl daemon-reload" : "";
+  const script = `${edit}${reload} && sudo systemctl restart ${shellQuote(systemdUnit)}`;
+  const port = sshAddress.port === 22 ? "" : ` -p ${sshAddress.port}`;
+  return `ssh -t${port} ${shellQuote(sshAddress.host)} ${shellQuote(script)}`;
+}
+
+/** They change nothing now; whoever reads them uses what Lockstep does not keep. */
+export function otherCopies(
+  secret: SecretFacts,
+  binding: BindingFacts,
+  target: TargetFacts,
+): readonly Finding[] {
+  const others = binding.copies.filter(({ wins }) => !wins);
+  if (others.length === 0) return [];
+  const named = others.slice(0, MAX_NAMED).map((copy) => `${copyText(copy)} (${holds(copy, secret)})`);
+  const more = others.length > named.length ? ` and ${others.length - named.length} more` : "";
+  return [
+    {
+      id: "other-copies",
+      severity: "hint",
+      secret: secret.name,
+      target: target.name,
+      key: binding.key,
+      placement: binding.placement,
+      environment: target.environment,
+      what: `${secret.name} stands on the host of ${target.name} in further places: ${listText(named)}${more}.`,
+      cause:
+        "Lockstep keeps none of them right. Whoever reads them uses an older value after the next change at the latest; take them out, or bind them.",
+      consequence: [],
+      command: null,
+    },
+  ];
+}
+
+function holds(copy: FoundCopy, { current }: SecretFacts): string {
+  const key = copy.key === null ? "" : `as ${copy.key}, `;
+  const age = copy.version !== null && current !== null && copy.version < current ? ", older" : "";
+  return `${key}${holdsText(copy)}${age}`;
+}
+
+export function unreadCopies(target: TargetFacts): readonly Finding[] {
+  return target.unreadCopies.map(({ file, reason }) => ({
+    id: "copies-unread",
+    severity: "hint",
+    secret: null,
+    target: target.name,
+    key: null,
+    placement: file,
+    environment: target.environment,
+    what: `${target.name}: ${file} could not be searched for copies.`,
+    cause: `${reason[0]?.toUpperCase() ?? ""}${reason.slice(1)}; it is named by \`alsoCheck\`.`,
+    consequence: [],
+    command: null,
+  }));
+}
