@@ -10,7 +10,8 @@ import type { Queue } from "../core/ports/queue.ts";
 import type { RailwayExplorer } from "../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../core/ports/sealer.ts";
 import type { Store } from "../core/ports/store/store.ts";
-import type { RequestBudget, TargetKind } from "../core/ports/target.ts";
+import type { TargetKind } from "../core/ports/target.ts";
+import type { RequestBudget } from "../core/ports/target-context.ts";
 import type { UsageReader } from "../core/ports/usage-reader.ts";
 import type { SecretValue } from "../core/secret-value.ts";
 

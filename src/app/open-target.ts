@@ -4,6 +4,7 @@ import { credentialsAssociatedData } from "../core/associated-data.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import type { JsonObject, Target, TargetKind } from "../core/ports/target.ts";
+import type { SharedReads } from "../core/ports/target-context.ts";
 import type { AppContext } from "./context.ts";
 import { manualTarget } from "./manual/manual-target.ts";
 
@@ -20,6 +21,7 @@ export async function withTarget<T>(
   record: TargetRecord,
   work: (target: Target) => Promise<T>,
   purpose: "push" | "background" = "push",
+  sharedReads?: SharedReads,
 ): Promise<T> {
   const kind = kindOf(context, record.kind);
   const target = kind.isManual
@@ -30,6 +32,7 @@ export async function withTarget<T>(
         storeId: context.storeId,
         revisionMarker: context.revisionMarker,
         purpose,
+        ...(sharedReads === undefined ? {} : { sharedReads }),
       });
   try {
     return await work(target);

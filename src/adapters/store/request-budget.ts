@@ -10,7 +10,7 @@
  */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../core/errors.ts";
-import type { RequestBudget } from "../../core/ports/target.ts";
+import type { RequestBudget } from "../../core/ports/target-context.ts";
 import type { Database } from "./schema.ts";
 import { runTransaction } from "./transaction.ts";
 

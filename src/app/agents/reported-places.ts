@@ -120,7 +120,7 @@ function observedOf(item: ReportedItem | undefined): Observed {
     case "version":
       return { state: "recognised", version: found.version };
     case "unknown":
-      return { state: "unrecognised" };
+      return { state: "unrecognised", ...(found.nearly === undefined ? {} : { nearly: found.nearly }) };
     case "absent":
       return { state: "absent" };
     case "unreadable":

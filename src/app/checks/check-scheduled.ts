@@ -2,6 +2,7 @@
 import { SYSTEM } from "../../core/actor.ts";
 import { isDrift } from "../../core/drift/state.ts";
 import { CATALOGUE, type ErrorCode, toLockstepError } from "../../core/errors.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { TargetKind } from "../../core/ports/target.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
@@ -16,12 +17,14 @@ const MAX_DUE = 100;
 const MAX_AT_ONCE = 8;
 const LOOK_WITHIN_MS = 30_000;
 const AWAY_MS = 300_000;
+/** Of the interval: less, and two workers would look twice. */
+const COMES_ALONG = 0.9;
 /** Drift that comes back has a writer of its own: it is told, not fought. */
 const HEALS_PER_HOUR = 2;
 const HOUR_MS = 3_600_000;
 const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
 
-/** `count`: of targets of that kind, which may share one quota. */
+/** `count`: of groups of that kind, which may share one quota. */
 export function checkEveryMs(
   {
     checkEveryMs: own = DEFAULT_CHECK_EVERY_MS,
@@ -34,8 +37,12 @@ export function checkEveryMs(
 
 /** One failing place does not keep the others from being looked at. */
 export async function checkDue(context: AppContext, signal: AbortSignal): Promise<void> {
-  const due = await context.store.read.checks.due(MAX_DUE);
-  await mapLimited(due, MAX_AT_ONCE, async (targetId) => {
+  const groups = new Map<string, string>();
+  for (const id of await context.store.read.checks.due(MAX_DUE)) {
+    const target = await context.store.read.targets.findById(id);
+    if (target !== null) groups.set(groupOf(context, target), id);
+  }
+  await mapLimited([...groups.values()], MAX_AT_ONCE, async (targetId) => {
     if (signal.aborted) return;
     await checkScheduled(context, targetId, signal).catch((error: unknown) =>
       context.log.warn("check failed", { target: targetId, code: toLockstepError(error).code }),
@@ -43,33 +50,82 @@ export async function checkDue(context: AppContext, signal: AbortSignal): Promis
   });
 }
 
-/** Does nothing where it is not time, or another worker was faster. */
+function groupOf(context: AppContext, { id, kind, config }: TargetRecord): string {
+  return kindOf(context, kind).checkGroup?.(config) ?? id;
+}
+
+/** With all of its group. Does nothing where it is not time, or another worker was faster. */
 export async function checkScheduled(
   context: AppContext,
   targetId: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const first = await context.store.read.targets.findById(targetId);
+  if (first === null) return;
+  const kind = kindOf(context, first.kind);
+  const { members, groups } = await groupWith(context, kind, first);
+  const everyMs = checkEveryMs(kind, groups);
+  const claimed: { readonly target: TargetRecord; readonly failedBefore: boolean }[] = [];
+  for (const target of members) {
+    // Those of a group that are due a little later come along, and stay together from then on.
+    const earlyMs = target.id === first.id ? 0 : everyMs * COMES_ALONG;
+    const claim = await context.store.transaction((tx) => tx.checks.claim(target.id, everyMs, earlyMs));
+    if (claim === null && target.id === first.id) return;
+    if (claim !== null) claimed.push({ target, ...claim });
+  }
+  const limits = { maxAtOnce: MAX_AT_ONCE, timeoutMs: LOOK_WITHIN_MS, asksAgents: false };
+  const checked = await checkTargets(
+    context,
+    claimed.map(({ target }) => target),
+    signal,
+    limits,
+  );
+  for (const [index, one] of checked.entries()) {
+    const { target, failedBefore } = claimed[index] ?? {};
+    if (target === undefined || failedBefore === undefined || signal.aborted) continue;
+    await recordCheck(context, target, failedBefore, one);
+  }
+}
+
+/** How many groups there are matters only where a quota is shared. */
+async function groupWith(
+  context: AppContext,
+  kind: TargetKind,
+  first: TargetRecord,
+): Promise<{ readonly members: readonly TargetRecord[]; readonly groups: number }> {
+  if (kind.requestsPerCheck === undefined && kind.checkGroup === undefined)
+    return { members: [first], groups: 1 };
   const { read } = context.store;
-  const target = await read.targets.findById(targetId);
-  if (target === null) return;
-  const kind = kindOf(context, target.kind);
-  const everyMs = checkEveryMs(kind, await read.checks.countOf(target.kind));
-  const claim = await context.store.transaction((tx) => tx.checks.claim(targetId, everyMs));
-  if (claim === null) return;
-  const limits = { maxAtOnce: 1, timeoutMs: LOOK_WITHIN_MS, asksAgents: false };
-  const [checked] = await checkTargets(context, [target], signal, limits);
-  if (checked === undefined || signal.aborted) return;
+  const all: TargetRecord[] = [];
+  for (const id of await read.checks.listOf(first.kind)) {
+    const target = await read.targets.findById(id);
+    if (target !== null) all.push(target);
+  }
+  const own = groupOf(context, first);
+  const others = all.filter((target) => target.id !== first.id && groupOf(context, target) === own);
+  return {
+    members: [first, ...others],
+    groups: new Set([own, ...all.map((target) => groupOf(context, target))]).size,
+  };
+}
+
+async function recordCheck(
+  context: AppContext,
+  target: TargetRecord,
+  failedBefore: boolean,
+  checked: CheckedTarget,
+): Promise<void> {
   const { error } = checked;
   if (error !== null) context.log.warn("check failed", { target: target.name, code: error.code });
   // Places that are away keep a worker waiting; they must not keep the others' pushes waiting.
-  const awayMs = error !== null && claim.failedBefore ? AWAY_MS : 0;
+  const awayMs = error !== null && failedBefore ? AWAY_MS : 0;
   const laterMs = Math.max(error?.retryAfterMs ?? 0, awayMs);
   // A quota that is used up says nothing about the place; it is looked at later.
   const isKnown = error === null || !isLimited(error.code);
   await context.store.transaction((tx) =>
-    isKnown ? tx.checks.record(targetId, { error, laterMs }) : tx.checks.postpone(targetId, laterMs),
+    isKnown ? tx.checks.record(target.id, { error, laterMs }) : tx.checks.postpone(target.id, laterMs),
   );
-  if (await isToBeHealed(context, targetId, checked))
+  if (await isToBeHealed(context, target.id, checked))
     await healPlaces(context, HEALER, { environment: target.environment, target: target.name });
 }
 

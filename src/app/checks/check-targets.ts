@@ -3,10 +3,12 @@ import { copyInterest } from "../../core/copies/recognise.ts";
 import { type BindingState, bindingState } from "../../core/drift/state.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { BindingLook, TargetRecord } from "../../core/ports/store/targets.ts";
 import type { ObservedKey, Target } from "../../core/ports/target.ts";
+import type { SharedReads } from "../../core/ports/target-context.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import type { Slot } from "../../core/secret.ts";
+import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { lookNow } from "../agents/look-now.ts";
 import { observeReported } from "../agents/reported-places.ts";
@@ -17,6 +19,8 @@ import { inTime } from "../in-time.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { observationsOf } from "../loop/record-push.ts";
 import { kindOf, withTarget } from "../open-target.ts";
+import { lookAtProcesses } from "./look-at-processes.ts";
+import { createSharedReads } from "./shared-reads.ts";
 
 export interface CheckedBinding {
   readonly bindingId: string;
@@ -53,46 +57,76 @@ export interface CheckLimits {
 
 const UNHURRIED: CheckLimits = { maxAtOnce: 8, timeoutMs: null, asksAgents: true };
 
-export function checkTargets(
+/** They begin together: what several of them would read of one place, they read once. */
+export async function checkTargets(
   context: AppContext,
   targets: readonly TargetRecord[],
   signal: AbortSignal,
   limits: CheckLimits = UNHURRIED,
 ): Promise<readonly CheckedTarget[]> {
-  return mapLimited(targets, limits.maxAtOnce, (target) => checkTarget(context, target, signal, limits));
+  const batch = { beganAtMs: performance.now(), sharedReads: createSharedReads(signal) };
+  const groups = groupBy(
+    targets,
+    (target) => kindOf(context, target.kind).checkGroup?.(target.config) ?? target.id,
+  );
+  const isShared = ({ id, kind, config }: TargetRecord) =>
+    (groups.get(kindOf(context, kind).checkGroup?.(config) ?? id)?.length ?? 0) > 1;
+  return await mapLimited(targets, limits.maxAtOnce, (target) =>
+    checkTarget(context, target, signal, {
+      ...limits,
+      ...batch,
+      sharedReads: isShared(target) ? batch.sharedReads : undefined,
+    }),
+  );
+}
+
+interface Batch extends CheckLimits {
+  readonly beganAtMs: number;
+  readonly sharedReads: SharedReads | undefined;
 }
 
 async function checkTarget(
   context: AppContext,
   record: TargetRecord,
   signal: AbortSignal,
-  { timeoutMs, asksAgents }: CheckLimits,
+  { timeoutMs, asksAgents, beganAtMs, sharedReads }: Batch,
 ): Promise<CheckedTarget> {
   try {
     const desired = await loadDesired(context, record.id);
+    const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
+      planChange(desired.slots, [], keys, context.sameValue);
+    const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
+      const { keys, units } = await target.observe(desired.slots, limited);
+      const items = planned({ keys });
+      const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
+      const copies = await lookForCopies(context, target, desired, limited);
+      const processes = await besides(context, limited, () =>
+        lookAtProcesses(context, record.id, target, units, limited),
+      );
+      return { items, newer, copies, processes: processes ?? [] };
+    };
     const look = async (limited: AbortSignal): Promise<Seen> => {
       if (kindOf(context, record.kind).isReported) {
         if (asksAgents) await lookNow(context, record, limited);
         const seen = await observeReported(context, record, desired.slots);
         // Its agent finds copies by itself, and has told them.
-        return { items: planned(seen), newer: [], copies: null };
+        return { items: planned(seen), newer: [], copies: null, processes: [] };
       }
-      return await withTarget(context, record, (target) => lookAt(target, limited), "background");
+      return await withTarget(
+        context,
+        record,
+        (target) => lookAt(target, limited),
+        "background",
+        sharedReads,
+      );
     };
-    const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
-      planChange(desired.slots, [], keys, context.sameValue);
-    const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
-      const { keys } = await target.observe(desired.slots, limited);
-      const items = planned({ keys });
-      const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
-      return { items, newer, copies: await lookForCopies(context, target, desired, limited) };
-    };
-    const { items, newer, copies } = await (timeoutMs === null
+    const { items, newer, copies, processes } = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));
     await context.store.transaction(async (tx) => {
-      await tx.pushes.observe(observationsOf(items, null));
+      await tx.pushes.observe(observationsOf(items, null), performance.now() - beganAtMs);
       if (copies !== null) await tx.checks.recordCopies(record.id, copies);
+      for (const seen of processes) await tx.targets.recordLook(seen);
     });
     for (const { binding, found } of newer) await takeOver(context, { target: record, binding, found });
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));
@@ -113,9 +147,9 @@ interface Seen {
   readonly newer: readonly Newer[];
   /** Null: nobody looked for them. */
   readonly copies: CopiesSeen | null;
+  readonly processes: readonly BindingLook[];
 }
 
-/** What stands beside says nothing about the place itself: not to have seen it keeps no look from counting. */
 async function lookForCopies(
   context: AppContext,
   { copyFinder }: Target,
@@ -123,11 +157,22 @@ async function lookForCopies(
   signal: AbortSignal,
 ): Promise<CopiesSeen | null> {
   if (copyFinder === undefined || slots.length === 0) return null;
+  return await besides(context, signal, () =>
+    copyFinder.find(copyInterest(slots, context.sameValue), signal),
+  );
+}
+
+/** What is looked at besides says nothing about the place itself: not to have seen it keeps no look from counting. */
+async function besides<T>(
+  context: AppContext,
+  signal: AbortSignal,
+  look: () => Promise<T>,
+): Promise<T | null> {
   try {
-    return await copyFinder.find(copyInterest(slots, context.sameValue), signal);
+    return await look();
   } catch (error) {
     if (signal.aborted) throw error;
-    context.log.warn("copies were not looked for", { code: toLockstepError(error).code });
+    context.log.warn("a part was not looked at", { code: toLockstepError(error).code });
     return null;
   }
 }
@@ -164,7 +209,9 @@ function inWords(item: PlannedItem): string {
     case "version":
       return `holds v${item.found.version}, should hold v${item.version}`;
     case "unknown":
-      return "holds a value that was never ours";
+      return item.found.nearly === undefined
+        ? "holds a value that was never ours"
+        : `holds another value: ${item.found.nearly}`;
     case "absent":
       return "holds nothing";
     default:

@@ -163,6 +163,7 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     observedAt: row.observedAt,
     evidence: status.evidence,
     copies: row.copies,
+    lacking: row.lacking,
     unit: status.state === "owed" && settled === wanted.primary ? unitFacts(row) : null,
   };
 }

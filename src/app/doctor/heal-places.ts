@@ -1,6 +1,6 @@
 /**
  * `lockstep heal`: the targets get a new generation, so that the loop looks and writes what should stand there, over a
- * drifted key that is ours; restarts that were given up are tried again. Nothing else is decided here: a key that was
+ * drifted key that is ours; restarts that were given up, or did not last, are tried again. Nothing else is decided here: a key that was
  * never ours stays, whoever asks.
  */
 import type { Actor } from "../../core/actor.ts";
@@ -41,6 +41,7 @@ export async function healPlaces(
   await context.store.transaction(async (tx) => {
     await tx.targets.bumpGenerations([...byTarget.keys()], actor);
     await tx.activations.reopen([...byTarget.keys()]);
+    await tx.activations.oweAgain([...byTarget.keys()]);
     for (const [id, places] of byTarget) {
       const [first] = places;
       await tx.audit.append({

@@ -6,7 +6,12 @@ import type { NewObservation } from "../../core/ports/store/pushes.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { SettledBinding } from "../../core/ports/store/targets.ts";
 import type { Address } from "../../core/ports/target.ts";
-import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
+import {
+  addressText,
+  type Found,
+  type PlannedItem,
+  STAGED_REASON,
+} from "../../core/reconcile/plan-change.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import type { Slot } from "../../core/secret.ts";
 import { groupBy } from "../../lib/group-by.ts";
@@ -211,8 +216,14 @@ export function observationsOf(
     pushId,
     found: item.found.kind === "reference" ? "unknown" : item.found.kind,
     version: item.found.kind === "version" ? item.found.version : null,
-    reason: "reason" in item.found ? item.found.reason : null,
+    reason: reasonOf(item.found),
   }));
+}
+
+function reasonOf(found: Found): string | null {
+  if ("reason" in found) return found.reason;
+  if (found.kind === "version") return found.staged ? STAGED_REASON : null;
+  return found.kind === "unknown" ? (found.nearly ?? null) : null;
 }
 
 function foreignValues(target: string, blocked: readonly PlannedItem[]): LockstepError {

@@ -42,7 +42,7 @@ function judge(row: BindingRow): Judgement {
   const version = versionThere(found, settled);
   if (state === "in-sync" && (row.settled.fallback ?? null) !== fallback)
     return { state: "owed", version, reason: whyFallback(row, fallback) };
-  if (state === "in-sync") return { ...(shadowed(row) ?? pendingActivation(row)), version };
+  if (state === "in-sync") return { ...(behind(row) ?? shadowed(row) ?? pendingActivation(row)), version };
   return { state, version, reason: whyNot(row, state, wantedVersion, version) };
 }
 
@@ -70,6 +70,11 @@ export function freshFinding(row: BindingRow, settled: number | null): SeenThere
 function versionThere({ found, foundVersion }: SeenThere, settled: number | null): number | null {
   if (found === "version") return foundVersion;
   return found === "unknown" || found === "absent" ? null : settled;
+}
+
+/** What stands there is right, and a process runs with something else: it did not restart, or somebody rolled it back. */
+function behind({ lacking }: BindingRow): Pick<Judgement, "state" | "reason"> | null {
+  return lacking === null ? null : { state: "stale", reason: lacking };
 }
 
 /** What stands there is right, and the process is given another copy. */
@@ -123,7 +128,12 @@ function whyNot(
     case "stale":
       return `holds v${version}${should}`;
     case "foreign":
-      return row.targetErrorMessage ?? `holds a value that was never ours${should}`;
+      return (
+        row.targetErrorMessage ??
+        (row.foundReason === null
+          ? `holds a value that was never ours${should}`
+          : `${row.foundReason}${should}`)
+      );
     case "missing":
       return `holds nothing${should}`;
     default:

@@ -1,5 +1,6 @@
 /** One binding that does not hold what it should: what, why, who is refused, and the command that repairs it. Pure. */
 import { ageText } from "../../lib/age.ts";
+import { REFERENCE_REASON, STAGED_REASON } from "../reconcile/plan-change.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
 import { removeCopy, shadowedCause, winnerOf } from "./copies-finding.ts";
@@ -44,10 +45,18 @@ function judge(about: Case, commands: Commands): Judgement | null {
   const { secret, binding, target } = about;
   const { state, wanted, settled } = binding;
   if (isPutBack(about)) return putBack(about, commands);
-  if (state === "in-sync") return null;
+  if (state === "in-sync") return staged(about);
   if (state === "leftover") return leftover(about, commands);
   if (wanted === null) return null;
   if (state === "unreadable") return unreadable(about);
+  if (binding.lacking !== null && state === "stale" && binding.version === wanted) {
+    return {
+      id: "process-behind",
+      severity: "wrong",
+      cause: `${sentence(`v${wanted} stands there, but ${binding.lacking}`)} It did not restart since, or somebody rolled it back to an earlier deployment.`,
+      command: commands.heal(target, secret),
+    };
+  }
   if (state === "shadowed") {
     const winner = winnerOf(binding);
     return {
@@ -63,12 +72,23 @@ function judge(about: Case, commands: Commands): Judgement | null {
     return {
       id: "foreign",
       severity: "wrong",
-      cause: `${isReference(binding) ? "A reference to another variable stands there" : "The value there was never ours"}, and nobody has allowed Lockstep to overwrite it.`,
+      cause: `${foreignText(binding)}, and nobody has allowed Lockstep to overwrite it.`,
       command: commands.takeOver(target, secret),
     };
   }
   if (state === "owed" || settled !== wanted) return notPushed(about, commands);
   return drifted(about, commands);
+}
+
+/** Nothing differs yet. */
+function staged({ binding, target }: Case): Judgement | null {
+  if (binding.foundReason !== STAGED_REASON || binding.found !== "version") return null;
+  return {
+    id: "staged-change",
+    severity: "hint",
+    cause: `${sentence(`At ${target.name} ${STAGED_REASON}`)} Discard it there, or set it here: \`lockstep secret set\`.`,
+    command: null,
+  };
 }
 
 /** Settled once, and something else stands there now. */
@@ -89,10 +109,26 @@ function drifted({ secret, binding, target, now }: Case, commands: Commands): Ju
       return {
         id: "hand-edit",
         severity: "wrong",
-        cause: `${wrote}; ${isReference(binding) ? "somebody put a reference to another variable in its place" : "somebody or another program changed it since, around Lockstep"}.`,
+        cause: `${wrote}; ${changedText(binding)}.`,
         command,
       };
   }
+}
+
+function foreignText(binding: BindingFacts): string {
+  if (isReference(binding)) return "A reference to another variable stands there";
+  const almost = nearly(binding);
+  return almost === null
+    ? "The value there was never ours"
+    : `The value there is not as it should be (${almost})`;
+}
+
+function changedText(binding: BindingFacts): string {
+  if (isReference(binding)) return "somebody put a reference to another variable in its place";
+  const almost = nearly(binding);
+  return almost === null
+    ? "somebody or another program changed it since, around Lockstep"
+    : `somebody wrote it anew since, and not as it is: ${almost}`;
 }
 
 /** Owed: never written, or refused. */
@@ -219,16 +255,25 @@ function holdsText(binding: BindingFacts): string {
   if (winner !== null)
     return `holds v${binding.version}, and another copy wins, with ${winner.version === null ? "a value that was never ours" : `v${winner.version}`}`;
   if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
+  if (binding.lacking !== null && binding.state === "stale" && binding.version === binding.wanted)
+    return `holds v${binding.version}, and its process another value`;
   if (binding.state === "unreadable") return "holds what could not be read";
-  if (binding.found === "unknown")
+  if (binding.found === "unknown") {
+    const almost = nearly(binding);
+    if (almost !== null) return `holds ${almost.replace(/^it is /, "")}`;
     return isReference(binding) ? "refers to another variable" : "holds a value that was never ours";
+  }
   if (binding.version !== null) return `holds v${binding.version}`;
   return binding.found === null ? "was never looked at" : "holds nothing";
 }
 
-/** The only reason that an `unknown` value is given. */
 function isReference({ found, foundReason }: BindingFacts): boolean {
-  return found === "unknown" && foundReason !== null;
+  return found === "unknown" && foundReason === REFERENCE_REASON;
+}
+
+/** `it is v5 in quotes`; null: it is nothing of ours, as far as is known. */
+function nearly({ found, foundReason }: BindingFacts): string | null {
+  return found === "unknown" && foundReason !== REFERENCE_REASON ? foundReason : null;
 }
 
 function againText(at: Date | null, now: Date): string {

@@ -52,6 +52,7 @@ function holdingOf(binding: BindingFacts): Holding {
     case "foreign":
       return { kind: "foreign" };
     default:
+      if (binding.lacking !== null && binding.version === binding.settled) return { kind: "not-known" };
       if (binding.found === "unknown") return { kind: "foreign" };
       if (binding.found === "absent") return { kind: "nothing" };
       return binding.version === null ? { kind: "not-known" } : { kind: "version", version: binding.version };

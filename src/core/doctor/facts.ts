@@ -82,6 +82,8 @@ export interface BindingFacts {
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
   readonly evidence: Evidence | null;
+  /** What was seen of its processes, where one holds less than is settled; null: none does, as far as is known. */
+  readonly lacking: string | null;
   /** Further copies on the same host. */
   readonly copies: readonly FoundCopy[];
   /** The unit that has not started with what is stored, and why. */

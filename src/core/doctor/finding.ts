@@ -18,6 +18,8 @@ export const FINDING_IDS = [
   "unit-restarting",
   "leftover",
   "shadowed",
+  "process-behind",
+  "staged-change",
   "other-copies",
   "copies-unread",
   "unreadable",

@@ -30,6 +30,8 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "unit-restarting": "is stored, and its unit is restarting",
   leftover: "is still to be deleted",
   shadowed: "is overruled by another copy",
+  "process-behind": "is stored, and its process runs with another value",
+  "staged-change": "has another value staged at its place",
   "other-copies": "stands elsewhere on its host too",
   "copies-unread": "has a file that could not be searched for copies",
   unreadable: "cannot be read",

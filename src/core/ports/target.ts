@@ -12,6 +12,7 @@ import type { CopyFinder } from "./copies.ts";
 import type { Discoverer } from "./discoverer.ts";
 import type { Prober } from "./prober.ts";
 import type { RunningObserver } from "./running.ts";
+import type { TargetContext } from "./target-context.ts";
 import type { UsageReader } from "./usage-reader.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
@@ -47,7 +48,7 @@ export type Observed =
   | { readonly state: "reference"; readonly text: string }
   /** Looked at by the place's agent, which recognises versions and sends no value. */
   | { readonly state: "recognised"; readonly version: number }
-  | { readonly state: "unrecognised" };
+  | { readonly state: "unrecognised"; readonly nearly?: string };
 
 export interface ObservedKey extends Address {
   readonly observed: Observed;
@@ -257,6 +258,8 @@ export interface TargetKind {
   readonly checkEveryMs?: number;
   /** How many requests of an hour's quota one look costs; with many targets they are looked at less often. */
   readonly requestsPerCheck?: number;
+  /** Targets of one group are looked at together, and together cost `requestsPerCheck`. */
+  checkGroup?(config: JsonObject): string;
 
   /** Targets of one scope reach the same: one of them is asked. Absent where a kind has no `discoverer`. */
   discoveryScope?(config: JsonObject): string;
@@ -265,33 +268,4 @@ export interface TargetKind {
   assertHoldable(config: JsonObject, address: Address, value: SecretValue | null): void;
 
   open(config: JsonObject, credentials: JsonObject | null, context: TargetContext): Target;
-}
-
-/** What a target may use of its surroundings. */
-export interface TargetContext {
-  /** For error messages. */
-  readonly targetName: string;
-  /** Asks for `cost` requests of the credential `budgetKey`; throws TARGET_RATE_LIMITED with retryAfterMs when spent. */
-  readonly budget: RequestBudget;
-  /** Our own store's identity, to tell our markers from others. */
-  readonly storeId: string;
-  /** Leave the non-secret LOCKSTEP_REV marker where writes happen anyway. */
-  readonly revisionMarker: boolean;
-  /** What its reads are for: looking around leaves the budget's reserved share alone. Default "push". */
-  readonly purpose?: "push" | "background";
-}
-
-/** Requests that a credential's owner grants, shared by all workers through Postgres. `key` must not be a credential. */
-export interface RequestBudget {
-  take(key: string, cost: number, purpose: "push" | "background"): Promise<void>;
-  /** What the place said about itself: overrides our count. */
-  report(
-    key: string,
-    seen: {
-      readonly limit?: number;
-      readonly remaining?: number;
-      readonly resetsAt?: Date;
-      readonly retryAfterMs?: number;
-    },
-  ): Promise<void>;
 }

@@ -16,7 +16,7 @@
  */
 import type { Address, ObservedKey } from "../ports/target.ts";
 import type { Slot } from "../secret.ts";
-import type { SecretValue } from "../secret-value.ts";
+import { SecretValue } from "../secret-value.ts";
 
 /** `Known`: by what another version is recognised. The value itself here, a code over it where values do not travel. */
 export interface DesiredSlot<Known = SecretValue> extends Address {
@@ -43,9 +43,16 @@ export interface PrunedSlot<Known = SecretValue> extends Address {
 }
 
 export type Found =
-  | { readonly kind: "version"; readonly version: number }
-  | { readonly kind: "unknown" | "absent" }
+  /** `staged`: somebody prepared another value at the place, and did not commit it yet. */
+  | { readonly kind: "version"; readonly version: number; readonly staged?: true }
+  /** `nearly`: what it would be, but for how it was written there. */
+  | { readonly kind: "unknown"; readonly nearly?: string }
+  | { readonly kind: "absent" }
   | { readonly kind: "unreadable" | "reference"; readonly reason: string };
+
+/** Words by which a finding is told from others of its kind, as they are stored. */
+export const REFERENCE_REASON = "it refers to another variable";
+export const STAGED_REASON = "somebody staged another value there; once it is committed, that one counts";
 
 export interface PlannedItem extends Address {
   readonly bindingId: string;
@@ -148,20 +155,64 @@ export function identify<Known = SecretValue>(
     case "unreadable":
       return { kind: "unreadable", reason: observed.reason };
     case "reference":
-      return { kind: "reference", reason: "it refers to another variable" };
+      return { kind: "reference", reason: REFERENCE_REASON };
     case "recognised":
       return { kind: "version", version: observed.version };
     case "unrecognised":
-      return { kind: "unknown" };
+      return { kind: "unknown", ...(observed.nearly === undefined ? {} : { nearly: observed.nearly }) };
     case "present": {
-      let match: number | null = null;
-      // No early end: the time taken must not tell which version matched.
-      for (const [version, value] of versions) {
-        if (same(value, observed.value) && (match === null || version > match)) match = version;
-      }
-      return match === null ? { kind: "unknown" } : { kind: "version", version: match };
+      const version = versionOf(observed.value, versions, same);
+      if (version !== null)
+        return { kind: "version", version, ...(seen.pendingManualChange ? { staged: true as const } : {}) };
+      return { kind: "unknown", ...nearlyOf(observed.value, seen.key, versions, same) };
     }
   }
+}
+
+function versionOf<Known>(
+  value: SecretValue,
+  versions: ReadonlyMap<number, SecretValue | Known>,
+  same: SameValue<Known>,
+): number | null {
+  let match: number | null = null;
+  // No early end: the time taken must not tell which version matched.
+  for (const [version, known] of versions) {
+    if (same(known, value) && (match === null || version > match)) match = version;
+  }
+  return match;
+}
+
+/** What people and their tools add to a value when they copy it. */
+const ADDED: readonly (readonly [strip: (text: string, key: string) => string, how: string])[] = [
+  [(text) => text.replace(/[\r\n]+$/, ""), "with a line break at its end"],
+  [(text) => text.trim(), "with blanks around it"],
+  [(text) => text.trim().replace(/^(["'`])(.*)\1$/s, "$2"), "in quotes"],
+  [
+    (text, key) => (text.startsWith(`${key}=`) ? text.slice(key.length + 1) : text),
+    "with its name before it",
+  ],
+  [(text) => text.replace(/^Bearer /i, ""), "with `Bearer` before it"],
+  [(text) => decoded(text), "in base64"],
+];
+
+function nearlyOf<Known>(
+  value: SecretValue,
+  key: string,
+  versions: ReadonlyMap<number, SecretValue | Known>,
+  same: SameValue<Known>,
+): { readonly nearly?: string } {
+  const text = value.reveal();
+  for (const [strip, how] of ADDED) {
+    const stripped = strip(text, key);
+    if (stripped === text || stripped === "") continue;
+    const version = versionOf(SecretValue.of(stripped), versions, same);
+    if (version !== null) return { nearly: `it is v${version} ${how}` };
+  }
+  return {};
+}
+
+function decoded(text: string): string {
+  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, "base64").toString("utf8") : text;
 }
 
 export function addressText(address: Address): string {

@@ -170,7 +170,7 @@ export type BundleAnswer = z.output<typeof bundleAnswer>;
 
 const found = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("version"), version: whole }),
-  z.strictObject({ kind: z.literal("unknown") }),
+  z.strictObject({ kind: z.literal("unknown"), nearly: text(200).exactOptional() }),
   z.strictObject({ kind: z.literal("absent") }),
   z.strictObject({ kind: z.literal("unreadable"), reason: text(500) }),
 ]);

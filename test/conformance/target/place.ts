@@ -4,7 +4,8 @@
  *
  * A thin file per implementation: `targetConformance({ name, kind, start, … })`.
  */
-import type { Address, TargetContext, TargetKind, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { Address, TargetKind, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { TargetContext } from "../../../src/core/ports/target-context.ts";
 
 /** What a place can be made to do with the next write (or read, where told). */
 export type PlaceFault =

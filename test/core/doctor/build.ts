@@ -28,6 +28,7 @@ export function healthyBinding(target: string, changes: Partial<BindingFacts> = 
     observedAt: ago(0),
     evidence: "deployed",
     copies: [],
+    lacking: null,
     unit: null,
     ...changes,
   };

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { diagnose } from "../../../src/core/doctor/diagnose.ts";
 import type { Finding } from "../../../src/core/doctor/finding.ts";
 import { healthOf, verdictOf } from "../../../src/core/doctor/verdict.ts";
+import { REFERENCE_REASON } from "../../../src/core/reconcile/plan-change.ts";
 import { ago, type FactParts, factsOf, healthyBinding, healthyTarget } from "./build.ts";
 
 const error = (code: string) => ({ code, message: "The push failed.", hint: "Do this." });
@@ -38,7 +39,7 @@ const ROWS: readonly Row[] = [
         healthyBinding("api", {
           state: "foreign",
           found: "unknown",
-          foundReason: "it refers",
+          foundReason: REFERENCE_REASON,
           version: null,
         }),
       ],

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
-import type { Activator, Change, RequestBudget, Target, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { Activator, Change, Target, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { RequestBudget, SharedReads } from "../../../src/core/ports/target-context.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import {
   INSTANT,
@@ -29,6 +30,7 @@ export interface Opening {
   readonly budget?: RequestBudget;
   readonly marker?: boolean;
   readonly purpose?: "push" | "background";
+  readonly sharedReads?: SharedReads;
 }
 
 export class RailwayKit {
@@ -75,6 +77,7 @@ export class RailwayKit {
       storeId: STORE,
       revisionMarker: options.marker ?? true,
       ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
+      ...(options.sharedReads === undefined ? {} : { sharedReads: options.sharedReads }),
     });
     this.#opened.push(target);
     return target;

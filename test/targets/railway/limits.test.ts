@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { RequestBudget } from "../../../src/core/ports/target.ts";
+import type { RequestBudget } from "../../../src/core/ports/target-context.ts";
 import { at, failure, never, order, set, useRailway } from "./kit.ts";
 
 describe("limits", () => {

@@ -1,11 +1,14 @@
 /** The loop on the simulated Railway: one upsert, one redeployment, nothing the second time, and nothing believed. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+import { checkDue, checkScheduled } from "../../../src/app/checks/check-scheduled.ts";
 import type { AppContext } from "../../../src/app/context.ts";
+import { healPlaces } from "../../../src/app/doctor/heal-places.ts";
+import { bindingStatus } from "../../../src/app/views/binding-status.ts";
 import { credentialsAssociatedData } from "../../../src/core/associated-data.ts";
 import { useDatabase } from "../../support/database.ts";
-import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
-import { RailwayKit } from "./kit.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+import { never, RailwayKit } from "./kit.ts";
 
 const database = useDatabase();
 
@@ -165,5 +168,66 @@ describe("the loop on Railway", () => {
     expect(await deploys()).toBe(2);
     expect(await kit.rows("select 1 from activation where state = 'blocked'")).toHaveLength(1);
     expect(await evidence()).toEqual(["stored"]);
+  });
+
+  it("is looked at by schedule as a whole: one request for all its targets, by one of two workers", async () => {
+    const { serviceId: second } = await railway.railway.state.addService({ name: "second" });
+    const targets = { api: railway.serviceId, second, shared: null };
+    for (const [name, service] of Object.entries(targets)) {
+      await addTarget(name, service);
+      await bind(name);
+    }
+    await kit.set("AUTH", "first", context);
+    await rest();
+    await railway.railway.state.setVariables({ service: second, variables: { AUTH: "by hand" } });
+    // Due at different times; together from then on.
+    await database().pool.query(
+      "update target set next_check_at = now() + case name when 'api' then interval '-1 second' else interval '2 minutes' end",
+    );
+    await railway.railway.log.clear();
+    await Promise.all([checkDue(context, never), checkDue(context, never)]);
+    const sent = (await railway.railway.log.requests({})).map(({ operationName }) => operationName);
+    expect(sent.filter((name) => name === "ObserveEnvironment")).toHaveLength(1);
+    expect(sent.filter((name) => name?.startsWith("ObserveS"))).toEqual([]);
+    const found = await context.store.read.views.bindings({});
+    expect(found.map(({ target, found }) => [target, found])).toEqual([
+      ["api", "version"],
+      ["second", "unknown"],
+      ["shared", "version"],
+    ]);
+    const due = await kit.rows<{ together: boolean }>(
+      "select max(next_check_at) - min(next_check_at) < interval '30 seconds' as together from target",
+    );
+    expect(due).toEqual([{ together: true }]);
+  });
+
+  it("somebody's rollback is found by a look, and healing deploys again what is stored", async () => {
+    await addTarget("api", railway.serviceId);
+    await bind("api");
+    await kit.set("AUTH", "first", context);
+    await rest();
+    await kit.set("AUTH", "second", context);
+    await rest();
+    const look = async () => {
+      const [id = ""] = await kit.targetIds("api");
+      await database().pool.query("update target set next_check_at = now()");
+      await checkScheduled(context, id, never);
+      const [row] = await context.store.read.views.bindings({});
+      return row === undefined ? null : bindingStatus(row);
+    };
+    expect(await look()).toMatchObject({ state: "in-sync" });
+    const [, earlier] = await railway.railway.state.deployments({ service: railway.serviceId });
+    await railway.railway.state.rollback({ deploymentId: earlier?.id ?? "" });
+    await railway.railway.state.idle();
+    expect(await look()).toMatchObject({
+      state: "stale",
+      version: 2,
+      reason: "a running process holds v1, not v2",
+    });
+    await healPlaces(context, TESTER, { target: "api" });
+    await rest();
+    expect(await look()).toMatchObject({ state: "in-sync" });
+    const [process] = await railway.railway.state.processes({ service: railway.serviceId });
+    expect(process?.variables["AUTH"]).toBe("second");
   });
 });

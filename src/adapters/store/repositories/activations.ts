@@ -71,6 +71,19 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
             activation.created_at + ${maxQuietMs} * interval '1 millisecond'))`.execute(db);
     },
 
+    async oweAgain(targetIds) {
+      await sql`
+        insert into activation (unit_id, target_id, state, digest, push_ids, next_action_at)
+        select newest.unit_id, newest.target_id, 'owed', newest.digest, newest.push_ids, now()
+        from (select distinct on (a.unit_id) a.* from activation a
+          where exists (select 1 from target_unit tu join binding b on b.target_id = tu.target_id
+            where tu.unit_id = a.unit_id and tu.target_id = any(${[...targetIds]}::uuid[])
+              and b.removed_at is null and b.lacks)
+          order by a.unit_id, a.created_at desc) newest
+        where newest.state not in ('owed', 'requested')
+        on conflict (unit_id) where state = 'owed' do nothing`.execute(db);
+    },
+
     async withdraw(pushId) {
       await sql`
         update activation set push_ids = array_remove(push_ids, ${pushId}::uuid)

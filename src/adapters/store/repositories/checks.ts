@@ -15,10 +15,11 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
       return rows.map(({ id }) => id);
     },
 
-    async claim(targetId, everyMs) {
+    async claim(targetId, everyMs, earlyMs = 0) {
       const { rows } = await sql<{ failedBefore: boolean }>`
         update target set next_check_at = now() + ${everyMs} * interval '1 millisecond'
-        where id = ${targetId} and next_check_at <= now() and removed_at is null
+        where id = ${targetId} and removed_at is null
+          and next_check_at <= now() + ${earlyMs} * interval '1 millisecond'
         returning check_error_code is not null as "failedBefore"`.execute(db);
       return rows[0] ?? null;
     },
@@ -43,12 +44,13 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
         where id = ${targetId}`.execute(db);
     },
 
-    async countOf(kind) {
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from target where kind::text = ${kind} and removed_at is null`.execute(
-        db,
-      );
-      return rows[0]?.count ?? 0;
+    async listOf(kind) {
+      const { rows } = await sql<{ id: string }>`
+        select t.id from target t
+        where t.kind::text = ${kind} and t.removed_at is null and t.generation = t.settled_generation
+          and exists (select from binding b where b.target_id = t.id and b.removed_at is null)
+        order by t.id`.execute(db);
+      return rows.map(({ id }) => id);
     },
 
     async healing(targetId) {

@@ -61,7 +61,7 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows.map((row) => row.id);
     },
 
-    async observe(observations) {
+    async observe(observations, agoMs = 0) {
       if (observations.length === 0) return;
       const rows = observations.map((seen) => ({
         binding_id: seen.bindingId,
@@ -72,8 +72,8 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
         reason: seen.reason,
       }));
       await sql`
-        insert into observation (binding_id, slot, push_id, found, version, reason)
-        select binding_id, slot, push_id, found, version, reason
+        insert into observation (binding_id, slot, push_id, found, version, reason, observed_at)
+        select binding_id, slot, push_id, found, version, reason, clock_timestamp() - ${agoMs} * interval '1 millisecond'
         from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen (binding_id uuid, slot text, push_id uuid,
           found text, version int, reason text)`.execute(db);
     },

@@ -52,7 +52,7 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
         update binding set evidence = ${evidence}, evidence_at = now(), lacks = ${lacks}, look_reason = ${reason},
           looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
           lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
-          acceptance = ${JSON.stringify(look.acceptance)}::jsonb,
+          acceptance = coalesce(${look.acceptance === null ? null : JSON.stringify(look.acceptance)}::jsonb, acceptance),
           used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used)
         where id = ${look.bindingId}`.execute(db);
     },

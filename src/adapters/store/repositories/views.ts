@@ -34,6 +34,10 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
           t.gave_up_at is not null as "targetGaveUp", t.error_message as "targetErrorMessage",
           t.error_code as "targetErrorCode",
+          case when b.lacks and r.id is null and not exists (select 1 from activation n join target_unit nt
+              on nt.unit_id = n.unit_id where nt.target_id = t.id
+              and (n.state in ('owed', 'requested') or n.state = 'succeeded' and n.ended_at > b.looked_at))
+            then coalesce(b.look_reason, 'a running process holds something else') end as lacking,
           coalesce((select jsonb_agg(c) from jsonb_array_elements(t.copies -> 'copies') c
             where c ->> 'bindingId' = b.id::text), '[]') as copies,
           coalesce(a.activations, '[]') as activations, b.removed_at is not null as leftover

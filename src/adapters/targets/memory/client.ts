@@ -1,6 +1,6 @@
 /** One request to a place in memory: takes its budget, fails as the place was told to, answers otherwise. */
 import { LockstepError } from "../../../core/errors.ts";
-import type { TargetContext } from "../../../core/ports/target.ts";
+import type { TargetContext } from "../../../core/ports/target-context.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { MemoryFault } from "./place.ts";
 

@@ -119,6 +119,17 @@ export const environmentUnits = z.object({
     }),
   }),
 });
+export const environmentView = z.object({
+  environment: z.object({
+    id: z.string(),
+    projectId: z.string(),
+    config: wholeConfig,
+    variables: variableMetadata,
+    serviceInstances: environmentUnits.shape.environment.shape.serviceInstances,
+  }),
+  environmentStagedChanges: staged,
+});
+
 export type UnitDeployments = z.output<
   typeof environmentUnits
 >["environment"]["serviceInstances"]["edges"][number]["node"];

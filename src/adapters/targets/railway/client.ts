@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { ClientError, GraphQLClient } from "graphql-request";
 import { LockstepError } from "../../../core/errors.ts";
-import type { RequestBudget } from "../../../core/ports/target.ts";
+import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { TokenKind } from "./config.ts";
@@ -55,7 +55,8 @@ const knownKinds = new Map<string, TokenKind>();
 
 export class RailwayClient {
   readonly #options: RailwayClientOptions;
-  readonly #budgetKey: string;
+  /** Of the token at its endpoint; not a credential. */
+  readonly budgetKey: string;
 
   constructor(options: RailwayClientOptions) {
     this.#options = options;
@@ -64,16 +65,16 @@ export class RailwayClient {
       .update("\0")
       .update(options.token.reveal())
       .digest("hex");
-    this.#budgetKey = `railway:${digest.slice(0, 24)}`;
+    this.budgetKey = `railway:${digest.slice(0, 24)}`;
   }
 
   /** Asks once per process which header the token wants: a project token sent as bearer is "Not Authorized". */
   async tokenKind(signal: AbortSignal): Promise<TokenKind> {
-    const known = this.#options.tokenKind ?? knownKinds.get(this.#budgetKey);
+    const known = this.#options.tokenKind ?? knownKinds.get(this.budgetKey);
     if (known !== undefined) return known;
     const kind = (await this.#isAccepted("project", signal)) ? "project" : "account";
     if (kind === "account") await this.identify("account", signal);
-    knownKinds.set(this.#budgetKey, kind);
+    knownKinds.set(this.budgetKey, kind);
     return kind;
   }
 
@@ -128,7 +129,7 @@ export class RailwayClient {
   async #send(sending: Sending, signal: AbortSignal): Promise<unknown> {
     const { budget, requestTimeoutMs } = this.#options;
     const failure = this.#failure(sending);
-    await budget.take(this.#budgetKey, 1, sending.purpose);
+    await budget.take(this.budgetKey, 1, sending.purpose);
     if (signal.aborted) throw unreachable(failure, "the time for it is over");
     return withDeadline(signal, requestTimeoutMs, async (limited) => {
       let bad: LockstepError | null = null;
@@ -167,7 +168,7 @@ export class RailwayClient {
   /** A budget that cannot be written down is no reason to forget an answer that came. */
   async #reportLimits(response: Response): Promise<void> {
     const seen = limitsOf(response);
-    if (seen !== null) await this.#options.budget.report(this.#budgetKey, seen).catch(() => undefined);
+    if (seen !== null) await this.#options.budget.report(this.budgetKey, seen).catch(() => undefined);
   }
 }
 

@@ -9,7 +9,7 @@ import { visibleLine } from "../../../lib/visible-text.ts";
 import { discoveredEnvironment, readAnswer, type StoredVariable } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import { DEFAULT_ENDPOINT, placeOf, type RailwayConfig, SHARED_PLACEMENT } from "./config.ts";
-import { allServices, assertProject } from "./observe.ts";
+import { allServices, assertProject } from "./pages.ts";
 import { hasReference } from "./references.ts";
 
 interface Scope {

@@ -34,6 +34,30 @@ export const DOCUMENTS = {
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
     }`,
 
+  /** All of an environment, for looks at many of its targets. */
+  ObserveEnvironment: `
+    query ObserveEnvironment($environmentId: String!) {
+      environment(id: $environmentId) {
+        id
+        projectId
+        config(decryptVariables: true)
+        variables(first: 500) { ${VARIABLES} }
+        serviceInstances(first: 500) {
+          edges {
+            node {
+              serviceId
+              serviceName
+              cronSchedule
+              latestDeployment { ${DEPLOYMENT} }
+              activeDeployments { ${DEPLOYMENT} }
+            }
+          }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+      environmentStagedChanges(environmentId: $environmentId) { id status patch }
+    }`,
+
   /** Looking around: every service's stored variables and the shared ones, with the services' names, in one request. */
   DiscoverEnvironment: `
     query DiscoverEnvironment($environmentId: String!, $after: String) {

@@ -14,7 +14,7 @@ import type {
   RailwayAccess,
   RailwayExplorer,
 } from "../../../core/ports/railway-explorer.ts";
-import type { RequestBudget } from "../../../core/ports/target.ts";
+import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import {
   accountTokenAnswer,

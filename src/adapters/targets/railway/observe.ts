@@ -10,18 +10,11 @@ import type {
   UnitSpec,
 } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import {
-  type EnvironmentConfig,
-  moreServices,
-  moreVariables,
-  observedService,
-  observedShared,
-  readAnswer,
-  type ServiceNames,
-  type VariableMetadata,
-} from "./answers.ts";
+import { type EnvironmentConfig, observedService, observedShared, readAnswer } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import { type RailwayConfig, REVISION_KEY } from "./config.ts";
+import type { EnvironmentView } from "./environment-view.ts";
+import { allListed, allServices, assertProject, type Listed } from "./pages.ts";
 import { hasReference, sharedNameOf, sharedNamesIn } from "./references.ts";
 
 interface Scope {
@@ -38,11 +31,14 @@ export async function observe(
   target: string,
   addresses: readonly Address[],
   signal: AbortSignal,
+  view: EnvironmentView | null = null,
 ): Promise<TargetObservation> {
   const scope =
-    config.service === null
-      ? await readShared(client, config, target, addresses, signal)
-      : await readService(client, config, config.service, target, signal);
+    view !== null
+      ? scopeIn(view, config, target, addresses)
+      : config.service === null
+        ? await readShared(client, config, target, addresses, signal)
+        : await readService(client, config, config.service, target, signal);
   return {
     keys: addresses.map((address) => observeKey(scope, address)),
     order: orderOf(scope),
@@ -75,6 +71,49 @@ function orderOf({ stored }: Scope): Order | null {
   return typeof marker === "string" ? parseOrder(marker) : null;
 }
 
+function scopeIn(
+  view: EnvironmentView,
+  config: RailwayConfig,
+  target: string,
+  addresses: readonly Address[],
+): Scope {
+  assertProject(config, view.projectId, target);
+  const { service } = config;
+  if (service === null) {
+    const services = Object.fromEntries(
+      [...view.stored].map(([id, texts]) => [
+        id,
+        { variables: Object.fromEntries(Object.entries(texts).map(([name, value]) => [name, { value }])) },
+      ]),
+    );
+    const referring = referringServices({ services }, view.listed, keysOf(addresses));
+    return {
+      stored: view.shared,
+      metadata: metadataOf(view.listed, null),
+      staged: stagedNames(view.staged, ["sharedVariables"]),
+      units: [...view.units.values()]
+        .filter(({ serviceId }) => referring.has(serviceId))
+        .map(({ serviceId, serviceName }) => unitOf(config, serviceId, serviceName)),
+    };
+  }
+  const unit = view.units.get(service);
+  if (unit === undefined)
+    throw new LockstepError(
+      "TARGET_MISSING",
+      `The environment of target "${target}" has no such service: it was deleted at Railway, or never stood there.`,
+    );
+  return {
+    stored: view.stored.get(service) ?? {},
+    metadata: metadataOf(view.listed, service),
+    staged: stagedNames(view.staged, ["services", service, "variables"]),
+    units: [unitOf(config, service, unit.serviceName)],
+  };
+}
+
+function keysOf(addresses: readonly Address[]): ReadonlySet<string> {
+  return new Set(addresses.map(({ key }) => key));
+}
+
 async function readService(
   client: RailwayClient,
   config: RailwayConfig,
@@ -89,7 +128,7 @@ async function readService(
   // What was deleted still resolves by its id.
   if (deletedAt !== null)
     throw new LockstepError("TARGET_MISSING", `The service of target "${target}" was deleted at Railway.`);
-  const variables = await allVariables(client, config, answer.environment.variables, target, signal);
+  const variables = await allListed(client, config, answer.environment.variables, target, signal);
   return {
     stored: answer.variables,
     metadata: metadataOf(variables, serviceId),
@@ -108,10 +147,9 @@ async function readShared(
   const input = { projectId: config.project, environmentId: config.environment };
   const answer = readAnswer(observedShared, await client.read("ObserveShared", input, signal), target);
   assertProject(config, answer.environment.projectId, target);
-  const variables = await allVariables(client, config, answer.environment.variables, target, signal);
+  const variables = await allListed(client, config, answer.environment.variables, target, signal);
   const names = await allServices(client, config, answer.environment.serviceInstances, target, signal);
-  const keys = new Set(addresses.map((address) => address.key));
-  const referring = referringServices(answer.environment.config, variables, keys);
+  const referring = referringServices(answer.environment.config, variables, keysOf(addresses));
   return {
     stored: answer.variables,
     metadata: metadataOf(variables, null),
@@ -122,56 +160,8 @@ async function readShared(
   };
 }
 
-/** An account's token reaches many projects: a pair of ids that do not belong together is refused by us. */
-export function assertProject({ project }: RailwayConfig, found: string, target: string): void {
-  if (found === project) return;
-  throw new LockstepError(
-    "TARGET_MISSING",
-    `The environment of target "${target}" belongs to another project than configured.`,
-  );
-}
-
-type Listed = VariableMetadata["edges"][number]["node"];
-
 function metadataOf(variables: readonly Listed[], serviceId: string | null): Scope["metadata"] {
   return new Map(variables.filter((one) => one.serviceId === serviceId).map((one) => [one.name, one]));
-}
-
-/** A list that is read short would turn into wrong conclusions: every page is followed. */
-async function allVariables(
-  client: RailwayClient,
-  config: RailwayConfig,
-  first: VariableMetadata,
-  target: string,
-  signal: AbortSignal,
-): Promise<readonly Listed[]> {
-  const found: Listed[] = [];
-  let page = first;
-  for (;;) {
-    found.push(...page.edges.map(({ node }) => node));
-    if (!page.pageInfo.hasNextPage || page.pageInfo.endCursor === null) return found;
-    const input = { environmentId: config.environment, after: page.pageInfo.endCursor };
-    const answer = readAnswer(moreVariables, await client.read("MoreVariables", input, signal), target);
-    page = answer.environment.variables;
-  }
-}
-
-export async function allServices(
-  client: RailwayClient,
-  config: RailwayConfig,
-  first: ServiceNames,
-  target: string,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
-  let page = first;
-  for (;;) {
-    for (const { node } of page.edges) found.set(node.serviceId, node.serviceName);
-    if (!page.pageInfo.hasNextPage || page.pageInfo.endCursor === null) return found;
-    const input = { environmentId: config.environment, after: page.pageInfo.endCursor };
-    const answer = readAnswer(moreServices, await client.read("MoreServices", input, signal), target);
-    page = answer.environment.serviceInstances;
-  }
 }
 
 /** `environmentStagedChanges` answers also when nothing is staged: its patch is empty or committed then. */

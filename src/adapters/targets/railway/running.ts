@@ -3,7 +3,12 @@
  * the nearest to the process that Railway's API comes: variables are fixed when a deployment starts, and replicas,
  * restarts and moves to another host keep them. Repeated at each gate, so that a rollback by somebody is seen.
  */
-import type { RunningAnswer, RunningObserver, RunningQuestion } from "../../../core/ports/running.ts";
+import type {
+  RunningAnswer,
+  RunningFound,
+  RunningObserver,
+  RunningQuestion,
+} from "../../../core/ports/running.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { UnitDeployments } from "./answers.ts";
 import { servingNow } from "./deployments.ts";
@@ -38,6 +43,7 @@ async function readAsked(
 ): Promise<ReadonlyMap<string, Seen>> {
   const [first] = questions;
   if (first === undefined) return new Map();
+  if (reader.units !== undefined) return reader.units;
   if (questions.some(({ unit }) => serviceOf(unit) !== serviceOf(first.unit)))
     return await readUnits(reader, signal);
   return new Map([[serviceOf(first.unit), await readUnit(reader, first.unit, signal, "background")]]);
@@ -52,8 +58,8 @@ async function lookAt(
   const now = servingNow(seen);
   if (now.state !== "serving") return now;
   const { id, status, instances } = now.deployment;
-  const started = await readStart(reader, { unit, deploymentId: id }, signal);
-  if (started === null) return { state: "cannot-tell", reason: NOT_SHOWN };
+  const found = await startedWith(reader, { unit, keys }, id, signal);
+  if (found === null) return { state: "cannot-tell", reason: NOT_SHOWN };
   const names = instances.map((instance) => instance.id).sort();
   return {
     state: "lives",
@@ -61,10 +67,40 @@ async function lookAt(
       {
         id: [id, ...names].join("/"),
         incarnation: { deployment: id, status, instances: names },
-        keys: keys.map((key) => foundIn(started, key)),
+        keys: found,
       },
     ],
   };
+}
+
+/** With what a deployment started never changes, and one more request for each service would use up the quota. */
+const seenBefore = new Map<string, readonly RunningFound[]>();
+const MAX_SEEN = 2_000;
+
+/** Only a look at a whole environment takes what was seen before; a rollout's gates look anew. */
+async function startedWith(
+  reader: UnitReader,
+  { unit, keys }: RunningQuestion,
+  deploymentId: string,
+  signal: AbortSignal,
+): Promise<readonly RunningFound[] | null> {
+  const asked = keys.map(({ placement, key, candidates }) => [
+    placement,
+    key,
+    Math.max(0, ...candidates.keys()),
+  ]);
+  const name = JSON.stringify([deploymentId, asked]);
+  const before = reader.units === undefined ? undefined : seenBefore.get(name);
+  if (before !== undefined) return before;
+  const started = await readStart(reader, { unit, deploymentId }, signal);
+  if (started === null) return null;
+  const found = keys.map((key) => foundIn(started, key));
+  seenBefore.set(name, found);
+  for (const oldest of seenBefore.keys()) {
+    if (seenBefore.size <= MAX_SEEN) break;
+    seenBefore.delete(oldest);
+  }
+  return found;
 }
 
 const NOT_SHOWN = "Railway does not show what the deployment was started with";

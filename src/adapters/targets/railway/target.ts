@@ -14,11 +14,21 @@ import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator } from "./activator.ts";
 import { apply } from "./apply.ts";
 import { RailwayClient } from "./client.ts";
-import { assertKey, assertValue, parseRailway, placeOf, readConfig, SHARED_PLACEMENT } from "./config.ts";
+import {
+  assertKey,
+  assertValue,
+  parseRailway,
+  placeOf,
+  type RailwayConfig,
+  readConfig,
+  SHARED_PLACEMENT,
+} from "./config.ts";
 import { discover } from "./discover.ts";
+import { readEnvironment } from "./environment-view.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import { createRailwayObserver } from "./running.ts";
+import type { UnitReader } from "./units.ts";
 
 /** After a client gave up, an accepted request has been seen to be applied later: that long is it waited for. */
 const LATE_WRITE_MS = 60_000;
@@ -26,7 +36,7 @@ const LATE_WRITE_MS = 60_000;
 export const railwayKind: TargetKind = {
   kind: "railway",
   followsGroup: true,
-  requestsPerCheck: 3,
+  requestsPerCheck: 5,
 
   parse: parseRailway,
 
@@ -58,9 +68,10 @@ export const railwayKind: TargetKind = {
   },
 
   discoveryScope(config) {
-    const { project, environment, endpoint } = readConfig(config);
-    return `railway:${new URL(endpoint).host}/${project}/${environment}`;
+    return groupOf(readConfig(config));
   },
+
+  checkGroup: (config) => groupOf(readConfig(config)),
 
   assertHoldable(_config, { key }, value) {
     assertKey(key);
@@ -79,18 +90,30 @@ export const railwayKind: TargetKind = {
       budget: context.budget,
       purpose: context.purpose ?? "push",
     });
+    const { sharedReads } = context;
+    const reader: { -readonly [Key in keyof UnitReader]: UnitReader[Key] } = { client, config, target };
     return {
       probe: (signal) => probe(client, config, target, signal),
-      observe: (addresses, signal) => observe(client, config, target, addresses, signal),
+      async observe(addresses, signal) {
+        const view = await sharedReads?.once(`${client.budgetKey} ${groupOf(config)}`, (all) =>
+          readEnvironment(client, config, target, all),
+        );
+        reader.units = view?.units;
+        return await observe(client, config, target, addresses, signal, view ?? null);
+      },
       apply: (change, order, signal) =>
         apply(client, config, change, { order, revisionMarker: context.revisionMarker, target }, signal),
       activator: createActivator(client, config, target),
-      running: createRailwayObserver({ client, config, target }),
+      running: createRailwayObserver(reader),
       discoverer: { discover: (interest, signal) => discover(client, config, target, interest, signal) },
       close: async () => {},
     };
   },
 };
+
+function groupOf({ project, environment, endpoint }: RailwayConfig): string {
+  return `railway:${new URL(endpoint).host}/${project}/${environment}`;
+}
 
 function tokenOf(credentials: JsonObject | null, target: string): SecretValue {
   const token = credentials?.["token"];

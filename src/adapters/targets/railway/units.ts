@@ -1,4 +1,5 @@
 /** How services are deployed, and what a deployment was started with: requests that both activator and observer make. */
+import type { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { UnitSpec } from "../../../core/ports/target.ts";
 import { environmentUnits, readAnswer, snapshotAnswer, type UnitDeployments, unitAnswer } from "./answers.ts";
@@ -12,6 +13,8 @@ export interface UnitReader {
   readonly client: RailwayClient;
   readonly config: RailwayConfig;
   readonly target: string;
+  /** By service id: read already, by a look at the whole environment. */
+  readonly units?: ReadonlyMap<string, UnitDeployments> | undefined;
 }
 
 /** Requests; Railway's smallest plan allows ten a second. */
@@ -56,19 +59,38 @@ function isAboutThatOne({ family, code, details }: LockstepError): boolean {
 
 /** By service id, of the whole environment. */
 export async function readUnits(
-  { client, config, target }: UnitReader,
+  reader: UnitReader,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, UnitDeployments>> {
+  if (reader.units !== undefined) return reader.units;
+  return await moreUnits(reader, await unitsPage(reader, null, signal), signal);
+}
+
+/** With every page after the first one. */
+export async function moreUnits(
+  reader: UnitReader,
+  first: UnitsPage,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, UnitDeployments>> {
   const units = new Map<string, UnitDeployments>();
-  let after: string | null = null;
+  let page = first;
   for (;;) {
-    const input = { environmentId: config.environment, after };
-    const answer: unknown = await client.read("FollowEnvironment", input, signal, "background");
-    const { serviceInstances } = readAnswer(environmentUnits, answer, target).environment;
-    for (const { node } of serviceInstances.edges) units.set(node.serviceId, node);
-    if (!serviceInstances.pageInfo.hasNextPage || serviceInstances.pageInfo.endCursor === null) return units;
-    after = serviceInstances.pageInfo.endCursor;
+    for (const { node } of page.edges) units.set(node.serviceId, node);
+    if (!page.pageInfo.hasNextPage || page.pageInfo.endCursor === null) return units;
+    page = await unitsPage(reader, page.pageInfo.endCursor, signal);
   }
+}
+
+type UnitsPage = z.output<typeof environmentUnits>["environment"]["serviceInstances"];
+
+async function unitsPage(
+  { client, config, target }: UnitReader,
+  after: string | null,
+  signal: AbortSignal,
+): Promise<UnitsPage> {
+  const input = { environmentId: config.environment, after };
+  const answer: unknown = await client.read("FollowEnvironment", input, signal, "background");
+  return readAnswer(environmentUnits, answer, target).environment.serviceInstances;
 }
 
 export function serviceOf(unit: UnitSpec): string {

@@ -55,6 +55,8 @@ export interface ActivationRepo {
   report(activation: ReportedActivation): Promise<boolean>;
   /** Merges into the unit's waiting activation, if there is one. */
   owe(activation: OweActivation): Promise<void>;
+  /** Units of these targets whose process was seen to hold less than is settled there: once more, as the last time. */
+  oweAgain(targetIds: readonly string[]): Promise<void>;
   /** The write behind this push surely did not happen: what only it owed is owed no more. */
   withdraw(pushId: string): Promise<void>;
   /** Ids of owed activations whose targets have no write under way or in flight, and whose unit has none requested. */

@@ -4,8 +4,12 @@ import type { CopiesSeen } from "../copies.ts";
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
   due(limit: number): Promise<readonly string[]>;
-  /** The next one is due that much later. Null: somebody else was faster, or it is not due any more. */
-  claim(targetId: string, everyMs: number): Promise<{ readonly failedBefore: boolean } | null>;
+  /** The next one is due that much later. `earlyMs`: also one that is due by then. Null: somebody else was faster, or it is not due any more. */
+  claim(
+    targetId: string,
+    everyMs: number,
+    earlyMs?: number,
+  ): Promise<{ readonly failedBefore: boolean } | null>;
   /** `laterMs`: not before that, where the place said so. */
   record(
     targetId: string,
@@ -18,8 +22,8 @@ export interface CheckRepo {
   recordCopies(targetId: string, seen: CopiesSeen): Promise<void>;
   /** Nothing was learned: the next one is due later. */
   postpone(targetId: string, byMs: number): Promise<void>;
-  /** How many live targets of that kind there are. */
-  countOf(kind: string): Promise<number>;
+  /** Live targets of that kind where nothing is owed and something is bound. */
+  listOf(kind: string): Promise<readonly string[]>;
   /** Live bindings there whose drift is to be healed. */
   healing(targetId: string): Promise<ReadonlySet<string>>;
   /** How often drift there was healed lately by whoever `actorId` is. */

@@ -62,5 +62,6 @@ export interface PushRepo {
   /** Pushes of this generation that stand at `acknowledged` become `evidence`. */
   raiseEvidence(pushIds: readonly string[], evidence: LadderEvidence): Promise<void>;
   acknowledged(targetId: string, generation: number): Promise<readonly string[]>;
-  observe(observations: readonly NewObservation[]): Promise<void>;
+  /** `agoMs`: how long ago it was looked; what was written since outdates it. Default 0. */
+  observe(observations: readonly NewObservation[], agoMs?: number): Promise<void>;
 }

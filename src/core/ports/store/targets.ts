@@ -113,7 +113,8 @@ export interface BindingLook {
   };
   /** Null: nobody can look into processes there. */
   readonly lives: JsonObject | null;
-  readonly acceptance: Readonly<Record<string, Acceptance>>;
+  /** Null: nobody asked; what was told before stays. */
+  readonly acceptance: Readonly<Record<string, Acceptance>> | null;
   readonly used: Readonly<Record<string, string>> | null;
 }
 

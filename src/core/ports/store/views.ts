@@ -41,6 +41,8 @@ export interface BindingRow {
   readonly foundVersion: number | null;
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
+  /** Why a running process was seen to hold less than is settled; null: none was. */
+  readonly lacking: string | null;
   /** Further copies on the same host, as the last look saw them. */
   readonly copies: readonly FoundCopy[];
   readonly targetGaveUp: boolean;

@@ -87,6 +87,7 @@ function reportedFound(found: Found): ReportedItem["found"] {
     case "absent":
       return { kind: "absent" };
     case "unknown":
+      return { kind: "unknown", ...(found.nearly === undefined ? {} : { nearly: found.nearly }) };
     case "reference":
       return { kind: "unknown" };
   }
