@@ -122,7 +122,6 @@ describe.skipIf(process.platform !== "linux")("lockstep demo", () => {
       expect(result).toMatchObject({ ok: true, failure: null, sshServer: server, leftOver: 0 });
       expect(result.steps.map(({ name }: { name: string }) => name)).toEqual(CHAPTERS);
       expect(result.refusedBefore).toBeGreaterThan(0);
-      expect(result.totalMs).toBeLessThan(60_000);
       expect(result.command).toMatch(/^lockstep /);
       expect(stderr).toContain(`$ ${result.command}`);
       await expectNothingLeft(2_000);

@@ -66,6 +66,7 @@ printf '%s\\n' "$*" >> ${directory}/calls
 case "$1" in
   show) case "$2" in --property=FragmentPath*) cat ${directory}/files ;; *) cat "$state" ;; esac ;;
   restart) . ${directory}/restart ;;
+  daemon-reload) exit 0 ;;
   *) exit 2 ;;
 esac
 `;

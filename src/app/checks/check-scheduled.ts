@@ -20,9 +20,9 @@ const AWAY_MS = 300_000;
 /** Of the interval: less, and two workers would look twice. */
 const COMES_ALONG = 0.9;
 /** Drift that comes back has a writer of its own: it is told, not fought. */
-const HEALS_PER_HOUR = 2;
+export const HEALS_PER_HOUR = 2;
 const HOUR_MS = 3_600_000;
-const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
+export const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
 
 /** `count`: of groups of that kind, which may share one quota. */
 export function checkEveryMs(
@@ -143,5 +143,6 @@ async function isToBeHealed(
   if (drifted.length === 0) return false;
   const healing = await store.read.checks.healing(targetId);
   if (!drifted.every(({ bindingId }) => healing.has(bindingId))) return false;
-  return (await store.read.checks.healsWithin(targetId, HEALER.id, HOUR_MS)) < HEALS_PER_HOUR;
+  const heals = await store.read.checks.healsWithin(HEALER.id, HOUR_MS);
+  return (heals.get(targetId) ?? 0) < HEALS_PER_HOUR;
 }

@@ -15,6 +15,7 @@ import { slotsOf } from "../../core/rollout/slots.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
+import { HEALER, HEALS_PER_HOUR } from "../checks/check-scheduled.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { issuerOf } from "../renewals/renew-policy.ts";
@@ -72,6 +73,27 @@ export interface Looked {
   readonly queueAway: boolean;
 }
 
+const HOUR_MS = 3_600_000;
+/** Below that looks stop, and pushes have the rest. */
+const LOW_SHARE = 0.2;
+const ENDS_SOON_MS = 7 * 24 * HOUR_MS;
+/** Made for a job of a few days: its end is meant. */
+const SHORT_LIFE_MS = 2 * ENDS_SOON_MS;
+
+function isSoon(endsAt: Date, madeAt: Date, now: Date): boolean {
+  const leftMs = endsAt.getTime() - now.getTime();
+  return leftMs > 0 && leftMs < ENDS_SOON_MS && endsAt.getTime() - madeAt.getTime() > SHORT_LIFE_MS;
+}
+
+/** Half of the way there and back is not known, and told as no difference. */
+async function clockSkewMs({ store, clock }: AppContext): Promise<number> {
+  const beforeMs = clock.now().getTime();
+  const storeMs = await store.read.targets.beginLook();
+  const afterMs = clock.now().getTime();
+  if (storeMs > afterMs) return storeMs - afterMs;
+  return storeMs < beforeMs ? storeMs - beforeMs : 0;
+}
+
 /** `recorded` as it is after the looks, which leave their observations in the store. */
 export async function gatherFacts(
   context: AppContext,
@@ -103,13 +125,22 @@ export async function gatherFacts(
     };
   });
   const agents = await agentFacts(context, recorded.targets);
+  const heals = await read.checks.healsWithin(HEALER.id, HOUR_MS);
+  const now = context.clock.now();
   return {
-    now: context.clock.now(),
+    now,
+    clockSkewMs: await clockSkewMs(context),
+    lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
+    endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
+      expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now) ? [{ name, endsAt: expiresAt }] : [],
+    ),
     severalEnvironments: recorded.severalEnvironments,
     secrets,
     targets: recorded.targets.map((target) => {
       const agent = agents.get(target.id);
-      return { ...targetFacts(target, looked), ...(agent === undefined ? {} : { agent }) };
+      const count = heals.get(target.id) ?? 0;
+      const healsInVain = count < HEALS_PER_HOUR ? 0 : count;
+      return { ...targetFacts(target, looked), healsInVain, ...(agent === undefined ? {} : { agent }) };
     }),
     queueAway: looked.queueAway,
     mutedChannels: (await read.channels.health()).flatMap(({ name, error }) =>
@@ -179,7 +210,7 @@ function unitFacts({ activations }: BindingRow): BindingFacts["unit"] {
   return null;
 }
 
-function targetFacts(row: TargetRow, { failures, records }: Looked): TargetFacts {
+function targetFacts(row: TargetRow, { failures, records }: Looked): Omit<TargetFacts, "healsInVain"> {
   const failure = failures?.get(row.id);
   return {
     name: row.name,

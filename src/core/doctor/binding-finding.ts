@@ -94,13 +94,14 @@ function staged({ binding, target }: Case): Judgement | null {
 /** Settled once, and something else stands there now. */
 function drifted({ secret, binding, target, now }: Case, commands: Commands): Judgement {
   const wrote = `Lockstep saw v${binding.settled} there${agoText(binding.settledAt, now)}`;
-  const command = commands.heal(target, secret);
+  // A reference is somebody's arrangement: only the explicit word writes over it.
+  const command = isReference(binding) ? commands.takeOver(target, secret) : commands.heal(target, secret);
   switch (binding.state) {
     case "stale":
       return {
         id: "stale-copy",
         severity: "wrong",
-        cause: `${wrote}; an older copy was put back since: by hand, from a backup, or by another program's deployment.`,
+        cause: `${wrote}; an older copy was put back since: by hand, from a backup, or by another program's deployment.${againstText(target)}`,
         command,
       };
     case "missing":
@@ -109,10 +110,17 @@ function drifted({ secret, binding, target, now }: Case, commands: Commands): Ju
       return {
         id: "hand-edit",
         severity: "wrong",
-        cause: `${wrote}; ${changedText(binding)}.`,
+        cause: `${wrote}; ${changedText(binding)}.${againstText(target)}`,
         command,
       };
   }
+}
+
+/** Healing never fights: a second writer has to be found by a person. */
+function againstText({ healsInVain }: TargetFacts): string {
+  return healsInVain === 0
+    ? ""
+    : ` It was healed ${healsInVain} times within the last hour and changed again each time, so that is left alone now: something else writes there. Find it first.`;
 }
 
 function foreignText(binding: BindingFacts): string {

@@ -6,14 +6,14 @@
  * `cannot-tell`, never silently fine; no text holds a value, because no fact does.
  * Leaves to others: looking (`app/doctor`), and how it is shown.
  */
-import { ageText, durationText } from "../../lib/age.ts";
-import { shellCommand } from "../../lib/shell-quote.ts";
+import { durationText } from "../../lib/age.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
 import { otherCopies, unreadCopies } from "./copies-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
+import { ofLockstepItself } from "./itself-finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
 import { diagnoseToken } from "./token-finding.ts";
 
@@ -168,37 +168,4 @@ function betweenGroups(groups: NonNullable<SecretFacts["adoption"]>["groups"]): 
       ];
     }),
   );
-}
-
-type OfItself = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment" | "consequence">;
-
-const ITSELF: OfItself = {
-  secret: null,
-  target: null,
-  key: null,
-  placement: null,
-  environment: null,
-  consequence: [],
-};
-
-function ofLockstepItself({ queueAway, mutedChannels, now }: DoctorFacts): readonly Finding[] {
-  const findings: Finding[] = mutedChannels.map(({ name, reason, since }) => ({
-    ...ITSELF,
-    id: "alerts-not-delivered",
-    severity: "wrong",
-    what: `Alerts do not arrive through "${name}", since ${ageText(since.toISOString(), now)}.`,
-    cause: reason,
-    command: shellCommand(["lockstep", "alert", "test", name]),
-  }));
-  if (queueAway)
-    findings.push({
-      ...ITSELF,
-      id: "queue-away",
-      severity: "hint",
-      what: "The queue does not answer.",
-      cause:
-        "Work is found in the store by the sweep instead, a few seconds later; nothing is lost. Check REDIS_URL, or Postgres where it carries the queue.",
-      command: null,
-    });
-  return findings;
 }

@@ -13,6 +13,17 @@ export interface DoctorFacts {
   readonly severalEnvironments: boolean;
   readonly secrets: readonly SecretFacts[];
   readonly targets: readonly TargetFacts[];
+  /** The store's clock less this process's, in ms, as far as it is more than the way there. */
+  readonly clockSkewMs: number;
+  /** Quotas of this hour that are nearly used up. */
+  readonly lowBudgets: readonly {
+    readonly kind: string;
+    readonly remaining: number;
+    readonly limit: number;
+    readonly endsInMs: number;
+  }[];
+  /** Lockstep's own API tokens that end soon. */
+  readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
   /** The queue did not take a hint: the sweep does the same work, a little later. */
   readonly queueAway: boolean;
   /** Ways to people by which the last message did not arrive. */
@@ -103,6 +114,8 @@ export interface TargetFacts {
   /** Of a host over SSH: where its key is shown. */
   readonly sshAddress: { readonly host: string; readonly port: number } | null;
   readonly gaveUp: boolean;
+  /** How often its drift was healed by itself within the last hour, and it is not any more. */
+  readonly healsInVain: number;
   /** What restarts there, where systemd restarts it. */
   readonly systemdUnit: string | null;
   /** Named to be searched for copies, and not readable. */

@@ -31,6 +31,9 @@ export const FINDING_IDS = [
   "queue-away",
   "rollout-stalled",
   "alerts-not-delivered",
+  "clock",
+  "budget-low",
+  "own-token-ends",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

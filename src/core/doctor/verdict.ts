@@ -42,6 +42,9 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "agent-refused": "refuses what its agent is asked to do",
   "queue-away": "the queue does not answer",
   "alerts-not-delivered": "alerts do not arrive",
+  clock: "the clocks of server and store differ",
+  "budget-low": "a quota is nearly used up",
+  "own-token-ends": "an API token of Lockstep's own ends soon",
   "rollout-stalled": "stands still on its way to the next version",
 };
 const MAX_NAMED = 2;

@@ -65,6 +65,8 @@ export function placeState(
   }
 }
 
-export function needsTakeOver({ state }: PlaceState): boolean {
-  return state === "foreign" || state === "reference" || state === "unreadable";
+/** Also a reference where our value was: the loop leaves it as somebody's arrangement until it is told. */
+export function needsTakeOver(place: PlaceState): boolean {
+  if (place.state === "drifted") return place.now === "reference";
+  return place.state === "foreign" || place.state === "reference" || place.state === "unreadable";
 }

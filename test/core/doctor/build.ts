@@ -40,6 +40,7 @@ export function healthyTarget(name: string, changes: Partial<TargetFacts> = {}):
     environment: "production",
     kind: "railway",
     sshAddress: null,
+    healsInVain: 0,
     systemdUnit: null,
     unreadCopies: [],
     gaveUp: false,
@@ -68,6 +69,9 @@ export function factsOf(parts: FactParts): DoctorFacts {
   return {
     now: NOW,
     severalEnvironments: parts.severalEnvironments ?? false,
+    clockSkewMs: 0,
+    lowBudgets: [],
+    endingTokens: [],
     queueAway: parts.queueAway ?? false,
     mutedChannels: parts.mutedChannels ?? [],
     secrets: [

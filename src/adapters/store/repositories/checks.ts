@@ -1,6 +1,6 @@
 /** When places are looked at although nothing is owed there. */
 import { type Kysely, sql } from "kysely";
-import type { CheckRepo } from "../../../core/ports/store/checks.ts";
+import type { CheckRepo, LowBudget } from "../../../core/ports/store/checks.ts";
 import type { Database } from "../schema.ts";
 
 export function createCheckRepo(db: Kysely<Database>): CheckRepo {
@@ -61,12 +61,22 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
       return new Set(rows.map(({ id }) => id));
     },
 
-    async healsWithin(targetId, actorId, withinMs) {
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from audit_entry
-        where action = 'target.healed' and subject_id = ${targetId} and actor->>'id' = ${actorId}
-          and at > now() - ${withinMs} * interval '1 millisecond'`.execute(db);
-      return rows[0]?.count ?? 0;
+    async healsWithin(actorId, withinMs) {
+      const { rows } = await sql<{ id: string; count: number }>`
+        select subject_id as id, count(*)::int as count from audit_entry
+        where action = 'target.healed' and actor->>'id' = ${actorId}
+          and at > now() - ${withinMs} * interval '1 millisecond'
+        group by subject_id`.execute(db);
+      return new Map(rows.map(({ id, count }) => [id, count]));
+    },
+
+    async lowBudgets(share) {
+      const { rows } = await sql<LowBudget>`
+        select split_part(key, ':', 1) as kind, remaining, limit_per_window as "limit",
+          (extract(epoch from window_ends_at - now()) * 1000)::float8 as "endsInMs"
+        from rate_budget where window_ends_at > now() and remaining < limit_per_window * ${share}::float8
+        order by key`.execute(db);
+      return rows;
     },
 
     async failures() {

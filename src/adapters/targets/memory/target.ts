@@ -7,7 +7,14 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, type Order } from "../../../core/order.ts";
-import type { Address, ApplyResult, Change, Observed, Target, TargetKind } from "../../../core/ports/target.ts";
+import type {
+  Address,
+  ApplyResult,
+  Change,
+  Observed,
+  Target,
+  TargetKind,
+} from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator, unitOf } from "./activator.ts";

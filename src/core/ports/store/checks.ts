@@ -1,6 +1,14 @@
 import type { CopiesSeen } from "../copies.ts";
 
 /** When places are looked at although nothing is owed there, and what came of it. */
+export interface LowBudget {
+  /** Of whose credential: `railway`. */
+  readonly kind: string;
+  readonly remaining: number;
+  readonly limit: number;
+  readonly endsInMs: number;
+}
+
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
   due(limit: number): Promise<readonly string[]>;
@@ -26,8 +34,10 @@ export interface CheckRepo {
   listOf(kind: string): Promise<readonly string[]>;
   /** Live bindings there whose drift is to be healed. */
   healing(targetId: string): Promise<ReadonlySet<string>>;
-  /** How often drift there was healed lately by whoever `actorId` is. */
-  healsWithin(targetId: string, actorId: string, withinMs: number): Promise<number>;
+  /** How often drift was healed lately by whoever `actorId` is, by target; those without are left out. */
+  healsWithin(actorId: string, withinMs: number): Promise<ReadonlyMap<string, number>>;
+  /** What this hour's requests leave, of quotas that are nearly used up: less than `share` of them. */
+  lowBudgets(share: number): Promise<readonly LowBudget[]>;
   /** Targets that could not be looked at the last time. */
   failures(): Promise<
     readonly { readonly targetId: string; readonly code: string; readonly message: string }[]

@@ -1,0 +1,87 @@
+/** What is wrong with Lockstep itself: its clock, its quotas, its own tokens, its ways to people, its queue. Pure. */
+import { ageText, durationText } from "../../lib/age.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
+import type { DoctorFacts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+
+/** Leases, windows and the ends of tokens are counted in seconds. */
+const CLOCKS_DIFFER_MS = 5_000;
+
+const ITSELF = {
+  secret: null,
+  target: null,
+  key: null,
+  placement: null,
+  environment: null,
+  consequence: [],
+};
+
+export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
+  return [...clock(facts), ...budgets(facts), ...ownTokens(facts), ...channels(facts), ...queue(facts)];
+}
+
+function clock({ clockSkewMs }: DoctorFacts): readonly Finding[] {
+  if (Math.abs(clockSkewMs) < CLOCKS_DIFFER_MS) return [];
+  const way = clockSkewMs > 0 ? "ahead of" : "behind";
+  return [
+    {
+      ...ITSELF,
+      id: "clock",
+      severity: "wrong",
+      what: `The store's clock is ${durationText(Math.abs(clockSkewMs))} ${way} this server's.`,
+      cause:
+        "Ages, schedules and the ends of tokens are told wrongly by one of them. Let both machines set their time by NTP (chrony, systemd-timesyncd).",
+      command: null,
+    },
+  ];
+}
+
+/** The rest is for pushes: nobody looks until the window ends. */
+function budgets({ lowBudgets }: DoctorFacts): readonly Finding[] {
+  return lowBudgets.map(({ kind, remaining, limit, endsInMs }) => ({
+    ...ITSELF,
+    id: "budget-low",
+    severity: "cannot-tell",
+    what: `Of a ${kind} token's ${limit} requests ${remaining} are left for the next ${durationText(endsInMs)}.`,
+    cause:
+      "What is left is kept for pushes, so that places are not looked at until then. Something else may use the same token: give Lockstep one of its own.",
+    command: null,
+  }));
+}
+
+function ownTokens({ endingTokens, now }: DoctorFacts): readonly Finding[] {
+  return endingTokens.map(({ name, endsAt }) => ({
+    ...ITSELF,
+    id: "own-token-ends",
+    severity: "hint",
+    what: `Lockstep's own API token "${name}" ends in ${durationText(Math.max(0, endsAt.getTime() - now.getTime()))}.`,
+    cause: "Whoever uses it is refused from then on.",
+    command: shellCommand(["lockstep", "token", "list"]),
+  }));
+}
+
+function channels({ mutedChannels, now }: DoctorFacts): readonly Finding[] {
+  return mutedChannels.map(({ name, reason, since }) => ({
+    ...ITSELF,
+    id: "alerts-not-delivered",
+    severity: "wrong",
+    what: `Alerts do not arrive through "${name}", since ${ageText(since.toISOString(), now)}.`,
+    cause: reason,
+    command: shellCommand(["lockstep", "alert", "test", name]),
+  }));
+}
+
+function queue({ queueAway }: DoctorFacts): readonly Finding[] {
+  if (!queueAway) return [];
+  return [
+    {
+      ...ITSELF,
+      id: "queue-away",
+      severity: "hint",
+      what: "The queue does not answer.",
+      cause:
+        "Work is found in the store by the sweep instead, a few seconds later; nothing is lost. Check REDIS_URL, or Postgres where it carries the queue.",
+      command: null,
+    },
+  ];
+}

@@ -1,0 +1,118 @@
+/** What happens on a machine with an agent, as in the outage that Lockstep was made for. */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { playOutages } from "./outage.ts";
+import { FIRST, SECOND, SECRET, type World } from "./world.ts";
+
+const heal = new RegExp(`^lockstep heal --target mini --secret ${SECRET}$`);
+const write =
+  (text: string) =>
+  ({ files }: World) =>
+    writeFileSync(files.mini, text);
+const home = ({ files }: World) => dirname(dirname(files.mini));
+const told = async (world: World, what: string) => {
+  for (let round = 0; round < 200; round += 1) {
+    await world.cli("check --target mini");
+    const rows = await world.loop.rows(
+      `select from target where name = 'mini' and copies::text like '%${what}%'`,
+    );
+    if (rows.length > 0) return;
+  }
+  throw new Error(`its agent never told of ${what}`);
+};
+
+playOutages([
+  {
+    name: "the secret is changed on the machine and forgotten everywhere else",
+    breaks: write(`${SECRET}='changed-on-the-mac-mini'\n`),
+    finding: { id: "hand-edit", target: "mini" },
+    says: /mini, \S+\.env, key INTERNAL_AUTH_SECRET: holds a value that was never ours/,
+    refuses:
+      /Calls from mini to api are refused \(401 or 403\): mini sends a value that was never ours, api accepts v2/,
+    command: heal,
+  },
+  {
+    name: "the value is written in quotes inside of quotes",
+    breaks: write(`${SECRET}='"${SECOND}"'\n`),
+    finding: { id: "hand-edit", target: "mini" },
+    says: /it is v2 in quotes/,
+    command: heal,
+  },
+  {
+    name: "the line is deleted",
+    breaks: write("# nothing here any more\n"),
+    finding: { id: "missing", target: "mini" },
+    says: /somebody deleted it since/,
+    command: heal,
+  },
+  {
+    name: "an older copy is put back",
+    breaks: write(`${SECRET}='${FIRST}'\n`),
+    finding: { id: "stale-copy", target: "mini" },
+    says: /older copy was put back/,
+    refuses: /mini sends v1, api accepts v2/,
+    command: heal,
+  },
+  {
+    name: "a shell's profile exports an older value",
+    async breaks(world) {
+      writeFileSync(join(home(world), ".zshenv"), `export ${SECRET}="${FIRST}"\n`);
+      await told(world, ".zshenv");
+    },
+    finding: { id: "other-copies", target: "mini", severity: "hint" },
+    says: /further places: ~\/\.zshenv, line 1 \(as INTERNAL_AUTH_SECRET, v1, older\)/,
+    command: null,
+    async mends(world) {
+      rmSync(join(home(world), ".zshenv"));
+      for (let round = 0; round < 200; round += 1) {
+        await world.cli("check --target mini");
+        const rows = await world.loop.rows(
+          "select from target where name = 'mini' and copies::text like '%zshenv%'",
+        );
+        if (rows.length === 0) return;
+      }
+      throw new Error("its agent never told that it is gone");
+    },
+  },
+  {
+    name: "the machine is away",
+    async breaks(world) {
+      await world.stopAgent();
+      await world.loop.rows("update agent set last_seen_at = now() - interval '1 hour'");
+    },
+    finding: { id: "agent-away", target: "mini", severity: "cannot-tell" },
+    says: /was heard 60 min ago[\s\S]*sleeps or is off/,
+    command: /^lockstep agent list$/,
+    mends: async (world) => {
+      await world.startAgent();
+      for (let round = 0; round < 400; round += 1) {
+        const rows = await world.loop.rows(
+          "select from agent where last_seen_at > now() - interval '1 minute'",
+        );
+        if (rows.length > 0) return;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    },
+  },
+  {
+    name: "the machine's owner does not allow the file any more",
+    async breaks(world) {
+      writeFileSync(`${world.files.policy}.before`, readFileSync(world.files.policy));
+      writeFileSync(world.files.policy, 'commands: { restart: ["/bin/sh", "-c", ":"] }\n', { mode: 0o600 });
+      await world.cli(`secret set ${SECRET}`, { stdin: "canary-third-88f1-cccccccc" });
+      await world.rest();
+    },
+    finding: { id: "push-gave-up", target: "mini" },
+    says: /does not allow/,
+    command: /^lockstep target test mini && lockstep rollout resume /,
+    async mends(world) {
+      writeFileSync(world.files.policy, readFileSync(`${world.files.policy}.before`), { mode: 0o600 });
+      for (let round = 0; round < 400; round += 1) {
+        await world.cli("check --target mini");
+        const rows = await world.loop.rows("select from target where name = 'mini' and gave_up_at is null");
+        if (rows.length > 0) return;
+      }
+      throw new Error("its agent never told that it is allowed");
+    },
+  },
+]);

@@ -1,0 +1,395 @@
+/**
+ * One small production with real parts: two services on the simulated Railway, a host behind a real sshd with a real
+ * process, a machine with a real agent; the server's API and the command line in this process. In it things are broken as
+ * people break them, doctor is asked, and what it prints is run as it is printed.
+ */
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "vitest";
+import { SshConnections } from "../../src/adapters/hosts/ssh/connections.ts";
+import { agentKind } from "../../src/adapters/targets/agent/target.ts";
+import { railwayKind } from "../../src/adapters/targets/railway/target.ts";
+import { sshKindOn } from "../../src/adapters/targets/ssh/target.ts";
+import { inviteAgent } from "../../src/app/agents/manage-agents.ts";
+import { checkScheduled } from "../../src/app/checks/check-scheduled.ts";
+import type { AppContext } from "../../src/app/context.ts";
+import { dueRenewals } from "../../src/app/renewals/renew-due.ts";
+import { renewSecret } from "../../src/app/renewals/renew-secret.ts";
+import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
+import { SYSTEM } from "../../src/core/actor.ts";
+import { LockstepError } from "../../src/core/errors.ts";
+import { createAgentProgram } from "../../src/edges/agent/program.ts";
+import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";
+import type { DoctorAnswer, FindingView } from "../../src/protocol/api-doctor.ts";
+import { SHORT } from "../support/agent-kit.ts";
+import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { type FakeSystemctl, makeFakeSystemctl, startsProcess } from "../support/fake-systemctl.ts";
+import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
+import { type RunningSshd, startSshd } from "../support/sshd.ts";
+import { RailwayKit } from "../targets/railway/kit.ts";
+
+export const SECRET = "INTERNAL_AUTH_SECRET";
+/** The stand-in for systemd starts processes with names of this form alone. */
+export const VPS_KEY = "KEY_AUTH";
+export const FIRST = "canary-first-88f1-aaaaaaaa";
+export const SECOND = "canary-second-88f1-bbbbbbbb";
+
+const run = promisify(execFile);
+const RESTS_WITHIN_MS = 30_000;
+
+export interface World {
+  readonly loop: LoopKit;
+  readonly context: AppContext;
+  readonly railway: RailwayKit;
+  readonly worker: string;
+  readonly sshd: RunningSshd;
+  readonly systemctl: FakeSystemctl;
+  readonly directory: string;
+  /** Files by what they are: the host's environment file, the machine's `.env`. */
+  readonly files: { readonly vps: string; readonly mini: string; readonly policy: string };
+  readonly said: string[];
+  /** lockstep.yaml as it is, with changes. */
+  configure(change?: (config: WorldConfig) => void): Promise<Ran>;
+  cli(line: string | readonly string[], options?: RunOptions): Promise<Ran>;
+  doctor(flags?: string): Promise<{ readonly exitCode: number; readonly answer: DoctorAnswer }>;
+  /** As printed, in a shell of its own where it is not Lockstep's; the workers work meanwhile. */
+  paste(command: string | null): Promise<void>;
+  /** By target: in place of the platform's first token. */
+  readonly tokens: Map<string, string>;
+  /** As the schedule would. */
+  checkNow(target: string): Promise<void>;
+  /** The tokens that are due. */
+  renew(): Promise<void>;
+  /** Until nothing is owed. */
+  rest(): Promise<void>;
+  startAgent(): Promise<void>;
+  stopAgent(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface WorldConfig {
+  readonly environments: {
+    readonly production: {
+      readonly secrets: Record<string, { bindings: Record<string, unknown>[]; [key: string]: unknown }>;
+      readonly targets: Record<string, Record<string, unknown>>;
+    };
+  };
+}
+
+export async function startWorld(database: TestDatabase): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), "lockstep-outages-"));
+  const loop = createLoopKit(database);
+  await loop.reset();
+  const railway = new RailwayKit();
+  await railway.start();
+  const { serviceId: worker } = await railway.railway.state.addService({ name: "worker" });
+  const tools = join(directory, "tools");
+  mkdirSync(tools);
+  const systemctl = makeFakeSystemctl(tools);
+  const shell = join(tools, "shell");
+  writeFileSync(shell, `#!/bin/sh\nPATH=${systemctl.directory}:$PATH; export PATH; exec /bin/sh "$@"\n`);
+  chmodSync(shell, 0o755);
+  const sshd = await startSshd({ loginShell: shell });
+  const mini = join(directory, "mini");
+  for (const part of ["app", "policy"]) mkdirSync(join(mini, part), { recursive: true, mode: 0o700 });
+  mkdirSync(join(sshd.home, "app"), { mode: 0o700 });
+  const files = {
+    vps: join(sshd.home, "app", "env"),
+    mini: join(mini, "app", ".env"),
+    policy: join(mini, "policy", "agent-policy.yaml"),
+  };
+  systemctl.set({
+    LoadState: "loaded",
+    ActiveState: "active",
+    SubState: "running",
+    Result: "success",
+    InvocationID: "0000000000000000000000000000000a",
+  });
+  systemctl.onRestart(startsProcess(files.vps));
+  systemctl.setFiles(unitFile(sshd, files.vps));
+  writeFileSync(
+    files.policy,
+    `files: [${files.mini}]\ncommands: { restart: ["/bin/sh", "-c", ":"] }\ncopies: ["~/.zshenv"]\n`,
+    { mode: 0o600 },
+  );
+  const lines = new SshConnections();
+  const hear = new Set<(told: readonly string[]) => void>();
+  const context = loop.other({
+    targetKinds: new Map([
+      ["railway", railwayKind],
+      ["ssh", sshKindOn(lines)],
+      ["agent", agentKind],
+    ]),
+    hints: {
+      tell: (ids) => {
+        for (const each of hear) each(ids);
+      },
+      listen: (each) => {
+        hear.add(each);
+        return () => void hear.delete(each);
+      },
+      close: async () => undefined,
+    },
+    timing: { ...loop.context.timing, quietMs: 0, maxQuietMs: 0 },
+  });
+  const http: HttpKit = await createHttpKit(context);
+  const { url } = await http.server.listen(0);
+  const token = await http.token(...LOCAL_ADMIN_SCOPES);
+  const agents: AgentServer = createAgentServer({ context, tls: null });
+  const agentsUrl = `http://127.0.0.1:${await agents.listen("127.0.0.1", 0)}`;
+  const program = createAgentProgram({
+    settings: {
+      stateDirectory: join(mini, "state"),
+      enrolmentFile: null,
+      policyFile: files.policy,
+      homeDirectory: mini,
+      env: { PATH: process.env["PATH"] },
+    },
+    version: "0.0.0-test",
+    self: [process.execPath],
+    write: (line) => void world.said.push(line),
+    scrubber: { know: () => undefined, scrub: (text) => text },
+    timing: SHORT,
+  });
+  let agent: { readonly end: AbortController; readonly ended: Promise<unknown> } | null = null;
+  const path = join(directory, "lockstep.yaml");
+  const sshClient = join(tools, "ssh-client");
+  mkdirSync(sshClient);
+  writeFileSync(join(sshClient, "key"), sshd.clientKey.privateKey, { mode: 0o600 });
+  writeFileSync(
+    join(sshClient, "ssh"),
+    `#!/bin/sh\nexec /usr/bin/ssh -q -i ${sshClient}/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@"\n`,
+    { mode: 0o755 },
+  );
+
+  const config = (): WorldConfig => {
+    const { projectId, environmentId, projectToken } = railway.railway.defaults;
+    const service = (name: string, id: string) => ({
+      railway: {
+        project: projectId,
+        environment: environmentId,
+        service: id,
+        token: world.tokens.get(name) ?? projectToken,
+        endpoint: railway.railway.url,
+        requestTimeoutMs: 2_000,
+      },
+    });
+    return {
+      environments: {
+        production: {
+          secrets: {
+            [SECRET]: {
+              bindings: [
+                { target: "api", role: "verifier" },
+                { target: "worker", role: "caller" },
+                { target: "vps", role: "caller", key: VPS_KEY },
+                { target: "mini", role: "caller" },
+              ],
+            },
+          },
+          targets: {
+            api: service("api", railway.serviceId),
+            worker: service("worker", worker),
+            vps: {
+              ssh: {
+                host: sshd.host,
+                port: sshd.port,
+                user: sshd.user,
+                hostKey: sshd.hostKey,
+                privateKey: sshd.clientKey.privateKey,
+              },
+              files: [{ path: files.vps, format: "systemd" }],
+              activate: { systemd: "app.service", timeoutSeconds: 10 },
+            },
+            mini: {
+              agent: {},
+              files: [{ path: files.mini, format: "dotenv" }],
+              activate: { command: "restart", timeoutSeconds: 10 },
+            },
+          },
+        },
+      },
+    };
+  };
+
+  const owed = async () => {
+    const rows = await loop.rows<{ what: string }>(
+      "select name as what from target where generation <> settled_generation and gave_up_at is null and removed_at is null union all select state from activation where state in ('owed', 'requested') union all select state from rollout where state = 'running'",
+    );
+    return rows.map(({ what }) => what);
+  };
+  /** Leases stay: an agent works beside us. */
+  const hurry = async () => {
+    await database.pool.query(
+      "update target set next_action_at = now() where generation <> settled_generation and gave_up_at is null and coalesce(lease_until < now(), true)",
+    );
+    await database.pool.query(
+      "update activation set next_action_at = now() where state in ('owed', 'requested')",
+    );
+    await database.pool.query(
+      "update rollout set next_action_at = now() where state in ('running', 'stalled')",
+    );
+  };
+  const step = async () => {
+    await loop.landed();
+    await hurry();
+    await loop.drain(context).catch((error: unknown) => {
+      // An agent's report came first; what is left is taken up in the next round.
+      if (!(error instanceof LockstepError && error.code === "LEASE_LOST")) throw error;
+    });
+    await world.renew();
+    await railway.railway.state.idle();
+  };
+
+  const world: World = {
+    loop,
+    context,
+    railway,
+    worker,
+    sshd,
+    systemctl,
+    directory,
+    files,
+    said: [],
+    tokens: new Map(),
+    async renew() {
+      for (const { id } of await dueRenewals(context, 10))
+        await renewSecret(context, SYSTEM, id, "due", new AbortController().signal);
+    },
+    async checkNow(name) {
+      await database.pool.query("update target set next_check_at = now() where name = $1", [name]);
+      const target = await context.store.read.targets.findByName("production", name);
+      await checkScheduled(context, target?.id ?? "", new AbortController().signal);
+    },
+    async configure(change = () => undefined) {
+      const wanted = config();
+      change(wanted);
+      writeFileSync(path, JSON.stringify(wanted));
+      return await world.cli(["apply", "--yes", "-f", path]);
+    },
+    async cli(line, options = {}) {
+      const ran = await runCli(typeof line === "string" ? line.split(" ") : line, {
+        ...options,
+        env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token, LOCKSTEP_CONFIG: path, ...options.env },
+      });
+      world.said.push(ran.stdout, ran.stderr);
+      return ran;
+    },
+    async doctor(flags = "") {
+      const ran = await world.cli(`doctor --json${flags}`);
+      return { exitCode: ran.exitCode, answer: answerOf("doctor", ran.json()) };
+    },
+    async paste(command) {
+      if (command === null) throw new Error("doctor printed no command");
+      for (const line of command.startsWith("ssh ") ? [command] : command.split(" && ")) {
+        const working = { done: false };
+        const pasted = (
+          line.startsWith("lockstep ")
+            ? world
+                .cli(inDirectory(await wordsOf(line.slice("lockstep ".length))), { types: "y\n" })
+                .then(assertRan)
+            : shellRun(line)
+        ).finally(() => {
+          working.done = true;
+        });
+        pasted.catch(() => undefined);
+        // Who waits for its end waits for workers.
+        while (!working.done) {
+          await step();
+          await Promise.race([
+            pasted.catch(() => undefined),
+            new Promise((resolve) => setTimeout(resolve, 20)),
+          ]);
+        }
+        await pasted;
+      }
+      await world.rest();
+    },
+    async rest() {
+      for (const deadline = Date.now() + RESTS_WITHIN_MS; Date.now() < deadline; ) {
+        await step();
+        if ((await owed()).length === 0) return;
+        // What an agent does, it does beside us.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error(
+        `it does not come to rest (${(await owed()).join(", ")}); it said: ${world.said.slice(-5).join("\n")}`,
+      );
+    },
+    async startAgent() {
+      const end = new AbortController();
+      agent = { end, ended: program.run(end.signal) };
+    },
+    async stopAgent() {
+      agent?.end.abort();
+      await agent?.ended;
+      agent = null;
+    },
+    async stop() {
+      await world.stopAgent();
+      systemctl.endProcess();
+      await agents.close();
+      await http.server.close();
+      await lines.close();
+      await railway.stop();
+      await sshd.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+
+  /** Where lockstep.yaml is. */
+  function inDirectory(words: readonly string[]): readonly string[] {
+    return words[0] === "apply" ? [...words, "-f", path] : words;
+  }
+
+  async function shellRun(line: string): Promise<void> {
+    await run("/bin/sh", ["-c", line], {
+      env: { PATH: `${sshClient}:${process.env["PATH"] ?? ""}`, HOME: directory },
+    });
+  }
+
+  expect((await world.configure()).exitCode).toBe(0);
+  const { code } = await inviteAgent(context, TESTER, {
+    environment: "production",
+    target: "mini",
+    reusable: false,
+    livesMs: 60_000,
+    listener: { url: agentsUrl, tlsKeyDigest: null },
+  });
+  await program.enroll(code, new AbortController().signal);
+  await world.startAgent();
+  for (const value of [FIRST, SECOND]) {
+    expect((await world.cli(`secret set ${SECRET}`, { stdin: value })).exitCode).toBe(0);
+    await world.rest();
+  }
+  return world;
+}
+
+function assertRan(ran: Ran): void {
+  if (ran.exitCode !== 0) throw new Error(`exit code ${ran.exitCode}: ${ran.stderr}${ran.stdout}`);
+}
+
+/** By a real shell, as a person's would take the line apart. */
+async function wordsOf(line: string): Promise<readonly string[]> {
+  const { stdout } = await run("/bin/sh", ["-c", `printf '%s\\0' ${line}`]);
+  return stdout.split("\0").slice(0, -1);
+}
+
+function unitFile(sshd: RunningSshd, environmentFile: string): string {
+  const path = join(sshd.home, "app.service");
+  writeFileSync(path, `[Service]\nEnvironmentFile=${environmentFile}\nExecStart=/bin/app\n`);
+  return path;
+}
+
+export function textOf(path: string): string {
+  return readFileSync(path, "utf8");
+}
+
+export function wrong({ findings }: DoctorAnswer): readonly FindingView[] {
+  return findings.filter(({ severity }) => severity !== "hint");
+}
