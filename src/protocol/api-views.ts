@@ -121,6 +121,9 @@ const target = z.object({
   state: z.enum(["settled", "owed", "gave-up"]),
   error: failure.nullable(),
   nextActionAt: instant.nullable(),
+  /** When it was looked at last without anything being owed, and when it is again; null: nobody does. */
+  checkedAt: instant.nullable(),
+  nextCheckAt: instant.nullable(),
 });
 export type TargetView = z.output<typeof target>;
 

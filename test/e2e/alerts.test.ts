@@ -86,4 +86,25 @@ alerts:
     expect(kit.said()).not.toContain("canary");
     expect(kit.said()).not.toContain(SECRET);
   }, 120_000);
+
+  it("is seen coming by who watches, and Ctrl-C ends the watching", async () => {
+    const watching = kit.start(["status", "--watch", "--every", "1s", "--json"]);
+    let shown = "";
+    watching.stdout?.on("data", (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    const states = (): string[] =>
+      shown
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line).secrets[0].bindings[0].state);
+    await reach("two looks", () => states().length > 1);
+    expect(states().at(-1)).toBe("in-sync");
+    writeFileSync(file, "AUTH='canary-by-hand'\n");
+    expect((await lockstep(["check", "--quiet"])).code).toBe(3);
+    await reach("the change", () => states().at(-1) === "foreign");
+    const ended = once(watching, "exit");
+    watching.kill("SIGINT");
+    expect((await ended)[0]).toBe(0);
+  }, 120_000);
 });

@@ -132,7 +132,9 @@ export async function gatherFacts(
     clockSkewMs: await clockSkewMs(context),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
-      expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now) ? [{ name, endsAt: expiresAt }] : [],
+      expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)
+        ? [{ name, endsAt: expiresAt }]
+        : [],
     ),
     severalEnvironments: recorded.severalEnvironments,
     secrets,

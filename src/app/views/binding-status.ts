@@ -1,5 +1,6 @@
 /** One binding in words: which version is known to stand there, in which state, and why. */
 
+import { winnerOf } from "../../core/copies/winner.ts";
 import { copyText, holdsText } from "../../core/copies/words.ts";
 import { bindingState } from "../../core/drift/state.ts";
 import type { BindingRow } from "../../core/ports/store/views.ts";
@@ -79,8 +80,8 @@ function behind({ lacking }: BindingRow): Pick<Judgement, "state" | "reason"> | 
 
 /** What stands there is right, and the process is given another copy. */
 function shadowed({ copies }: BindingRow): Pick<Judgement, "state" | "reason"> | null {
-  const winner = copies.find(({ wins, slot }) => wins && slot === "primary");
-  return winner === undefined
+  const winner = winnerOf(copies);
+  return winner === null
     ? null
     : { state: "shadowed", reason: `${copyText(winner)} wins over it, and holds ${holdsText(winner)}` };
 }

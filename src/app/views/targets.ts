@@ -15,5 +15,7 @@ export async function listTargets(
     state: row.gaveUp ? "gave-up" : row.owed ? "owed" : "settled",
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? "" },
     nextActionAt: row.nextActionAt?.toISOString() ?? null,
+    checkedAt: row.checkedAt?.toISOString() ?? null,
+    nextCheckAt: row.kind === "manual" || row.bindings === 0 ? null : row.nextCheckAt.toISOString(),
   }));
 }

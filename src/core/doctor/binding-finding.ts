@@ -1,9 +1,11 @@
 /** One binding that does not hold what it should: what, why, who is refused, and the command that repairs it. Pure. */
 import { ageText } from "../../lib/age.ts";
-import { REFERENCE_REASON, STAGED_REASON } from "../reconcile/plan-change.ts";
+import { winnerOf } from "../copies/winner.ts";
+import { STAGED_REASON } from "../reconcile/plan-change.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
-import { removeCopy, shadowedCause, winnerOf } from "./copies-finding.ts";
+import { removeCopy, shadowedCause } from "./copies-finding.ts";
+import { adoptText, againstText, changedText, foreignText, isReference, nearly } from "./drift-words.ts";
 import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import type { Finding, FindingId, Severity } from "./finding.ts";
 
@@ -58,7 +60,7 @@ function judge(about: Case, commands: Commands): Judgement | null {
     };
   }
   if (state === "shadowed") {
-    const winner = winnerOf(binding);
+    const winner = winnerOf(binding.copies);
     return {
       id: "shadowed",
       severity: "wrong",
@@ -92,7 +94,8 @@ function staged({ binding, target }: Case): Judgement | null {
 }
 
 /** Settled once, and something else stands there now. */
-function drifted({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+function drifted(about: Case, commands: Commands): Judgement {
+  const { secret, binding, target, now } = about;
   const wrote = `Lockstep saw v${binding.settled} there${agoText(binding.settledAt, now)}`;
   // A reference is somebody's arrangement: only the explicit word writes over it.
   const command = isReference(binding) ? commands.takeOver(target, secret) : commands.heal(target, secret);
@@ -110,33 +113,10 @@ function drifted({ secret, binding, target, now }: Case, commands: Commands): Ju
       return {
         id: "hand-edit",
         severity: "wrong",
-        cause: `${wrote}; ${changedText(binding)}.${againstText(target)}`,
+        cause: `${wrote}; ${changedText(binding)}.${againstText(target)}${adoptText(about, commands)}`,
         command,
       };
   }
-}
-
-/** Healing never fights: a second writer has to be found by a person. */
-function againstText({ healsInVain }: TargetFacts): string {
-  return healsInVain === 0
-    ? ""
-    : ` It was healed ${healsInVain} times within the last hour and changed again each time, so that is left alone now: something else writes there. Find it first.`;
-}
-
-function foreignText(binding: BindingFacts): string {
-  if (isReference(binding)) return "A reference to another variable stands there";
-  const almost = nearly(binding);
-  return almost === null
-    ? "The value there was never ours"
-    : `The value there is not as it should be (${almost})`;
-}
-
-function changedText(binding: BindingFacts): string {
-  if (isReference(binding)) return "somebody put a reference to another variable in its place";
-  const almost = nearly(binding);
-  return almost === null
-    ? "somebody or another program changed it since, around Lockstep"
-    : `somebody wrote it anew since, and not as it is: ${almost}`;
 }
 
 /** Owed: never written, or refused. */
@@ -259,7 +239,7 @@ function whatText({ secret, binding, target, now }: Case): string {
 }
 
 function holdsText(binding: BindingFacts): string {
-  const winner = binding.state === "shadowed" ? winnerOf(binding) : null;
+  const winner = binding.state === "shadowed" ? winnerOf(binding.copies) : null;
   if (winner !== null)
     return `holds v${binding.version}, and another copy wins, with ${winner.version === null ? "a value that was never ours" : `v${winner.version}`}`;
   if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
@@ -273,15 +253,6 @@ function holdsText(binding: BindingFacts): string {
   }
   if (binding.version !== null) return `holds v${binding.version}`;
   return binding.found === null ? "was never looked at" : "holds nothing";
-}
-
-function isReference({ found, foundReason }: BindingFacts): boolean {
-  return found === "unknown" && foundReason === REFERENCE_REASON;
-}
-
-/** `it is v5 in quotes`; null: it is nothing of ours, as far as is known. */
-function nearly({ found, foundReason }: BindingFacts): string | null {
-  return found === "unknown" && foundReason !== REFERENCE_REASON ? foundReason : null;
 }
 
 function againText(at: Date | null, now: Date): string {

@@ -4,7 +4,7 @@
  * refused. Where one is not known, nothing is claimed: also not about a value that stands beside, whether or not the
  * verifier's process has it already. Pure.
  */
-import { winnerOf } from "./copies-finding.ts";
+import { winnerOf } from "../copies/winner.ts";
 import type { BindingFacts } from "./facts.ts";
 
 type Holding =
@@ -61,7 +61,7 @@ function holdingOf(binding: BindingFacts): Holding {
 
 /** What wins is given to the process at its next start; that it runs with the kept value may have been seen. */
 function overruledBy(binding: BindingFacts): Holding {
-  const winner = winnerOf(binding);
+  const winner = winnerOf(binding.copies);
   if (winner === null || binding.evidence === "running" || binding.evidence === "proven")
     return { kind: "not-known" };
   return winner.version === null ? { kind: "foreign" } : { kind: "version", version: winner.version };

@@ -8,11 +8,6 @@ import type { Finding } from "./finding.ts";
 
 const MAX_NAMED = 8;
 
-/** Null: none does. */
-export function winnerOf({ copies }: BindingFacts): FoundCopy | null {
-  return copies.find(({ wins, slot }) => wins && slot === "primary") ?? null;
-}
-
 export function shadowedCause(winner: FoundCopy, { kind, systemdUnit }: TargetFacts): string {
   const process = systemdUnit ?? "the process";
   const where = kind === "agent" ? " on that machine" : "";

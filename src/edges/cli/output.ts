@@ -1,7 +1,8 @@
 /**
  * The only one who speaks to stdout, stderr and the terminal.
  *
- * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document, and
+ * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document (one a
+ * line where answers follow each other), and
  * progress is not told; colours appear on a terminal alone; text from elsewhere cannot steer the terminal; a closed pipe (`| head`) ends
  * quietly. Leaves to others: what to say.
  */
@@ -17,6 +18,9 @@ const NOTICED_AFTER_MS = 700;
 
 /** A narrower column of text is no help to anybody. */
 const MIN_TEXT_WIDTH = 30;
+
+/** The screen and what scrolled off it; the cursor home. */
+const CLEAR = "\x1b[2J\x1b[3J\x1b[H";
 
 const ANSI: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", bold: "1" };
 
@@ -51,6 +55,17 @@ export class Output {
   answer(document: unknown, show: () => void): void {
     if (this.json) this.#streams.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     else show();
+  }
+
+  /** One of several answers, in place of the one before on a terminal. With --json each is a line of its own. */
+  anew(document: unknown, show: () => void): void {
+    if (this.json) {
+      this.#streams.stdout.write(`${JSON.stringify(document)}\n`);
+      return;
+    }
+    if (this.#streams.stdout.isTTY) this.#streams.stdout.write(CLEAR);
+    show();
+    if (!this.#streams.stdout.isTTY) this.#streams.stdout.write("\n");
   }
 
   line(text = ""): void {

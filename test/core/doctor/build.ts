@@ -59,6 +59,7 @@ export interface FactParts {
   readonly severalEnvironments?: boolean;
   readonly queueAway?: boolean;
   readonly mutedChannels?: DoctorFacts["mutedChannels"];
+  readonly itself?: Partial<Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens">>;
 }
 
 /** Targets that are not given are healthy. */
@@ -72,6 +73,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     clockSkewMs: 0,
     lowBudgets: [],
     endingTokens: [],
+    ...parts.itself,
     queueAway: parts.queueAway ?? false,
     mutedChannels: parts.mutedChannels ?? [],
     secrets: [

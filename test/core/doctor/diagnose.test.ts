@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { diagnose } from "../../../src/core/doctor/diagnose.ts";
 import type { Finding } from "../../../src/core/doctor/finding.ts";
 import { healthOf, verdictOf } from "../../../src/core/doctor/verdict.ts";
-import { REFERENCE_REASON } from "../../../src/core/reconcile/plan-change.ts";
+import type { FoundCopy } from "../../../src/core/ports/copies.ts";
+import { REFERENCE_REASON, STAGED_REASON } from "../../../src/core/reconcile/plan-change.ts";
 import { ago, type FactParts, factsOf, healthyBinding, healthyTarget } from "./build.ts";
 
 const error = (code: string) => ({ code, message: "The push failed.", hint: "Do this." });
@@ -21,6 +22,17 @@ interface Row {
   readonly says: RegExp;
 }
 
+const WINNER: FoundCopy = {
+  bindingId: "b",
+  slot: "primary",
+  file: "/etc/systemd/system/app.service.d/a.conf",
+  line: 7,
+  key: "AUTH",
+  kind: "unit",
+  version: 3,
+  wins: true,
+  alone: true,
+};
 const HEAL = "lockstep heal --target api --secret INTERNAL_AUTH_SECRET";
 
 const ROWS: readonly Row[] = [
@@ -46,8 +58,137 @@ const ROWS: readonly Row[] = [
     },
     id: "hand-edit",
     severity: "wrong",
-    command: HEAL,
+    command: "lockstep apply --take-over INTERNAL_AUTH_SECRET@api",
     says: /put a reference to another variable/,
+  },
+  {
+    when: "our value stands there as somebody's tool wrote it",
+    parts: {
+      bindings: [
+        healthyBinding("api", {
+          state: "foreign",
+          found: "unknown",
+          foundReason: "it is v5 in quotes",
+          version: null,
+        }),
+      ],
+    },
+    id: "hand-edit",
+    severity: "wrong",
+    command: HEAL,
+    says: /wrote it anew since, and not as it is: it is v5 in quotes\.$/,
+  },
+  {
+    when: "healing was in vain",
+    parts: {
+      bindings: [healthyBinding("api", { state: "stale", version: 3 })],
+      targets: [healthyTarget("api", { healsInVain: 2 })],
+    },
+    id: "stale-copy",
+    severity: "wrong",
+    command: HEAL,
+    says: /healed 2 times .* something else writes there\. Find it first\.$/,
+  },
+  {
+    when: "a process runs with an older value than is stored",
+    parts: {
+      bindings: [healthyBinding("api", { state: "stale", lacking: "a running process holds v4, not v5" })],
+    },
+    id: "process-behind",
+    severity: "wrong",
+    command: HEAL,
+    says: /v5 stands there, but a running process holds v4, not v5\./,
+  },
+  {
+    when: "another value is staged",
+    parts: { bindings: [healthyBinding("api", { foundReason: STAGED_REASON })] },
+    id: "staged-change",
+    severity: "hint",
+    command: null,
+    says: /Discard it there/,
+  },
+  {
+    when: "a drop-in of the unit wins",
+    parts: {
+      bindings: [healthyBinding("vps", { state: "shadowed", copies: [WINNER] })],
+      targets: [
+        healthyTarget("vps", {
+          kind: "ssh",
+          sshAddress: { host: "vps.example.com", port: 2222 },
+          systemdUnit: "app.service",
+        }),
+      ],
+    },
+    id: "shadowed",
+    severity: "wrong",
+    command:
+      "ssh -t -p 2222 vps.example.com 'sudo sed -i.lockstep-before '\\''7{/AUTH=/d;}'\\'' /etc/systemd/system/app.service.d/a.conf && sudo systemctl daemon-reload && sudo systemctl restart app.service'",
+    says: /Environment= in \/etc\/\S+a\.conf, line 7 sets AUTH too, and wins: app\.service is started with v3/,
+  },
+  {
+    when: "a copy that wins shares its line with others",
+    parts: {
+      bindings: [
+        healthyBinding("mini", { state: "shadowed", copies: [{ ...WINNER, alone: false, version: null }] }),
+      ],
+      targets: [healthyTarget("mini", { kind: "agent" })],
+    },
+    id: "shadowed",
+    severity: "wrong",
+    command: null,
+    says: /is started with a value that was never ours.* Take AUTH out of it on that machine/,
+  },
+  {
+    when: "copies grow old beside ours",
+    parts: {
+      bindings: [
+        healthyBinding("vps", { copies: [{ ...WINNER, wins: false, kind: "file", file: "~/.zshenv" }] }),
+      ],
+    },
+    id: "other-copies",
+    severity: "hint",
+    command: null,
+    says: /Lockstep keeps none of them right/,
+  },
+  {
+    when: "a file that was to be searched could not be",
+    parts: {
+      bindings: [verifier],
+      targets: [
+        healthyTarget("api", { unreadCopies: [{ file: "/root/x", reason: "the account may not read it" }] }),
+      ],
+    },
+    id: "copies-unread",
+    severity: "hint",
+    command: null,
+    says: /^The account may not read it; it is named by `alsoCheck`\.$/,
+  },
+  {
+    when: "the clocks differ",
+    parts: { bindings: [verifier], itself: { clockSkewMs: -600_000 } },
+    id: "clock",
+    severity: "wrong",
+    command: null,
+    says: /NTP/,
+  },
+  {
+    when: "a quota is nearly used up",
+    parts: {
+      bindings: [verifier],
+      itself: { lowBudgets: [{ kind: "railway", remaining: 90, limit: 1_000, endsInMs: 600_000 }] },
+    },
+    id: "budget-low",
+    severity: "cannot-tell",
+    command: null,
+    says: /kept for pushes/,
+  },
+  {
+    when: "an API token of its own ends soon",
+    parts: { bindings: [verifier], itself: { endingTokens: [{ name: "ci", endsAt: ago(-60) }] } },
+    id: "own-token-ends",
+    severity: "hint",
+    command: "lockstep token list",
+    says: /refused from then on/,
   },
   {
     when: "an older version came back",

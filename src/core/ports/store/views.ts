@@ -91,6 +91,8 @@ export interface TargetRow {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly nextActionAt: Date | null;
+  readonly checkedAt: Date | null;
+  readonly nextCheckAt: Date;
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
 }

@@ -1,4 +1,6 @@
 /** `lockstep status`: the matrix of secrets and targets, from what is recorded. */
+import { setTimeout as delay } from "node:timers/promises";
+import { LockstepError } from "../../../core/errors.ts";
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { SecretStatus } from "../../../protocol/api-views.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
@@ -6,13 +8,26 @@ import { type BindingLine, bindingColumns, needsPerson, stateText } from "../sho
 
 export interface StatusOptions {
   readonly environment?: string;
+  readonly watch?: boolean;
+  /** Between two looks, in ms. */
+  readonly every?: number;
 }
 
-export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, { environment }) => {
+const WATCH_EVERY_MS = 2_000;
+
+export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, options) => {
+  const { environment, watch = false, every = WATCH_EVERY_MS } = options;
+  if (options.every !== undefined && !watch)
+    throw new LockstepError("USAGE", "Cannot use --every without --watch: it says how often.");
   const api = await cli.api();
-  const answer = await api.call("getStatus", { query: environment === undefined ? {} : { environment } });
-  cli.output.answer(answer, () => show(cli, answer.secrets));
-  return 0;
+  for (;;) {
+    const answer = await api.call("getStatus", { query: environment === undefined ? {} : { environment } });
+    if (watch) cli.output.anew(answer, () => show(cli, answer.secrets));
+    else cli.output.answer(answer, () => show(cli, answer.secrets));
+    if (!watch || cli.interrupted.aborted) return 0;
+    await delay(every, undefined, { signal: cli.interrupted }).catch(() => undefined);
+    if (cli.interrupted.aborted) return 0;
+  }
 };
 
 function show({ output }: Cli, secrets: readonly SecretStatus[]): void {

@@ -1,4 +1,5 @@
 /** `lockstep target list`: the places, and what is owed there. */
+import { ageText, durationText } from "../../../lib/age.ts";
 import type { TargetView } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
 
@@ -11,6 +12,7 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   const answer = await api.call("listTargets", {
     query: options.environment === undefined ? {} : { environment: options.environment },
   });
+  const now = new Date();
   cli.output.answer(answer, () =>
     cli.output.table<TargetView>(
       [
@@ -18,6 +20,11 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
         { header: "environment", cell: (target) => target.environment },
         { header: "kind", cell: (target) => target.kind },
         { header: "bindings", cell: (target) => String(target.bindings) },
+        {
+          header: "looked at",
+          cell: ({ checkedAt }) => (checkedAt === null ? "–" : ageText(checkedAt, now)),
+        },
+        { header: "again in", cell: ({ nextCheckAt }) => againText(nextCheckAt, now) },
         { header: "state", cell: (target) => target.state, tone: (target) => TONES[target.state] },
         {
           header: "error",
@@ -31,5 +38,9 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   );
   return 0;
 };
+
+function againText(at: string | null, now: Date): string {
+  return at === null ? "–" : durationText(Math.max(1_000, Date.parse(at) - now.getTime()));
+}
 
 const TONES = { settled: "good", owed: "warn", "gave-up": "bad" } as const;

@@ -1,7 +1,7 @@
 /** status, check, target. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples, portOption } from "./options.ts";
+import { durationOption, environmentOption, examples, portOption } from "./options.ts";
 
 export function attachTruth(program: Command, attach: Attach): void {
   attach(
@@ -10,7 +10,16 @@ export function attachTruth(program: Command, attach: Attach): void {
       .description("which version stands where, in which state, with which evidence")
       .summary("which version stands where, and what is wrong")
       .addOption(environmentOption())
-      .addHelpText("after", examples("lockstep status", "lockstep status --environment production --json")),
+      .option("--watch", "show it again and again, until Ctrl-C; with --json a document a line")
+      .addOption(durationOption("--every <duration>", "with --watch: how often (2 s unless told)"))
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep status",
+          "lockstep status --watch",
+          "lockstep status --environment production --json",
+        ),
+      ),
     () => import("../commands/status.ts"),
   );
   attach(
