@@ -170,6 +170,10 @@ playOutages(
       const [, printed] = /`(lockstep import [^`]+)`/.exec(answer.findings[0]?.cause ?? "") ?? [];
       expect(printed).toBe(`lockstep import ${SECRET} --from api`);
       await world().paste(printed ?? null);
+      // Whoever changed it there did not deploy it: that is named next.
+      const [behind] = (await world().doctor()).answer.findings;
+      expect(behind).toMatchObject({ id: "process-behind", target: "api" });
+      await world().paste(behind?.command ?? null);
       expect((await world().doctor()).answer.findings).toEqual([]);
       for (const path of [world().files.mini, world().files.vps])
         expect(textOf(path)).toContain("the-new-one-of-the-provider");
