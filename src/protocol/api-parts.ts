@@ -45,6 +45,16 @@ export const boundStatus = z.object({
   placement: z.string(),
   /** In words, when the state is not `in-sync`. */
   reason: z.string().nullable(),
+  /** What the service itself said when it was asked last, by version. */
+  accepts: z
+    .array(
+      z.object({
+        version: z.int(),
+        verdict: z.enum(["accepted", "refused", "cannot-tell"]),
+        at: instant.nullable(),
+      }),
+    )
+    .exactOptional(),
   /** `owed`, and nothing more happens by itself: a person must act. */
   stuck: z.literal(true).exactOptional(),
 });

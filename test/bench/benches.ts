@@ -18,6 +18,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "tokens of equal expiry: how evenly they are renewed, and whether anybody lacks a valid one",
     load: async () => (await import("./renewal/renewal.ts")).bench,
   },
+  doctor: {
+    about: "how long doctor takes to look at 10 and 100 places, beside asking one after the other",
+    load: async () => (await import("./doctor/doctor.ts")).bench,
+  },
   agents: {
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,

@@ -1,5 +1,8 @@
 /** What happens at Railway: edits by hand, deployments that are not what is stored, credentials. */
-import { expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, expect, it } from "vitest";
 import { playOutages } from "./outage.ts";
 import { FIRST, SECOND, SECRET, textOf, type World } from "./world.ts";
 
@@ -11,6 +14,30 @@ const edit = (service: "api" | "worker", value: string) => (world: World) =>
     variables: { [SECRET]: value },
   });
 const heal = (target: string) => new RegExp(`^lockstep heal --target ${target} --secret ${SECRET}$`);
+
+/** The service itself: it accepts one value. */
+const verifier = { accepts: "" };
+const listener = createServer((request, response) => {
+  response.writeHead(request.headers["x-secret"] === verifier.accepts ? 200 : 401).end();
+});
+const PROBE = () => ({
+  http: {
+    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/`,
+    headers: { "X-Secret": "{{value}}" },
+    accepted: [200],
+    refused: [401],
+  },
+});
+async function startVerifier(): Promise<void> {
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+}
+afterAll(() => void listener.close().closeAllConnections());
+const seal = (world: World, value: string) =>
+  world.railway.railway.state.setVariables({
+    service: at(world, "api"),
+    variables: { [SECRET]: { value, sealed: true } },
+  });
 
 playOutages(
   [
@@ -72,7 +99,7 @@ playOutages(
         await world.railway.railway.state.idle();
       },
       finding: { id: "process-behind", target: "api" },
-      says: /running process holds v1, not v2\. It did not restart since, or somebody rolled it back/,
+      says: /running process holds v1, not v2\. It did not restart since, somebody rolled it back/,
       command: heal("api"),
     },
     {
@@ -125,6 +152,41 @@ playOutages(
       command: heal("api"),
       async mends(world) {
         await world.configure();
+      },
+    },
+    {
+      name: "a sealed variable, which nobody can read, is overwritten",
+      async breaks(world) {
+        await startVerifier();
+        await world.configure((config) => {
+          const [api] = config.environments.production.secrets[SECRET]?.bindings ?? [];
+          if (api !== undefined) api["probe"] = PROBE();
+        });
+        await world.rest();
+        verifier.accepts = await world.current();
+        seal(world, verifier.accepts);
+        expect((await world.doctor()).answer.findings).toEqual([]);
+        seal(world, "typed-over-it");
+        verifier.accepts = "typed-over-it";
+      },
+      finding: { id: "process-behind", target: "api" },
+      says: /v\d+ stands there, but it refuses v\d+ \(/,
+      command: heal("api"),
+      async mends(world) {
+        // Once what is written is in use.
+        verifier.accepts = await world.current();
+      },
+    },
+    {
+      name: "a verifier's place and process are right, and its application refuses the value",
+      breaks() {
+        verifier.accepts = "something-of-its-own";
+      },
+      finding: { id: "process-behind", target: "api" },
+      says: /it refuses v\d+ \(/,
+      command: heal("api"),
+      async mends(world) {
+        verifier.accepts = await world.current();
       },
     },
     {

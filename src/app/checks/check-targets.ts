@@ -1,4 +1,6 @@
 /** Looks at places and says what stands there, without writing: `lockstep check`. One failing place never hides others. */
+
+import { setMaxListeners } from "node:events";
 import { copyInterest } from "../../core/copies/recognise.ts";
 import { type BindingState, bindingState } from "../../core/drift/state.ts";
 import { toLockstepError } from "../../core/errors.ts";
@@ -51,7 +53,7 @@ export interface CheckLimits {
   readonly maxAtOnce: number;
   /** Of one place; null: its own deadlines alone. */
   readonly timeoutMs: number | null;
-  /** Agents look every minute by themselves: only somebody who waits asks them to look now. */
+  /** Somebody waits: agents, which look every minute by themselves, are asked to look now, and services are asked again. */
   readonly asksAgents: boolean;
 }
 
@@ -64,6 +66,8 @@ export async function checkTargets(
   signal: AbortSignal,
   limits: CheckLimits = UNHURRIED,
 ): Promise<readonly CheckedTarget[]> {
+  // One listener for each look that is under way, and several of each.
+  setMaxListeners(0, signal);
   const batch = { beganAtMs: performance.now(), sharedReads: createSharedReads(signal) };
   const groups = groupBy(
     targets,
@@ -101,7 +105,13 @@ async function checkTarget(
       const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
       const copies = await lookForCopies(context, target, desired, limited);
       const processes = await besides(context, limited, () =>
-        lookAtProcesses(context, record.id, target, units, limited),
+        lookAtProcesses(
+          context,
+          record.id,
+          target,
+          { units, mayAsk: maybeRight(items), isWaitedFor: asksAgents },
+          limited,
+        ),
       );
       return { items, newer, copies, processes: processes ?? [] };
     };
@@ -160,6 +170,13 @@ async function lookForCopies(
   return await besides(context, signal, () =>
     copyFinder.find(copyInterest(slots, context.sameValue), signal),
   );
+}
+
+function maybeRight(items: readonly PlannedItem[]): ReadonlySet<string> {
+  const isRight = ({ slot, version, found }: PlannedItem) =>
+    slot === "primary" &&
+    (found.kind === "unreadable" || (found.kind === "version" && found.version === version));
+  return new Set(items.filter(isRight).map(({ bindingId }) => bindingId));
 }
 
 /** What is looked at besides says nothing about the place itself: not to have seen it keeps no look from counting. */

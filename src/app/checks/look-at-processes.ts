@@ -1,53 +1,98 @@
 /**
- * Whether the processes that run now hold what is settled at their place: a restart that never came, or somebody's
- * rollback. Rollouts look for themselves, with more than this; what they have seen is left alone.
+ * Whether the processes that run now hold what is settled at their place, and whether verifiers accept it: a restart
+ * that never came, somebody's rollback, a service that has not read its file again. Rollouts look for themselves, with
+ * more than this; what they have seen is left alone.
  */
-import { isAtLeast } from "../../core/evidence.ts";
+import { type Evidence, isAtLeast } from "../../core/evidence.ts";
 import type { BindingLook } from "../../core/ports/store/targets.ts";
 import type { Target, UnitSpec } from "../../core/ports/target.ts";
 import type { Judged } from "../../core/rollout/judge-look.ts";
+import type { Acceptance } from "../../core/rollout/member.ts";
+import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
 import { type LivesSeen, lookAtLives } from "../look/look-at-lives.ts";
-import { loadKnown } from "../loop/known-bindings.ts";
+import { askOnce, proberFor } from "../look/probe-binding.ts";
+import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+
+/** Of looks by schedule: a service is asked, not put under load. */
+const ASK_AGAIN_MS = 300_000;
+/** By binding, in this process. */
+const askedAtMs = new Map<string, number>();
+
+export interface ProcessLook {
+  readonly units: readonly UnitSpec[];
+  /** Bindings whose place was not seen to hold anything else: there it is said already what is wrong. */
+  readonly mayAsk: ReadonlySet<string>;
+  /** By somebody: then services are asked anew. */
+  readonly isWaitedFor: boolean;
+}
 
 export async function lookAtProcesses(
   context: AppContext,
   targetId: string,
   target: Target,
-  units: readonly UnitSpec[],
+  { units, mayAsk, isWaitedFor }: ProcessLook,
   signal: AbortSignal,
 ): Promise<readonly BindingLook[]> {
-  if (target.running === undefined || units.length === 0) return [];
   const beganAtMs = await context.store.read.targets.beginLook();
   const known = (await loadKnown(context, targetId)).filter(
     ({ binding }) => binding.rollout === null && binding.settled.primary != null,
   );
   if (known.length === 0) return [];
   const lives = await lookAtLives(context, target, units, known, signal);
-  return known.flatMap(({ binding }): BindingLook[] => {
-    const seen = lives.get(binding.id);
-    return seen === undefined
-      ? []
-      : [
-          {
-            bindingId: binding.id,
-            settledDigest: binding.settledDigest,
-            beganAtMs,
-            judge: (before) => judge(before, seen),
-            lives: seen.told,
-            acceptance: null,
-            used: null,
-          },
-        ];
-  });
+  const looks: BindingLook[] = [];
+  for (const one of known) {
+    const { id, settledDigest } = one.binding;
+    const seen = lives.get(id) ?? null;
+    const isDue = mayAsk.has(id) && (isWaitedFor || (askedAtMs.get(id) ?? 0) + ASK_AGAIN_MS < Date.now());
+    const asked = isDue ? await askAboutSettled(context, target, one, signal) : null;
+    if (seen === null && asked === null) continue;
+    looks.push({
+      bindingId: id,
+      settledDigest,
+      beganAtMs,
+      judge: (before) => judge(before, seen, asked),
+      lives: seen?.told ?? null,
+      acceptance: asked === null ? null : { [asked.version]: asked.acceptance },
+      used: null,
+    });
+  }
+  return looks;
+}
+
+interface Asked {
+  readonly version: number;
+  readonly acceptance: Acceptance;
+}
+
+/** Null: nobody can ask it, or it may not be sent. */
+async function askAboutSettled(
+  context: AppContext,
+  target: Target,
+  { binding, versions, compromised }: KnownBinding,
+  signal: AbortSignal,
+): Promise<Asked | null> {
+  const { probe } = bindingOptionsOf(binding.options);
+  const version = binding.settled.primary;
+  const value = version == null ? undefined : versions.get(version);
+  if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;
+  if (compromised.has(version)) return null;
+  askedAtMs.set(binding.id, Date.now());
+  const answer = await askOnce(proberFor(context, target, probe), probe, value, signal);
+  return { version, acceptance: { ...answer, at: context.clock.now().toISOString() } };
 }
 
 /** Raises only to what was seen, and lowers only where a process surely holds something else. */
-function judge(before: Parameters<BindingLook["judge"]>[0], { verdict }: LivesSeen): Judged {
-  if (verdict.state === "lacks") {
-    const evidence = isAtLeast(before, "stored") ? "stored" : before;
-    return { evidence, lacks: true, reason: verdict.reason };
+function judge(before: Evidence | null, seen: LivesSeen | null, asked: Asked | null): Judged {
+  const stored = isAtLeast(before, "stored") ? "stored" : before;
+  if (seen?.verdict.state === "lacks") return { evidence: stored, lacks: true, reason: seen.verdict.reason };
+  if (asked?.acceptance.verdict === "refused") {
+    const reason = `it refuses v${asked.version} (${asked.acceptance.reason})`;
+    return { evidence: stored, lacks: true, reason };
   }
-  const isSeen = verdict.state === "right" && before !== "proven" && isAtLeast(before, "stored");
+  const isStored = isAtLeast(before, "stored");
+  if (asked?.acceptance.verdict === "accepted" && isStored)
+    return { evidence: "proven", lacks: false, reason: null };
+  const isSeen = seen?.verdict.state === "right" && before !== "proven" && isStored;
   return { evidence: isSeen ? "running" : before, lacks: false, reason: null };
 }

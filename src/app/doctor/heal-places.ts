@@ -42,6 +42,11 @@ export async function healPlaces(
     await tx.targets.bumpGenerations([...byTarget.keys()], actor);
     await tx.activations.reopen([...byTarget.keys()]);
     await tx.activations.oweAgain([...byTarget.keys()]);
+    // What nobody may read counts as what was written last; the service says that it is not.
+    const unseen = healing.flatMap(({ row }) =>
+      row.found === "unreadable" && row.lacking !== null ? [row.id] : [],
+    );
+    await tx.places.allowTakeOver(unseen);
     for (const [id, places] of byTarget) {
       const [first] = places;
       await tx.audit.append({

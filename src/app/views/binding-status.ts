@@ -23,8 +23,17 @@ export function bindingStatus(row: BindingRow): BoundStatus {
     observedAt: row.observedAt?.toISOString() ?? null,
     placement: row.placement,
     reason,
+    ...acceptsOf(row),
     ...(stuck ? { stuck } : {}),
   };
+}
+
+/** Newest version first; left out where nobody was asked. */
+function acceptsOf({ acceptance }: BindingRow): Pick<BoundStatus, "accepts"> {
+  const accepts = Object.entries(acceptance)
+    .map(([version, { verdict, at = null }]) => ({ version: Number(version), verdict, at }))
+    .sort((left, right) => right.version - left.version);
+  return accepts.length === 0 ? {} : { accepts };
 }
 
 function needsPerson({ state }: BindingRow["activations"][number]): boolean {
@@ -41,6 +50,8 @@ function judge(row: BindingRow): Judgement {
   const found = freshFinding(row, settled);
   const state = bindingState({ wantedVersion, settledVersion: settled, ...found });
   const version = versionThere(found, settled);
+  const unseen = state === "unreadable" ? toldUnseen(row, wantedVersion) : null;
+  if (unseen !== null) return { ...unseen, version };
   if (state === "in-sync" && (row.settled.fallback ?? null) !== fallback)
     return { state: "owed", version, reason: whyFallback(row, fallback) };
   if (state === "in-sync") return { ...(behind(row) ?? shadowed(row) ?? pendingActivation(row)), version };
@@ -71,6 +82,13 @@ export function freshFinding(row: BindingRow, settled: number | null): SeenThere
 function versionThere({ found, foundVersion }: SeenThere, settled: number | null): number | null {
   if (found === "version") return foundVersion;
   return found === "unknown" || found === "absent" ? null : settled;
+}
+
+/** What nobody may read, the service itself may know: it accepts what should stand there, or refuses it. */
+function toldUnseen(row: BindingRow, wanted: number): Pick<Judgement, "state" | "reason"> | null {
+  const verdict = row.acceptance[String(wanted)]?.verdict;
+  if (verdict === "accepted") return { state: "in-sync", reason: null };
+  return verdict === "refused" ? behind(row) : null;
 }
 
 /** What stands there is right, and a process runs with something else: it did not restart, or somebody rolled it back. */

@@ -55,7 +55,7 @@ function judge(about: Case, commands: Commands): Judgement | null {
     return {
       id: "process-behind",
       severity: "wrong",
-      cause: `${sentence(`v${wanted} stands there, but ${binding.lacking}`)} It did not restart since, or somebody rolled it back to an earlier deployment.`,
+      cause: `${sentence(`v${wanted} stands there, but ${binding.lacking}`)} It did not restart since, somebody rolled it back to an earlier deployment, or it was not told to read it again.`,
       command: commands.heal(target, secret),
     };
   }

@@ -10,7 +10,8 @@
  *   absent                set                           set
  *   unknown value         set, replaced is recorded     blocked
  *   reference             set only when told            blocked
- *   unreadable            set, unless settled there     blocked
+ *   unreadable            set when told, or unless      blocked
+ *                         settled there
  *
  * A key to unset goes only while it holds a version of ours; somebody else's later value stays.
  */
@@ -115,8 +116,10 @@ function decide(
     case "unknown":
       return slot.owned || slot.takeOver ? "set" : "blocked";
     case "unreadable":
+      // Told to: the service says that it is not what was written last.
+      if (slot.takeOver) return "set";
       if (slot.settledVersion === slot.version) return "unchanged";
-      return slot.owned || slot.takeOver ? "set" : "blocked";
+      return slot.owned ? "set" : "blocked";
     case "reference":
       return slot.takeOver ? "set" : "blocked";
   }

@@ -11,6 +11,8 @@ import { type RolloutView, type Slots, slotsOf } from "./slots.ts";
 export interface Acceptance {
   readonly verdict: "accepted" | "refused" | "cannot-tell";
   readonly reason: string;
+  /** When it was asked, ISO 8601, where that is kept. */
+  readonly at?: string;
 }
 
 /** `probe`: a live request; `report`: `lockstep/verify` in the process itself; `attested`: the configuration says so. */

@@ -67,7 +67,9 @@ async function handle(context: AppContext, job: Job, signal: AbortSignal): Promi
     await run(context, job, signal);
   } catch (error) {
     const failure = toLockstepError(error);
-    context.log.error("job failed", {
+    // Another worker, or an agent's report, was faster: nothing is lost.
+    const level = failure.code === "LEASE_LOST" ? "debug" : "error";
+    context.log[level]("job failed", {
       job: job.name,
       id: job.id,
       code: failure.code,

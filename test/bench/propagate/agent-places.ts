@@ -79,5 +79,6 @@ export async function startAgentPlaces(
 }
 
 async function invitedTargets(context: AppContext, environment: string): Promise<number> {
-  return (await context.store.read.views.targets({ environment })).length;
+  const targets = await context.store.read.views.targets({ environment });
+  return targets.filter(({ kind }) => kind === "agent").length;
 }

@@ -10,6 +10,7 @@ import pg from "pg";
 import { migratePostgresQueue } from "../../../src/adapters/queue/postgres-queue.ts";
 import type { StoreConnection } from "../../../src/adapters/store/pool.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
+import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { composeContext } from "../../../src/compose.ts";
 import { readSettings } from "../../../src/config.ts";
@@ -17,6 +18,7 @@ import type { Actor } from "../../../src/core/actor.ts";
 import { PLAIN_FIELD } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { createAgentServer } from "../../../src/edges/http/agents/server.ts";
+import type { DoctorAnswer } from "../../../src/protocol/api-doctor.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
 import { databaseUrl, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
 import { FIRST_VALUE, KEY, type Places } from "./places.ts";
@@ -38,6 +40,8 @@ export interface World {
   bind(places: Places, count: number, signal: AbortSignal): Promise<void>;
   /** Changes the secret and waits until every place has it and everything has restarted. */
   change(value: string, signal: AbortSignal): Promise<Times>;
+  /** All places, now. */
+  doctor(signal: AbortSignal): Promise<DoctorAnswer>;
   close(): Promise<void>;
 }
 
@@ -92,6 +96,7 @@ export async function openWorld(cluster: StoreConnection): Promise<World> {
         await settled(looking, AbortSignal.any([roundSignal, AbortSignal.timeout(ROUND_MS)]));
         return await timesSince(looking, begunAt);
       },
+      doctor: (signal) => runDoctor(composed.context, { live: true, timeoutMs: ROUND_MS }, signal),
       close,
     };
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { Actor } from "../../actor.ts";
 import type { Evidence } from "../../evidence.ts";
+import type { Acceptance } from "../../rollout/member.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
 import type { CopiesSeen, FoundCopy } from "../copies.ts";
@@ -41,6 +42,8 @@ export interface BindingRow {
   readonly foundVersion: number | null;
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
+  /** What live requests showed last, by version; gone with the next write. */
+  readonly acceptance: Readonly<Record<string, Acceptance>>;
   /** Why a running process was seen to hold less than is settled; null: none was. */
   readonly lacking: string | null;
   /** Further copies on the same host, as the last look saw them. */

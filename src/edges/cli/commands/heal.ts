@@ -45,6 +45,8 @@ interface HealedPlace {
   readonly current: number | null;
   readonly status: BoundStatus;
   readonly gaveUp: boolean;
+  /** It was written, and nobody may read it there. */
+  readonly isUnseen: boolean;
 }
 
 async function waitFor(
@@ -57,7 +59,9 @@ async function waitFor(
   for (;;) {
     const places = await look(api, healing);
     cli.output.progress(places.map(progressLine));
-    const done = places.every(({ status, gaveUp }) => gaveUp || status.state === "in-sync");
+    const done = places.every(
+      ({ status, gaveUp, isUnseen }) => gaveUp || isUnseen || status.state === "in-sync",
+    );
     if (done || cli.interrupted.aborted || Date.now() >= deadline) return places;
     await delay(POLL_MS, undefined, { signal: cli.interrupted }).catch(() => undefined);
   }
@@ -84,14 +88,15 @@ async function look(api: ApiClient, healing: HealAnswer["healing"]): Promise<rea
 
 /** While the target is owed, what was seen there is from before. */
 function healedPlace(
-  place: Omit<HealedPlace, "gaveUp">,
+  place: Omit<HealedPlace, "gaveUp" | "isUnseen">,
   target: "settled" | "owed" | "gave-up",
 ): HealedPlace {
   const { status } = place;
   const gaveUp =
     target === "gave-up" || (status.state === "owed" && (status.reason ?? "").includes("did not restart"));
   const owed = target === "owed" && status.state === "in-sync";
-  return { ...place, gaveUp, status: owed ? { ...status, state: "owed" } : status };
+  const isUnseen = target === "settled" && status.state === "unreadable";
+  return { ...place, gaveUp, isUnseen, status: owed ? { ...status, state: "owed" } : status };
 }
 
 function progressLine({ secret, status }: HealedPlace): string {

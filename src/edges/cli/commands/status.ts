@@ -44,12 +44,33 @@ function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
         `${secret.name}: ${secret.current === null ? "no value" : `v${secret.current}`}, bound nowhere`,
       );
     }
+    for (const secret of inIt) {
+      const told = acceptedText(secret, new Date());
+      if (told !== null) output.line(told);
+    }
     for (const { name, current, expiresAt } of inIt) {
       if (expiresAt !== null) output.line(`${name} v${String(current)} ${endText(expiresAt, new Date())}`);
     }
     if (lines.length > 0) output.line(summary(lines));
   }
 }
+
+/** `GATEWAY_TOKEN v5, current for 3 h: gateway accepts it (asked 2 min ago), refuses v4.` Null: nobody was asked. */
+function acceptedText({ name, current, currentSince, bindings }: SecretStatus, now: Date): string | null {
+  const told = bindings.flatMap(({ target, accepts = [] }) => {
+    const words = accepts.map(({ version, verdict, at }) => {
+      const asked = at === null ? "" : ` (asked ${ageText(at, now)})`;
+      return `${WORDS[verdict]} ${version === current ? "it" : `v${version}`}${asked}`;
+    });
+    return words.length === 0 ? [] : [`${target} ${words.join(", ")}`];
+  });
+  if (told.length === 0 || current === null) return null;
+  const since =
+    currentSince === null ? "" : `, current for ${durationText(now.getTime() - Date.parse(currentSince))}`;
+  return `${name} v${current}${since}: ${told.join("; ")}.`;
+}
+
+const WORDS = { accepted: "accepts", refused: "REFUSES", "cannot-tell": "could not be asked about" };
 
 /** Of a token. Who makes the next one, and when, `renewals` says. */
 function endText(expiresAt: string, now: Date): string {
