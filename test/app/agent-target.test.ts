@@ -19,7 +19,7 @@ import {
   type Report,
   type ReportedItem,
 } from "../../src/protocol/agent/messages.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 
 const FACTS = { version: "1", hostname: "mini", platform: "linux", instance: "a".repeat(22) };
@@ -27,7 +27,7 @@ const FILE = "~/app/env";
 const nonce = () => randomBytes(16).toString("base64url");
 const never = new AbortController().signal;
 
-describeOnEachStore("targets with an agent", (getDatabase) => {
+describeOnAStore("targets with an agent", (getDatabase) => {
   let kit: LoopKit;
   let context: AppContext;
   let encryptKey: ReturnType<typeof newEncryptionKey>;

@@ -18,7 +18,7 @@ import { newEncryptionKey, newSigningKey, publicPart, thumbprint } from "../../s
 import { type EnrolmentRequest, type Welcome, welcome } from "../../src/protocol/agent/messages.ts";
 import { AGENT_PATHS } from "../../src/protocol/agent/paths.ts";
 import { signRequest } from "../../src/protocol/agent/request-token.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 
 const LISTENER = { url: "https://lockstep.example.com:7421", tlsKeyDigest: null };
@@ -62,7 +62,7 @@ function machine() {
 }
 type Machine = ReturnType<typeof machine>;
 
-describeOnEachStore("agents: who may", (getDatabase) => {
+describeOnAStore("agents: who may", (getDatabase) => {
   let kit: LoopKit;
   let context: AppContext;
 

@@ -12,7 +12,7 @@ import { LockstepError } from "../../src/core/errors.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
 import type { AlertsConfig } from "../../src/protocol/alerts.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { scriptedPlace } from "../support/scripted-target.ts";
 
@@ -21,7 +21,7 @@ const SLACK = { slack: { url: "https://hooks.slack.com/services/canary-path" } }
 const SUBJECT = "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b10";
 const ALERT = { kind: "hand-edit", subjectId: SUBJECT, level: "wrong", message: "changed", remedy: "heal" };
 
-describeOnEachStore("alerts", (database) => {
+describeOnAStore("alerts", (database) => {
   let kit: LoopKit;
   let sent: AlertMessage[];
   let configs: JsonObject[];

@@ -5,7 +5,7 @@ import { takeOver } from "../../src/app/authority/take-over.ts";
 import { checkTargets } from "../../src/app/checks/check-targets.ts";
 import type { ProbeVerdict } from "../../src/core/ports/prober.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
 
@@ -16,7 +16,7 @@ const PROBE = {
 const OURS = "canary-token-that-is-ours";
 const BY_HAND = "canary-token-set-by-hand";
 
-describeOnEachStore("an authority", (database) => {
+describeOnAStore("an authority", (database) => {
   let kit: LoopKit;
   let gateway: ScriptedPlace;
   let client: ScriptedPlace;

@@ -3,13 +3,13 @@ import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/checks/check-scheduled.ts";
 import { LockstepError } from "../../src/core/errors.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedKind, scriptedPlace } from "../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 
-describeOnEachStore("checks by schedule", (database) => {
+describeOnAStore("checks by schedule", (database) => {
   let kit: LoopKit;
   let place: ScriptedPlace;
   let id: string;

@@ -7,7 +7,7 @@ import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { confirmStep, listSteps, revealStep, viewStep } from "../../src/app/manual/steps.ts";
 import { testTarget } from "../../src/app/test-target.ts";
 import { viewRollout } from "../../src/app/views/rollouts.ts";
-import { describeOnEachStore } from "../support/database.ts";
+import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
 
@@ -15,7 +15,7 @@ const KEY = "API_KEY";
 const AT = { environment: "production", target: "partner" };
 const never = new AbortController().signal;
 
-describeOnEachStore("a place in other hands", (database) => {
+describeOnAStore("a place in other hands", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let api: ScriptedPlace;

@@ -15,8 +15,8 @@ import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
 const run = promisify(execFile);
-const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
-const TSX = import.meta.resolve("tsx");
+/** As it is built: a person waits for it with each Tab. */
+const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
 
 const getDatabase = useDatabase();
 let http: HttpKit;
@@ -39,7 +39,7 @@ beforeAll(async () => {
   for (const name of ["API_KEY", "INTERNAL_AUTH_SECRET"]) await loop.secret(name);
   for (const name of ["vps-1", "web"]) await loop.target(name);
   const program = join(directory, "lockstep");
-  await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' --import '${TSX}' '${MAIN}' "$@"\n`);
+  await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
   await chmod(program, 0o755);
   for (const shell of ["bash", "zsh", "fish"]) {
     await writeFile(join(directory, `script.${shell}`), (await runCli(["completion", shell])).stdout);

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect } from "vitest";
 import { playOutages } from "./outage.ts";
-import { FIRST, SECOND, SECRET, textOf, type World } from "./world.ts";
+import { FIRST, SECOND, SECRET, type World } from "./world.ts";
 
 const at = (world: World, service: "api" | "worker") =>
   service === "api" ? world.railway.serviceId : world.worker;
@@ -39,207 +39,187 @@ const seal = (world: World, value: string) =>
     variables: { [SECRET]: { value, sealed: true } },
   });
 
-playOutages(
-  [
-    {
-      name: "a verifier's value is changed by hand",
-      breaks: edit("api", "typed-into-the-dashboard"),
-      finding: { id: "hand-edit", target: "api" },
-      says: /changed it since, around Lockstep/,
-      refuses:
-        /Calls from mini, vps and worker to api are refused .* send v2, api accepts a value that was never ours/,
-      command: heal("api"),
-    },
-    {
-      name: "an older value is put back from a backup",
-      breaks: edit("worker", FIRST),
-      finding: { id: "stale-copy", target: "worker" },
-      says: /holds v1 .*should hold v2[\s\S]*older copy was put back/,
-      refuses: /worker sends v1, api accepts v2/,
-      command: heal("worker"),
-    },
-    {
-      name: "the value is pasted with a line break",
-      breaks: edit("api", `${SECOND}\r\n`),
-      finding: { id: "hand-edit", target: "api" },
-      says: /it is v2 with a line break at its end/,
-      command: heal("api"),
-    },
-    {
-      name: "the value is pasted in quotes",
-      breaks: edit("worker", `"${SECOND}"`),
-      finding: { id: "hand-edit", target: "worker" },
-      says: /it is v2 in quotes/,
-      command: heal("worker"),
-    },
-    {
-      name: "the variable is deleted",
-      breaks: (world) =>
-        world.railway.railway.state.removeVariables({ service: at(world, "api"), names: [SECRET] }),
-      finding: { id: "missing", target: "api" },
-      says: /somebody deleted it since/,
-      refuses: /api accepts nothing/,
-      command: heal("api"),
-    },
-    {
-      name: "the value is replaced by a reference to another variable",
-      breaks: edit("worker", "${{shared.OTHER}}"),
-      finding: { id: "hand-edit", target: "worker" },
-      says: /put a reference to another variable in its place/,
-      // A reference is somebody's arrangement: only the explicit word writes over it.
-      command: new RegExp(`^lockstep apply --take-over ${SECRET}@worker$`),
-    },
-    {
-      name: "somebody rolls a service back to its earlier deployment",
-      async breaks(world) {
-        const service = at(world, "api");
-        const deployments = await world.railway.railway.state.deployments({ service });
-        const earlier = deployments.at(-2);
-        await world.railway.railway.state.rollback({ deploymentId: earlier?.id ?? "" });
-        await world.railway.railway.state.idle();
-      },
-      finding: { id: "process-behind", target: "api" },
-      says: /running process holds v1, not v2\. It did not restart since, somebody rolled it back/,
-      command: heal("api"),
-    },
-    {
-      name: "a deployment fails, and the one before goes on serving",
-      async breaks(world) {
-        world.railway.railway.faults.add({
-          kind: "deployment-fails",
-          service: at(world, "api"),
-          times: "always",
-        });
-        await world.cli(`secret set ${SECRET}`, { stdin: "canary-third-88f1-cccccccc" });
-        await world.rest();
-      },
-      finding: { id: "unit-blocked", target: "api" },
-      says: /is stored, but api did not restart, so its process still runs with the value from before/,
-      command: /^lockstep rollout resume /,
-      mends: (world) => world.railway.railway.faults.clear(),
-    },
-    {
-      name: "somebody stages another value and does not commit it",
-      breaks: (world) =>
-        world.railway.railway.state.stageChanges({
-          patch: { services: { [at(world, "api")]: { variables: { [SECRET]: { value: "staged" } } } } },
-        }),
-      finding: { id: "staged-change", target: "api", severity: "hint" },
-      says: /At api somebody staged another value there; once it is committed, that one counts/,
-      command: null,
-      mends: (world) =>
-        world.railway.railway.state.stageChanges({
-          patch: { services: { [at(world, "api")]: { variables: {} } } },
-          merge: false,
-        }),
-    },
-    {
-      name: "a second writer changes it back after each healing",
-      async breaks(world) {
-        await world.configure((config) => {
-          const [api] = config.environments.production.secrets[SECRET]?.bindings ?? [];
-          if (api !== undefined) api["drift"] = "heal";
-        });
-        await world.rest();
-        for (const value of ["one", "two", "three"]) {
-          edit("api", `the-other-writer-${value}`)(world);
-          await world.checkNow("api");
-          await world.rest();
-        }
-      },
-      finding: { id: "hand-edit", target: "api" },
-      says: /healed 2 times within the last hour and changed again each time.*something else writes there\. Find it first/,
-      command: heal("api"),
-      async mends(world) {
-        await world.configure();
-      },
-    },
-    {
-      name: "a sealed variable, which nobody can read, is overwritten",
-      async breaks(world) {
-        await startVerifier();
-        await world.configure((config) => {
-          const [api] = config.environments.production.secrets[SECRET]?.bindings ?? [];
-          if (api !== undefined) api["probe"] = PROBE();
-        });
-        await world.rest();
-        verifier.accepts = await world.current();
-        seal(world, verifier.accepts);
-        expect((await world.doctor()).answer.findings).toEqual([]);
-        seal(world, "typed-over-it");
-        verifier.accepts = "typed-over-it";
-      },
-      finding: { id: "process-behind", target: "api" },
-      says: /v\d+ stands there, but it refuses v\d+ \(/,
-      command: heal("api"),
-      async mends(world) {
-        // Once what is written is in use.
-        verifier.accepts = await world.current();
-      },
-    },
-    {
-      name: "a verifier's place and process are right, and its application refuses the value",
-      breaks() {
-        verifier.accepts = "something-of-its-own";
-      },
-      finding: { id: "process-behind", target: "api" },
-      says: /it refuses v\d+ \(/,
-      command: heal("api"),
-      async mends(world) {
-        verifier.accepts = await world.current();
-      },
-    },
-    {
-      name: "Railway does not answer",
-      breaks: (world) =>
-        world.railway.railway.faults.add({ kind: "http-error", status: 503, times: "always" }),
-      finding: { id: "unreachable", target: "api", severity: "cannot-tell" },
-      says: /api could not be looked at, so nobody can say what stands there now/,
-      besides: ["unreachable"],
-      command: /^lockstep target test api$/,
-      mends: (world) => world.railway.railway.faults.clear(),
-    },
-    {
-      name: "the token is revoked at Railway",
-      breaks: (world) =>
-        world.railway.railway.state.revokeToken({ token: world.railway.railway.defaults.projectToken }),
-      finding: { id: "credential-refused", target: "api" },
-      says: /could not be looked at/,
-      besides: ["credential-refused"],
-      command: /^lockstep apply$/,
-      async mends(world) {
-        const { token } = world.railway.railway.state.addToken({ kind: "project" });
-        for (const target of ["api", "worker"]) world.tokens.set(target, token);
-        await world.configure();
-      },
-    },
-    {
-      name: "this hour's requests are nearly used up",
-      breaks: (world) =>
-        world.loop.rows(
-          "insert into rate_budget (key, limit_per_window, window_ms, remaining, window_ends_at) values ('railway:other', 1000, 3600000, 120, now() + interval '20 minutes') returning key",
-        ),
-      finding: { id: "budget-low", severity: "cannot-tell" },
-      says: /Of a railway token's 1000 requests 120 are left for the next 20 min/,
-      command: null,
-      mends: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
-    },
-  ],
-  (world) => {
-    it("a value that was changed by hand and is the right one is taken over, by a person's word", async () => {
-      edit("api", "the-new-one-of-the-provider")(world());
-      const { answer } = await world().doctor();
-      const [, printed] = /`(lockstep import [^`]+)`/.exec(answer.findings[0]?.cause ?? "") ?? [];
-      expect(printed).toBe(`lockstep import ${SECRET} --from api`);
-      await world().paste(printed ?? null);
-      // Whoever changed it there did not deploy it: that is named next.
-      const [behind] = (await world().doctor()).answer.findings;
-      expect(behind).toMatchObject({ id: "process-behind", target: "api" });
-      await world().paste(behind?.command ?? null);
-      expect((await world().doctor()).answer.findings).toEqual([]);
-      for (const path of [world().files.mini, world().files.vps])
-        expect(textOf(path)).toContain("the-new-one-of-the-provider");
-      expect((await world().cli("audit list --json")).stdout).toContain('"secret.imported"');
-    });
+playOutages([
+  {
+    name: "a verifier's value is changed by hand",
+    breaks: edit("api", "typed-into-the-dashboard"),
+    finding: { id: "hand-edit", target: "api" },
+    says: /changed it since, around Lockstep/,
+    refuses:
+      /Calls from mini, vps and worker to api are refused .* send v2, api accepts a value that was never ours/,
+    command: heal("api"),
   },
-);
+  {
+    name: "an older value is put back from a backup",
+    breaks: edit("worker", FIRST),
+    finding: { id: "stale-copy", target: "worker" },
+    says: /holds v1 .*should hold v2[\s\S]*older copy was put back/,
+    refuses: /worker sends v1, api accepts v2/,
+    command: heal("worker"),
+  },
+  {
+    name: "the value is pasted with a line break",
+    breaks: edit("api", `${SECOND}\r\n`),
+    finding: { id: "hand-edit", target: "api" },
+    says: /it is v2 with a line break at its end/,
+    command: heal("api"),
+  },
+  {
+    name: "the value is pasted in quotes",
+    breaks: edit("worker", `"${SECOND}"`),
+    finding: { id: "hand-edit", target: "worker" },
+    says: /it is v2 in quotes/,
+    command: heal("worker"),
+  },
+  {
+    name: "the variable is deleted",
+    breaks: (world) =>
+      world.railway.railway.state.removeVariables({ service: at(world, "api"), names: [SECRET] }),
+    finding: { id: "missing", target: "api" },
+    says: /somebody deleted it since/,
+    refuses: /api accepts nothing/,
+    command: heal("api"),
+  },
+  {
+    name: "the value is replaced by a reference to another variable",
+    breaks: edit("worker", "${{shared.OTHER}}"),
+    finding: { id: "hand-edit", target: "worker" },
+    says: /put a reference to another variable in its place/,
+    // A reference is somebody's arrangement: only the explicit word writes over it.
+    command: new RegExp(`^lockstep apply --take-over ${SECRET}@worker$`),
+  },
+  {
+    name: "somebody rolls a service back to its earlier deployment",
+    async breaks(world) {
+      const service = at(world, "api");
+      const deployments = await world.railway.railway.state.deployments({ service });
+      const earlier = deployments.at(-2);
+      await world.railway.railway.state.rollback({ deploymentId: earlier?.id ?? "" });
+      await world.railway.railway.state.idle();
+    },
+    finding: { id: "process-behind", target: "api" },
+    says: /running process holds v1, not v2\. It did not restart since, somebody rolled it back/,
+    command: heal("api"),
+  },
+  {
+    name: "a deployment fails, and the one before goes on serving",
+    async breaks(world) {
+      world.railway.railway.faults.add({
+        kind: "deployment-fails",
+        service: at(world, "api"),
+        times: "always",
+      });
+      await world.cli(`secret set ${SECRET}`, { stdin: "canary-third-88f1-cccccccc" });
+      await world.rest();
+    },
+    finding: { id: "unit-blocked", target: "api" },
+    says: /is stored, but api did not restart, so its process still runs with the value from before/,
+    command: /^lockstep rollout resume /,
+    mends: (world) => world.railway.railway.faults.clear(),
+  },
+  {
+    name: "somebody stages another value and does not commit it",
+    breaks: (world) =>
+      world.railway.railway.state.stageChanges({
+        patch: { services: { [at(world, "api")]: { variables: { [SECRET]: { value: "staged" } } } } },
+      }),
+    finding: { id: "staged-change", target: "api", severity: "hint" },
+    says: /At api somebody staged another value there; once it is committed, that one counts/,
+    command: null,
+    mends: (world) =>
+      world.railway.railway.state.stageChanges({
+        patch: { services: { [at(world, "api")]: { variables: {} } } },
+        merge: false,
+      }),
+  },
+  {
+    name: "a second writer changes it back after each healing",
+    async breaks(world) {
+      await world.configure((config) => {
+        const [api] = config.environments.production.secrets[SECRET]?.bindings ?? [];
+        if (api !== undefined) api["drift"] = "heal";
+      });
+      await world.rest();
+      for (const value of ["one", "two", "three"]) {
+        edit("api", `the-other-writer-${value}`)(world);
+        await world.checkNow("api");
+        await world.rest();
+      }
+    },
+    finding: { id: "hand-edit", target: "api" },
+    says: /healed 2 times within the last hour and changed again each time.*something else writes there\. Find it first/,
+    command: heal("api"),
+    async mends(world) {
+      await world.configure();
+    },
+  },
+  {
+    name: "a sealed variable, which nobody can read, is overwritten",
+    async breaks(world) {
+      await startVerifier();
+      await world.configure((config) => {
+        const [api] = config.environments.production.secrets[SECRET]?.bindings ?? [];
+        if (api !== undefined) api["probe"] = PROBE();
+      });
+      await world.rest();
+      verifier.accepts = await world.current();
+      seal(world, verifier.accepts);
+      expect((await world.doctor()).answer.findings).toEqual([]);
+      seal(world, "typed-over-it");
+      verifier.accepts = "typed-over-it";
+    },
+    finding: { id: "process-behind", target: "api" },
+    says: /v\d+ stands there, but it refuses v\d+ \(/,
+    command: heal("api"),
+    async mends(world) {
+      // Once what is written is in use.
+      verifier.accepts = await world.current();
+    },
+  },
+  {
+    name: "a verifier's place and process are right, and its application refuses the value",
+    breaks() {
+      verifier.accepts = "something-of-its-own";
+    },
+    finding: { id: "process-behind", target: "api" },
+    says: /it refuses v\d+ \(/,
+    command: heal("api"),
+    async mends(world) {
+      verifier.accepts = await world.current();
+    },
+  },
+  {
+    name: "Railway does not answer",
+    breaks: (world) => world.railway.railway.faults.add({ kind: "http-error", status: 503, times: "always" }),
+    finding: { id: "unreachable", target: "api", severity: "cannot-tell" },
+    says: /api could not be looked at, so nobody can say what stands there now/,
+    besides: ["unreachable"],
+    command: /^lockstep target test api$/,
+    mends: (world) => world.railway.railway.faults.clear(),
+  },
+  {
+    name: "the token is revoked at Railway",
+    breaks: (world) =>
+      world.railway.railway.state.revokeToken({ token: world.railway.railway.defaults.projectToken }),
+    finding: { id: "credential-refused", target: "api" },
+    says: /could not be looked at/,
+    besides: ["credential-refused"],
+    command: /^lockstep apply$/,
+    async mends(world) {
+      const { token } = world.railway.railway.state.addToken({ kind: "project" });
+      for (const target of ["api", "worker"]) world.tokens.set(target, token);
+      await world.configure();
+    },
+  },
+  {
+    name: "this hour's requests are nearly used up",
+    breaks: (world) =>
+      world.loop.rows(
+        "insert into rate_budget (key, limit_per_window, window_ms, remaining, window_ends_at) values ('railway:other', 1000, 3600000, 120, now() + interval '20 minutes') returning key",
+      ),
+    finding: { id: "budget-low", severity: "cannot-tell" },
+    says: /Of a railway token's 1000 requests 120 are left for the next 20 min/,
+    command: null,
+    mends: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
+  },
+]);

@@ -41,6 +41,19 @@ export function describeOnEachStore(name: string, suite: (getDatabase: () => Tes
   }
 }
 
+/**
+ * For suites above the store's own: on one of the kinds, which the name decides, so that each carries half of them. Where
+ * there is only one, on that.
+ */
+export function describeOnAStore(name: string, suite: (getDatabase: () => TestDatabase) => void): void {
+  const sum = [...name].reduce((all, letter) => all + (letter.codePointAt(0) ?? 0), 0);
+  const chosen = STORE_KINDS[sum % STORE_KINDS.length] ?? "embedded";
+  const kind = chosen === "postgres" && lacks("postgres") ? "embedded" : chosen;
+  describe(`${name}, on ${kind}`, () => {
+    suite(useDatabase(kind));
+  });
+}
+
 /** For suites that one kind of store serves well enough: makes the database before all tests, drops it after them. */
 export function useDatabase(kind: StoreKind = "embedded"): () => TestDatabase {
   let database: TestDatabase | null = null;

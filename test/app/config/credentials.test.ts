@@ -4,10 +4,10 @@ import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { introduceVersion } from "../../../src/app/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
-describeOnEachStore("credentials of a configuration's targets", (getDatabase) => {
+describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
   let kit: ConfigKit;
 
   beforeEach(async () => {

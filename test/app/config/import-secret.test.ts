@@ -5,10 +5,10 @@ import { importSecret } from "../../../src/app/config/import-secret.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import type { Choice } from "../../../src/core/adoption/group-places.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
-describeOnEachStore("adopting what is in use", (getDatabase) => {
+describeOnAStore("adopting what is in use", (getDatabase) => {
   let kit: ConfigKit;
 
   beforeEach(async () => {

@@ -2,10 +2,10 @@ import { beforeEach, expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
-describeOnEachStore("who owns a key", (getDatabase) => {
+describeOnAStore("who owns a key", (getDatabase) => {
   let kit: ConfigKit;
 
   beforeEach(async () => {

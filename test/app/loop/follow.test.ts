@@ -12,13 +12,13 @@ import {
   type RailwaySimulator,
   startRailwaySimulator,
 } from "../../../src/simulator/railway/server.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
 const SERVICES = 5;
 const SECRET = { environment: "production", name: "AUTH" };
 
-describeOnEachStore("services of one Railway environment", (database) => {
+describeOnAStore("services of one Railway environment", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let railway: RailwaySimulator;

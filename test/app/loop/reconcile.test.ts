@@ -4,7 +4,7 @@ import { followActivations } from "../../../src/app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../../src/app/loop/reconcile-target.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
@@ -15,7 +15,7 @@ interface BindingRow {
   readonly evidence: string | null;
 }
 
-describeOnEachStore("the loop", (database) => {
+describeOnAStore("the loop", (database) => {
   let kit: LoopKit;
   let api: ScriptedPlace;
   let vps: ScriptedPlace;

@@ -15,7 +15,7 @@ import type { JsonObject } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { groupBy } from "../../../src/lib/group-by.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
-import { describeOnEachStore, somebodyWaitsForLock } from "../../support/database.ts";
+import { describeOnAStore, somebodyWaitsForLock } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { ScriptedProvider, scriptedIssuer, unavailable } from "../../support/scripted-issuer.ts";
 import { scriptedPlace } from "../../support/scripted-target.ts";
@@ -25,7 +25,7 @@ const NAME = "TOKEN";
 const REFRESH = "REFRESH";
 const never = new AbortController().signal;
 
-describeOnEachStore("renewals", (database) => {
+describeOnAStore("renewals", (database) => {
   let kit: LoopKit;
   let provider: ScriptedProvider;
   let nowMs: number;

@@ -5,7 +5,7 @@ import { LockstepError } from "../../../src/core/errors.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import type { JsonObject } from "../../../src/core/ports/target.ts";
 import type { Role } from "../../../src/core/secret.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
@@ -13,7 +13,7 @@ const KEY = "INTERNAL_AUTH_SECRET";
 const FALLBACK = `${KEY}_FALLBACK`;
 const HOUR_MS = 3_600_000;
 
-describeOnEachStore("latecomers", (database) => {
+describeOnAStore("latecomers", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let verifiers: Map<string, ScriptedPlace>;

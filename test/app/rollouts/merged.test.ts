@@ -4,7 +4,7 @@ import type { AppContext } from "../../../src/app/context.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import { viewRollout } from "../../../src/app/views/rollouts.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
@@ -18,7 +18,7 @@ interface Row {
   readonly reason: string | null;
 }
 
-describeOnEachStore("changes of several secrets at one unit", (database) => {
+describeOnAStore("changes of several secrets at one unit", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let api: ScriptedPlace;

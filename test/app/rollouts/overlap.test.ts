@@ -7,7 +7,7 @@ import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import { destroyVersion } from "../../../src/app/secrets/destroy-version.ts";
 import { markCompromised } from "../../../src/app/secrets/mark-compromised.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
@@ -22,7 +22,7 @@ interface RolloutRow {
   readonly held: boolean;
 }
 
-describeOnEachStore("overlap", (database) => {
+describeOnAStore("overlap", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let api: ScriptedPlace;

@@ -1,9 +1,9 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { rotateDue } from "../../../src/app/rollouts/rotate-due.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
 
-describeOnEachStore("rotation by schedule", (database) => {
+describeOnAStore("rotation by schedule", (database) => {
   let kit: LoopKit;
 
   beforeAll(() => {

@@ -5,7 +5,7 @@ import type { AppContext } from "../../../src/app/context.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import { createCaller } from "../../../src/sdk/caller.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
@@ -14,7 +14,7 @@ const FALLBACK = "TOKEN_FALLBACK";
 const PROBE = { probe: { http: { url: "http://127.0.0.1:1/" } } };
 
 /** A gateway that holds exactly one token, and callers that try both of theirs. */
-describeOnEachStore("swap", (database) => {
+describeOnAStore("swap", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let gateway: ScriptedPlace;

@@ -5,14 +5,14 @@ import type { AppContext } from "../../../src/app/context.ts";
 import { viewRollout } from "../../../src/app/views/rollouts.ts";
 import type { UsageAnswer, UsageQuestion } from "../../../src/core/ports/usage-reader.ts";
 import { createConfigKit } from "../../support/config-kit.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
 const KEY = "KEY";
 const HOUR_MS = 3_600_000;
 
-describeOnEachStore("use counts in a rotation", (database) => {
+describeOnAStore("use counts in a rotation", (database) => {
   let kit: LoopKit;
   let context: AppContext;
   let api: ScriptedPlace;
@@ -106,7 +106,7 @@ describeOnEachStore("use counts in a rotation", (database) => {
   });
 });
 
-describeOnEachStore("use counts in a configuration", (database) => {
+describeOnAStore("use counts in a configuration", (database) => {
   const usage = { url: "https://api.example.com/usage", token: "USAGE_TOKEN" };
   const kit = () => createConfigKit(database());
   const problems = async (binding: object, secrets: Record<string, object[]> = { USAGE_TOKEN: [] }) => {

@@ -15,7 +15,7 @@ import {
 } from "../../../src/core/associated-data.ts";
 import type { Sealer } from "../../../src/core/ports/sealer.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
 const OLD = new Uint8Array(32).fill(11);
@@ -26,7 +26,7 @@ const before = createSealer(createLocalKeyRing([OLD]));
 const during = createSealer(createLocalKeyRing([NEW, OLD]));
 const after = createSealer(createLocalKeyRing([NEW]));
 
-describeOnEachStore("rewrapping", (database) => {
+describeOnAStore("rewrapping", (database) => {
   let kit: LoopKit;
   beforeAll(() => {
     kit = createLoopKit(database());

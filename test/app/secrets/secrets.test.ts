@@ -3,12 +3,12 @@ import { generateSecret, setSecret } from "../../../src/app/secrets/change-secre
 import { destroyVersion } from "../../../src/app/secrets/destroy-version.ts";
 import { listSecrets, listVersions, revealSecret } from "../../../src/app/secrets/read-secrets.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
 const NAME = { environment: "production", name: "AUTH" };
 
-describeOnEachStore("secrets by a person's hand", (database) => {
+describeOnAStore("secrets by a person's hand", (database) => {
   let kit: LoopKit;
   beforeAll(() => {
     kit = createLoopKit(database());

@@ -3,10 +3,10 @@ import { authenticateToken } from "../../../src/app/tokens/authenticate-token.ts
 import { createToken } from "../../../src/app/tokens/create-token.ts";
 import { listTokens, revokeToken } from "../../../src/app/tokens/manage-tokens.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
-describeOnEachStore("API tokens", (database) => {
+describeOnAStore("API tokens", (database) => {
   let kit: LoopKit;
   beforeAll(() => {
     kit = createLoopKit(database());

@@ -17,7 +17,7 @@ import { sealMessage } from "../../../src/protocol/agent/envelope.ts";
 import { newSigningKey } from "../../../src/protocol/agent/keys.ts";
 import { AGENT_PATHS } from "../../../src/protocol/agent/paths.ts";
 import { reach, SHORT } from "../../support/agent-kit.ts";
-import { describeOnEachStore } from "../../support/database.ts";
+import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import {
   ask,
@@ -36,7 +36,7 @@ import { type RewritingProxy, startRewritingProxy } from "../../support/rewritin
 const FIRST = "canary-first-0451";
 const SECOND = "canary-second-0451";
 
-describeOnEachStore("agents over the wire", (getDatabase) => {
+describeOnAStore("agents over the wire", (getDatabase) => {
   let kit: LoopKit;
   let context: AppContext;
   let server: AgentServer;
