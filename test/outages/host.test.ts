@@ -14,7 +14,7 @@ const host = ({ environments }: WorldConfig) =>
   environments.production.targets["vps"]?.["ssh"] as Record<string, unknown>;
 const inUnit = (world: World, lines: string) => {
   const path = join(world.sshd.home, "app.service.d-override.conf");
-  writeFileSync(path, lines);
+  writeFileSync(path, lines, { mode: 0o600 });
   world.systemctl.setFiles(join(world.sshd.home, "app.service"), [path]);
 };
 const wholeUnit = (world: World) => world.systemctl.setFiles(join(world.sshd.home, "app.service"));
@@ -68,6 +68,16 @@ playOutages([
     says: /stands on the host of vps in further places: \S+env\.bak, line 1 \(as KEY_AUTH, v1, older\)/,
     command: null,
     mends: ({ files }) => rmSync(`${files.vps}.bak`),
+  },
+  {
+    name: "a copy of the value in force can be read by everybody",
+    async breaks(world) {
+      writeFileSync(`${world.files.vps}.old`, `${VPS_KEY}="${await world.current()}"\n`, { mode: 0o644 });
+    },
+    finding: { id: "exposed", target: "vps" },
+    says: /Every user of the host of vps can read v\d+ of INTERNAL_AUTH_SECRET: \S+env\.old, line 1/,
+    command: /^ssh -t -p \d+ 127\.0\.0\.1 'sudo chmod go-rwx /,
+    tidies: ({ files }) => rmSync(`${files.vps}.old`),
   },
   {
     name: "a program's words in the unit hold the value",

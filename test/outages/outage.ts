@@ -16,6 +16,8 @@ export interface Outage {
   readonly command: RegExp | null;
   /** What a person does before the command, where it needs that. */
   readonly mends?: (world: World) => unknown;
+  /** What is left to be tidied up once the command ran. */
+  readonly tidies?: (world: World) => unknown;
   /** Where it is one of several findings of the same fault. */
   readonly besides?: readonly string[];
 }
@@ -69,6 +71,7 @@ function play(outages: readonly Outage[], more: (world: () => World) => void): v
         expect(command).toMatch(outage.command);
         await world.paste(command);
       }
+      await outage.tidies?.(world);
       await world.rest();
       const after = await world.doctor();
       expect(after.answer.findings).toEqual([]);

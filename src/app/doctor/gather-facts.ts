@@ -238,8 +238,10 @@ function hintOf(code: string): string {
 function sshAddressOf(record: TargetRecord | undefined): TargetFacts["sshAddress"] {
   const ssh = record?.config["ssh"];
   if (typeof ssh !== "object" || ssh === null || !("host" in ssh)) return null;
-  const { host, port } = ssh;
-  return typeof host === "string" && typeof port === "number" ? { host, port } : null;
+  const { host, port, user } = ssh;
+  return typeof host === "string" && typeof port === "number" && typeof user === "string"
+    ? { host, port, user }
+    : null;
 }
 
 function systemdUnitOf(record: TargetRecord | undefined): string | null {

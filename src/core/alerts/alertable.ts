@@ -15,8 +15,13 @@ export interface Alertable {
   readonly holdMs: number;
 }
 
-/** Nobody can say whether something is right there: after a while that is worth knowing. */
-const UNSEEN: ReadonlySet<FindingId> = new Set(["agent-away", "unreachable"]);
+/** Nothing is wrong yet, as far as anybody can say, and it is worth knowing before something is. */
+const BEFOREHAND: ReadonlySet<FindingId> = new Set([
+  "agent-away",
+  "unreachable",
+  "budget-low",
+  "own-token-ends",
+]);
 /** Alerts of their own, with levels, tell of tokens; and what does not arrive is not told by what does not arrive. */
 const ELSEWHERE: ReadonlySet<FindingId> = new Set([
   "token-expired",
@@ -36,7 +41,7 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
 export function alertableOf(finding: Finding): readonly Alertable[] {
   const { id, severity, environment, secret, target, key, placement, what, cause, consequence, command } =
     finding;
-  if (ELSEWHERE.has(id) || (severity !== "wrong" && !UNSEEN.has(id))) return [];
+  if (ELSEWHERE.has(id) || (severity !== "wrong" && !BEFOREHAND.has(id))) return [];
   return [
     {
       kind: id,

@@ -31,6 +31,45 @@ export function removeCopy(
   return `ssh -t${port} ${shellQuote(sshAddress.host)} ${shellQuote(script)}`;
 }
 
+/** The value in force, readable by every user of the host: whoever gets in there as anybody has it. */
+export function exposedCopies(
+  secret: SecretFacts,
+  binding: BindingFacts,
+  target: TargetFacts,
+): readonly Finding[] {
+  const exposed = binding.copies.filter(({ open, version }) => open && version === secret.current);
+  const [first] = exposed;
+  if (first === undefined) return [];
+  const inUnit = exposed.some(({ kind }) => kind === "unit");
+  return [
+    {
+      id: "exposed",
+      severity: "wrong",
+      secret: secret.name,
+      target: target.name,
+      key: binding.key,
+      placement: binding.placement,
+      environment: target.environment,
+      what: `Every user of the host of ${target.name} can read v${secret.current} of ${secret.name}: ${listText(exposed.map(copyText))}.`,
+      cause: inUnit
+        ? "systemd tells everybody what a unit sets. Put it into a file of mode 0600 that `EnvironmentFile=` or `LoadCredential=` names, and rotate the secret."
+        : "The file's rights let others read it. Take them away or delete the copy, and rotate the secret.",
+      consequence: [],
+      command: inUnit ? null : closeCopies(exposed, target),
+    },
+  ];
+}
+
+function closeCopies(copies: readonly FoundCopy[], { sshAddress }: TargetFacts): string | null {
+  if (sshAddress === null) return null;
+  const files = [...new Set(copies.map(({ file }) => file))].map((file) =>
+    // Whoever runs it has another home.
+    file.startsWith("~/") ? `~${sshAddress.user}/${shellQuote(file.slice(2))}` : shellQuote(file),
+  );
+  const port = sshAddress.port === 22 ? "" : ` -p ${sshAddress.port}`;
+  return `ssh -t${port} ${shellQuote(sshAddress.host)} ${shellQuote(`sudo chmod go-rwx ${files.join(" ")}`)}`;
+}
+
 /** They change nothing now; whoever reads them uses what Lockstep does not keep. */
 export function otherCopies(
   secret: SecretFacts,

@@ -10,7 +10,7 @@ import { durationText } from "../../lib/age.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
-import { otherCopies, unreadCopies } from "./copies-finding.ts";
+import { exposedCopies, otherCopies, unreadCopies } from "./copies-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { ofLockstepItself } from "./itself-finding.ts";
@@ -33,7 +33,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
       if (target === undefined) continue;
       const finding = diagnoseBinding({ secret, binding, target, now: facts.now }, commands);
       if (finding !== null) findings.push(finding);
-      findings.push(...otherCopies(secret, binding, target));
+      findings.push(...exposedCopies(secret, binding, target), ...otherCopies(secret, binding, target));
     }
   }
   for (const secret of facts.secrets) {

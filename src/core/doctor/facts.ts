@@ -112,7 +112,7 @@ export interface TargetFacts {
   readonly environment: string;
   readonly kind: string;
   /** Of a host over SSH: where its key is shown. */
-  readonly sshAddress: { readonly host: string; readonly port: number } | null;
+  readonly sshAddress: { readonly host: string; readonly port: number; readonly user: string } | null;
   readonly gaveUp: boolean;
   /** How often its drift was healed by itself within the last hour, and it is not any more. */
   readonly healsInVain: number;

@@ -22,6 +22,7 @@ export const FINDING_IDS = [
   "staged-change",
   "other-copies",
   "copies-unread",
+  "exposed",
   "unreadable",
   "unreachable",
   "credential-refused",

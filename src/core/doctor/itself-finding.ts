@@ -40,6 +40,7 @@ function clock({ clockSkewMs }: DoctorFacts): readonly Finding[] {
 function budgets({ lowBudgets }: DoctorFacts): readonly Finding[] {
   return lowBudgets.map(({ kind, remaining, limit, endsInMs }) => ({
     ...ITSELF,
+    key: kind,
     id: "budget-low",
     severity: "cannot-tell",
     what: `Of a ${kind} token's ${limit} requests ${remaining} are left for the next ${durationText(endsInMs)}.`,
@@ -52,6 +53,8 @@ function budgets({ lowBudgets }: DoctorFacts): readonly Finding[] {
 function ownTokens({ endingTokens, now }: DoctorFacts): readonly Finding[] {
   return endingTokens.map(({ name, endsAt }) => ({
     ...ITSELF,
+    // Two of them are two things.
+    key: name,
     id: "own-token-ends",
     severity: "hint",
     what: `Lockstep's own API token "${name}" ends in ${durationText(Math.max(0, endsAt.getTime() - now.getTime()))}.`,

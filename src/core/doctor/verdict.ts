@@ -33,6 +33,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "process-behind": "is stored, and its process runs with another value",
   "staged-change": "has another value staged at its place",
   "other-copies": "stands elsewhere on its host too",
+  exposed: "can be read by every user of its host",
   "copies-unread": "has a file that could not be searched for copies",
   unreadable: "cannot be read",
   unreachable: "cannot be looked at",

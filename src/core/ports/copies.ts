@@ -40,6 +40,8 @@ export interface FoundCopy {
   readonly version: number | null;
   /** The unit's process gets this one, and not what stands at the kept place. */
   readonly wins: boolean;
+  /** Every user of the host can read it: by the file's rights, or because systemd tells what a unit says. */
+  readonly open: boolean;
   /** Nothing else stands in its line: the line can go. */
   readonly alone: boolean;
 }

@@ -15,6 +15,7 @@ export const toldCopies = z.strictObject({
         kind: z.enum(["unit", "environment-file", "plist", "compose", "file"]),
         version: z.int().min(0).nullable(),
         wins: z.boolean(),
+        open: z.boolean(),
         alone: z.boolean(),
       }),
     )

@@ -31,6 +31,7 @@ const WINNER: FoundCopy = {
   kind: "unit",
   version: 3,
   wins: true,
+  open: false,
   alone: true,
 };
 const HEAL = "lockstep heal --target api --secret INTERNAL_AUTH_SECRET";
@@ -114,7 +115,7 @@ const ROWS: readonly Row[] = [
       targets: [
         healthyTarget("vps", {
           kind: "ssh",
-          sshAddress: { host: "vps.example.com", port: 2222 },
+          sshAddress: { host: "vps.example.com", port: 2222, user: "deploy" },
           systemdUnit: "app.service",
         }),
       ],
@@ -149,6 +150,16 @@ const ROWS: readonly Row[] = [
     severity: "hint",
     command: null,
     says: /Lockstep keeps none of them right/,
+  },
+  {
+    when: "a unit tells everybody the value in force",
+    parts: {
+      bindings: [healthyBinding("vps", { copies: [{ ...WINNER, version: 5, wins: true, open: true }] })],
+    },
+    id: "exposed",
+    severity: "wrong",
+    command: null,
+    says: /`EnvironmentFile=` or `LoadCredential=` names, and rotate the secret/,
   },
   {
     when: "a file that was to be searched could not be",
@@ -267,7 +278,7 @@ const ROWS: readonly Row[] = [
         healthyTarget("api", {
           gaveUp: true,
           error: error("TARGET_HOST_KEY"),
-          sshAddress: { host: "vps.example.com", port: 2222 },
+          sshAddress: { host: "vps.example.com", port: 2222, user: "deploy" },
         }),
       ],
     },

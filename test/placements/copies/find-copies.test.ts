@@ -273,6 +273,20 @@ describe("OpenClaw", () => {
 });
 
 describe("what is searched", () => {
+  it("says of each whether every user of the host may read it", async () => {
+    const file = put("app/.env", `TOKEN='${V5}'\n`);
+    chmodSync(put("app/.env.bak", `TOKEN=${V5}\n`), 0o604);
+    chmodSync(put("app/.env.old", `TOKEN=${V5}\n`), 0o640);
+    chmodSync(put("app.service", `[Service]\nEnvironment=TOKEN=${V5}\n`), 0o600);
+    systemctl.setFiles(join(home, "app.service"));
+    const { copies } = await look({ file, format: "dotenv", activate: { systemd: "app.service" } });
+    expect(copies.map(({ file: at, open }) => [at.replace(home, "~"), open])).toEqual([
+      ["~/app.service", true],
+      ["~/app/.env.bak", true],
+      ["~/app/.env.old", false],
+    ]);
+  });
+
   it("holds other people's values, of which nothing is told", async () => {
     const file = put("app/.env", `TOKEN='${V5}'\nDATABASE=postgres://x\n`);
     put("app/.env.bak", `DATABASE=${FOREIGN}\nURL=https://x.test/?token=${V4}&b=1\nSHORT=5\n`);

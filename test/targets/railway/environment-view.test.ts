@@ -1,5 +1,7 @@
 /** Looks at many targets of one environment: the same answers as one by one, for a few requests in all. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+import { checkEveryMs } from "../../../src/app/checks/check-scheduled.ts";
 import { createSharedReads } from "../../../src/app/checks/shared-reads.ts";
 import type { TargetObservation } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
@@ -127,5 +129,21 @@ describe("a whole environment", () => {
       { state: "lives", lives: [{ keys: [{ state: "version", version: 2 }] }] },
     ]);
     expect(third.sent).toEqual(["ObserveEnvironment", "Snapshot"]);
+  });
+
+  it("of 80 services with 25 variables each fits the smallest quota every five minutes", async () => {
+    for (let index = 0; index < 80; index += 1) {
+      await kit.railway.state.addService({
+        name: `service-${index}`,
+        variables: Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`VARIABLE_${at}`, "x"])),
+      });
+    }
+    await kit.railway.log.clear();
+    const sharedReads = createSharedReads(never);
+    await kit.open({ sharedReads }).observe(KEYS, never);
+    const { requestsPerCheck = 0 } = railwayKind;
+    // One of them asks what kind of token it is, once in a process's life.
+    expect((await kit.railway.log.requests({})).length).toBeLessThanOrEqual(requestsPerCheck + 1);
+    expect(checkEveryMs(railwayKind, 1)).toBe(300_000);
   });
 });

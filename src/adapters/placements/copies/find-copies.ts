@@ -34,7 +34,7 @@ export interface CopyPlaces {
 }
 
 /** Absolute path → what stands there; the name is as it was asked for. */
-type Texts = Map<string, { readonly name: string; readonly text: string }>;
+type Texts = Map<string, { readonly name: string; readonly text: string; readonly open: boolean }>;
 
 export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): CopyFinder {
   return {
@@ -47,7 +47,9 @@ export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): C
       const first = await readFiles(host, unit, paths, signal);
       const absolute = (path: string) => (path.startsWith("~/") ? `${first.home}/${path.slice(2)}` : path);
       const texts: Texts = new Map(
-        [...first.texts].map(([name, text]) => [absolute(name), { name, text }] as const),
+        [...first.texts].map(
+          ([name, text]) => [absolute(name), { name, text, open: first.open.has(name) }] as const,
+        ),
       );
       const unitFiles = first.unitFiles.flatMap((path) => {
         const text = texts.get(path)?.text;
@@ -57,7 +59,7 @@ export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): C
       const further = environment.environmentFiles.filter((path) => !texts.has(path));
       if (further.length > 0) {
         const more = await readFiles(host, null, further, signal);
-        for (const [name, text] of more.texts) texts.set(name, { name, text });
+        for (const [name, text] of more.texts) texts.set(name, { name, text, open: more.open.has(name) });
       }
       const unread = places.alsoCheck.flatMap((file) => {
         const reason = first.unread.get(file) ?? (first.texts.has(file) ? null : "it does not exist");
@@ -229,7 +231,10 @@ class Look {
     { key, line, alone }: Pick<Standing, "key" | "line" | "alone">,
     kind: CopyKind,
   ): Omit<FoundCopy, "version" | "wins"> {
-    return { bindingId, slot, file: this.#texts.get(absolute)?.name ?? absolute, line, key, kind, alone };
+    const { name = absolute, open: isReadable = false } = this.#texts.get(absolute) ?? {};
+    // `systemctl show` tells everybody what a unit's own lines set.
+    const open = isReadable || kind === "unit";
+    return { bindingId, slot, file: name, line, key, kind, open, alone };
   }
 
   /** Kept right by another binding, it is no copy. */

@@ -9,7 +9,8 @@ const MAX_FILE_BYTES = 262_144;
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 /**
- * $1: a systemd unit or nothing, the rest: paths. Each line is a word, a name in base64, and what the word says. Only
+ * $1: a systemd unit or nothing, the rest: paths. Each line is a word, a name in base64, and what the word says: of a
+ * file, whether everybody may read it, and its content. Only
  * plain files are opened: a pipe would wait for ever.
  */
 const SCRIPT = `
@@ -22,7 +23,8 @@ emit() {
   if [ ! -f "$at" ]; then printf 'odd %s\\n' "$(name "$1")"; return 0; fi
   if [ ! -r "$at" ]; then printf 'closed %s\\n' "$(name "$1")"; return 0; fi
   if [ "$(wc -c <"$at")" -gt ${MAX_FILE_BYTES} ]; then printf 'large %s\\n' "$(name "$1")"; return 0; fi
-  printf 'file %s ' "$(name "$1")"; base64 <"$at" | tr -d '\\n'; printf '\\n'
+  case $(ls -ldL "$at") in ???????r*) rights=open;; *) rights=closed;; esac
+  printf 'file %s %s ' "$(name "$1")" $rights; base64 <"$at" | tr -d '\\n'; printf '\\n'
 }
 printf 'home %s\\n' "$(name "$HOME")"
 if [ -n "$unit" ] && command -v systemctl >/dev/null 2>&1; then
@@ -46,6 +48,8 @@ export interface FilesRead {
   /** What the unit consists of: the fragment, then its drop-ins in the order in which systemd reads them. */
   readonly unitFiles: readonly string[];
   readonly unread: ReadonlyMap<string, string>;
+  /** Of `texts`, what every user of the host may read. */
+  readonly open: ReadonlySet<string>;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -68,17 +72,20 @@ export async function readFiles(
   const texts = new Map<string, string>();
   const unread = new Map<string, string>();
   const unitFiles: string[] = [];
+  const open = new Set<string>();
   let home = "";
   for (const line of stdout.split("\n")) {
-    const [word = "", name = "", content = ""] = line.split(" ");
+    const [word = "", name = "", rights = "", content = ""] = line.split(" ");
     const path = decoded(name);
     const reason = REASONS[word];
     if (word === "home") home = path;
     else if (word === "unit") unitFiles.push(path);
-    else if (word === "file") texts.set(path, decoded(content));
-    else if (reason !== undefined) unread.set(path, reason);
+    else if (word === "file") {
+      texts.set(path, decoded(content));
+      if (rights === "open") open.add(path);
+    } else if (reason !== undefined) unread.set(path, reason);
   }
-  return { home, texts, unitFiles, unread };
+  return { home, texts, unitFiles, unread, open };
 }
 
 function decoded(base64: string): string {
