@@ -299,6 +299,19 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     expect((await pushes()).map(({ outcome }) => outcome)).toEqual(["succeeded", "succeeded"]);
   });
 
+  it("told by several at once, an end is settled once, and nobody is sent away", async () => {
+    await withFile();
+    await bind("TOKEN", FILE);
+    const id = await enrolled();
+    for (let round = 1; round <= 6; round += 1) {
+      await kit.set("TOKEN", `value-${round}`, context);
+      const given = await bundle(id);
+      await Promise.all([1, 2, 3, 4].map(() => report(id, done(given))));
+      expect(await binding()).toMatchObject({ settled: { primary: round } });
+    }
+    expect(new Set((await pushes()).map(({ outcome }) => outcome))).toEqual(new Set(["succeeded"]));
+  });
+
   it("a place that holds the value already is adopted; a foreign one is left, and its target gives up", async () => {
     await withFile();
     await bind("TOKEN", FILE);

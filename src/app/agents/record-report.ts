@@ -4,9 +4,10 @@
  * else is refused, or dropped, and on record.
  */
 import { isDeepStrictEqual } from "node:util";
-import { LockstepError } from "../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
+import { pause } from "../../lib/pause.ts";
 import type { Report, ReportedItem } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import { observationsOf } from "../loop/record-push.ts";
@@ -14,6 +15,10 @@ import { actorOf } from "./confirm-agent.ts";
 import { contentOf, mergeContent, type ReportContent, storedContent } from "./report-content.ts";
 import { plannedOf, settleReports } from "./settle-reports.ts";
 import { takeOverNewer } from "./take-over-newer.ts";
+
+const SETTLE_TRIES = 5;
+const SETTLE_AGAIN_MS = 50;
+const NEVER = new AbortController().signal;
 
 /** Throws ORDER_REFUSED for an order that was never given. */
 export async function recordReport(context: AppContext, agent: AgentRecord, report: Report): Promise<void> {
@@ -46,8 +51,21 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
       await tx.targets.resume([target.id]);
     }
   });
-  await settleReports(context, agent.targetId);
+  await settleOnceFree(context, agent.targetId);
   await takeOverNewer(context, agent, report.newer ?? []);
+}
+
+/** A worker may be at the same target for a moment. What was reported is on record, and the agent has nothing to repeat. */
+async function settleOnceFree(context: AppContext, targetId: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await settleReports(context, targetId);
+      return;
+    } catch (error) {
+      if (toLockstepError(error).code !== "LEASE_LOST" || tries === SETTLE_TRIES) throw error;
+      await pause(SETTLE_AGAIN_MS * tries, NEVER);
+    }
+  }
 }
 
 /** What names another target's binding is dropped: whoever holds this identity learns and changes nothing there. */

@@ -18,6 +18,8 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
     },
 
     async replaceItems(pushId, items) {
+      // An agent's report and a worker may both be at it: one after the other.
+      await sql`select from push where id = ${pushId} for update`.execute(db);
       await sql`delete from push_item where push_id = ${pushId}`.execute(db);
       await insertItems(db, pushId, items);
     },
