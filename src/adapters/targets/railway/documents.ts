@@ -6,6 +6,19 @@ const DEPLOYMENT = `id status createdAt canRedeploy deploymentStopped instances 
 
 const VARIABLES = `edges { node { name isSealed serviceId updatedAt references } } pageInfo { hasNextPage endCursor }`;
 
+/** How every service of an environment is deployed. */
+const UNITS = `
+  edges {
+    node {
+      serviceId
+      serviceName
+      cronSchedule
+      latestDeployment { ${DEPLOYMENT} }
+      activeDeployments { ${DEPLOYMENT} }
+    }
+  }
+  pageInfo { hasNextPage endCursor }`;
+
 export const DOCUMENTS = {
   /** Stored values as written: references intact, sealed ones null. With metadata, staged changes and the unit. */
   ObserveService: `
@@ -42,18 +55,7 @@ export const DOCUMENTS = {
         projectId
         config(decryptVariables: true)
         variables(first: 500) { ${VARIABLES} }
-        serviceInstances(first: 500) {
-          edges {
-            node {
-              serviceId
-              serviceName
-              cronSchedule
-              latestDeployment { ${DEPLOYMENT} }
-              activeDeployments { ${DEPLOYMENT} }
-            }
-          }
-          pageInfo { hasNextPage endCursor }
-        }
+        serviceInstances(first: 500) { ${UNITS} }
       }
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
     }`,
@@ -113,18 +115,7 @@ export const DOCUMENTS = {
     query FollowEnvironment($environmentId: String!, $after: String) {
       environment(id: $environmentId) {
         id
-        serviceInstances(first: 500, after: $after) {
-          edges {
-            node {
-              serviceId
-              serviceName
-              cronSchedule
-              latestDeployment { ${DEPLOYMENT} }
-              activeDeployments { ${DEPLOYMENT} }
-            }
-          }
-          pageInfo { hasNextPage endCursor }
-        }
+        serviceInstances(first: 500, after: $after) { ${UNITS} }
       }
     }`,
 
