@@ -54,7 +54,11 @@ function judge(row: BindingRow): Judgement {
   if (unseen !== null) return { ...unseen, version };
   if (state === "in-sync" && (row.settled.fallback ?? null) !== fallback)
     return { state: "owed", version, reason: whyFallback(row, fallback) };
-  if (state === "in-sync") return { ...(behind(row) ?? shadowed(row) ?? pendingActivation(row)), version };
+  if (state === "in-sync") {
+    const pending = pendingActivation(row);
+    // A restart that failed says more than that its process is behind.
+    return { ...(pending.state === "owed" ? pending : (behind(row) ?? shadowed(row) ?? pending)), version };
+  }
   return { state, version, reason: whyNot(row, state, wantedVersion, version) };
 }
 
