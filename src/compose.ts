@@ -58,7 +58,7 @@ export interface Composed {
 
 /** For fault tests: what a process may be told to do differently. */
 export type ContextOverrides = Partial<
-  Pick<AppContext, "timing" | "checkpoint" | "processId" | "targetKinds">
+  Pick<AppContext, "timing" | "checkpoint" | "processId" | "release" | "targetKinds">
 >;
 
 /** Opens store, keys and queue. Throws what the person who starts it can act on. */
@@ -139,6 +139,7 @@ async function build(
     hideFromLog: (credential) => scrubber.know(credential.reveal()),
     timing: { ...DEFAULT_TIMING, quietMs: settings.quietMs },
     revisionMarker: settings.revisionMarker,
+    release: "unknown",
     processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,
     checkpoint: async () => {},
     random: Math.random,

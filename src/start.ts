@@ -30,7 +30,7 @@ export interface StartOptions {
 }
 
 export async function startProcess({ role, settings, version }: StartOptions): Promise<Started> {
-  const composed = await composeContext(role, settings);
+  const composed = await composeContext(role, settings, { release: version });
   const undo: (() => Promise<void>)[] = [() => composed.close()];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();

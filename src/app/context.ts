@@ -113,6 +113,8 @@ export interface AppContext {
   readonly hideFromLog: (credential: SecretValue) => void;
   readonly timing: LoopTiming;
   readonly revisionMarker: boolean;
+  /** Of this program, as package.json says. */
+  readonly release: string;
   /** Names this process in leases. */
   readonly processId: string;
   readonly checkpoint: (point: Checkpoint) => Promise<void>;

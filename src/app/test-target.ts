@@ -27,11 +27,13 @@ export async function testTarget(
     });
   }
   const known = { target: record.name, environment: record.environment, kind: record.kind };
-  const capabilities = kindOf(context, record.kind).capabilities(record.config);
+  const kind = kindOf(context, record.kind);
+  const capabilities = kind.capabilities(record.config);
   try {
-    const { ok, checks } = kindOf(context, record.kind).isReported
+    const { ok, checks } = kind.isReported
       ? await testReported(context, record)
       : await withTarget(context, record, (target) => target.probe(signal), "background");
+    if (!kind.isReported && !kind.isManual) await remember(context, record.id, checks);
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);
@@ -42,4 +44,10 @@ export async function testTarget(
       capabilities,
     };
   }
+}
+
+/** For doctor; what a reporting place says of itself, it says again and again. */
+async function remember(context: AppContext, targetId: string, checks: readonly ProbeCheck[]): Promise<void> {
+  const failures = checks.flatMap(({ name, ok, message }) => (ok ? [] : [{ name, message }]));
+  await context.store.transaction((tx) => tx.checks.recordTest(targetId, failures));
 }

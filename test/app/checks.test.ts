@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/checks/check-scheduled.ts";
+import { testTarget } from "../../src/app/test-target.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
@@ -131,6 +132,37 @@ describeOnAStore("checks by schedule", (database) => {
     await itIsTime();
     await check();
     expect(await kit.context.store.read.checks.failures()).toEqual([]);
+  });
+
+  it("once a day a place is tested for what looking does not try, and what fails is told until a test passes", async () => {
+    const failures = async () => (await kit.context.store.read.views.targets({}))[0]?.testFailures;
+    let isRefused = true;
+    const kind: typeof scriptedKind = {
+      ...scriptedKind,
+      open: (...words) => ({
+        ...scriptedKind.open(...words),
+        probe: async () => ({
+          ok: !isRefused,
+          checks: [{ name: "restart", ok: !isRefused, message: "sudo does not let it" }],
+        }),
+      }),
+    };
+    const context = kit.other({ targetKinds: new Map([[kind.kind, kind]]) });
+    const aDayLater = () =>
+      sql`update target set created_at = created_at - interval '25 hours',
+      tested_at = tested_at - interval '25 hours', next_check_at = now()`.execute(database().db);
+    await itIsTime();
+    await checkScheduled(context, id, never);
+    expect(await failures()).toEqual([]);
+    await aDayLater();
+    await checkScheduled(context, id, never);
+    expect(await failures()).toEqual([{ name: "restart", message: "sudo does not let it" }]);
+    isRefused = false;
+    await itIsTime();
+    await checkScheduled(context, id, never);
+    expect(await failures()).toHaveLength(1);
+    await testTarget(context, { environment: "production", name: "api" }, never);
+    expect(await failures()).toEqual([]);
   });
 
   it("many places that share a quota are looked at less often", () => {

@@ -102,9 +102,11 @@ playOutages([
       await world.cli(`secret set ${SECRET}`, { stdin: "canary-third-88f1-cccccccc" });
       await world.rest();
     },
-    finding: { id: "push-gave-up", target: "mini" },
+    finding: { id: "agent-refused", target: "mini" },
+    besides: ["push-gave-up"],
     says: /does not allow/,
-    command: /^lockstep target test mini && lockstep rollout resume /,
+    // Once the machine's owner allows it, it goes on by itself.
+    command: null,
     async mends(world) {
       writeFileSync(world.files.policy, readFileSync(`${world.files.policy}.before`), { mode: 0o600 });
       for (let round = 0; round < 400; round += 1) {

@@ -211,6 +211,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
       readBackDelaysMs: [0, 0],
     },
     revisionMarker: false,
+    release: "0.0.0-test",
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},
     channels: createChannels(createDial({ ownListeners: () => [] })),

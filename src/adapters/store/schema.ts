@@ -95,6 +95,8 @@ export interface TargetTable {
   check_error_code: string | null;
   check_error_message: string | null;
   copies: Jsonb<CopiesSeen> | null;
+  tested_at: Date | null;
+  test_failures: Jsonb<JsonObject[]> | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }

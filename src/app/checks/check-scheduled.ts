@@ -5,9 +5,11 @@ import { CATALOGUE, type ErrorCode, toLockstepError } from "../../core/errors.ts
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { TargetKind } from "../../core/ports/target.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
+import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { healPlaces } from "../doctor/heal-places.ts";
 import { kindOf } from "../open-target.ts";
+import { testTarget } from "../test-target.ts";
 import { type CheckedTarget, checkTargets } from "./check-targets.ts";
 
 const DEFAULT_CHECK_EVERY_MS = 300_000;
@@ -22,6 +24,7 @@ const COMES_ALONG = 0.9;
 /** Drift that comes back has a writer of its own: it is told, not fought. */
 export const HEALS_PER_HOUR = 2;
 const HOUR_MS = 3_600_000;
+const TEST_EVERY_MS = 24 * HOUR_MS;
 export const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
 
 /** `count`: of groups of that kind, which may share one quota. */
@@ -83,7 +86,7 @@ export async function checkScheduled(
   for (const [index, one] of checked.entries()) {
     const { target, failedBefore } = claimed[index] ?? {};
     if (target === undefined || failedBefore === undefined || signal.aborted) continue;
-    await recordCheck(context, target, failedBefore, one);
+    await recordCheck(context, target, failedBefore, one, signal);
   }
 }
 
@@ -114,6 +117,7 @@ async function recordCheck(
   target: TargetRecord,
   failedBefore: boolean,
   checked: CheckedTarget,
+  signal: AbortSignal,
 ): Promise<void> {
   const { error } = checked;
   if (error !== null) context.log.warn("check failed", { target: target.name, code: error.code });
@@ -125,8 +129,17 @@ async function recordCheck(
   await context.store.transaction((tx) =>
     isKnown ? tx.checks.record(target.id, { error, laterMs }) : tx.checks.postpone(target.id, laterMs),
   );
+  if (error === null) await testDaily(context, target, signal);
   if (await isToBeHealed(context, target.id, checked))
     await healPlaces(context, HEALER, { environment: target.environment, target: target.name });
+}
+
+/** What a look does not try: writing, and the right to restart. Better missed on a quiet day than in a rotation. */
+async function testDaily(context: AppContext, target: TargetRecord, signal: AbortSignal): Promise<void> {
+  const { isReported, isManual } = kindOf(context, target.kind);
+  if (isReported || isManual) return;
+  if (!(await context.store.transaction((tx) => tx.checks.claimTest(target.id, TEST_EVERY_MS)))) return;
+  await withDeadline(signal, LOOK_WITHIN_MS, (limited) => testTarget(context, target, limited));
 }
 
 function isLimited(code: string): boolean {

@@ -15,6 +15,7 @@ import { slotsOf } from "../../core/rollout/slots.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
+import { contentOf } from "../agents/report-content.ts";
 import { HEALER, HEALS_PER_HOUR } from "../checks/check-scheduled.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
@@ -129,6 +130,7 @@ export async function gatherFacts(
   const now = context.clock.now();
   return {
     now,
+    release: context.release,
     clockSkewMs: await clockSkewMs(context),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
@@ -162,7 +164,14 @@ async function agentFacts(
     ids.map((id) => {
       const heard = (agents.get(id) ?? []).flatMap(({ lastSeenAt }) => lastSeenAt?.getTime() ?? []);
       const lastSeenAt = heard.length === 0 ? null : new Date(Math.max(...heard));
-      return [id, { lastSeenAt, refused: [] }];
+      const active = agents.get(id) ?? [];
+      const refused = active.flatMap((agent) =>
+        (contentOf(agent)?.refused ?? []).map(({ what, reason }) => `${what}: ${reason}`),
+      );
+      const releases = active.flatMap(({ facts }) =>
+        typeof facts["version"] === "string" ? [facts["version"]] : [],
+      );
+      return [id, { lastSeenAt, refused: [...new Set(refused)], releases: [...new Set(releases)] }];
     }),
   );
 }
@@ -220,6 +229,7 @@ function targetFacts(row: TargetRow, { failures, records }: Looked): Omit<Target
     kind: row.kind,
     sshAddress: sshAddressOf(records.get(row.id)),
     systemdUnit: systemdUnitOf(records.get(row.id)),
+    testFailures: row.testFailures,
     unreadCopies: row.unreadCopies,
     gaveUp: row.gaveUp,
     error:

@@ -21,7 +21,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const commands = new Commands(facts);
   const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
   const findings: Finding[] = facts.targets.flatMap((target) => [
-    ...diagnoseTarget(target, facts.now, commands),
+    ...diagnoseTarget(target, facts, commands),
     ...unreadCopies(target),
   ]);
   for (const secret of facts.secrets) {

@@ -13,6 +13,8 @@ export interface DoctorFacts {
   readonly severalEnvironments: boolean;
   readonly secrets: readonly SecretFacts[];
   readonly targets: readonly TargetFacts[];
+  /** Of the server that answers. */
+  readonly release: string;
   /** The store's clock less this process's, in ms, as far as it is more than the way there. */
   readonly clockSkewMs: number;
   /** Quotas of this hour that are nearly used up. */
@@ -118,6 +120,8 @@ export interface TargetFacts {
   readonly healsInVain: number;
   /** What restarts there, where systemd restarts it. */
   readonly systemdUnit: string | null;
+  /** What the last `target test` found to be wrong. */
+  readonly testFailures: readonly { readonly name: string; readonly message: string }[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
   /** Of the last push. */
@@ -126,7 +130,12 @@ export interface TargetFacts {
   /** How the look of this minute went; null: none was asked for. */
   readonly look: "looked" | TargetError | null;
   /** Of a host with an agent: when it was heard last, and what its host policy refused. */
-  readonly agent?: { readonly lastSeenAt: Date | null; readonly refused: readonly string[] };
+  readonly agent?: {
+    readonly lastSeenAt: Date | null;
+    readonly refused: readonly string[];
+    /** Of the program, by its own word. */
+    readonly releases: readonly string[];
+  };
 }
 
 export interface TargetError {

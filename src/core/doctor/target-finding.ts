@@ -1,16 +1,27 @@
 /** What is wrong with a place as a whole: it cannot be looked at, or its agent is away. Pure. */
 import { ageText } from "../../lib/age.ts";
 import type { Commands } from "./commands.ts";
-import type { TargetFacts } from "./facts.ts";
+import type { DoctorFacts, TargetFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
 /** An agent asks at least once a minute. */
 const AGENT_AWAY_MS = 180_000;
 
-export function diagnoseTarget(target: TargetFacts, now: Date, commands: Commands): readonly Finding[] {
+export function diagnoseTarget(
+  target: TargetFacts,
+  { now, release }: Pick<DoctorFacts, "now" | "release">,
+  commands: Commands,
+): readonly Finding[] {
   const agent = agentTrouble(target, now, commands);
   // One that is away is why its place could not be looked at.
-  return agent.some(({ id }) => id === "agent-away") ? agent : [...lookFailed(target, commands), ...agent];
+  if (agent.some(({ id }) => id === "agent-away")) return agent;
+  const unlooked = lookFailed(target, commands);
+  // What could not even be looked at is said by that.
+  return [
+    ...(unlooked.length > 0 ? unlooked : testFailed(target, commands)),
+    ...agent,
+    ...otherRelease(target, release),
+  ];
 }
 
 type About = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment">;
@@ -39,6 +50,40 @@ function lookFailed(target: TargetFacts, commands: Commands): readonly Finding[]
         { ...about, id: "unreachable", severity: "cannot-tell", cause, command: commands.test(target) },
       ];
   }
+}
+
+/** Messages are read strictly: what one of them has learned, the other may not understand. */
+function otherRelease(target: TargetFacts, release: string): readonly Finding[] {
+  const others = (target.agent?.releases ?? []).filter((one) => one !== release);
+  if (others.length === 0) return [];
+  return [
+    {
+      ...aboutTarget(target),
+      id: "agent-release",
+      severity: "hint",
+      what: `The agent of ${target.name} is of release ${others.join(" and ")}, this server of ${release}.`,
+      cause: "They may not understand everything of each other. Bring both to one release, the server first.",
+      consequence: [],
+      command: null,
+    },
+  ];
+}
+
+/** Everything stands as it should, and the next change would not arrive. */
+function testFailed(target: TargetFacts, commands: Commands): readonly Finding[] {
+  const { testFailures } = target;
+  if (testFailures.length === 0) return [];
+  return [
+    {
+      ...aboutTarget(target),
+      id: "target-test",
+      severity: "wrong",
+      what: `${target.name} would not take a change: its daily test fails (${testFailures.map(({ name }) => name).join(", ")}).`,
+      cause: testFailures.map(({ message }) => message).join(" "),
+      consequence: [],
+      command: commands.test(target),
+    },
+  ];
 }
 
 function agentTrouble(target: TargetFacts, now: Date, commands: Commands): readonly Finding[] {

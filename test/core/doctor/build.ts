@@ -42,6 +42,7 @@ export function healthyTarget(name: string, changes: Partial<TargetFacts> = {}):
     sshAddress: null,
     healsInVain: 0,
     systemdUnit: null,
+    testFailures: [],
     unreadCopies: [],
     gaveUp: false,
     error: null,
@@ -70,6 +71,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
   return {
     now: NOW,
     severalEnvironments: parts.severalEnvironments ?? false,
+    release: "1.2.3",
     clockSkewMs: 0,
     lowBudgets: [],
     endingTokens: [],

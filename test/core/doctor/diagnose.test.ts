@@ -152,6 +152,53 @@ const ROWS: readonly Row[] = [
     says: /Lockstep keeps none of them right/,
   },
   {
+    when: "an agent's owner refuses a part",
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [
+        healthyTarget("mac", {
+          agent: {
+            lastSeenAt: ago(0),
+            refused: ["unit app.service: the policy does not name it"],
+            releases: [],
+          },
+        }),
+      ],
+    },
+    id: "agent-refused",
+    severity: "wrong",
+    command: null,
+    says: /does not allow: unit app\.service: the policy does not name it\. Whoever owns the host/,
+  },
+  {
+    when: "an agent is of another release",
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [
+        healthyTarget("mac", { agent: { lastSeenAt: ago(0), refused: [], releases: ["1.2.2", "1.2.3"] } }),
+      ],
+    },
+    id: "agent-release",
+    severity: "hint",
+    command: null,
+    says: /the server first/,
+  },
+  {
+    when: "a place would not take a change",
+    parts: {
+      bindings: [verifier],
+      targets: [
+        healthyTarget("api", {
+          testFailures: [{ name: "restart", message: "sudo does not let deploy restart app." }],
+        }),
+      ],
+    },
+    id: "target-test",
+    severity: "wrong",
+    command: "lockstep target test api",
+    says: /^sudo does not let deploy restart app\.$/,
+  },
+  {
     when: "a unit tells everybody the value in force",
     parts: {
       bindings: [healthyBinding("vps", { copies: [{ ...WINNER, version: 5, wins: true, open: true }] })],
@@ -440,7 +487,9 @@ const ROWS: readonly Row[] = [
     when: "the agent is away",
     parts: {
       bindings: [healthyBinding("mac")],
-      targets: [healthyTarget("mac", { look: null, agent: { lastSeenAt: ago(240), refused: [] } })],
+      targets: [
+        healthyTarget("mac", { look: null, agent: { lastSeenAt: ago(240), refused: [], releases: [] } }),
+      ],
     },
     id: "agent-away",
     severity: "cannot-tell",
@@ -454,7 +503,7 @@ const ROWS: readonly Row[] = [
       targets: [
         healthyTarget("mac", {
           look: { code: "TARGET_UNREACHABLE", message: "Silent.", hint: "" },
-          agent: { lastSeenAt: ago(240), refused: [] },
+          agent: { lastSeenAt: ago(240), refused: [], releases: [] },
         }),
       ],
     },
@@ -467,7 +516,7 @@ const ROWS: readonly Row[] = [
     when: "no agent was ever enrolled",
     parts: {
       bindings: [healthyBinding("mac")],
-      targets: [healthyTarget("mac", { look: null, agent: { lastSeenAt: null, refused: [] } })],
+      targets: [healthyTarget("mac", { look: null, agent: { lastSeenAt: null, refused: [], releases: [] } })],
     },
     id: "agent-away",
     severity: "cannot-tell",

@@ -38,6 +38,21 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
       );
     },
 
+    async claimTest(targetId, everyMs) {
+      const { rows } = await sql`
+        update target set tested_at = now() - random() * ${everyMs / 6} * interval '1 millisecond'
+        where id = ${targetId} and removed_at is null
+          and coalesce(tested_at, created_at) < now() - ${everyMs} * interval '1 millisecond'
+        returning id`.execute(db);
+      return rows.length > 0;
+    },
+
+    async recordTest(targetId, failures) {
+      await sql`update target set test_failures = ${JSON.stringify(failures)}::jsonb where id = ${targetId}`.execute(
+        db,
+      );
+    },
+
     async postpone(targetId, byMs) {
       await sql`
         update target set next_check_at = greatest(next_check_at, now() + ${byMs} * interval '1 millisecond')

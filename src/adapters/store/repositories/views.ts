@@ -100,7 +100,8 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_code as "errorCode", t.error_message as "errorMessage", t.next_action_at as "nextActionAt",
           t.checked_at as "checkedAt", t.next_check_at as "nextCheckAt",
-          coalesce(t.copies -> 'unread', '[]') as "unreadCopies"
+          coalesce(t.copies -> 'unread', '[]') as "unreadCopies",
+          coalesce(t.test_failures, '[]') as "testFailures"
         from target t join environment e on e.id = t.environment_id
         where t.removed_at is null and ${is(sql`e.name`, environment)}
         order by e.name, t.name`.execute(db);

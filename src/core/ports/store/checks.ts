@@ -9,6 +9,12 @@ export interface LowBudget {
   readonly endsInMs: number;
 }
 
+/** What `target test` found to be wrong. */
+export interface TestFailure {
+  readonly name: string;
+  readonly message: string;
+}
+
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
   due(limit: number): Promise<readonly string[]>;
@@ -28,6 +34,9 @@ export interface CheckRepo {
   ): Promise<void>;
   /** What the last look found besides the kept places. */
   recordCopies(targetId: string, seen: CopiesSeen): Promise<void>;
+  /** True: its turn has come to be tested, and nobody else does. Spread over a sixth of the time. */
+  claimTest(targetId: string, everyMs: number): Promise<boolean>;
+  recordTest(targetId: string, failures: readonly TestFailure[]): Promise<void>;
   /** Nothing was learned: the next one is due later. */
   postpone(targetId: string, byMs: number): Promise<void>;
   /** Live targets of that kind where nothing is owed and something is bound. */

@@ -10,6 +10,7 @@ import type { Role, Slot } from "../../secret.ts";
 import type { CopiesSeen, FoundCopy } from "../copies.ts";
 import type { JsonObject } from "../target.ts";
 import type { ActivationState } from "./activations.ts";
+import type { TestFailure } from "./checks.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
 import type { RolloutRecord } from "./rollouts.ts";
 
@@ -96,6 +97,8 @@ export interface TargetRow {
   readonly nextActionAt: Date | null;
   readonly checkedAt: Date | null;
   readonly nextCheckAt: Date;
+  /** What the last `target test` found to be wrong. */
+  readonly testFailures: readonly TestFailure[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
 }
