@@ -16,6 +16,11 @@ export function kindOf(context: AppContext, kind: string): TargetKind {
   return found;
 }
 
+/** Targets that are looked at together; one that is looked at alone is its own. */
+export function checkGroupOf(context: AppContext, { id, kind, config }: TargetRecord): string {
+  return kindOf(context, kind).checkGroup?.(config) ?? id;
+}
+
 export async function withTarget<T>(
   context: AppContext,
   record: TargetRecord,

@@ -8,7 +8,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { healPlaces } from "../doctor/heal-places.ts";
-import { kindOf } from "../open-target.ts";
+import { checkGroupOf, kindOf } from "../open-target.ts";
 import { testTarget } from "../test-target.ts";
 import { type CheckedTarget, checkTargets } from "./check-targets.ts";
 
@@ -43,7 +43,7 @@ export async function checkDue(context: AppContext, signal: AbortSignal): Promis
   const groups = new Map<string, string>();
   for (const id of await context.store.read.checks.due(MAX_DUE)) {
     const target = await context.store.read.targets.findById(id);
-    if (target !== null) groups.set(groupOf(context, target), id);
+    if (target !== null) groups.set(checkGroupOf(context, target), id);
   }
   await mapLimited([...groups.values()], MAX_AT_ONCE, async (targetId) => {
     if (signal.aborted) return;
@@ -51,10 +51,6 @@ export async function checkDue(context: AppContext, signal: AbortSignal): Promis
       context.log.warn("check failed", { target: targetId, code: toLockstepError(error).code }),
     );
   });
-}
-
-function groupOf(context: AppContext, { id, kind, config }: TargetRecord): string {
-  return kindOf(context, kind).checkGroup?.(config) ?? id;
 }
 
 /** With all of its group. Does nothing where it is not time, or another worker was faster. */
@@ -104,11 +100,11 @@ async function groupWith(
     const target = await read.targets.findById(id);
     if (target !== null) all.push(target);
   }
-  const own = groupOf(context, first);
-  const others = all.filter((target) => target.id !== first.id && groupOf(context, target) === own);
+  const own = checkGroupOf(context, first);
+  const others = all.filter((target) => target.id !== first.id && checkGroupOf(context, target) === own);
   return {
     members: [first, ...others],
-    groups: new Set([own, ...all.map((target) => groupOf(context, target))]).size,
+    groups: new Set([own, ...all.map((target) => checkGroupOf(context, target))]).size,
   };
 }
 

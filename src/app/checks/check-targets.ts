@@ -20,7 +20,7 @@ import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { observationsOf } from "../loop/record-push.ts";
-import { kindOf, withTarget } from "../open-target.ts";
+import { checkGroupOf, kindOf, withTarget } from "../open-target.ts";
 import { lookAtProcesses } from "./look-at-processes.ts";
 import { createSharedReads } from "./shared-reads.ts";
 
@@ -69,12 +69,8 @@ export async function checkTargets(
   // One listener for each look that is under way, and several of each.
   setMaxListeners(0, signal);
   const batch = { beganAtMs: performance.now(), sharedReads: createSharedReads(signal) };
-  const groups = groupBy(
-    targets,
-    (target) => kindOf(context, target.kind).checkGroup?.(target.config) ?? target.id,
-  );
-  const isShared = ({ id, kind, config }: TargetRecord) =>
-    (groups.get(kindOf(context, kind).checkGroup?.(config) ?? id)?.length ?? 0) > 1;
+  const groups = groupBy(targets, (target) => checkGroupOf(context, target));
+  const isShared = (target: TargetRecord) => (groups.get(checkGroupOf(context, target))?.length ?? 0) > 1;
   return await mapLimited(targets, limits.maxAtOnce, (target) =>
     checkTarget(context, target, signal, {
       ...limits,

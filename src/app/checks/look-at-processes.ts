@@ -40,11 +40,12 @@ export async function lookAtProcesses(
   );
   if (known.length === 0) return [];
   const lives = await lookAtLives(context, target, units, known, signal);
+  const nowMs = context.clock.now().getTime();
   const looks: BindingLook[] = [];
   for (const one of known) {
     const { id, settledDigest } = one.binding;
     const seen = lives.get(id) ?? null;
-    const isDue = mayAsk.has(id) && (isWaitedFor || (askedAtMs.get(id) ?? 0) + ASK_AGAIN_MS < Date.now());
+    const isDue = mayAsk.has(id) && (isWaitedFor || (askedAtMs.get(id) ?? 0) + ASK_AGAIN_MS < nowMs);
     const asked = isDue ? await askAboutSettled(context, target, one, signal) : null;
     if (seen === null && asked === null) continue;
     looks.push({
@@ -77,9 +78,10 @@ async function askAboutSettled(
   const value = version == null ? undefined : versions.get(version);
   if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;
   if (compromised.has(version)) return null;
-  askedAtMs.set(binding.id, Date.now());
+  const now = context.clock.now();
+  askedAtMs.set(binding.id, now.getTime());
   const answer = await askOnce(proberFor(context, target, probe), probe, value, signal);
-  return { version, acceptance: { ...answer, at: context.clock.now().toISOString() } };
+  return { version, acceptance: { ...answer, at: now.toISOString() } };
 }
 
 /** Raises only to what was seen, and lowers only where a process surely holds something else. */

@@ -1,6 +1,7 @@
 /** One binding that does not hold what it should: what, why, who is refused, and the command that repairs it. Pure. */
 import { ageText } from "../../lib/age.ts";
 import { winnerOf } from "../copies/winner.ts";
+import { holdsText as copyHolds } from "../copies/words.ts";
 import { STAGED_REASON } from "../reconcile/plan-change.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
@@ -240,8 +241,7 @@ function whatText({ secret, binding, target, now }: Case): string {
 
 function holdsText(binding: BindingFacts): string {
   const winner = binding.state === "shadowed" ? winnerOf(binding.copies) : null;
-  if (winner !== null)
-    return `holds v${binding.version}, and another copy wins, with ${winner.version === null ? "a value that was never ours" : `v${winner.version}`}`;
+  if (winner !== null) return `holds v${binding.version}, and another copy wins, with ${copyHolds(winner)}`;
   if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
   if (binding.lacking !== null && binding.state === "stale" && binding.version === binding.wanted)
     return `holds v${binding.version}, and its process another value`;

@@ -27,8 +27,7 @@ export function removeCopy(
   const edit = `sudo sed -i.lockstep-before ${shellQuote(`${line}{/${key}=/d;}`)} ${shellQuote(file)}`;
   const reload = kind === "unit" ? " && sudo systemctl daemon-reload" : "";
   const script = `${edit}${reload} && sudo systemctl restart ${shellQuote(systemdUnit)}`;
-  const port = sshAddress.port === 22 ? "" : ` -p ${sshAddress.port}`;
-  return `ssh -t${port} ${shellQuote(sshAddress.host)} ${shellQuote(script)}`;
+  return onHost(sshAddress, script);
 }
 
 /** The value in force, readable by every user of the host: whoever gets in there as anybody has it. */
@@ -66,8 +65,13 @@ function closeCopies(copies: readonly FoundCopy[], { sshAddress }: TargetFacts):
     // Whoever runs it has another home.
     file.startsWith("~/") ? `~${sshAddress.user}/${shellQuote(file.slice(2))}` : shellQuote(file),
   );
-  const port = sshAddress.port === 22 ? "" : ` -p ${sshAddress.port}`;
-  return `ssh -t${port} ${shellQuote(sshAddress.host)} ${shellQuote(`sudo chmod go-rwx ${files.join(" ")}`)}`;
+  return onHost(sshAddress, `sudo chmod go-rwx ${files.join(" ")}`);
+}
+
+/** As a person who may do so there, not as Lockstep's own account. */
+function onHost({ host, port }: { readonly host: string; readonly port: number }, script: string): string {
+  const at = port === 22 ? "" : ` -p ${port}`;
+  return `ssh -t${at} ${shellQuote(host)} ${shellQuote(script)}`;
 }
 
 /** They change nothing now; whoever reads them uses what Lockstep does not keep. */

@@ -24,8 +24,7 @@ export interface CopyInterest {
   readonly recognise: Recognise;
 }
 
-export const COPY_KINDS = ["unit", "environment-file", "plist", "compose", "file"] as const;
-export type CopyKind = (typeof COPY_KINDS)[number];
+export type CopyKind = "unit" | "environment-file" | "plist" | "compose" | "file";
 
 export interface FoundCopy {
   readonly bindingId: string;

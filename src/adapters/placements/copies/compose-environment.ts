@@ -11,19 +11,12 @@ export function isComposeFile(path: string): boolean {
   return /^(?:docker-)?compose[\w.-]*\.ya?ml$/.test(posix.basename(path));
 }
 
-export interface ComposeService {
-  readonly name: string;
-  /** Of `environment` alone; `files` are read before it. */
-  readonly sources: EnvironmentSources;
-}
-
-/** `absolute`: the compose file's own path, by which relative ones are found. */
-export function composeServices(text: string, path: string, absolute: string): readonly ComposeService[] {
+/** One for each service: what `environment` assigns, and the files that are read before it. `path` is absolute. */
+export function composeEnvironments(text: string, path: string): readonly EnvironmentSources[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   if (document.errors.length > 0) return [];
-  const services: unknown = asRecord(asRecord(document.toJS({ maxAliasCount: 100 }))["services"]);
-  return Object.entries(asRecord(services)).map(([name, service]) => {
+  return Object.entries(servicesOf(document)).map(([name, service]) => {
     const { environment, env_file: files } = asRecord(service);
     const at = (steps: readonly (string | number)[]): number | null => {
       const node = document.getIn(["services", name, "environment", ...steps], true);
@@ -31,27 +24,30 @@ export function composeServices(text: string, path: string, absolute: string): r
       const [start] = Array.isArray(range) ? range : [];
       return typeof start === "number" ? lines.linePos(start).line : null;
     };
+    const literal = pairsOf(environment).filter(({ value }) => !/\$\{?\w/.test(value.replaceAll("$$", "")));
     return {
-      name,
-      sources: {
-        assigned: pairsOf(environment).flatMap(({ key, value, steps }): Assigned[] =>
-          /\$\{?\w/.test(value.replaceAll("$$", ""))
-            ? []
-            : [
-                {
-                  file: path,
-                  line: at(steps),
-                  key,
-                  value: SecretValue.of(value.replaceAll("$$", "$")),
-                  alone: true,
-                },
-              ],
-        ),
-        files: filesOf(files).map((file) => posix.resolve(posix.dirname(absolute), file)),
-        unset: new Set(),
-      },
+      assigned: literal.map(
+        ({ key, value, steps }): Assigned => ({
+          file: path,
+          line: at(steps),
+          key,
+          value: SecretValue.of(value.replaceAll("$$", "$")),
+          alone: true,
+        }),
+      ),
+      files: filesOf(files).map((file) => posix.resolve(posix.dirname(path), file)),
+      unset: new Set(),
     };
   });
+}
+
+/** None where aliases would make a small file a huge one. */
+function servicesOf(document: ReturnType<typeof parseDocument>): Readonly<Record<string, unknown>> {
+  try {
+    return asRecord(asRecord(document.toJS({ maxAliasCount: 100 }))["services"]);
+  } catch {
+    return {};
+  }
 }
 
 /** A map, or a list of `KEY=value`; without a value it is taken from the shell. */

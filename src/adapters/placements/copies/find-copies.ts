@@ -14,14 +14,14 @@ import type {
   KeptPlace,
 } from "../../../core/ports/copies.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
+import type { SecretValue } from "../../../core/secret-value.ts";
 import type { Activation } from "../activation/config.ts";
 import { systemdFormat } from "../formats/systemd.ts";
 import type { PlacedFile } from "../placement.ts";
-import { composeServices, isComposeFile } from "./compose-environment.ts";
+import { composeEnvironments, isComposeFile } from "./compose-environment.ts";
 import { besideOf, jobFiles, labelOf, systemdUnitOf, variableOf } from "./known-places.ts";
 import { readFiles } from "./read-files.ts";
-import { type Standing, standingsIn } from "./standings.ts";
+import { assignmentsIn, type Standing, standingsIn } from "./standings.ts";
 import { unitEnvironment } from "./systemd-environment.ts";
 
 export interface CopyPlaces {
@@ -94,15 +94,13 @@ class Look {
   }
 
   copies(unit: Unit): readonly FoundCopy[] {
-    const found: FoundCopy[] = [];
-    const injected = unit.environmentFiles;
-    found.push(...this.#ofSources(this.#unitSources(unit), "unit"));
+    const found = [...this.#ofSources(this.#unitSources(unit), "unit")];
     const jobFile = this.#jobFile();
     if (jobFile !== null) found.push(...this.#ofSources(this.#plainSources(jobFile), "plist"));
-    const told = new Set([...unit.assigned.map(({ file }) => file), ...injected, jobFile]);
+    const told = new Set([...unit.assigned.map(({ file }) => file), ...unit.environmentFiles, jobFile]);
     for (const [absolute, { name, text }] of this.#texts) {
       const isCompose = isComposeFile(name);
-      if (isCompose) found.push(...this.#ofCompose(name, absolute, text));
+      if (isCompose) found.push(...this.#ofCompose(absolute, text));
       // What stands under a name there is told already; a program's arguments, for example, are not.
       const isTold = isCompose || told.has(absolute);
       const standings = standingsIn(name, text).filter(({ key }) => key === null || !isTold);
@@ -122,22 +120,7 @@ class Look {
   #environmentFile(absolute: string): EnvironmentSources["assigned"] {
     const text = this.#texts.get(absolute)?.text;
     if (text === undefined) return [];
-    const lines = standingsIn("", text).filter(({ key }) => key !== null);
-    return (systemdFormat.keys?.(text) ?? []).flatMap((key) => {
-      const value = systemdFormat.read(text, [key]).get(key);
-      const at = lines.findLast((line) => line.key === key);
-      return value === undefined
-        ? []
-        : [
-            {
-              file: absolute,
-              line: at?.line ?? null,
-              key,
-              value: SecretValue.of(value),
-              alone: at?.alone ?? false,
-            },
-          ];
-    });
+    return assignmentsIn(text, systemdFormat).map((one) => ({ ...one, file: absolute }));
   }
 
   /** The job of the target's own label, where its plist is. */
@@ -155,14 +138,15 @@ class Look {
     return { assigned, files: [absolute], unset: new Set() };
   }
 
-  #ofCompose(name: string, absolute: string, text: string): readonly FoundCopy[] {
-    return composeServices(text, absolute, absolute).flatMap(({ sources }) => {
+  #ofCompose(absolute: string, text: string): readonly FoundCopy[] {
+    return composeEnvironments(text, absolute).flatMap((sources) => {
       const read = sources.files.flatMap((file) => this.#environmentFile(file));
       // Only for a service that is given the kept file it is known what it overrules there.
       const isOurs = this.#kept.some((kept) => sources.files.includes(kept.absolute));
       const layered = { ...sources, assigned: [...read, ...sources.assigned] };
       const copies = this.#ofSources(layered, "compose", isOurs);
-      return copies.filter(({ file }) => this.#absolute(file) === absolute || file === name);
+      // Of the files that it names, their own look tells.
+      return copies.filter(({ file }) => this.#absolute(file) === absolute);
     });
   }
 
@@ -176,10 +160,10 @@ class Look {
           : overruling(sources, { file: kept.absolute, key: kept.variable, reader: this.#readerOf(kept) });
       for (const one of sources.assigned) {
         if (one.key !== kept.variable || this.#isKept(one.file, one.key)) continue;
-        const isUnset = sources.unset.has(one.key);
         const version = this.#versionOf(kept, one.value);
-        const at = this.#found(kept, one.file, one, sources.files.includes(one.file) ? fileKind(kind) : kind);
-        found.push({ ...at, version, wins: one === winner && !isUnset });
+        const isRead = kind === "unit" && sources.files.includes(one.file);
+        const at = this.#found(kept, one.file, one, isRead ? "environment-file" : kind);
+        found.push({ ...at, version, wins: one === winner });
       }
     }
     const names = new Set(this.#kept.flatMap(({ variable }) => variable ?? []));
@@ -249,10 +233,6 @@ class Look {
     const format = this.#places.files.find(({ path }) => path === kept.placement)?.format;
     return format === "dotenv" || format === "systemd" ? "environment-wins" : "file-wins";
   }
-}
-
-function fileKind(kind: CopyKind): CopyKind {
-  return kind === "unit" ? "environment-file" : kind;
 }
 
 function distinct(copies: readonly FoundCopy[]): readonly FoundCopy[] {

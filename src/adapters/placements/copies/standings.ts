@@ -18,7 +18,7 @@ export function standingsIn(path: string, text: string): readonly Standing[] {
     ? byKey(text, plistFormat)
     : /\.json5?(?:\.\w+)?$/.test(path)
       ? byKey(text, jsonFormat)
-      : assignments(text);
+      : assignmentsIn(text, dotenvFormat);
   const told = new Set(keyed.map(({ value }) => value.reveal()));
   return [...keyed, ...words(text).filter(({ value }) => !told.has(value.reveal()))];
 }
@@ -38,14 +38,20 @@ function byKey(text: string, format: typeof jsonFormat): readonly Standing[] {
   }
 }
 
-function assignments(text: string): readonly Standing[] {
-  return (dotenvFormat.assignments?.(text) ?? []).map(({ key, value, start, end }) => ({
-    key,
-    value: SecretValue.of(value),
-    line: lineOf(text, start),
-    alone:
-      !text.slice(start, end).includes("\n") && !/[;&|]/.test(text.slice(start, end).replaceAll(value, "")),
-  }));
+/** In a file of lines, as the readers of its format see it. */
+export function assignmentsIn(
+  text: string,
+  format: typeof dotenvFormat,
+): readonly (Standing & { readonly key: string })[] {
+  return (format.assignments?.(text) ?? []).map(({ key, value, start, end }) => {
+    const written = text.slice(start, end);
+    return {
+      key,
+      value: SecretValue.of(value),
+      line: lineOf(text, start),
+      alone: !written.includes("\n") && !/[;&|]/.test(written.replaceAll(value, "")),
+    };
+  });
 }
 
 /** Between blanks, quotes and brackets; also what follows a `=` or `:`, and the whole text. */

@@ -47,6 +47,7 @@ const wholeConfig = z.looseObject({
   services: z.record(z.string(), z.looseObject({ variables: storedVariables.nullish() })),
   sharedVariables: storedVariables.nullish(),
 });
+export type WholeConfig = z.output<typeof wholeConfig>;
 export type StoredVariable = z.output<typeof storedVariable>;
 
 const serviceNames = z.object({

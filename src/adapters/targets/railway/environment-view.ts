@@ -3,21 +3,18 @@
  * and how every service is deployed. For looks at many targets of one environment, which would ask the same again and
  * again. Only ever shared by looks that began before it was read.
  */
-import { environmentView, readAnswer, type UnitDeployments } from "./answers.ts";
+import { environmentView, readAnswer, type UnitDeployments, type WholeConfig } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
 import { allListed, assertProject, type Listed } from "./pages.ts";
 import { moreUnits } from "./units.ts";
 
-type Texts = Readonly<Record<string, string | null>>;
-
 export interface EnvironmentView {
   readonly projectId: string;
-  /** By service id. A service without variables is there too. */
-  readonly stored: ReadonlyMap<string, Texts>;
-  readonly shared: Texts;
+  readonly config: WholeConfig;
   readonly listed: readonly Listed[];
   readonly staged: { readonly status: string; readonly patch: unknown };
+  /** By service id. */
   readonly units: ReadonlyMap<string, UnitDeployments>;
 }
 
@@ -37,25 +34,9 @@ export async function readEnvironment(
   ]);
   return {
     projectId: environment.projectId,
-    stored: new Map(
-      Object.entries(environment.config.services).map(([id, { variables }]) => [id, textsOf(variables)]),
-    ),
-    shared: textsOf(environment.config.sharedVariables),
+    config: environment.config,
     listed,
     staged: environmentStagedChanges,
     units,
   };
-}
-
-function textsOf(
-  variables:
-    | Readonly<Record<string, { readonly value?: string | null | undefined } | null>>
-    | null
-    | undefined,
-): Texts {
-  return Object.fromEntries(
-    Object.entries(variables ?? {}).flatMap(([name, variable]) =>
-      variable === null ? [] : [[name, variable.value ?? null]],
-    ),
-  );
 }

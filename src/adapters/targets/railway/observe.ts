@@ -10,7 +10,13 @@ import type {
   UnitSpec,
 } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { type EnvironmentConfig, observedService, observedShared, readAnswer } from "./answers.ts";
+import {
+  type EnvironmentConfig,
+  observedService,
+  observedShared,
+  readAnswer,
+  type WholeConfig,
+} from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import { type RailwayConfig, REVISION_KEY } from "./config.ts";
 import type { EnvironmentView } from "./environment-view.ts";
@@ -80,15 +86,9 @@ function scopeIn(
   assertProject(config, view.projectId, target);
   const { service } = config;
   if (service === null) {
-    const services = Object.fromEntries(
-      [...view.stored].map(([id, texts]) => [
-        id,
-        { variables: Object.fromEntries(Object.entries(texts).map(([name, value]) => [name, { value }])) },
-      ]),
-    );
-    const referring = referringServices({ services }, view.listed, keysOf(addresses));
+    const referring = referringServices(view.config, view.listed, keysOf(addresses));
     return {
-      stored: view.shared,
+      stored: textsOf(view.config.sharedVariables),
       metadata: metadataOf(view.listed, null),
       staged: stagedNames(view.staged, ["sharedVariables"]),
       units: [...view.units.values()]
@@ -103,11 +103,20 @@ function scopeIn(
       `The environment of target "${target}" has no such service: it was deleted at Railway, or never stood there.`,
     );
   return {
-    stored: view.stored.get(service) ?? {},
+    stored: textsOf(view.config.services[service]?.variables),
     metadata: metadataOf(view.listed, service),
     staged: stagedNames(view.staged, ["services", service, "variables"]),
     units: [unitOf(config, service, unit.serviceName)],
   };
+}
+
+/** As a service's own variables are answered. */
+function textsOf(variables: WholeConfig["sharedVariables"]): Scope["stored"] {
+  return Object.fromEntries(
+    Object.entries(variables ?? {}).flatMap(([name, variable]) =>
+      variable === null ? [] : [[name, variable.value ?? null]],
+    ),
+  );
 }
 
 function keysOf(addresses: readonly Address[]): ReadonlySet<string> {

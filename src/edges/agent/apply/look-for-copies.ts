@@ -6,6 +6,7 @@
 import { createCopyFinder } from "../../../adapters/placements/copies/find-copies.ts";
 import { copyInterest } from "../../../core/copies/recognise.ts";
 import { toLockstepError } from "../../../core/errors.ts";
+import type { CopiesSeen } from "../../../core/ports/copies.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type ToldCopies, toldCopies } from "../../../protocol/agent/copies.ts";
 import type { Bundle } from "../../../protocol/agent/messages.ts";
@@ -42,10 +43,7 @@ export async function lookForCopies(
 }
 
 /** Those that win first: what is left out must not be what matters. */
-function told({
-  copies,
-  unread,
-}: ToldCopies | Awaited<ReturnType<ReturnType<typeof createCopyFinder>["find"]>>): ToldCopies {
+function told({ copies, unread }: CopiesSeen): ToldCopies {
   const first = [...copies].sort((a, b) => Number(b.wins) - Number(a.wins)).slice(0, MAX_TOLD);
   return toldCopies.parse({ copies: first, unread });
 }
