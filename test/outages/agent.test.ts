@@ -1,6 +1,7 @@
 /** What happens on a machine with an agent, as in the outage that Lockstep was made for. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { reach } from "../support/agent-kit.ts";
 import { playOutages } from "./outage.ts";
 import { FIRST, SECOND, SECRET, type World } from "./world.ts";
 
@@ -10,16 +11,13 @@ const write =
   ({ files }: World) =>
     writeFileSync(files.mini, text);
 const home = ({ files }: World) => dirname(dirname(files.mini));
-const told = async (world: World, what: string) => {
-  for (let round = 0; round < 200; round += 1) {
+/** Its agent looks and tells beside us. */
+const untilTold = (world: World, what: string, query: string) =>
+  reach(what, async () => {
     await world.cli("check --target mini");
-    const rows = await world.loop.rows(
-      `select from target where name = 'mini' and copies::text like '%${what}%'`,
-    );
-    if (rows.length > 0) return;
-  }
-  throw new Error(`its agent never told of ${what}`);
-};
+    return (await world.loop.rows(query)).length > 0;
+  });
+const COPIES = "select from target where name = 'mini' and copies::text";
 
 playOutages([
   {
@@ -57,21 +55,14 @@ playOutages([
     name: "a shell's profile exports an older value",
     async breaks(world) {
       writeFileSync(join(home(world), ".zshenv"), `export ${SECRET}="${FIRST}"\n`);
-      await told(world, ".zshenv");
+      await untilTold(world, "the profile", `${COPIES} like '%zshenv%'`);
     },
     finding: { id: "other-copies", target: "mini", severity: "hint" },
     says: /further places: ~\/\.zshenv, line 1 \(as INTERNAL_AUTH_SECRET, v1, older\)/,
     command: null,
     async mends(world) {
       rmSync(join(home(world), ".zshenv"));
-      for (let round = 0; round < 200; round += 1) {
-        await world.cli("check --target mini");
-        const rows = await world.loop.rows(
-          "select from target where name = 'mini' and copies::text like '%zshenv%'",
-        );
-        if (rows.length === 0) return;
-      }
-      throw new Error("its agent never told that it is gone");
+      await untilTold(world, "that it is gone", `${COPIES} not like '%zshenv%'`);
     },
   },
   {
@@ -85,13 +76,11 @@ playOutages([
     command: /^lockstep agent list$/,
     mends: async (world) => {
       await world.startAgent();
-      for (let round = 0; round < 400; round += 1) {
-        const rows = await world.loop.rows(
-          "select from agent where last_seen_at > now() - interval '1 minute'",
-        );
-        if (rows.length > 0) return;
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
+      await untilTold(
+        world,
+        "that it is back",
+        "select from agent where last_seen_at > now() - interval '1 minute'",
+      );
     },
   },
   {
@@ -109,12 +98,11 @@ playOutages([
     command: null,
     async mends(world) {
       writeFileSync(world.files.policy, readFileSync(`${world.files.policy}.before`), { mode: 0o600 });
-      for (let round = 0; round < 400; round += 1) {
-        await world.cli("check --target mini");
-        const rows = await world.loop.rows("select from target where name = 'mini' and gave_up_at is null");
-        if (rows.length > 0) return;
-      }
-      throw new Error("its agent never told that it is allowed");
+      await untilTold(
+        world,
+        "that it is allowed",
+        "select from target where name = 'mini' and gave_up_at is null",
+      );
     },
   },
 ]);

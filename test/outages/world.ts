@@ -28,6 +28,7 @@ import { SHORT } from "../support/agent-kit.ts";
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { type FakeSystemctl, makeFakeSystemctl, startsProcess } from "../support/fake-systemctl.ts";
+import { createHintsHere } from "../support/hints-here.ts";
 import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
@@ -120,23 +121,13 @@ export async function startWorld(database: TestDatabase): Promise<World> {
     { mode: 0o600 },
   );
   const lines = new SshConnections();
-  const hear = new Set<(told: readonly string[]) => void>();
   const context = loop.other({
     targetKinds: new Map([
       ["railway", railwayKind],
       ["ssh", sshKindOn(lines)],
       ["agent", agentKind],
     ]),
-    hints: {
-      tell: (ids) => {
-        for (const each of hear) each(ids);
-      },
-      listen: (each) => {
-        hear.add(each);
-        return () => void hear.delete(each);
-      },
-      close: async () => undefined,
-    },
+    hints: createHintsHere(),
     timing: { ...loop.context.timing, quietMs: 0, maxQuietMs: 0 },
   });
   const http: HttpKit = await createHttpKit(context);

@@ -18,6 +18,7 @@ import { newSigningKey } from "../../../src/protocol/agent/keys.ts";
 import { AGENT_PATHS } from "../../../src/protocol/agent/paths.ts";
 import { reach, SHORT } from "../../support/agent-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
+import { createHintsHere } from "../../support/hints-here.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import {
   ask,
@@ -48,19 +49,9 @@ describeOnAStore("agents over the wire", (getDatabase) => {
   beforeEach(async () => {
     kit = createLoopKit(getDatabase());
     await kit.reset();
-    const hear = new Set<(told: readonly string[]) => void>();
     context = kit.other({
       targetKinds: new Map([...kit.context.targetKinds, ["agent", agentKind]]),
-      hints: {
-        tell: (ids) => {
-          for (const each of hear) each(ids);
-        },
-        listen: (each) => {
-          hear.add(each);
-          return () => void hear.delete(each);
-        },
-        close: async () => undefined,
-      },
+      hints: createHintsHere(),
       timing: { ...kit.context.timing, quietMs: 0, maxQuietMs: 0 },
     });
     home = mkdtempSync(join(tmpdir(), "lockstep-wire-"));
