@@ -465,7 +465,23 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     const id = await enrolled();
     const given = await bundle(id);
     const forged = given.slots.map((slot) => item(slot, { bindingId: elsewhere }));
-    await report(id, done(given, { seen: forged }));
+    const copy = {
+      bindingId: elsewhere,
+      slot: "primary" as const,
+      file: "/etc/x",
+      line: 1,
+      key: "TOKEN",
+      kind: "file" as const,
+      version: 1,
+      wins: true,
+      open: false,
+      alone: true,
+    };
+    const own = { ...copy, bindingId: given.slots[0]?.bindingId ?? "" };
+    await report(id, done(given, { seen: forged, copies: { copies: [copy, own], unread: [] } }));
+    const told = await context.store.read.views.bindings({});
+    expect(told.flatMap(({ copies }) => copies)).toEqual([own]);
+    expect(await kit.rows(`select from target where copies::text like '%${elsewhere}%'`)).toEqual([]);
     expect(await kit.rows(`select from observation where binding_id = '${elsewhere}'`)).toEqual([]);
     expect(await kit.rows(`select evidence from binding where id = '${elsewhere}'`)).toEqual([
       { evidence: null },

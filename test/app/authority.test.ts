@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { takeOver } from "../../src/app/authority/take-over.ts";
 import { checkTargets } from "../../src/app/checks/check-targets.ts";
+import { bindingStatus } from "../../src/app/views/binding-status.ts";
 import type { ProbeVerdict } from "../../src/core/ports/prober.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { describeOnAStore } from "../support/database.ts";
@@ -79,6 +80,30 @@ describeOnAStore("an authority", (database) => {
     await look();
     expect(asked).toEqual(["canary-token-that-is-ours"]);
     expect(await taken()).toEqual([]);
+  });
+
+  it("is not asked about a value that somebody else knows", async () => {
+    await sql`update secret_version set compromised_at = now()`.execute(database().db);
+    await look();
+    expect(asked).toEqual([]);
+  });
+
+  it("that refuses what stands there is behind, until it accepts it", async () => {
+    const status = async () => {
+      await look();
+      const row = (await kit.context.store.read.views.bindings({})).find(({ role }) => role === "verifier");
+      return row === undefined ? null : bindingStatus(row);
+    };
+    verdicts.set(OURS, "refused");
+    expect(await status()).toMatchObject({
+      state: "stale",
+      reason: "it refuses v1 (said so)",
+      accepts: [{ version: 1, verdict: "refused" }],
+    });
+    verdicts.set(OURS, "accepted");
+    expect(await status()).toMatchObject({ state: "in-sync", evidence: "proven" });
+    verdicts.set(OURS, "cannot-tell");
+    expect(await status()).toMatchObject({ state: "in-sync", evidence: "proven" });
   });
 
   it("that accepts what was set there, and refuses ours, is followed by everybody who sends it", async () => {

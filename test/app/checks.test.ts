@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/checks/check-scheduled.ts";
 import { testTarget } from "../../src/app/test-target.ts";
+import { bindingStatus } from "../../src/app/views/binding-status.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
@@ -163,6 +164,33 @@ describeOnAStore("checks by schedule", (database) => {
     expect(await failures()).toHaveLength(1);
     await testTarget(context, { environment: "production", name: "api" }, never);
     expect(await failures()).toEqual([]);
+  });
+
+  it("what was written while it looked outdates what it saw", async () => {
+    let isFirst = true;
+    const kind: typeof scriptedKind = {
+      ...scriptedKind,
+      open(...words) {
+        const target = scriptedKind.open(...words);
+        return {
+          ...target,
+          async observe(addresses, signal) {
+            const seen = await target.observe(addresses, signal);
+            if (isFirst) {
+              isFirst = false;
+              await kit.set("AUTH", "newer");
+              await kit.drain();
+            }
+            return seen;
+          },
+        };
+      },
+    };
+    await itIsTime();
+    await checkScheduled(kit.other({ targetKinds: new Map([[kind.kind, kind]]) }), id, never);
+    const rows = await kit.context.store.read.views.bindings({});
+    const auth = rows.find(({ key }) => key === "AUTH");
+    expect(auth === undefined ? null : bindingStatus(auth)).toMatchObject({ state: "in-sync", version: 2 });
   });
 
   it("many places that share a quota are looked at less often", () => {
