@@ -3,6 +3,8 @@ import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { takeOver } from "../../src/app/authority/take-over.ts";
 import { checkTargets } from "../../src/app/checks/check-targets.ts";
+import { lookAtProcesses } from "../../src/app/checks/look-at-processes.ts";
+import { withTarget } from "../../src/app/open-target.ts";
 import { bindingStatus } from "../../src/app/views/binding-status.ts";
 import type { ProbeVerdict } from "../../src/core/ports/prober.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
@@ -85,6 +87,14 @@ describeOnAStore("an authority", (database) => {
   it("is not asked about a value that somebody else knows", async () => {
     await sql`update secret_version set compromised_at = now()`.execute(database().db);
     await look();
+    expect(asked).toEqual([]);
+    // Also where it became known while the place was looked at.
+    const [id = ""] = await kit.targetIds("gateway");
+    const record = await kit.context.store.read.targets.findById(id);
+    const [{ id: bindingId = "" } = {}] = await kit.context.store.read.targets.bindings(id);
+    if (record === null) throw new Error("no target");
+    const asking = { units: [], mayAsk: new Set([bindingId]), isWaitedFor: true };
+    await withTarget(process(), record, (open) => lookAtProcesses(process(), id, open, asking, never));
     expect(asked).toEqual([]);
   });
 

@@ -121,7 +121,13 @@ describe("a whole environment", () => {
     ]);
     expect(first.sent).toEqual(["ObserveEnvironment", "Snapshot"]);
     expect(await look()).toMatchObject({ answers: first.answers, sent: ["ObserveEnvironment"] });
+    // A rollout's gate asks anew, whatever was seen before.
+    await kit.railway.log.clear();
     const { unit, activator } = await unitOf(target);
+    await target.running?.look([{ unit, keys: [{ placement: "", key: "KEPT", candidates }] }], never);
+    expect((await kit.railway.log.requests({})).map(({ operationName }) => operationName)).toContain(
+      "Snapshot",
+    );
     await activator.activate(unit, never);
     await kit.railway.state.idle();
     const third = await look();
