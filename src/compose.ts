@@ -104,7 +104,7 @@ async function build(
   undo.push(closeSshConnections);
 
   const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
-  const { storeId, epoch, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile, {
+  const { storeId, epoch, rootKeyId, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile, {
     previousRootKeyFile: settings.previousRootKeyFile,
   });
   const queue = openQueue(settings, connection, log);
@@ -117,6 +117,7 @@ async function build(
     store,
     storeId,
     epoch,
+    rootKeyId,
     sealer: knowing(sealer, scrubber),
     fingerprinter,
     sameValue,

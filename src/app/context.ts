@@ -89,6 +89,8 @@ export interface AppContext {
   readonly store: Store;
   readonly storeId: string;
   readonly epoch: number;
+  /** Names the root key under which everything is sealed, and tells nothing of it. */
+  readonly rootKeyId: string;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
   /** Constant-time equality. */

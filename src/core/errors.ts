@@ -226,6 +226,10 @@ export const CATALOGUE = {
     family: "integrity",
     hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
   },
+  RECOVERY_COPY_WRONG: {
+    family: "invalid",
+    hint: "Make another copy where Lockstep runs: `lockstep root-key copy FILE`.",
+  },
   SEALED_UNREADABLE: {
     family: "integrity",
     hint: "The row was changed or damaged; restore it, or set the secret anew.",

@@ -77,4 +77,13 @@ export const STORE_OPERATIONS = {
     permission: "store.rewrap",
     answer: rewrapped,
   }),
+  recordRecoveryCopy: operation({
+    method: "POST",
+    path: "/recovery-copy",
+    summary:
+      "A copy of the root key was seen, by the public name of the key in it. The copy itself never travels.",
+    permission: "store.recovery",
+    body: z.strictObject({ keyId: z.string().regex(/^[A-Za-z0-9_-]{16}$/) }),
+    answer: z.object({ keyId: z.string(), checkedAt: z.string() }),
+  }),
 };

@@ -1,5 +1,6 @@
 /** The command line in this process, against a real server on loopback; what it writes is kept. */
 import { PassThrough } from "node:stream";
+import { rootKeyCopies } from "../../src/adapters/crypto/root-key-copy.ts";
 import { runCommandLine } from "../../src/edges/cli/run.ts";
 
 export interface Ran {
@@ -34,6 +35,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     env: options.env ?? {},
     demo: () => Promise.reject(new Error("not in these tests")),
     agent: () => Promise.reject(new Error("not in these tests")),
+    rootKeyCopies: async () => rootKeyCopies,
     start: () => Promise.reject(new Error("not in these tests")),
     // Streams of a process, as far as the command line uses them.
     streams: {

@@ -67,7 +67,8 @@ const MAX_ROUNDS = 50;
 const STORE_ID = randomUUID();
 
 const fingerprinter = createFingerprinter(newFingerprintKey());
-const sealer = createSealer(createLocalKeyRing([new Uint8Array(32).fill(9)]));
+const ROOT_KEYS = createLocalKeyRing([new Uint8Array(32).fill(9)]);
+const sealer = createSealer(ROOT_KEYS);
 
 export function createLoopKit(database: TestDatabase): LoopKit {
   // What no row of the store says is due: looks are asked for again by the rollout that needs them.
@@ -191,6 +192,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     store: database.store,
     storeId: STORE_ID,
     epoch: 1,
+    rootKeyId: ROOT_KEYS.keyId,
     sealer,
     fingerprinter,
     sameValue,

@@ -13,6 +13,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { KeyRing } from "../../core/ports/key-ring.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { Store } from "../../core/ports/store/store.ts";
@@ -26,6 +27,8 @@ const KEY_CHECK = "lockstep root key";
 export interface StoreKeys {
   readonly storeId: string;
   readonly epoch: number;
+  /** Names the root key under which everything is sealed from now on. */
+  readonly rootKeyId: string;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
 }
@@ -45,7 +48,7 @@ export async function openStoreKeys(
   if (known === null) return setUp(store, rootKeyFile);
   const rootKey = await mustRead(rootKeyFile);
   const previous = previousRootKeyFile === null ? [] : [await mustRead(previousRootKeyFile)];
-  return openKnown(known, createSealer(createLocalKeyRing([rootKey, ...previous])));
+  return openKnown(known, createLocalKeyRing([rootKey, ...previous]));
 }
 
 async function mustRead(path: string): Promise<Uint8Array> {
@@ -59,8 +62,7 @@ async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
   if (await store.read.meta.holdsSealedData()) {
     const meanwhile = await store.read.meta.read();
     // Another process set it up between our two looks, and made the key's file before.
-    if (meanwhile !== null)
-      return openKnown(meanwhile, createSealer(createLocalKeyRing([await mustRead(rootKeyFile)])));
+    if (meanwhile !== null) return openKnown(meanwhile, createLocalKeyRing([await mustRead(rootKeyFile)]));
     throw new LockstepError(
       "SEALED_UNREADABLE",
       "The store holds sealed values but has lost its identity row.",
@@ -69,20 +71,20 @@ async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
   const given = await readRootKey(rootKeyFile);
   const made = given === null ? await createRootKey(rootKeyFile) : null;
   // Null twice: another process made the file in between.
-  const sealer = createSealer(createLocalKeyRing([given ?? made ?? (await mustRead(rootKeyFile))]));
+  const keyRing = createLocalKeyRing([given ?? made ?? (await mustRead(rootKeyFile))]);
   try {
-    await createMeta(store, sealer);
+    await createMeta(store, createSealer(keyRing));
   } catch (error) {
     if (!(error instanceof LockstepError) || error.code !== "ALREADY_EXISTS") throw error;
-    return joinOther(store, sealer, made === null ? null : rootKeyFile);
+    return joinOther(store, keyRing, made === null ? null : rootKeyFile);
   }
-  return openKnown(await readMeta(store), sealer);
+  return openKnown(await readMeta(store), keyRing);
 }
 
 /** Another process set the store up meanwhile: fine with the same key; a key made here for nothing is taken away. */
-async function joinOther(store: Store, sealer: Sealer, madeFile: string | null): Promise<StoreKeys> {
+async function joinOther(store: Store, keyRing: KeyRing, madeFile: string | null): Promise<StoreKeys> {
   try {
-    return await openKnown(await readMeta(store), sealer);
+    return await openKnown(await readMeta(store), keyRing);
   } catch (error) {
     if (madeFile !== null && error instanceof LockstepError && error.code === "ROOT_KEY_WRONG") {
       await rm(madeFile, { force: true });
@@ -105,10 +107,17 @@ async function createMeta(store: Store, sealer: Sealer): Promise<void> {
   });
 }
 
-async function openKnown(meta: StoreMeta, sealer: Sealer): Promise<StoreKeys> {
+async function openKnown(meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> {
+  const sealer = createSealer(keyRing);
   await checkKey(meta, sealer);
   const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
-  return { storeId: meta.storeId, epoch: meta.epoch, sealer, fingerprinter: createFingerprinter(key) };
+  return {
+    storeId: meta.storeId,
+    epoch: meta.epoch,
+    rootKeyId: keyRing.keyId,
+    sealer,
+    fingerprinter: createFingerprinter(key),
+  };
 }
 
 async function checkKey(meta: StoreMeta, sealer: Sealer): Promise<void> {

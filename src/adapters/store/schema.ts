@@ -27,7 +27,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 8;
+export const OLDEST_SCHEMA = 9;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -37,6 +37,8 @@ export interface StoreMetaTable {
   epoch: Generated<number>;
   key_check: string;
   fingerprint_key_sealed: string;
+  recovery_key_id: string | null;
+  recovery_checked_at: Date | null;
   created_at: Generated<Date>;
 }
 

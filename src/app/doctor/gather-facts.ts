@@ -8,6 +8,7 @@ import type {
   TokenFacts,
 } from "../../core/doctor/facts.ts";
 import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
@@ -132,6 +133,7 @@ export async function gatherFacts(
     now,
     release: context.release,
     clockSkewMs: await clockSkewMs(context),
+    recoveryCopy: recoveryCopyOf(context, await read.meta.read()),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
       expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)
@@ -151,6 +153,12 @@ export async function gatherFacts(
       error === null ? [] : [{ name, reason: error.message, since: error.since }],
     ),
   };
+}
+
+function recoveryCopyOf({ rootKeyId }: AppContext, meta: StoreMeta | null): DoctorFacts["recoveryCopy"] {
+  if (meta === null) return null;
+  if (meta.recoveryCopy === null) return "none";
+  return meta.recoveryCopy.keyId === rootKeyId ? "checked" : "of-another-key";
 }
 
 /** By target that only an agent reaches: the lasting one, or the last heard of several containers. */

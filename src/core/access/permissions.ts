@@ -42,6 +42,7 @@ export const PERMISSIONS = [
   "agent.manage",
   "token.manage",
   "store.rewrap",
+  "store.recovery",
   "values.export",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];

@@ -2,6 +2,7 @@
 export const AUDIT_ACTIONS = [
   "store.created",
   "store.rewrapped",
+  "store.recovery_copy_checked",
   "environment.created",
   "config.applied",
   "secret.created",

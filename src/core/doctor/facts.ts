@@ -24,6 +24,8 @@ export interface DoctorFacts {
     readonly limit: number;
     readonly endsInMs: number;
   }[];
+  /** Of the root key; null: a store without one of its own. */
+  readonly recoveryCopy: "checked" | "none" | "of-another-key" | null;
   /** Lockstep's own API tokens that end soon. */
   readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
   /** The queue did not take a hint: the sweep does the same work, a little later. */

@@ -37,6 +37,7 @@ export const FINDING_IDS = [
   "clock",
   "budget-low",
   "own-token-ends",
+  "no-recovery-copy",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

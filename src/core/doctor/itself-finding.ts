@@ -17,7 +17,14 @@ const ITSELF = {
 };
 
 export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
-  return [...clock(facts), ...budgets(facts), ...ownTokens(facts), ...channels(facts), ...queue(facts)];
+  return [
+    ...clock(facts),
+    ...budgets(facts),
+    ...ownTokens(facts),
+    ...recoveryCopy(facts),
+    ...channels(facts),
+    ...queue(facts),
+  ];
 }
 
 function clock({ clockSkewMs }: DoctorFacts): readonly Finding[] {
@@ -61,6 +68,25 @@ function ownTokens({ endingTokens, now }: DoctorFacts): readonly Finding[] {
     cause: "Whoever uses it is refused from then on.",
     command: shellCommand(["lockstep", "token", "list"]),
   }));
+}
+
+/** Without the root key nobody opens the store again, so that its loss is worth a word before it happens. */
+function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
+  if (recoveryCopy === null || recoveryCopy === "checked") return [];
+  return [
+    {
+      ...ITSELF,
+      id: "no-recovery-copy",
+      severity: "hint",
+      what:
+        recoveryCopy === "none"
+          ? "No copy of the root key is known: with this machine's disk every value would be lost."
+          : "The root key was changed, and of the new one no copy is known.",
+      cause:
+        "Nobody has made one and said so. Copy it where Lockstep runs, take the file away from that machine and from backups of the store, and check it there: `lockstep root-key check FILE`.",
+      command: shellCommand(["lockstep", "root-key", "copy", "lockstep-root.key"]),
+    },
+  ];
 }
 
 function channels({ mutedChannels, now }: DoctorFacts): readonly Finding[] {

@@ -48,6 +48,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   clock: "the clocks of server and store differ",
   "budget-low": "a quota is nearly used up",
   "own-token-ends": "an API token of Lockstep's own ends soon",
+  "no-recovery-copy": "no copy of the root key is known",
   "rollout-stalled": "stands still on its way to the next version",
 };
 const MAX_NAMED = 2;

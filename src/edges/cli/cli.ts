@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { CliSurroundings, SettingFlags, Settings } from "../../config.ts";
 import type { AgentFlags } from "../../config-agent-program.ts";
+import type { RootKeyCopies } from "../../core/ports/root-key-copies.ts";
 import type { AgentStatus, EnrolledAgent, InstalledService } from "../../protocol/agent/on-host.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
@@ -59,6 +60,8 @@ export interface AgentOnHost {
 
 export type OpenAgent = (flags: AgentFlags) => Promise<AgentOnHost>;
 
+export type OpenRootKeyCopies = () => Promise<RootKeyCopies>;
+
 export type RunDemo = (request: DemoRequest) => Promise<{ readonly ok: boolean }>;
 
 export interface Cli {
@@ -72,6 +75,7 @@ export interface Cli {
   readonly start: StartProcess;
   readonly demo: RunDemo;
   readonly agent: OpenAgent;
+  readonly rootKeyCopies: OpenRootKeyCopies;
   /** Aborts at Ctrl-C or when the process is asked to end. */
   readonly interrupted: AbortSignal;
 }

@@ -5,7 +5,7 @@
 import { CommanderError } from "commander";
 import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Cli, OpenAgent, RunDemo, StartProcess } from "./cli.ts";
+import type { Cli, OpenAgent, OpenRootKeyCopies, RunDemo, StartProcess } from "./cli.ts";
 import { Output, type Streams, survivePipes } from "./output.ts";
 import { buildProgram, inheritSettings } from "./syntax/program.ts";
 
@@ -15,6 +15,7 @@ export interface CommandLine {
   readonly start: StartProcess;
   readonly demo: RunDemo;
   readonly agent: OpenAgent;
+  readonly rootKeyCopies: OpenRootKeyCopies;
   readonly streams: Streams & { readonly stdin: NodeJS.ReadStream };
   /** The process's own unless told. */
   readonly env?: Environment;
@@ -45,6 +46,7 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
       start: commandLine.start,
       demo: commandLine.demo,
       agent: commandLine.agent,
+      rootKeyCopies: commandLine.rootKeyCopies,
       api: async () => (await import("./connection.ts")).connect(surroundings),
       interrupted: interrupted.signal,
     };

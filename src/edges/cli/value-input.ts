@@ -31,6 +31,15 @@ export async function readValue(cli: Cli, options: ValueOptions): Promise<Secret
   return SecretValue.of(kept);
 }
 
+/** Of a key: what a line break at its end would be is nobody's. */
+export async function readCopy(cli: Cli, path: string | undefined): Promise<SecretValue> {
+  const bytes =
+    path === undefined
+      ? await readAll(cli.stdin)
+      : await readFile(resolve(cli.surroundings.workingDirectory, path));
+  return SecretValue.of(bytes.toString("latin1").trim());
+}
+
 async function promptTwice(cli: Cli): Promise<SecretValue> {
   const first = await promptHidden(cli, "Value (not shown): ");
   const second = await promptHidden(cli, "Again: ");

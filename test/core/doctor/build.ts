@@ -60,7 +60,9 @@ export interface FactParts {
   readonly severalEnvironments?: boolean;
   readonly queueAway?: boolean;
   readonly mutedChannels?: DoctorFacts["mutedChannels"];
-  readonly itself?: Partial<Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens">>;
+  readonly itself?: Partial<
+    Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy">
+  >;
 }
 
 /** Targets that are not given are healthy. */
@@ -75,6 +77,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     clockSkewMs: 0,
     lowBudgets: [],
     endingTokens: [],
+    recoveryCopy: "checked",
     ...parts.itself,
     queueAway: parts.queueAway ?? false,
     mutedChannels: parts.mutedChannels ?? [],

@@ -249,6 +249,22 @@ const ROWS: readonly Row[] = [
     says: /refused from then on/,
   },
   {
+    when: "no copy of the root key is known",
+    parts: { bindings: [verifier], itself: { recoveryCopy: "none" } },
+    id: "no-recovery-copy",
+    severity: "hint",
+    command: "lockstep root-key copy lockstep-root.key",
+    says: /take the file away from that machine/,
+  },
+  {
+    when: "only of an older root key a copy is known",
+    parts: { bindings: [verifier], itself: { recoveryCopy: "of-another-key" } },
+    id: "no-recovery-copy",
+    severity: "hint",
+    command: "lockstep root-key copy lockstep-root.key",
+    says: /check it there/,
+  },
+  {
     when: "an older version came back",
     parts: { bindings: [healthyBinding("api", { state: "stale", version: 3 })] },
     id: "stale-copy",

@@ -18,10 +18,14 @@ export class PostgresMetaRepo implements MetaRepo {
       epoch: row.epoch,
       keyCheck: row.key_check,
       fingerprintKeySealed: row.fingerprint_key_sealed,
+      recoveryCopy:
+        row.recovery_key_id === null || row.recovery_checked_at === null
+          ? null
+          : { keyId: row.recovery_key_id, checkedAt: row.recovery_checked_at },
     };
   }
 
-  async create(meta: Omit<StoreMeta, "epoch">): Promise<void> {
+  async create(meta: Omit<StoreMeta, "epoch" | "recoveryCopy">): Promise<void> {
     // `do nothing` instead of a caught violation, which would abort the caller's transaction.
     const created = await this.#db
       .insertInto("store_meta")
@@ -59,5 +63,12 @@ export class PostgresMetaRepo implements MetaRepo {
 
   async replaceKeyCheck(sealed: string): Promise<void> {
     await this.#db.updateTable("store_meta").set({ key_check: sealed }).execute();
+  }
+
+  async recordRecoveryCopy(keyId: string): Promise<void> {
+    await this.#db
+      .updateTable("store_meta")
+      .set({ recovery_key_id: keyId, recovery_checked_at: sql<Date>`now()` })
+      .execute();
   }
 }

@@ -54,6 +54,41 @@ export function attachRoles(program: Command, attach: Attach): void {
 }
 
 export function attachKeys(program: Command, attach: Attach): void {
+  const rootKey = program
+    .command("root-key")
+    .description("a copy of the key that opens the store, to be kept elsewhere")
+    .summary("a copy of the key that opens the store")
+    .addHelpText("after", examples("lockstep root-key copy /media/stick/lockstep-root.key"));
+  attach(
+    rootKey
+      .command("copy <file>")
+      .description(
+        "copy the root key to a new file, or with - to the standard output; run it where Lockstep runs",
+      )
+      .summary("copy the root key to a new file, or with - to standard output")
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep root-key copy /media/stick/lockstep-root.key",
+          "lockstep root-key copy - | age --recipients-file ~/.config/age/recipients > lockstep-root.key.age",
+        ),
+      ),
+    () => import("../commands/root-key-copy.ts"),
+  );
+  attach(
+    rootKey
+      .command("check [file]")
+      .description("whether a copy opens this store, from a file, standard input or a prompt; on record")
+      .summary("whether a copy opens this store; on record")
+      .addHelpText(
+        "after",
+        `${examples(
+          "lockstep root-key check /media/stick/lockstep-root.key",
+          "age --decrypt -i ~/.config/age/keys lockstep-root.key.age | lockstep root-key check",
+        )}\n\nThe copy is read here and never sent. To open a store with it, put it where the key was, for its owner alone\n(chmod 600), and start Lockstep.`,
+      ),
+    () => import("../commands/root-key-check.ts"),
+  );
   attach(
     program
       .command("rewrap")

@@ -1,4 +1,5 @@
 /** Handlers for places and for the store itself. */
+import { recordRecoveryCopy } from "../../../app/secrets/record-recovery-copy.ts";
 import { rewrapAll } from "../../../app/secrets/rewrap-all.ts";
 import { testTarget } from "../../../app/test-target.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
@@ -15,5 +16,7 @@ export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
     return { ...body, hostKey: `${type} ${key}`, fingerprint };
   },
   testTarget: ({ params }, { context, signal }) => testTarget(context, params, signal),
+  recordRecoveryCopy: ({ body }, { context, caller }) =>
+    recordRecoveryCopy(context, caller.actor, body.keyId),
   rewrap: (_call, { context, caller }) => rewrapAll(context, caller.actor),
 };

@@ -1,0 +1,28 @@
+/** `lockstep root-key copy FILE`: a recovery copy, where Lockstep runs. `-` is the standard output, for a pipe. */
+import { join, resolve } from "node:path";
+import { LockstepError } from "../../../core/errors.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import type { CommandFunction } from "../cli.ts";
+
+export const run: CommandFunction<[file: string], unknown> = async (cli, [file]) => {
+  const { dataDirectory, rootKeyFile } = cli.settings({});
+  const copies = await cli.rootKeyCopies();
+  const copy = await copies.read(rootKeyFile ?? join(dataDirectory, "root.key"));
+  if (file === "-") {
+    if (cli.output.json)
+      throw new LockstepError("USAGE", "Cannot print the key as JSON: `-` prints the key alone.");
+    cli.output.note("note: whoever has this and the store reads every value. Then: lockstep root-key check");
+    cli.output.raw(copy.reveal());
+    return 0;
+  }
+  const path = resolve(cli.surroundings.workingDirectory, file);
+  await copies.write(path, copy);
+  cli.output.answer({ path, keyId: copies.keyId(copy) }, () => {
+    cli.output.line(`The root key was copied to ${path}.`);
+    cli.output.line(
+      "Take it away from this machine and from backups of the store: both together open every value.",
+    );
+    cli.output.line(`Then say that it is there: ${shellCommand(["lockstep", "root-key", "check", "FILE"])}`);
+  });
+  return 0;
+};
