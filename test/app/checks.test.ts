@@ -2,9 +2,11 @@
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/checks/check-scheduled.ts";
+import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { testTarget } from "../../src/app/test-target.ts";
 import { bindingStatus } from "../../src/app/views/binding-status.ts";
 import { LockstepError } from "../../src/core/errors.ts";
+import { SecretValue } from "../../src/core/secret-value.ts";
 import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedKind, scriptedPlace } from "../support/scripted-target.ts";
@@ -58,6 +60,40 @@ describeOnAStore("checks by schedule", (database) => {
     await check();
     expect(place.observes).toBe(looks);
     expect(await heals()).toEqual([]);
+  });
+
+  it("another secret's value is named, in whichever environment, and an old one of its own", async () => {
+    const nearly = async () => (await kit.context.store.read.views.bindings({}))[0]?.foundReason;
+    const look = async (value: string) => {
+      place.values.set("AUTH", value);
+      await itIsTime();
+      await check();
+      return await nearly();
+    };
+    await kit.secret("GATEWAY_TOKEN");
+    await kit.set("GATEWAY_TOKEN", "the-token-of-the-gateway");
+    const { store, fingerprinter } = kit.context;
+    const staging = await setSecret(
+      kit.context,
+      TESTER,
+      { environment: "staging", name: "AUTH" },
+      { value: SecretValue.of("the-value-of-staging") },
+    );
+    expect(staging.version).toBe(1);
+    expect(await look("the-token-of-the-gateway")).toBe("it is v1 of GATEWAY_TOKEN");
+    expect(await look("the-value-of-staging")).toBe("it is v1 of staging's AUTH");
+    // What could be guessed is not named.
+    expect(await look("fine")).toBeNull();
+    expect(await look("never-ours-and-long-enough")).toBeNull();
+    for (let count = 0; count < 22; count += 1) await kit.set("AUTH", `one-of-many-values-${count}`);
+    await kit.drain();
+    expect(await look("one-of-many-values-0")).toBe("it is v2, from long ago");
+
+    const secret = await store.read.secrets.find("staging", "AUTH");
+    const fingerprints = new Map([
+      [secret?.id ?? "", fingerprinter.fingerprint(secret?.id ?? "", SecretValue.of("another"))],
+    ]);
+    expect(await store.read.secrets.versionsWithFingerprint(fingerprints)).toEqual([]);
   });
 
   it("a place that cannot be looked at keeps no other from it", async () => {

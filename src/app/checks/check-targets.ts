@@ -22,6 +22,7 @@ import { type Desired, loadDesired } from "../loop/desired.ts";
 import { observationsOf } from "../loop/record-push.ts";
 import { checkGroupOf, kindOf, withTarget } from "../open-target.ts";
 import { lookAtProcesses } from "./look-at-processes.ts";
+import { nameElsewhere } from "./name-elsewhere.ts";
 import { createSharedReads } from "./shared-reads.ts";
 
 export interface CheckedBinding {
@@ -97,7 +98,7 @@ async function checkTarget(
       planChange(desired.slots, [], keys, context.sameValue);
     const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
       const { keys, units } = await target.observe(desired.slots, limited);
-      const items = planned({ keys });
+      const items = await nameElsewhere(context, planned({ keys }), keys);
       const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
       const copies = await lookForCopies(context, target, desired, limited);
       const processes = await besides(context, limited, () =>

@@ -1,5 +1,5 @@
 /** How what stands at a place came to differ, in words. Pure. */
-import { REFERENCE_REASON } from "../reconcile/plan-change.ts";
+import { isElsewhere, REFERENCE_REASON } from "../reconcile/plan-change.ts";
 import type { Case } from "./binding-finding.ts";
 import type { Commands } from "./commands.ts";
 import type { BindingFacts, TargetFacts } from "./facts.ts";
@@ -16,6 +16,7 @@ export function nearly({ found, foundReason }: BindingFacts): string | null {
 export function changedText(binding: BindingFacts): string {
   if (isReference(binding)) return "somebody put a reference to another variable in its place";
   const almost = nearly(binding);
+  if (almost !== null && isElsewhere(almost)) return `somebody put another secret's value there: ${almost}`;
   return almost === null
     ? "somebody or another program changed it since, around Lockstep"
     : `somebody wrote it anew since, and not as it is: ${almost}`;
@@ -39,6 +40,7 @@ export function adoptText({ secret, binding, target }: Case, commands: Commands)
 export function foreignText(binding: BindingFacts): string {
   if (isReference(binding)) return "A reference to another variable stands there";
   const almost = nearly(binding);
+  if (almost !== null && isElsewhere(almost)) return `Another secret's value stands there (${almost})`;
   return almost === null
     ? "The value there was never ours"
     : `The value there is not as it should be (${almost})`;

@@ -55,6 +55,24 @@ export type Found =
 export const REFERENCE_REASON = "it refers to another variable";
 export const STAGED_REASON = "somebody staged another value there; once it is committed, that one counts";
 
+/** What was found is a value of ours, and does not belong there: `it is v3 of staging's AUTH`. */
+export function elsewhereText(found: {
+  readonly version: number;
+  readonly name: string;
+  /** Null: the same as the place's. */
+  readonly environment: string | null;
+  /** An old version of the very secret, from before those that are compared one by one. */
+  readonly isOwn: boolean;
+}): string {
+  const { version, name, environment, isOwn } = found;
+  if (isOwn) return `it is v${version}, from long ago`;
+  return `it is v${version} of ${environment === null ? "" : `${environment}'s `}${name}`;
+}
+
+export function isElsewhere(reason: string): boolean {
+  return /^it is v\d+ of /.test(reason);
+}
+
 export interface PlannedItem extends Address {
   readonly bindingId: string;
   readonly secretId: string;

@@ -4,12 +4,15 @@ import type {
   NewVersion,
   SecretRecord,
   SecretRepo,
+  VersionName,
   VersionRecord,
 } from "../../../core/ports/store/secrets.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import { type Database, jsonb } from "../schema.ts";
 import { selectPlacesHolding } from "./places-holding.ts";
+import { secretMissing, stateRefuses, versionMissing } from "./secret-errors.ts";
+import { selectVersionsWithFingerprint } from "./versions-with-fingerprint.ts";
 
 export class PostgresSecretRepo implements SecretRepo {
   readonly #db: Kysely<Database>;
@@ -207,6 +210,10 @@ export class PostgresSecretRepo implements SecretRepo {
       .execute();
   }
 
+  versionsWithFingerprint(fingerprints: ReadonlyMap<string, string>): Promise<readonly VersionName[]> {
+    return selectVersionsWithFingerprint(this.#db, fingerprints);
+  }
+
   placesHolding(secretId: string, version: number): Promise<readonly string[]> {
     return selectPlacesHolding(this.#db, secretId, version);
   }
@@ -273,26 +280,4 @@ interface SecretRow {
 
 function toSecret({ environment_id, ...row }: SecretRow): SecretRecord {
   return { ...row, environmentId: environment_id };
-}
-
-function secretMissing(action: string, secretId: string): LockstepError {
-  return new LockstepError("NOT_FOUND", `Cannot ${action}: there is no such secret.`, {
-    details: { secretId },
-  });
-}
-
-function versionMissing(action: string, secretId: string, version: number): LockstepError {
-  return new LockstepError(
-    "NOT_FOUND",
-    `Cannot ${action}: there is no version ${version}, or it is destroyed.`,
-    {
-      details: { secretId, version },
-    },
-  );
-}
-
-function stateRefuses(secretId: string, version: number, to: VersionState, because: string): LockstepError {
-  return new LockstepError("VERSION_STATE", `Cannot make version ${version} ${to}: ${because}.`, {
-    details: { secretId, version, to },
-  });
 }

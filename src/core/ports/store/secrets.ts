@@ -33,6 +33,11 @@ export interface NewVersion {
   readonly expiresAt?: Date;
 }
 
+export interface VersionName {
+  readonly secretId: string;
+  readonly version: number;
+}
+
 export interface SecretRepo {
   findEnvironment(name: string): Promise<{ readonly id: string; readonly name: string } | null>;
   /** Finds or creates. */
@@ -56,6 +61,8 @@ export interface SecretRepo {
   addVersion(version: NewVersion): Promise<void>;
   /** Newest first. */
   versions(secretId: string): Promise<readonly VersionRecord[]>;
+  /** By the fingerprint that a value would have as each secret's, by secret id; newest first, none destroyed. */
+  versionsWithFingerprint(fingerprints: ReadonlyMap<string, string>): Promise<readonly VersionName[]>;
   /** Null when the version does not exist or is destroyed. */
   sealedValue(secretId: string, version: number): Promise<string | null>;
   replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void>;
