@@ -13,6 +13,7 @@ const edit = (service: "api" | "worker", value: string) => (world: World) =>
     service: at(world, service),
     variables: { [SECRET]: value },
   });
+const STAGING = "canary-of-staging-5d20-dddddddd";
 const heal = (target: string) => new RegExp(`^lockstep heal --target ${target} --secret ${SECRET}$`);
 
 /** The service itself: it accepts what its process was started with, or what is said here. */
@@ -220,5 +221,33 @@ playOutages([
     says: /Of a railway token's 1000 requests 120 are left for the next 20 min/,
     command: null,
     mends: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
+  },
+  {
+    name: "the token given is of another environment",
+    async breaks(world) {
+      const { state } = world.railway.railway;
+      const { environmentId } = state.addEnvironment({ name: "pull-request-1" });
+      world.tokens.set("worker", state.addToken({ kind: "project", environmentId }).token);
+      await world.configure();
+      await world.checkNow("worker");
+    },
+    finding: { id: "unreachable", target: "worker", severity: "cannot-tell" },
+    says: /token is valid, but does not reach[\s\S]*It reaches project \S+, environment \S+: use a token of this environment/,
+    command: /^lockstep target test worker$/,
+    async mends(world) {
+      world.tokens.set("worker", world.tokens.get("api") ?? "");
+      await world.configure();
+    },
+  },
+  {
+    name: "staging's value is pasted into production",
+    async breaks(world) {
+      await world.cli(`secret set ${SECRET} -e staging`, { stdin: STAGING });
+      edit("worker", STAGING)(world);
+    },
+    finding: { id: "hand-edit", target: "worker" },
+    says: /holds v1 of staging's INTERNAL_AUTH_SECRET[\s\S]*somebody put another secret's value there/,
+    refuses: /worker sends/,
+    command: new RegExp(`^lockstep heal --target worker --secret ${SECRET} --environment production$`),
   },
 ]);

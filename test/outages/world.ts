@@ -280,7 +280,8 @@ export async function startWorld(database: TestDatabase): Promise<World> {
       return ran;
     },
     async doctor(flags = "") {
-      const ran = await world.cli(`doctor --json${flags}`);
+      // On a machine with other work the agent's answer takes longer than a person would wait.
+      const ran = await world.cli(`doctor --json --timeout 15s${flags}`);
       return { exitCode: ran.exitCode, answer: answerOf("doctor", ran.json()) };
     },
     async paste(command) {

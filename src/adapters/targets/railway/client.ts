@@ -8,7 +8,9 @@ import { ClientError, GraphQLClient } from "graphql-request";
 import { LockstepError } from "../../../core/errors.ts";
 import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
+import { projectTokenAnswer } from "./answers.ts";
 import type { TokenKind } from "./config.ts";
 import { DOCUMENTS, type OperationName } from "./documents.ts";
 import {
@@ -110,10 +112,19 @@ export class RailwayClient {
     try {
       return await this.#send(sending, signal);
     } catch (error) {
-      if (!isRejected(error) || !(await this.#isAccepted(sending.kind, signal).catch(() => false)))
-        throw error;
-      throw outOfReach(this.#failure(sending));
+      if (!isRejected(error)) throw error;
+      const identity = await this.identify(sending.kind, signal).catch(() => null);
+      if (identity === null) throw error;
+      throw outOfReach(this.#failure(sending), sending.kind === "project" ? this.#placeIn(identity) : null);
     }
+  }
+
+  /** Null: not told, or nothing that can be understood. */
+  #placeIn(identity: unknown): string | null {
+    const found = projectTokenAnswer.safeParse(identity).data?.projectToken;
+    return found === undefined
+      ? null
+      : visibleLine(`project ${found.projectId}, environment ${found.environmentId}`);
   }
 
   async #isAccepted(kind: TokenKind, signal: AbortSignal): Promise<boolean> {

@@ -49,12 +49,17 @@ export function rateLimited(failure: RequestFailure, retryAfterMs: number | null
 }
 
 /** The token lives and yet was refused: Railway has one message for foreign, deleted and restricted things. */
-export function outOfReach(failure: RequestFailure): LockstepError {
+export function outOfReach(failure: RequestFailure, reaches: string | null): LockstepError {
   return make(
     failure,
     "TARGET_MISSING",
     "the token is valid, but does not reach this project, environment or service, or it does not exist",
-    { hint: "`lockstep target test` names which of them." },
+    {
+      hint:
+        reaches === null
+          ? "`lockstep target test` names which of them."
+          : `It reaches ${reaches}: use a token of this environment, or correct the ids.`,
+    },
   );
 }
 
