@@ -1,6 +1,6 @@
 /** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
 import { LockstepError, toLockstepError } from "../core/errors.ts";
-import type { ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
+import type { Exposure, ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
 import { testReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
 import { kindOf, withTarget } from "./open-target.ts";
@@ -30,10 +30,10 @@ export async function testTarget(
   const kind = kindOf(context, record.kind);
   const capabilities = kind.capabilities(record.config);
   try {
-    const { ok, checks } = kind.isReported
+    const { ok, checks, exposures } = kind.isReported
       ? await testReported(context, record)
       : await withTarget(context, record, (target) => target.probe(signal), "background");
-    if (!kind.isReported && !kind.isManual) await remember(context, record.id, checks);
+    if (!kind.isReported && !kind.isManual) await remember(context, record.id, checks, exposures);
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);
@@ -47,7 +47,12 @@ export async function testTarget(
 }
 
 /** For doctor; what a reporting place says of itself, it says again and again. */
-async function remember(context: AppContext, targetId: string, checks: readonly ProbeCheck[]): Promise<void> {
+async function remember(
+  context: AppContext,
+  targetId: string,
+  checks: readonly ProbeCheck[],
+  exposures: readonly Exposure[] | undefined,
+): Promise<void> {
   const failures = checks.flatMap(({ name, ok, message }) => (ok ? [] : [{ name, message }]));
-  await context.store.transaction((tx) => tx.checks.recordTest(targetId, failures));
+  await context.store.transaction((tx) => tx.checks.recordTest(targetId, failures, exposures ?? null));
 }

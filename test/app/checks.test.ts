@@ -6,6 +6,7 @@ import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { testTarget } from "../../src/app/test-target.ts";
 import { bindingStatus } from "../../src/app/views/binding-status.ts";
 import { LockstepError } from "../../src/core/errors.ts";
+import type { ProbeResult } from "../../src/core/ports/target.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
@@ -200,6 +201,43 @@ describeOnAStore("checks by schedule", (database) => {
     expect(await failures()).toHaveLength(1);
     await testTarget(context, { environment: "production", name: "api" }, never);
     expect(await failures()).toEqual([]);
+  });
+
+  it("to whom the platform gives what stands there is kept until it is seen anew, and a changed place is tested at once", async () => {
+    const exposures = async () => (await kit.context.store.read.views.targets({}))[0]?.exposures;
+    const answers: ProbeResult[] = [
+      { ok: true, checks: [], exposures: [{ to: "builds", except: ["OTHER"] }] },
+      { ok: true, checks: [] },
+      { ok: true, checks: [], exposures: [] },
+    ];
+    const kind: typeof scriptedKind = {
+      ...scriptedKind,
+      open: (...words) => ({
+        ...scriptedKind.open(...words),
+        probe: async () => answers.shift() ?? { ok: false, checks: [] },
+      }),
+    };
+    const context = kit.other({ targetKinds: new Map([[kind.kind, kind]]) });
+    const name = { environment: "production", name: "api" };
+    await testTarget(context, name, never);
+    expect(await exposures()).toEqual([{ to: "builds", except: ["OTHER"] }]);
+    await testTarget(context, name, never);
+    expect(await exposures()).toHaveLength(1);
+
+    const target = await kit.context.store.read.targets.findById(id);
+    await itIsTime();
+    await checkScheduled(context, id, never);
+    expect(answers).toHaveLength(1);
+    await kit.context.store.transaction(async (tx) => {
+      if (target !== null) await tx.places.updateTarget(id, target);
+    });
+    await sql`update target set created_at = now() - interval '1 hour'`.execute(database().db);
+    await itIsTime();
+    await checkScheduled(context, id, never);
+    expect(await exposures()).toEqual([]);
+    await itIsTime();
+    await checkScheduled(context, id, never);
+    expect(answers).toEqual([]);
   });
 
   it("what was written while it looked outdates what it saw", async () => {

@@ -13,6 +13,8 @@ const edit = (service: "api" | "worker", value: string) => (world: World) =>
     service: at(world, service),
     variables: { [SECRET]: value },
   });
+const source = (world: World, from: { readonly repo?: string; readonly image?: string }) =>
+  world.railway.railway.state.changeService({ service: world.worker, source: from });
 const STAGING = "canary-of-staging-5d20-dddddddd";
 const heal = (target: string) => new RegExp(`^lockstep heal --target ${target} --secret ${SECRET}$`);
 
@@ -221,6 +223,28 @@ playOutages([
     says: /Of a railway token's 1000 requests 120 are left for the next 20 min/,
     command: null,
     mends: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
+  },
+  {
+    name: "a service's code is built where its variables are",
+    async breaks(world) {
+      await source(world, { repo: "example/worker" });
+      await world.cli("target test worker");
+    },
+    finding: { id: "exposed-to-builds", target: "worker", severity: "hint" },
+    says: /Builds of worker are given INTERNAL_AUTH_SECRET/,
+    command: /^lockstep target test worker$/,
+    mends: (world) => source(world, { image: "example/worker:1" }),
+  },
+  {
+    name: "pull requests get copies of production",
+    async breaks(world) {
+      await world.railway.railway.state.changeProject({ prDeploys: true });
+      await world.cli("target test worker");
+    },
+    finding: { id: "exposed-to-pull-requests", target: "worker", severity: "hint" },
+    says: /pull requests of worker are given INTERNAL_AUTH_SECRET[\s\S]*whoever may open a pull request/,
+    command: /^lockstep target test worker$/,
+    mends: (world) => world.railway.railway.state.changeProject({ prDeploys: false }),
   },
   {
     name: "the token given is of another environment",

@@ -14,7 +14,13 @@ describeOnEachStore("the store's identity and its tokens", (getDatabase) => {
       store.transaction((tx) => tx.meta.create({ ...meta, keyCheck: "other" })),
     ).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
     await store.transaction((tx) => tx.meta.replaceFingerprintKey("resealed"));
-    expect(await store.read.meta.read()).toEqual({ ...meta, epoch: 1, fingerprintKeySealed: "resealed" });
+    const known = { ...meta, epoch: 1, fingerprintKeySealed: "resealed" };
+    expect(await store.read.meta.read()).toEqual({ ...known, recoveryCopy: null });
+    await store.transaction((tx) => tx.meta.recordRecoveryCopy("key-in-use"));
+    expect(await store.read.meta.read()).toEqual({
+      ...known,
+      recoveryCopy: { keyId: "key-in-use", checkedAt: expect.any(Date) },
+    });
     expect(await store.read.meta.holdsSealedData()).toBe(true);
   });
 

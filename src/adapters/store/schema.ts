@@ -99,6 +99,7 @@ export interface TargetTable {
   copies: Jsonb<CopiesSeen> | null;
   tested_at: Date | null;
   test_failures: Jsonb<JsonObject[]> | null;
+  exposures: Jsonb<JsonObject[]> | null;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }

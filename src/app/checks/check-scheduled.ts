@@ -24,7 +24,8 @@ const COMES_ALONG = 0.9;
 /** Drift that comes back has a writer of its own: it is told, not fought. */
 export const HEALS_PER_HOUR = 2;
 const HOUR_MS = 3_600_000;
-const TEST_EVERY_MS = 24 * HOUR_MS;
+/** A place that was just named is still being set up. */
+const TESTS = { everyMs: 24 * HOUR_MS, settlesMs: HOUR_MS / 6 };
 export const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
 
 /** `count`: of groups of that kind, which may share one quota. */
@@ -134,7 +135,7 @@ async function recordCheck(
 async function testDaily(context: AppContext, target: TargetRecord, signal: AbortSignal): Promise<void> {
   const { isReported, isManual } = kindOf(context, target.kind);
   if (isReported || isManual) return;
-  if (!(await context.store.transaction((tx) => tx.checks.claimTest(target.id, TEST_EVERY_MS)))) return;
+  if (!(await context.store.transaction((tx) => tx.checks.claimTest(target.id, TESTS)))) return;
   await withDeadline(signal, LOOK_WITHIN_MS, (limited) => testTarget(context, target, limited));
 }
 

@@ -238,6 +238,7 @@ function targetFacts(row: TargetRow, { failures, records }: Looked): Omit<Target
     sshAddress: sshAddressOf(records.get(row.id)),
     systemdUnit: systemdUnitOf(records.get(row.id)),
     testFailures: row.testFailures,
+    exposures: row.exposures,
     unreadCopies: row.unreadCopies,
     gaveUp: row.gaveUp,
     error:

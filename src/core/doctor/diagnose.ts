@@ -11,6 +11,7 @@ import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
 import { exposedCopies, otherCopies, unreadCopies } from "./copies-finding.ts";
+import { exposuresOf } from "./exposure-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { ofLockstepItself } from "./itself-finding.ts";
@@ -23,6 +24,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const findings: Finding[] = facts.targets.flatMap((target) => [
     ...diagnoseTarget(target, facts, commands),
     ...unreadCopies(target),
+    ...exposuresOf(target, facts, commands),
   ]);
   for (const secret of facts.secrets) {
     // A token's own finding says more.

@@ -5,6 +5,7 @@
 import type { BindingState } from "../drift/state.ts";
 import type { Evidence } from "../evidence.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
+import type { Exposure } from "../ports/target.ts";
 import type { Role } from "../secret.ts";
 
 export interface DoctorFacts {
@@ -124,6 +125,8 @@ export interface TargetFacts {
   readonly systemdUnit: string | null;
   /** What the last `target test` found to be wrong. */
   readonly testFailures: readonly { readonly name: string; readonly message: string }[];
+  /** To whom the platform gives what stands there. */
+  readonly exposures: readonly Exposure[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
   /** Of the last push. */

@@ -23,6 +23,8 @@ export const FINDING_IDS = [
   "other-copies",
   "copies-unread",
   "exposed",
+  "exposed-to-builds",
+  "exposed-to-pull-requests",
   "unreadable",
   "unreachable",
   "credential-refused",

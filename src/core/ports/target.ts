@@ -99,9 +99,17 @@ export interface ProbeCheck {
   readonly message: string;
 }
 
+/** The platform itself gives somebody else what the place holds, but for the keys in `except`. */
+export interface Exposure {
+  readonly to: "builds" | "pull-requests";
+  readonly except: readonly string[];
+}
+
 export interface ProbeResult {
   readonly ok: boolean;
   readonly checks: readonly ProbeCheck[];
+  /** Left out: nobody could tell. */
+  readonly exposures?: readonly Exposure[];
 }
 
 /** An open target. Stateless between calls except for kept connections; safe to call concurrently. */

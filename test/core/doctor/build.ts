@@ -43,6 +43,7 @@ export function healthyTarget(name: string, changes: Partial<TargetFacts> = {}):
     healsInVain: 0,
     systemdUnit: null,
     testFailures: [],
+    exposures: [],
     unreadCopies: [],
     gaveUp: false,
     error: null,

@@ -222,6 +222,28 @@ const ROWS: readonly Row[] = [
     says: /^The account may not read it; it is named by `alsoCheck`\.$/,
   },
   {
+    when: "the service is built where its variables are",
+    parts: {
+      bindings: [verifier, caller],
+      targets: [healthyTarget("api", { exposures: [{ to: "builds", except: [] }] })],
+    },
+    id: "exposed-to-builds",
+    severity: "hint",
+    command: "lockstep target test api",
+    says: /a build is given every variable[\s\S]*mayReach: \[builds\]/,
+  },
+  {
+    when: "pull requests get copies of the environment",
+    parts: {
+      bindings: [verifier, caller],
+      targets: [healthyTarget("api", { exposures: [{ to: "pull-requests", except: ["OTHER"] }] })],
+    },
+    id: "exposed-to-pull-requests",
+    severity: "hint",
+    command: "lockstep target test api",
+    says: /whoever may open a pull request[\s\S]*mayReach: \[pull-requests\]/,
+  },
+  {
     when: "the clocks differ",
     parts: { bindings: [verifier], itself: { clockSkewMs: -600_000 } },
     id: "clock",

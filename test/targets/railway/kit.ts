@@ -29,6 +29,7 @@ export interface Opening {
   readonly timeoutMs?: number;
   readonly budget?: RequestBudget;
   readonly marker?: boolean;
+  readonly mayReach?: readonly string[];
   readonly purpose?: "push" | "background";
   readonly sharedReads?: SharedReads;
 }
@@ -66,6 +67,7 @@ export class RailwayKit {
         environment: options.environment ?? environmentId,
         ...(service === null ? { shared: true } : { service }),
         ...(options.tokenKind === undefined ? {} : { tokenKind: options.tokenKind }),
+        ...(options.mayReach === undefined ? {} : { mayReach: options.mayReach }),
         token: options.token ?? projectToken,
         endpoint: options.endpoint ?? this.railway.url,
         requestTimeoutMs: options.timeoutMs ?? 5_000,

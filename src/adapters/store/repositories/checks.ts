@@ -38,19 +38,22 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
       );
     },
 
-    async claimTest(targetId, everyMs) {
+    async claimTest(targetId, { everyMs, settlesMs }) {
       const { rows } = await sql`
         update target set tested_at = now() - random() * ${everyMs / 6} * interval '1 millisecond'
         where id = ${targetId} and removed_at is null
-          and coalesce(tested_at, created_at) < now() - ${everyMs} * interval '1 millisecond'
+          and case when tested_at is null then created_at < now() - ${settlesMs} * interval '1 millisecond'
+            else tested_at < now() - ${everyMs} * interval '1 millisecond' end
         returning id`.execute(db);
       return rows.length > 0;
     },
 
-    async recordTest(targetId, failures) {
-      await sql`update target set test_failures = ${JSON.stringify(failures)}::jsonb where id = ${targetId}`.execute(
-        db,
-      );
+    async recordTest(targetId, failures, exposures) {
+      const seen = exposures === null ? null : JSON.stringify(exposures);
+      await sql`
+        update target set test_failures = ${JSON.stringify(failures)}::jsonb,
+          exposures = coalesce(${seen}::jsonb, exposures)
+        where id = ${targetId}`.execute(db);
     },
 
     async postpone(targetId, byMs) {

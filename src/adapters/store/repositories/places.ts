@@ -71,7 +71,7 @@ export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
       // A run under way worked with the former address: what it finds out must not be recorded for the new one.
       await sql`
         update target set kind = ${kind}, config = ${jsonb(config)}::jsonb, destination = ${destination},
-          lease_token = lease_token + 1, lease_until = null, lease_owner = null
+          tested_at = null, lease_token = lease_token + 1, lease_until = null, lease_owner = null
         where id = ${targetId}`.execute(db);
     },
 

@@ -110,6 +110,22 @@ export const unitAnswer = z.object({
   serviceInstance: z.object({ serviceName: z.string(), ...unitDeployments }),
 });
 
+export const serviceSource = z.object({
+  serviceInstance: z.object({
+    source: z.object({ image: z.string().nullable(), repo: z.string().nullable() }).nullable(),
+    latestDeployment: z.object({ id: z.string() }).nullable(),
+  }),
+});
+
+const previews = z.object({
+  prDeploys: z.boolean(),
+  botPrEnvironments: z.boolean(),
+  baseEnvironmentId: z.string().nullable(),
+  primaryEnvironmentId: z.string().nullable(),
+});
+export const projectPreviews = z.object({ project: previews });
+export const tokenPreviews = z.object({ projectToken: z.object({ project: previews }) });
+
 export const environmentUnits = z.object({
   environment: z.object({
     serviceInstances: z.object({

@@ -1,7 +1,7 @@
 /** What lockstep.yaml says of a Railway target: one service of one environment, or its shared scope. Pure. */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { Exposure, JsonObject } from "../../../core/ports/target.ts";
 import { hasReference } from "./references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
@@ -29,6 +29,8 @@ const railwaySchema = z.strictObject({
       tokenKind: z.enum(["project", "account"]).optional(),
       /** Overrides the URL, for example for the simulator. */
       endpoint: endpoint.optional(),
+      /** Exposures that are meant: doctor is silent about them. */
+      mayReach: z.array(z.enum(["builds", "pull-requests"])).optional(),
       /** How long an answer is waited for, in ms; default 90,000. Writes have been seen to need more than 60 s. */
       requestTimeoutMs: z.int().min(100).max(120_000).optional(),
     })
@@ -50,6 +52,8 @@ export interface RailwayConfig {
   /** Null: found out. */
   readonly tokenKind: TokenKind | null;
   readonly requestTimeoutMs: number;
+  /** Absent: nobody. */
+  readonly mayReach?: readonly Exposure["to"][];
 }
 
 /** Writes have been seen to take more than a minute under load and to be applied after the edge's 504. */
@@ -79,9 +83,18 @@ export function parseRailway(raw: unknown): {
     tokenKind = null,
     endpoint: url = DEFAULT_ENDPOINT,
     requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
+    mayReach = [],
   } = parsed.data.railway;
   return {
-    config: { project, environment, service, endpoint: url, tokenKind, requestTimeoutMs },
+    config: {
+      project,
+      environment,
+      service,
+      endpoint: url,
+      tokenKind,
+      requestTimeoutMs,
+      ...(mayReach.length === 0 ? {} : { mayReach }),
+    },
     credentials: token === undefined ? null : { token },
   };
 }

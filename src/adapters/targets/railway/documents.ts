@@ -6,6 +6,9 @@ const DEPLOYMENT = `id status createdAt canRedeploy deploymentStopped instances 
 
 const VARIABLES = `edges { node { name isSealed serviceId updatedAt references } } pageInfo { hasNextPage endCursor }`;
 
+/** Whether pull requests get environments, and from which one they are copied. */
+const PREVIEWS = `prDeploys botPrEnvironments baseEnvironmentId primaryEnvironmentId`;
+
 /** How every service of an environment is deployed. */
 const UNITS = `
   edges {
@@ -171,6 +174,22 @@ export const DOCUMENTS = {
         pageInfo { hasNextPage endCursor }
       }
     }`,
+
+  /** Where a service's code comes from. */
+  Source: `
+    query Source($environmentId: String!, $serviceId: String!) {
+      serviceInstance(environmentId: $environmentId, serviceId: $serviceId) {
+        id
+        source { image repo }
+        latestDeployment { id }
+      }
+    }`,
+
+  ProjectPreviews: `
+    query ProjectPreviews($projectId: String!) { project(id: $projectId) { id ${PREVIEWS} } }`,
+
+  TokenPreviews: `
+    query TokenPreviews { projectToken { project { id ${PREVIEWS} } } }`,
 
   Environment: `
     query Environment($environmentId: String!) {

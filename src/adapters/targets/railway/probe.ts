@@ -1,11 +1,13 @@
 /** `target test` for Railway: does the token live, does it reach this place, and does the place exist. */
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
-import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
+import type { Exposure, ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { accountTokenAnswer, environmentAnswer, projectTokenAnswer, readAnswer } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
+import { findExposures } from "./exposures.ts";
 import { observe } from "./observe.ts";
+import type { UnitReader } from "./units.ts";
 
 export async function probe(
   client: RailwayClient,
@@ -28,7 +30,19 @@ export async function probe(
       break;
     }
   }
-  return { ok: checks.every(({ ok }) => ok), checks };
+  const ok = checks.every((check) => check.ok);
+  const exposures = ok ? await seeExposures({ client, config, target }, signal) : null;
+  return { ok, checks, ...(exposures === null ? {} : { exposures }) };
+}
+
+/** Besides: a token that does not reach so far can do all that is needed. */
+async function seeExposures(reader: UnitReader, signal: AbortSignal): Promise<readonly Exposure[] | null> {
+  try {
+    return await findExposures(reader, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return null;
+  }
 }
 
 async function checkToken(

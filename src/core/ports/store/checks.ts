@@ -1,4 +1,5 @@
 import type { CopiesSeen } from "../copies.ts";
+import type { Exposure } from "../target.ts";
 
 /** When places are looked at although nothing is owed there, and what came of it. */
 export interface LowBudget {
@@ -34,9 +35,20 @@ export interface CheckRepo {
   ): Promise<void>;
   /** What the last look found besides the kept places. */
   recordCopies(targetId: string, seen: CopiesSeen): Promise<void>;
-  /** True: its turn has come to be tested, and nobody else does. Spread over a sixth of the time. */
-  claimTest(targetId: string, everyMs: number): Promise<boolean>;
-  recordTest(targetId: string, failures: readonly TestFailure[]): Promise<void>;
+  /**
+   * True: its turn has come to be tested, and nobody else does. Spread over a sixth of the time. One that is new has
+   * `settlesMs` until the first; one that was configured anew is due at once.
+   */
+  claimTest(
+    targetId: string,
+    pace: { readonly everyMs: number; readonly settlesMs: number },
+  ): Promise<boolean>;
+  /** `exposures`: null leaves what was seen before. */
+  recordTest(
+    targetId: string,
+    failures: readonly TestFailure[],
+    exposures: readonly Exposure[] | null,
+  ): Promise<void>;
   /** Nothing was learned: the next one is due later. */
   postpone(targetId: string, byMs: number): Promise<void>;
   /** Live targets of that kind where nothing is owed and something is bound. */

@@ -8,7 +8,7 @@ import type { Acceptance } from "../../rollout/member.ts";
 import type { RolloutView } from "../../rollout/slots.ts";
 import type { Role, Slot } from "../../secret.ts";
 import type { CopiesSeen, FoundCopy } from "../copies.ts";
-import type { JsonObject } from "../target.ts";
+import type { Exposure, JsonObject } from "../target.ts";
 import type { ActivationState } from "./activations.ts";
 import type { TestFailure } from "./checks.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
@@ -99,6 +99,7 @@ export interface TargetRow {
   readonly nextCheckAt: Date;
   /** What the last `target test` found to be wrong. */
   readonly testFailures: readonly TestFailure[];
+  readonly exposures: readonly Exposure[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
 }

@@ -85,7 +85,6 @@ export class Views {
     return {
       ...project,
       updatedAt: project.createdAt,
-      baseEnvironmentId: () => environments()[0]?.id ?? null,
       primaryEnvironmentId: () => environments()[0]?.id ?? null,
       environments: ({ isEphemeral, ...page }: PageArguments & { readonly isEphemeral?: boolean | null }) =>
         this.page(

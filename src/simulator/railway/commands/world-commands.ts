@@ -45,6 +45,21 @@ export const WORLD_COMMANDS = {
     }),
   ),
 
+  /** Environments of pull requests: switched on and off, and what they are copies of. */
+  changeProject: command(
+    z.strictObject({
+      projectId: z.string().optional(),
+      prDeploys: z.boolean().optional(),
+      botPrEnvironments: z.boolean().optional(),
+      baseEnvironmentId: z.string().nullable().optional(),
+    }),
+    ({ world, defaults }, { projectId, ...changes }) => {
+      const project = world.projects.get(projectId ?? defaults.projectId);
+      if (project === undefined) throw new Error("there is no such project");
+      Object.assign(project, changes);
+    },
+  ),
+
   addEnvironment: command(
     z.strictObject({
       name: z.string(),

@@ -76,11 +76,13 @@ type User implements Node {
 
 type Project implements Node {
   baseEnvironmentId: String
+  botPrEnvironments: Boolean!
   createdAt: DateTime!
   deletedAt: DateTime
   environments(after: String, before: String, first: Int, isEphemeral: Boolean, last: Int, sort: SortOrder): ProjectEnvironmentsConnection!
   id: ID!
   name: String!
+  prDeploys: Boolean!
   primaryEnvironmentId: String
   services(after: String, before: String, first: Int, last: Int): ProjectServicesConnection!
   updatedAt: DateTime!

@@ -14,6 +14,11 @@ export interface Project {
   readonly workspaceId: string;
   readonly createdAt: Date;
   deletedAt: Date | null;
+  /** Pull requests get environments of their own: copies of the base. */
+  prDeploys: boolean;
+  botPrEnvironments: boolean;
+  /** Null: the primary one. */
+  baseEnvironmentId: string | null;
 }
 
 type PatchStatus = "STAGED" | "APPLYING" | "COMMITTED";

@@ -54,7 +54,16 @@ export class World {
   }
 
   addProject(name: string, workspaceId: string, id: string = randomUUID()): Project {
-    return put(this.projects, { id, name, workspaceId, createdAt: this.now(), deletedAt: null });
+    return put(this.projects, {
+      id,
+      name,
+      workspaceId,
+      createdAt: this.now(),
+      deletedAt: null,
+      prDeploys: false,
+      botPrEnvironments: false,
+      baseEnvironmentId: null,
+    });
   }
 
   addEnvironment(
