@@ -14,6 +14,8 @@ const rotation = z.object({
   strategy,
   state: z.enum(["planned", "running", "stalled", "done", "failed", "abandoned"]),
   bindings: z.array(boundStatus),
+  /** Further places on the hosts, which keep the old value; `wins`: the process there is given that one. */
+  leftBehind: z.array(z.object({ target: z.string(), copy: z.string(), wins: z.boolean() })),
   /** Of a dry run: in which order, how often each role is deployed, and why not in order. */
   preview: z
     .object({

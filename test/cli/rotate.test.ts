@@ -114,6 +114,37 @@ test("--dry-run names what it would touch, and changes nothing", async () => {
   expect((await cli("rollout list --open --json")).json()).toEqual({ rollouts: [] });
 });
 
+test("copies that it does not move are named beforehand, the one that wins first", async () => {
+  const copy = { slot: "primary", line: 3, key: "API_KEY", version: 1, open: false, alone: true } as const;
+  const [row] = await kit.loop.rows<{ binding: string; target: string }>(
+    "select b.id as binding, t.id as target from binding b join target t on t.id = b.target_id where t.name = 'web'",
+  );
+  const bindingId = row?.binding ?? "";
+  await kit.context.store.transaction((tx) =>
+    tx.checks.recordCopies(row?.target ?? "", {
+      copies: [
+        { ...copy, bindingId, file: "/srv/old.env", kind: "file", wins: false },
+        { ...copy, bindingId, file: "/etc/systemd/system/web.service", kind: "unit", wins: true },
+      ],
+      unread: [],
+    }),
+  );
+  const { stdout } = await cli("rotate API_KEY --dry-run");
+  expect(stdout).toMatch(
+    /wins over ours, and keeps the old value: web: Environment= in \/etc\/systemd\/system\/web\.service, line 3\. See `lockstep doctor`\.\nstands elsewhere too, and is not changed: web: \/srv\/old\.env, line 3\n/,
+  );
+  const waited = await whileWorking(cli("rotate API_KEY --wait"));
+  expect(waited.stderr).toContain(
+    "note: stands elsewhere too, and is not changed: web: /srv/old.env, line 3",
+  );
+  expect((await cli("rotate API_KEY --json")).json()).toMatchObject({
+    leftBehind: [
+      { target: "web", copy: "/srv/old.env, line 3", wins: false },
+      { target: "web", wins: true },
+    ],
+  });
+});
+
 test("a strategy that the bindings do not allow is refused, with the reason of each", async () => {
   const ran = await cli("rotate API_KEY --strategy overlap");
   expect(ran.exitCode).toBe(1);

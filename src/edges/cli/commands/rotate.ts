@@ -21,7 +21,8 @@ export interface RotateOptions {
   readonly urgent?: boolean;
 }
 
-type Rotation = Omit<RotationAnswer, "strategy" | "environment"> & Partial<Pick<RotationAnswer, "strategy">>;
+type Rotation = Omit<RotationAnswer, "strategy" | "environment" | "leftBehind"> &
+  Partial<Pick<RotationAnswer, "strategy" | "leftBehind">>;
 
 export const run: CommandFunction<[name: string], RotateOptions> = async (cli, [name], options) => {
   const { strategy, dryRun, wait, urgent } = options;
@@ -38,6 +39,7 @@ export const run: CommandFunction<[name: string], RotateOptions> = async (cli, [
     show(cli, started);
     return 0;
   }
+  for (const line of leftBehindLines(started.leftBehind)) cli.output.note(`note: ${line}`);
   const ended = await followRollout(cli, api, started.rollout, options.timeout);
   const { rollout, secret, from, to, state, bindings } = ended;
   show(cli, { rollout, secret, from, to, state, bindings });
@@ -51,6 +53,7 @@ function show({ output }: Cli, rotation: Rotation): void {
     const verb = state === "planned" ? "would go" : state === "done" ? "went" : "goes";
     output.line(`${secret} ${verb} ${versionsText(rotation)}: ${state}`);
     for (const line of previewLines(rotation)) output.line(line);
+    for (const line of leftBehindLines(rotation.leftBehind ?? [])) output.line(line);
     if (bindings.length === 0) output.line("It is bound nowhere.");
     else {
       output.table(
@@ -77,5 +80,20 @@ function previewLines({ preview, strategy, bindings }: Rotation): readonly strin
       : []),
     ...(because.length > 0 ? ["all at once, with a short window in which places differ, because"] : []),
     ...because.map((reason) => `  ${reason}`),
+  ];
+}
+
+/** A person decides about them before a process uses one of them. */
+function leftBehindLines(leftBehind: RotationAnswer["leftBehind"]): readonly string[] {
+  const named = (wins: boolean): string =>
+    leftBehind
+      .filter((one) => one.wins === wins)
+      .map(({ target, copy }) => `${target}: ${copy}`)
+      .join("; ");
+  return [
+    ...(named(true) === ""
+      ? []
+      : [`wins over ours, and keeps the old value: ${named(true)}. See \`lockstep doctor\`.`]),
+    ...(named(false) === "" ? [] : [`stands elsewhere too, and is not changed: ${named(false)}`]),
   ];
 }

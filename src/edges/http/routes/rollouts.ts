@@ -1,4 +1,6 @@
 /** Handlers that move secrets. */
+
+import { copiesLeftBehind } from "../../../app/rollouts/copies-left-behind.ts";
 import { forceMember } from "../../../app/rollouts/force-member.ts";
 import { resumeRollout } from "../../../app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../app/rollouts/rollback-rollout.ts";
@@ -23,14 +25,31 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
         strategy,
         state: "planned",
         bindings: await viewBindings(context, secretId),
+        leftBehind: [...(await copiesLeftBehind(context, secretId))],
         preview: { phases: [...phases], deployments, settleForMs, because: [...because] },
       };
     }
-    const { version, rolloutId } = await rotateSecret(context, caller.actor, params, request, signal);
-    if (rolloutId !== null) return rotationOf(await viewRollout(context, rolloutId));
+    const { secretId, version, rolloutId } = await rotateSecret(
+      context,
+      caller.actor,
+      params,
+      request,
+      signal,
+    );
+    const leftBehind = [...(await copiesLeftBehind(context, secretId))];
+    if (rolloutId !== null) return { ...rotationOf(await viewRollout(context, rolloutId)), leftBehind };
     const older = (await listVersions(context, params)).filter((known) => known.version < version);
     const from = older.find(({ state }) => state === "retired")?.version ?? null;
-    return { ...known, rollout: null, from, to: version, strategy: "replace", state: "done", bindings: [] };
+    return {
+      ...known,
+      rollout: null,
+      from,
+      to: version,
+      strategy: "replace",
+      state: "done",
+      bindings: [],
+      leftBehind,
+    };
   },
   rollbackRollout: async ({ params }, { context, caller }) => {
     const { rollout } = await viewRollout(context, params.rollout);
