@@ -15,7 +15,6 @@ import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/po
 import { slotsOf } from "../../core/rollout/slots.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
-import { mapLimited } from "../../lib/map-limited.ts";
 import { contentOf } from "../agents/report-content.ts";
 import { HEALER, HEALS_PER_HOUR } from "../checks/check-scheduled.ts";
 import type { AppContext } from "../context.ts";
@@ -33,8 +32,6 @@ export interface Recorded {
 }
 
 const MAX_ROLLOUTS = 500;
-/** It runs again and again in every worker, and must leave them their connections. */
-export const READS_AT_ONCE = 2;
 
 export async function readRecorded(context: AppContext, environment: string | undefined): Promise<Recorded> {
   const { views, secrets: repo } = context.store.read;
@@ -108,15 +105,13 @@ export async function gatherFacts(
   const targets = new Map(recorded.targets.map((target) => [target.id, target]));
   const bySecret = groupBy(recorded.bindings, (binding) => binding.secretId);
   const tokens = new Map((await read.renewals.candidates()).map((one) => [one.id, tokenFacts(context, one)]));
-  const secrets = await mapLimited(recorded.secrets, READS_AT_ONCE, async (secret): Promise<SecretFacts> => {
-    const versions = secret.currentVersion === null ? [] : await read.secrets.versions(secret.id);
-    const current = versions.find(({ state }) => state === "current");
+  const secrets = recorded.secrets.map((secret): SecretFacts => {
     return {
       name: secret.name,
       environment: secret.environment,
       current: secret.currentVersion,
-      currentSince: current?.stateChangedAt ?? null,
-      currentMadeAt: current?.createdAt ?? null,
+      currentSince: secret.currentSince,
+      currentMadeAt: secret.currentMadeAt,
       maxAgeMs: durationMs(rotatePolicyOf(secret.policy).maxAge) ?? null,
       rollout: rolloutFacts(rollouts.get(secret.id)),
       bindings: (bySecret.get(secret.id) ?? []).map((row) =>

@@ -17,7 +17,7 @@ import type { AppContext } from "../context.ts";
 import { inTime } from "../in-time.ts";
 import { bindingStatus } from "../views/binding-status.ts";
 import { secretStatusOf } from "../views/status.ts";
-import { gatherFacts, type Looked, READS_AT_ONCE, type Recorded, readRecorded } from "./gather-facts.ts";
+import { gatherFacts, type Looked, type Recorded, readRecorded } from "./gather-facts.ts";
 
 export interface DoctorRequest {
   readonly environment?: string;
@@ -94,8 +94,8 @@ async function recordsOf(
   context: AppContext,
   { targets }: Recorded,
 ): Promise<ReadonlyMap<string, TargetRecord>> {
-  const found = await mapLimited(targets, READS_AT_ONCE, ({ id }) => context.store.read.targets.findById(id));
-  return new Map(found.flatMap((record) => (record === null ? [] : [[record.id, record] as const])));
+  const found = await context.store.read.targets.findAll(targets.map(({ id }) => id));
+  return new Map(found.map((record) => [record.id, record]));
 }
 
 async function lookAtPlaces(

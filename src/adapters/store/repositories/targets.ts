@@ -52,6 +52,14 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       return rows[0] ?? null;
     },
 
+    async findAll(targetIds) {
+      if (targetIds.length === 0) return [];
+      const { rows } = await sql<TargetRecord>`
+        select ${RECORD} from target t join environment e on e.id = t.environment_id
+        where t.id = any(${[...targetIds]}::uuid[]) and t.removed_at is null`.execute(db);
+      return rows;
+    },
+
     async findByName(environment, name) {
       const { rows } = await sql<TargetRecord>`
         select ${RECORD} from target t join environment e on e.id = t.environment_id

@@ -17,7 +17,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
     async secrets({ environment, secretId }) {
       const { rows } = await sql<SecretRow>`
         select s.id, s.name, e.name as environment, v.version as "currentVersion",
-          v.state_changed_at as "currentSince", v.expires_at as "expiresAt", s.policy
+          v.state_changed_at as "currentSince", v.created_at as "currentMadeAt", v.expires_at as "expiresAt", s.policy
         from secret s join environment e on e.id = s.environment_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
         where s.removed_at is null and ${is(sql`e.name`, environment)} and ${isId(sql`s.id`, secretId)}

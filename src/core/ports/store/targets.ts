@@ -122,6 +122,8 @@ export interface TargetRepo {
   /** Ids that owe work now and are not leased. */
   due(limit: number): Promise<readonly string[]>;
   findById(targetId: string): Promise<TargetRecord | null>;
+  /** Live ones of these. */
+  findAll(targetIds: readonly string[]): Promise<readonly TargetRecord[]>;
   findByName(environment: string, name: string): Promise<TargetRecord | null>;
   /** Null when somebody else holds it or it is gone. */
   lease(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;

@@ -20,6 +20,8 @@ export interface SecretRow {
   readonly environment: string;
   readonly currentVersion: number | null;
   readonly currentSince: Date | null;
+  /** When the current value was made. */
+  readonly currentMadeAt: Date | null;
   /** Of the current version; null: it does not end by itself. */
   readonly expiresAt: Date | null;
   readonly policy: JsonObject;
