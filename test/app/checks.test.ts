@@ -225,13 +225,15 @@ describeOnAStore("checks by schedule", (database) => {
     expect(await exposures()).toHaveLength(1);
 
     const target = await kit.context.store.read.targets.findById(id);
+    await sql`update target set created_at = now() - interval '1 hour', tested_at = now()`.execute(
+      database().db,
+    );
     await itIsTime();
     await checkScheduled(context, id, never);
     expect(answers).toHaveLength(1);
     await kit.context.store.transaction(async (tx) => {
       if (target !== null) await tx.places.updateTarget(id, target);
     });
-    await sql`update target set created_at = now() - interval '1 hour'`.execute(database().db);
     await itIsTime();
     await checkScheduled(context, id, never);
     expect(await exposures()).toEqual([]);

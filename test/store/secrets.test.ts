@@ -35,6 +35,24 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     return new Map(versions.map(({ version, state }) => [version, state]));
   };
 
+  test("a fingerprint names the version whose secret it was taken for, newest first, and none that is destroyed", async () => {
+    const [one, two] = [await newSecret(), await newSecret()];
+    for (const secretId of [one, two]) {
+      await addVersion(secretId, "retired");
+      await addVersion(secretId, "current");
+    }
+    const named = (...pairs: [string, string][]) =>
+      getDatabase().store.read.secrets.versionsWithFingerprint(new Map(pairs));
+    expect(await named([one, "print-2"], [two, "print-1"])).toEqual([
+      { secretId: one, version: 2 },
+      { secretId: two, version: 1 },
+    ]);
+    expect(await named([one, "print-9"])).toEqual([]);
+    expect(await named()).toEqual([]);
+    await move(two, 1, "destroyed");
+    expect(await named([two, "print-1"])).toEqual([]);
+  });
+
   test("any walk of moves ends where mayMove leads, with at most one current and one staged version", async () => {
     const steps = fc.array(
       fc.record({ version: fc.integer({ min: 1, max: 3 }), to: fc.constantFrom(...VERSION_STATES) }),

@@ -295,6 +295,15 @@ describe("what is searched", () => {
     expect(JSON.stringify(copies)).not.toContain(FOREIGN);
   });
 
+  it("computes it from elsewhere, which may be the very kept value: no copy", async () => {
+    const file = put("app/.env", `TOKEN='${V5}'\n`);
+    put(".zshenv", 'export TOKEN="$(pass show token)"\n');
+    put(".zprofile", "export TOKEN=$(cat ~/.token)\n");
+    put(".bashrc", `export TOKEN="${FOREIGN}"\n`);
+    const { copies } = await look({ file, format: "dotenv" });
+    expect(copies.map(short)).toEqual(["~/.bashrc:1 TOKEN foreign"]);
+  });
+
   it("is told where it could not be, and why", async () => {
     const file = put("app/.env", `TOKEN='${V5}'\n`);
     mkdirSync(join(home, "a-directory"));

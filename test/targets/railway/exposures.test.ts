@@ -40,6 +40,11 @@ describe("to whom Railway gives what a service has", () => {
         service: kit.serviceId,
         variables: { SEALED: { value: "never-shown", sealed: true } },
       });
+      const { serviceId } = await state().addService({ name: "web" });
+      await state().setVariables({
+        service: serviceId,
+        variables: { KEPT: { value: "another-service's", sealed: true } },
+      });
       for (const token of [kit.railway.defaults.projectToken, kit.railway.defaults.accountToken])
         expect(await exposures({ token })).toEqual([{ to: "pull-requests", except: ["SEALED"] }]);
       expect(await exposures({ mayReach: ["pull-requests"] })).toEqual([]);
