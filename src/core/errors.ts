@@ -125,6 +125,14 @@ export const CATALOGUE = {
     family: "rejected",
     hint: "`lockstep target test` prints the rights that are needed.",
   },
+  TARGET_FULL: {
+    family: "unavailable",
+    hint: "Free space there (`df -h` says what is full, `du` by what); what stood there is whole.",
+  },
+  TARGET_READ_ONLY: {
+    family: "unavailable",
+    hint: "Linux does that to a disk that fails: see `dmesg` there, repair it, and mount it for writing again.",
+  },
   TARGET_HOST_KEY: {
     family: "rejected",
     hint: "Compare the key with the host's owner, then `lockstep target trust`.",

@@ -3,6 +3,7 @@
  * lacks: a suite that needs a missing one is skipped, and the run's end prints why. With LOCKSTEP_TEST_REQUIRE_ALL=1
  * (CI) a missing server fails the run instead.
  */
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -18,12 +19,14 @@ export const REAL_SERVERS = [
   "systemd-analyze",
   "python3",
   "openclaw",
+  // The right to mounts of one's own: on Linux root has it, unless a container takes it away.
+  "mount-namespace",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 
-const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw">, readonly string[]>> = {
+const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw" | "mount-namespace">, readonly string[]>> = {
   postgres: ["postgres"],
   redis: ["redis-server"],
   sshd: ["sshd"],
@@ -38,6 +41,7 @@ const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw">, readonly string
 /** Absolute path of the server's program, or null when this machine lacks it. */
 export function findServer(server: RealServer): string | null {
   if (server === "openclaw") return findOpenclaw();
+  if (server === "mount-namespace") return findMountNamespace();
   const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_DIRECTORIES];
   for (const program of PROGRAMS[server]) {
     for (const directory of directories) {
@@ -67,6 +71,29 @@ function findOpenclaw(): string | null {
   );
   return isAllowed(entry, constants.R_OK) ? entry : null;
 }
+
+/** Only trying tells. Once per process: the account asks again. */
+function findMountNamespace(): string | null {
+  if (mountNamespace === undefined) {
+    try {
+      execFileSync("unshare", [
+        "--mount",
+        "--propagation",
+        "private",
+        "mount",
+        "-t",
+        "tmpfs",
+        "none",
+        "/mnt",
+      ]);
+      mountNamespace = "/proc/self/ns/mnt";
+    } catch {
+      mountNamespace = null;
+    }
+  }
+  return mountNamespace;
+}
+let mountNamespace: string | null | undefined;
 
 function isAllowed(path: string, mode: number): boolean {
   try {

@@ -16,6 +16,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { IN_OWN_MOUNTS, type OwnMounts, ownMountsOf } from "./own-mounts.ts";
 import { findServer } from "./servers.ts";
 
 export type TestKeyType = "ed25519" | "rsa" | "ecdsa";
@@ -28,6 +29,8 @@ export interface SshdOptions {
   readonly sftpOnly?: boolean;
   /** A program that runs every command in place of the login shell, as `<program> -c <command>`. */
   readonly loginShell?: string;
+  /** So that disks of "the host" can be filled, or go bad. */
+  readonly ownMounts?: boolean;
   /** Further lines of sshd_config; they come first, and the first word on a setting wins. */
   readonly lines?: readonly string[];
 }
@@ -50,6 +53,8 @@ export interface RunningSshd {
   readonly clientKey: KeyPair;
   /** HOME of the sessions. */
   readonly home: string;
+  /** Null unless asked for. */
+  readonly mounts: OwnMounts | null;
   /** What sshd said so far. */
   log(): string;
   /** Lets one more key log in. */
@@ -97,7 +102,11 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
     const config = join(root, "sshd_config");
     writeFileSync(config, configLines(options, { root, home, port, hostKeys, authorizedKeys }).join("\n"));
     chmodSync(config, 0o600);
-    const child = spawn(program, ["-D", "-e", "-f", config], { stdio: ["ignore", "ignore", "pipe"] });
+    const [first = program, ...words] = [
+      ...(options.ownMounts === true ? IN_OWN_MOUNTS : []),
+      ...[program, "-D", "-e", "-f", config],
+    ];
+    const child = spawn(first, words, { stdio: ["ignore", "ignore", "pipe"] });
     let log = "";
     child.stderr.on("data", (chunk: Buffer) => {
       log += chunk.toString("utf8");
@@ -111,6 +120,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
         hostKey: hostKeys[0]?.publicKey ?? "",
         clientKey,
         home,
+        mounts: options.ownMounts === true && child.pid !== undefined ? ownMountsOf(child.pid) : null,
         log: () => log,
         authorize(publicKey) {
           authorized.push(publicKey);

@@ -14,7 +14,8 @@ export interface LocalHostOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const LABEL = "this machine";
+/** An agent's errors are read at the server, where "this machine" would be the wrong one. */
+const LABEL = "the agent's machine";
 
 export class LocalHost extends ScriptHost {
   constructor({ environment }: LocalHostOptions) {

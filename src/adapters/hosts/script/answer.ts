@@ -63,7 +63,11 @@ export function refusal(action: string, { word, rest }: Pick<Answer, "word" | "r
     case "unsafe":
       return unsafe(error, first, place);
     case "denied":
-      return error("TARGET_PERMISSION", `no right to ${shown}`);
+      return error("TARGET_PERMISSION", deniedText(shown));
+    case "full":
+      return error("TARGET_FULL", `the disk there is full (${shown})`);
+    case "read-only":
+      return error("TARGET_READ_ONLY", `the file system there can only be read (${shown})`);
     case "missing":
       return error("TARGET_REFUSED", `the directory ${shown} does not exist`, "Create it.");
     case "large":
@@ -85,6 +89,19 @@ export function refusal(action: string, { word, rest }: Pick<Answer, "word" | "r
     default:
       return new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the answer was not understood.`);
   }
+}
+
+const MAY_NOT = new Map([
+  ["enter", "enter the directory"],
+  ["read", "read"],
+  ["make", "make files in the directory"],
+]);
+
+/** What, who and where; SFTP tells the place alone. */
+function deniedText(rest: string): string {
+  const [, what = "", user = "", place = ""] = /^(\w+) (\d+) (.+)$/.exec(rest) ?? [];
+  const right = MAY_NOT.get(what);
+  return right === undefined ? `no right to ${rest}` : `the user with id ${user} may not ${right} ${place}`;
 }
 
 const LACKING: Readonly<Record<string, string>> = {

@@ -69,6 +69,13 @@ $SIG{XFSZ} = "IGNORE";
 
 # One answer a request; die carries it out of any depth.
 sub say_ { die ["@_"] }
+# Why writing at a place failed, by what the system said last; in no other words, the rest.
+sub spoilt {
+  my ($at, @otherwise) = @_;
+  say_("full", $at) if $!{ENOSPC} || $!{EDQUOT};
+  say_("read-only", $at) if $!{EROFS};
+  say_(@otherwise);
+}
 sub answer { my ($body, $words) = @_; $words =~ tr/\n//d; print "lockstep $nonce ", length($body), " $words\n", $body; }
 
 sub text_of {
@@ -96,17 +103,17 @@ sub content_of {
 }
 sub put {
   my ($at, $content) = @_;
-  sysopen(my $out, $at, Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_TRUNC() | Fcntl::O_NOFOLLOW(), 0600) or say_("failed", "space");
-  fill($out, $content); return $out;
+  sysopen(my $out, $at, Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_TRUNC() | Fcntl::O_NOFOLLOW(), 0600) or spoilt($at, "failed", "space");
+  fill($out, $content, $at); return $out;
 }
 sub fill {
-  my ($out, $content) = @_; my $from = 0;
+  my ($out, $content, $at) = @_; my $from = 0;
   while ($from < length $content) {
     my $put = syswrite($out, $content, length($content) - $from, $from);
-    defined $put or say_("failed", "space"); $from += $put;
+    defined $put or spoilt($at, "failed", "space"); $from += $put;
   }
 }
-sub flush { for (@_) { $_->sync or say_("failed", "space"); } }
+sub flush { for (@_) { $_->sync or spoilt($real, "failed", "space"); } }
 sub flush_directory { sysopen(my $at, shift, Fcntl::O_RDONLY()) or say_("failed", "space"); flush($at); }
 sub line_of { my $text = content_of(shift); return defined $text && $text =~ /^([^\n]*)\n/ ? $1 : undef; }
 
@@ -130,12 +137,12 @@ sub look {
   $dir = "/" if $dir eq "";
   if (!-e $dir) {
     my $up = $dir; $up =~ s{/[^/]*$}{} until -e ($up eq "" ? "/" : $up); $up = "/" if $up eq "";
-    say_("denied", $up) if !-x $up;
+    say_("denied", "enter", $me, $up) if !-x $up;
     say_("absent", $marker) if $verb eq "read";
     say_("missing", $dir);
   }
-  chdir $dir or say_("denied", $dir);
-  $real = Cwd::getcwd(); defined $real or say_("denied", $dir);
+  chdir $dir or say_("denied", "enter", $me, $dir);
+  $real = Cwd::getcwd(); defined $real or say_("denied", "enter", $me, $dir);
   check_ways();
   my @s = lstat "./$name"; $present = @s ? 1 : 0; return if !@s;
   my $kind = $s[2] & 0170000;
@@ -163,14 +170,19 @@ sub check_state {
   say_("unsafe", "owner", $s[4], $state) if $s[4] != $me;
   return 1;
 }
-sub need_state { return if check_state(); mkdir $state, 0700; check_state() or say_("denied", $state); }
+sub need_state {
+  return if check_state();
+  my $why = mkdir($state, 0700) ? 0 : $! + 0;
+  return if check_state();
+  $! = $why; spoilt($state, "denied", "make", $me, $home);
+}
 sub sweep {
   return if $swept; $swept = 1;
   opendir(my $all, $state) or return;
   for (readdir $all) { unlink "$state/$_" if /\.in\./ && -f "$state/$_" && -M _ > 60 / 1440; }
 }
 sub lock_ {
-  sysopen($lock, "$file.lock", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_NOFOLLOW(), 0600) or say_("denied", $state);
+  sysopen($lock, "$file.lock", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_NOFOLLOW(), 0600) or spoilt($state, "denied", "make", $me, $state);
   for (my $tries = 1; !flock($lock, Fcntl::LOCK_EX() | Fcntl::LOCK_NB()); $tries++) {
     say_("busy", "$file.lock") if $tries >= 100;
     select(undef, undef, undef, 0.1);
@@ -209,7 +221,7 @@ sub make_temp {
     return $out if sysopen($out, "./$temp", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_NOFOLLOW(), 0600);
     $temp = ""; last if !$!{EEXIST};
   }
-  $temp = ""; say_("denied", $real);
+  $temp = ""; spoilt($real, "denied", "make", $me, $real);
 }
 
 sub replace {
@@ -219,7 +231,7 @@ sub replace {
   if (-f "$file.temp") { my $left = line_of("$file.temp"); unlink "./$left" if defined $left && $left =~ m{^\.lockstep-[^/]*$}; }
   my $out = make_temp();
   put("$file.temp", "$temp\n");
-  fill($out, $new);
+  fill($out, $new, $real);
   if ($present) {
     my @s = stat $out;
     say_("failed", "group", $group) if $s[5] != $group && !chown(-1, $group, $out);
@@ -227,15 +239,15 @@ sub replace {
   } else { chmod(oct $mode, $out) or say_("failed", "mode"); }
   if ($present) {
     put("$file.keep.new", $old);
-    rename("$file.keep.new", "$file.keep") or say_("failed", "space");
+    rename("$file.keep.new", "$file.keep") or spoilt($state, "failed", "space");
     put("$file.wrote", "$digest\n");
   } else { unlink "$file.keep", "$file.wrote"; }
   my $order = put("$file.order.new", "$store.$epoch.$generation\n");
   flush($out, $order);
-  rename("$file.order.new", "$file.order") or say_("failed", "space");
+  rename("$file.order.new", "$file.order") or spoilt($state, "failed", "space");
   flush_directory($state);
   check_content();
-  rename("./$temp", "./$name") or say_("failed", "rename");
+  rename("./$temp", "./$name") or spoilt($real, "failed", "rename");
   $temp = "";
   flush_directory(".");
   unlink "$file.temp";
@@ -247,7 +259,7 @@ sub serve {
     if (lstat $state) { check_state(); read_marker(); }
     look();
     say_("absent", $marker) if !$present;
-    my $content = content_of("./$name"); defined $content or say_("denied", $path);
+    my $content = content_of("./$name"); defined $content or say_("denied", "read", $me, $path);
     answer($content, "file $perm $marker");
   } elsif ($verb eq "write") {
     need_state(); sweep();

@@ -71,6 +71,20 @@ file=$state/$key;
 
 flush() { sync "$@" 2>/dev/null || sync; };
 
+# Why writing at $1 failed, by what a tool said of it: in the C locale these are the system's own words. $3: in no other
+# words. Some shells' printf says nothing of use, so that cat is asked once more.
+spoilt() {
+  case $1 in ./*) at=$real;; *) at=$1;; esac;
+  said=$2; [ "$3" != "failed space" ] || said="$said $({ echo | cat >"$1"; } 2>&1)";
+  case $said in
+    *"No space left"*|*"uota exceeded"*) say full "$at";;
+    *"Read-only file system"*) say read-only "$at";;
+  esac;
+  say $3;
+};
+put_line() { why=$({ printf "%s\\n" "$1" >"$2"; } 2>&1) || spoilt "$2" "$why" "failed space"; };
+copy() { why=$({ cat "$1" >"$2"; } 2>&1) || spoilt "$2" "$why" "failed space"; };
+
 # Each directory on the way, as written and where links lead, belongs to root or to us and is not writable by others.
 # A sticky one is fine above the last: nobody can replace what belongs to us in it. One find looks at all of them.
 check_ways() {
@@ -91,10 +105,10 @@ look() {
   dir=\${path%/*}; name=\${path##*/}; [ -n "$dir" ] || dir=/;
   if [ ! -e "$dir" ]; then
     up=$dir; until [ -e "\${up:-/}" ]; do up=\${up%/*}; done;
-    [ -x "\${up:-/}" ] || say denied "\${up:-/}";
+    [ -x "\${up:-/}" ] || say denied enter "$me" "\${up:-/}";
     [ "$verb" = read ] && say absent "$marker"; say missing "$dir";
   fi;
-  cd -P -- "$dir" 2>/dev/null || say denied "$dir";
+  cd -P -- "$dir" 2>/dev/null || say denied enter "$me" "$dir";
   real=$(pwd -P);
   check_ways;
   set -- $(ls -dn "./$name" 2>/dev/null); perm=\${1:-}; owner=\${3:-}; group=\${4:-}; size=\${5:-0};
@@ -130,14 +144,17 @@ check_state() {
 };
 need_state() {
   check_state && return;
-  mkdir -m 700 "$state" 2>/dev/null;
-  check_state || say denied "$state";
+  why=$(mkdir -m 700 "$state" 2>&1);
+  check_state || spoilt "$state" "$why" "denied make $me $home";
 };
+
+make_incoming() { incoming=$(mktemp "$file.in.XXXXXXXXXX" 2>&1) || { why=$incoming; incoming=; spoilt "$state" "$why" "lacks mktemp"; }; };
 
 # Waits at most about 10 s: whoever holds the lock has all of its data already.
 lock() {
   tries=0;
   if command -v flock >/dev/null 2>&1; then
+    why=$({ : >"$file.lock"; } 2>&1) || spoilt "$file.lock" "$why" "denied make $me $state";
     exec 9>"$file.lock";
     until flock -n 9; do pause; done;
     return;
@@ -180,8 +197,9 @@ take_over_rights() {
 # The copy is complete before it gets its name, and "wrote" names the content that it may replace.
 keep_copy() {
   if [ "$present" = no ] || [ "$keeping" = no ]; then rm -f "$file.keep" "$file.wrote"; return; fi;
-  cat "./$name" >"$file.keep.new" || say failed space;
-  mv -f "$file.keep.new" "$file.keep" && printf "%s\\n" "$digest" >"$file.wrote" || say failed space;
+  copy "./$name" "$file.keep.new";
+  mv -f "$file.keep.new" "$file.keep" || say failed space;
+  put_line "$digest" "$file.wrote";
 };
 
 replace() {
@@ -189,12 +207,12 @@ replace() {
   if [ -f "$file.temp" ]; then
     IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left";; esac;
   fi;
-  temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>/dev/null) || { temp=; say denied "$real"; };
-  printf "%s\\n" "\${temp#./}" >"$file.temp" || say failed space;
-  cat "$incoming" >"$temp" || say failed space;
+  temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>&1) || { why=$temp; temp=; spoilt "$real" "$why" "denied make $me $real"; };
+  put_line "\${temp#./}" "$file.temp";
+  copy "$incoming" "$temp";
   take_over_rights;
   [ "$keeping" = no ] || keep_copy;
-  printf "%s\\n" "$store.$epoch.$generation" >"$file.order.new" || say failed space;
+  put_line "$store.$epoch.$generation" "$file.order.new";
   flush "$temp" "$file.order.new";
   mv -f "$file.order.new" "$file.order" || say failed space;
   flush "$state";
@@ -210,21 +228,21 @@ case $verb in
     [ ! -d "$state" ] || { check_state; read_marker; };
     look;
     [ "$present" = yes ] || say absent "$marker";
-    [ -r "./$name" ] || say denied "$path";
+    [ -r "./$name" ] || say denied read "$me" "$path";
     printf "%s\\n" "lockstep $nonce file $perm $marker"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
   write)
     need_state;
     find "$state" -name "*.in.*" -mmin +60 -exec rm -f {} + 2>/dev/null;
-    incoming=$(mktemp "$file.in.XXXXXXXXXX" 2>/dev/null) || { incoming=; say lacks mktemp; };
-    cat >"$incoming" || say failed space;
+    make_incoming;
+    why=$({ cat >"$incoming"; } 2>&1) || spoilt "$incoming" "$why" "failed space";
     digest_of "$incoming"; [ "$sum" = "$digest" ] || say short;
     replace;
     say done;;
   restore)
     check_state || say nothing;
     [ -f "$file.keep" ] || say nothing; [ -f "$file.wrote" ] || say nothing;
-    incoming=$(mktemp "$file.in.XXXXXXXXXX" 2>/dev/null) || { incoming=; say lacks mktemp; };
-    cat "$file.keep" >"$incoming" || say failed space;
+    make_incoming;
+    copy "$file.keep" "$incoming";
     IFS= read -r expected <"$file.wrote"; keeping=no;
     replace;
     rm -f "$file.keep" "$file.wrote";

@@ -135,10 +135,15 @@ export class SftpHost implements Host {
     if (signal.aborted) end();
     const session = new SftpSession(sftp, over.signal);
     const progress: Progress = { begun: false };
+    let place: Place | null = null;
     try {
-      return await work(await findPlace(session, path, action), progress);
+      place = await findPlace(session, path, action);
+      return await work(place, progress);
     } catch (error) {
-      throw translate(error, action, this.#label, progress, path);
+      // "It failed" is all that SFTP says of a disk.
+      const isPlain = error instanceof SftpFailure && error.status === SFTP_STATUS.failure;
+      const disk = isPlain && place !== null ? await badDisk(place) : null;
+      throw disk ?? translate(error, action, this.#label, progress, path);
     } finally {
       stopListening();
       signal.removeEventListener("abort", end);
@@ -202,6 +207,16 @@ async function replaceFile(
     throw error;
   }
   await session.remove(`${place.file}.temp`);
+}
+
+/** Null: there is room, or the server does not tell. */
+async function badDisk({ session, directory, state, refuse }: Place): Promise<LockstepError | null> {
+  for (const at of [directory, state]) {
+    const room = await session.room(at);
+    if (room === "none") return refuse("full", at);
+    if (room === "read-only") return refuse("read-only", at);
+  }
+  return null;
 }
 
 function assertExpected(found: HostFile, write: HostWrite, refuse: Refuse): void {

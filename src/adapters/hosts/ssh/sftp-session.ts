@@ -22,6 +22,11 @@ export class SftpFailure extends Error {
 
 const CHUNK_BYTES = 32 * 1024;
 
+/** Of statvfs@openssh.com (OpenSSH's PROTOCOL, section 4.2). */
+type FileSystem = Readonly<Record<"f_bavail" | "f_favail" | "f_files" | "f_flag", number | bigint | string>>;
+/** SSH2_FXE_STATVFS_ST_RDONLY. */
+const READ_ONLY = 1;
+
 export class SftpSession {
   readonly #sftp: SFTPWrapper;
   readonly #signal: AbortSignal;
@@ -90,6 +95,20 @@ export class SftpSession {
   /** Replaces what stands at `to`. Fails with `unsupported` on servers without posix-rename@openssh.com. */
   async replace(from: string, to: string): Promise<void> {
     await this.#request((done) => this.#sftp.ext_openssh_rename(from, to, done));
+  }
+
+  /** Of the file system below it; null on servers without statvfs@openssh.com, and where nothing is there. */
+  async room(path: string): Promise<"some" | "none" | "read-only" | null> {
+    try {
+      const { f_bavail, f_favail, f_files, f_flag } = await this.#request<FileSystem>((done) =>
+        this.#sftp.ext_openssh_statvfs(path, done),
+      );
+      if ((Number(f_flag) & READ_ONLY) !== 0) return "read-only";
+      // Some count no files, and say none of none.
+      return Number(f_bavail) === 0 || (Number(f_favail) === 0 && Number(f_files) > 0) ? "none" : "some";
+    } catch {
+      return null;
+    }
   }
 
   async makeDirectory(path: string): Promise<void> {

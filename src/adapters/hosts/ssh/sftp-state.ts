@@ -57,6 +57,7 @@ export async function needState({ session, state, refuse }: Place): Promise<bool
       if (!(error instanceof SftpFailure) || error.status === null) throw error;
       if (error.status === SFTP_STATUS.permissionDenied) return false;
       // Another writer may just have made it: the next look decides.
+      if ((await session.lstat(state)) === null) throw error;
     }
   }
   const found = await session.lstat(state);
