@@ -82,8 +82,12 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
     renameSync(`${path}.new`, path);
   };
   write("systemctl", PROGRAM(directory), 0o755);
-  // Where the tests do not run as root: sudo that always agrees.
-  write("sudo", '#!/bin/sh\n[ "$1" = "-n" ] && shift\nexec "$@"\n', 0o755);
+  // Where the tests do not run as root: sudo that always agrees, also when it is only asked whether it would.
+  write(
+    "sudo",
+    '#!/bin/sh\n[ "$1" = "-n" ] && shift\n[ "$1" = "-l" ] && exec which "$2"\nexec "$@"\n',
+    0o755,
+  );
   write("calls", "");
   write("files", "");
   return {

@@ -16,9 +16,17 @@ const TIMEOUT_MS = 15_000;
 /** Prints a word for each thing that is there. */
 const FIND_TOOLS =
   "for tool in sha256sum shasum openssl mktemp flock; do command -v $tool >/dev/null 2>&1 && echo $tool; done; exit 0";
-/** $1: a file's path. The nearest existing directory decides. */
-const MAY_WRITE =
-  'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; dir=${1%/*}; [ -d "${dir:-/}" ] || exit 3; [ -w "${dir:-/}" ] || exit 4';
+/**
+ * $1: a file's path. Who may not write is told why by trying what must fail, and nothing is left where it does not. No
+ * block that this user could have, says `df`: what root may still use counts for root alone.
+ */
+const MAY_WRITE = [
+  'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; dir=${1%/*}; dir=${dir:-/}; [ -d "$dir" ] || exit 3',
+  'why=$([ -w "$dir" ] || { LC_ALL=C mktemp "$dir/.lockstep-XXXXXXXXXX" && echo left; } 2>&1)',
+  'case $why in "") ;; *"Read-only file system"*) exit 5;; *left) rm -f "${why%?left}"; exit 4;; *) exit 4;; esac',
+  'free=$(df -Pk "$dir" 2>/dev/null | { read -r head; read -r disk blocks used free rest; echo "$free"; })',
+  '[ "$free" != 0 ] || exit 6',
+].join("; ");
 
 type Check = (name: string, work: () => Promise<string>) => Promise<boolean>;
 
@@ -96,6 +104,9 @@ function judgeTools(stdout: string): string {
 function assertWritable(path: string, exitCode: number | null): void {
   const directory = path.slice(0, path.lastIndexOf("/")) || "/";
   if (exitCode === 0) return;
+  if (exitCode === 5)
+    throw new LockstepError("TARGET_READ_ONLY", `The file system of ${directory} can only be read.`);
+  if (exitCode === 6) throw new LockstepError("TARGET_FULL", `The disk of ${directory} is full.`);
   const missing = exitCode === 3;
   throw new LockstepError(
     missing ? "TARGET_MISSING" : "TARGET_PERMISSION",
