@@ -150,7 +150,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
       id: "push-retrying",
       severity: "wrong",
       cause: `${wanted} is not there yet: ${error.message} ${error.hint}${againText(nextActionAt, now)}`,
-      command: commands.testThenResume(target, secret),
+      command: commands.testThenHeal(target, secret),
     };
   }
   const waitedMs = nextActionAt === null ? 0 : now.getTime() - nextActionAt.getTime();

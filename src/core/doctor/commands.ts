@@ -34,6 +34,11 @@ export class Commands {
     return `${this.test(target)} && ${this.resume(target, secret)}`;
   }
 
+  /** What is tried again by itself may be done when the line is pasted: a rollout that has ended could not be resumed. */
+  testThenHeal(target: TargetFacts, secret: SecretFacts): string {
+    return `${this.test(target)} && ${this.heal(target, secret)}`;
+  }
+
   test(target: TargetFacts): string {
     return this.#of(target, "target", "test", target.name);
   }

@@ -1,20 +1,27 @@
 /** Copies of a secret that stand on a host beside the kept one: the one that wins over it, and those that grow old. Pure. */
 import { shellQuote } from "../../lib/shell-quote.ts";
 import { copyText, holdsText } from "../copies/words.ts";
-import type { FoundCopy } from "../ports/copies.ts";
+import type { CopyKind, FoundCopy } from "../ports/copies.ts";
 import { listText } from "./consequences.ts";
 import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
 const MAX_NAMED = 8;
 
+/** What runs already goes on with what it was given: without this the mended file changes nothing. */
+const AFTERWARDS: Readonly<Partial<Record<CopyKind, string>>> = {
+  compose: " Then `docker compose up -d` there, which makes its container anew.",
+  plist:
+    " Then load the job anew there, `launchctl bootout` and `launchctl bootstrap`: a restart alone keeps what was loaded.",
+};
+
 export function shadowedCause(winner: FoundCopy, { kind, systemdUnit }: TargetFacts): string {
-  const process = systemdUnit ?? "the process";
+  const process = winner.kind === "compose" ? "its container" : (systemdUnit ?? "the process");
   const where = kind === "agent" ? " on that machine" : "";
   const remedy = winner.alone
     ? `Take the line out${where}, so that one place decides.`
     : `Take ${winner.key} out of it${where}, so that one place decides.`;
-  return `${copyText(winner)} sets ${winner.key} too, and wins: ${process} is started with ${holdsText(winner)}, whatever Lockstep writes. ${remedy}`;
+  return `${copyText(winner)} sets ${winner.key} too, and wins: ${process} is started with ${holdsText(winner)}, whatever Lockstep writes. ${remedy}${AFTERWARDS[winner.kind] ?? ""}`;
 }
 
 /** On the host, as a person who may do so there. Null: where a line cannot simply go, or nobody is known to log in. */

@@ -140,6 +140,30 @@ const ROWS: readonly Row[] = [
     says: /is started with a value that was never ours.* Take AUTH out of it on that machine/,
   },
   {
+    when: "a compose file wins, on a host whose unit is another one's",
+    parts: {
+      bindings: [healthyBinding("vps", { state: "shadowed", copies: [{ ...WINNER, kind: "compose" }] })],
+      targets: [healthyTarget("vps", { kind: "ssh", systemdUnit: "app.service" })],
+    },
+    id: "shadowed",
+    severity: "wrong",
+    command: null,
+    says: /and wins: its container is started with v3, .* Take the line out.* Then `docker compose up -d` there/,
+  },
+  {
+    when: "a job's plist wins",
+    parts: {
+      bindings: [
+        healthyBinding("mini", { state: "shadowed", copies: [{ ...WINNER, kind: "plist", alone: false }] }),
+      ],
+      targets: [healthyTarget("mini", { kind: "agent" })],
+    },
+    id: "shadowed",
+    severity: "wrong",
+    command: null,
+    says: /the process is started with v3, .* Then load the job anew there, `launchctl bootout` and/,
+  },
+  {
     when: "copies grow old beside ours",
     parts: {
       bindings: [
@@ -382,6 +406,18 @@ const ROWS: readonly Row[] = [
     severity: "wrong",
     command: `lockstep target test api && ${HEAL}`,
     says: /tried again by itself in 5 min/,
+  },
+  {
+    when: "the push fails within a rollout, and is tried again",
+    parts: {
+      bindings: [healthyBinding("api", NOT_YET)],
+      targets: [healthyTarget("api", { error: error("TARGET_FULL"), nextActionAt: ago(-5) })],
+      secret: { rollout: { id: "r-1", state: "running", reason: null } },
+    },
+    id: "push-retrying",
+    severity: "wrong",
+    command: `lockstep target test api && ${HEAL}`,
+    says: /v5 is not there yet: The push failed\. Do this\. It is tried again by itself in 5 min/,
   },
   {
     when: "nobody takes the work up",
