@@ -67,7 +67,9 @@ export async function observeFiles(
     const value =
       text === null
         ? undefined
-        : formatOf(files, address.placement).read(text, [address.key]).get(address.key);
+        : named(address.placement, () =>
+            formatOf(files, address.placement).read(text, [address.key]).get(address.key),
+          );
     return {
       ...address,
       observed:
@@ -124,7 +126,7 @@ async function applyToFile(
     assertClosed(before, file);
     const text = textOf(before, file.path);
     const absent = text === null && [...changes.values()].every((value) => value === null);
-    const after = absent ? null : FORMATS[file.format].write(text, changes);
+    const after = absent ? null : named(file.path, () => FORMATS[file.format].write(text, changes));
     if (after === text || after === null) {
       if (known === null) return false;
       known = null;
@@ -148,6 +150,16 @@ async function applyToFile(
       if (known === null) conflicts += 1;
       known = null;
     }
+  }
+}
+
+/** A format knows a text alone; whoever reads its word must know which of a target's files is meant. */
+function named<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== "TARGET_REFUSED") throw error;
+    throw new LockstepError(error.code, `${path}: ${error.message}`, { hint: error.hint });
   }
 }
 

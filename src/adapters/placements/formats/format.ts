@@ -34,10 +34,12 @@ export function notRepresentable(format: string, key: string, why: string): Lock
   );
 }
 
-export function notReadable(format: string, why: string): LockstepError {
-  return new LockstepError("TARGET_REFUSED", `The ${format} file cannot be edited safely: ${why}.`, {
-    hint: "Repair the file by hand, or choose the format that it really has.",
-  });
+export function notReadable(
+  format: string,
+  why: string,
+  hint = "Repair the file by hand, or choose the format that it really has.",
+): LockstepError {
+  return new LockstepError("TARGET_REFUSED", `The ${format} file cannot be edited safely: ${why}.`, { hint });
 }
 
 /** What files of text cannot carry: lone surrogates, and control characters beyond the allowed ones. */

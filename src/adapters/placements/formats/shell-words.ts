@@ -31,7 +31,11 @@ const ASSIGNS = /^[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]]*\])?\+?=$/;
 
 export function shellTokens(text: string): readonly ShellToken[] {
   if (text.includes("\r\n")) {
-    throw notReadable(NAME, "it has Windows line ends, which shells take for a part of values");
+    throw notReadable(
+      NAME,
+      "it has Windows line ends, which shells take for a part of values",
+      "Take them out there: `sed -i 's/\\r$//'` and the file's name, or save it with Unix line ends.",
+    );
   }
   return new Cutter(text).all();
 }
