@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { FindingView } from "../../src/protocol/api-doctor.ts";
 import { useDatabase } from "../support/database.ts";
 import { lacks } from "../support/servers.ts";
-import { FIRST, SECOND, startWorld, type World, wrong } from "./world.ts";
+import { FIRST, SECOND, startWorld, type World, type WorldOptions, wrong } from "./world.ts";
 
 export interface Outage {
   readonly name: string;
@@ -27,19 +27,21 @@ export interface Outage {
 export function playOutages(
   outages: readonly Outage[],
   more: (world: () => World) => void = () => undefined,
+  options: WorldOptions = {},
 ): void {
-  describe.skipIf(lacks("sshd"))("an outage", () => {
-    play(outages, more);
+  const isLacking = lacks("sshd") || (options.ownMounts === true && lacks("mount-namespace"));
+  describe.skipIf(isLacking)("an outage", () => {
+    play(outages, more, options);
   });
 }
 
-function play(outages: readonly Outage[], more: (world: () => World) => void): void {
+function play(outages: readonly Outage[], more: (world: () => World) => void, options: WorldOptions): void {
   const database = useDatabase();
   let world: World;
   let isSpoilt = false;
 
   beforeAll(async () => {
-    world = await startWorld(database());
+    world = await startWorld(database(), options);
   }, 90_000);
   afterEach(async ({ task }) => {
     if (task.result?.state !== "fail") return;
@@ -52,7 +54,7 @@ function play(outages: readonly Outage[], more: (world: () => World) => void): v
     async (_name, outage) => {
       if (isSpoilt) {
         await world.stop();
-        world = await startWorld(database());
+        world = await startWorld(database(), options);
         isSpoilt = false;
       }
       await outage.breaks(world);

@@ -4,7 +4,7 @@
  * people break them, doctor is asked, and what it prints is run as it is printed.
  */
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -21,22 +21,22 @@ import { renewSecret } from "../../src/app/renewals/renew-secret.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { SYSTEM } from "../../src/core/actor.ts";
 import { LockstepError } from "../../src/core/errors.ts";
-import { createAgentProgram } from "../../src/edges/agent/program.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";
 import type { DoctorAnswer, FindingView } from "../../src/protocol/api-doctor.ts";
-import { SHORT } from "../support/agent-kit.ts";
+import { reach } from "../support/agent-kit.ts";
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
 import type { TestDatabase } from "../support/database.ts";
-import { type FakeSystemctl, makeFakeSystemctl, startsProcess } from "../support/fake-systemctl.ts";
+import type { FakeSystemctl } from "../support/fake-systemctl.ts";
 import { createHintsHere } from "../support/hints-here.ts";
 import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
-import { type RunningSshd, startSshd } from "../support/sshd.ts";
+import type { RunningSshd } from "../support/sshd.ts";
 import { RailwayKit } from "../targets/railway/kit.ts";
+import { SECRET, type WorldConfig, worldConfig } from "./config.ts";
+import { type HostOptions, startHost } from "./host.ts";
+import { type MachineOptions, makeMachine, type WorldMachine } from "./machine.ts";
 
-export const SECRET = "INTERNAL_AUTH_SECRET";
-/** The stand-in for systemd starts processes with names of this form alone. */
-export const VPS_KEY = "KEY_AUTH";
+export { SECRET, VPS_KEY, type WorldConfig } from "./config.ts";
 export const FIRST = "canary-first-88f1-aaaaaaaa";
 export const SECOND = "canary-second-88f1-bbbbbbbb";
 
@@ -50,6 +50,7 @@ export interface World {
   readonly worker: string;
   readonly sshd: RunningSshd;
   readonly systemctl: FakeSystemctl;
+  readonly machine: WorldMachine;
   readonly directory: string;
   /** Files by what they are: the host's environment file, the machine's `.env`. */
   readonly files: { readonly vps: string; readonly mini: string; readonly policy: string };
@@ -68,6 +69,8 @@ export interface World {
   current(): Promise<string>;
   /** The tokens that are due. */
   renew(): Promise<void>;
+  /** Until a push to it failed and nothing else is owed: it is tried again by itself, so that there is no rest. */
+  untilRefused(target: string): Promise<void>;
   /** Until nothing is owed. */
   rest(): Promise<void>;
   startAgent(): Promise<void>;
@@ -75,51 +78,25 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export interface WorldConfig {
-  readonly environments: {
-    readonly production: {
-      readonly secrets: Record<string, { bindings: Record<string, unknown>[]; [key: string]: unknown }>;
-      readonly targets: Record<string, Record<string, unknown>>;
-    };
-  };
+export interface WorldOptions extends HostOptions, MachineOptions {
+  /** What else lockstep.yaml says, at all times. `homes`: of the host's user, and of the machine's. */
+  readonly config?: (config: WorldConfig, homes: { readonly host: string; readonly machine: string }) => void;
+  /** What stands there before anything is configured. */
+  readonly prepare?: (homes: { readonly host: string; readonly machine: string }) => void;
 }
 
-export async function startWorld(database: TestDatabase): Promise<World> {
+export async function startWorld(database: TestDatabase, options: WorldOptions = {}): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), "lockstep-outages-"));
   const loop = createLoopKit(database);
   await loop.reset();
   const railway = new RailwayKit();
   await railway.start();
   const { serviceId: worker } = await railway.railway.state.addService({ name: "worker" });
-  const tools = join(directory, "tools");
-  mkdirSync(tools);
-  const systemctl = makeFakeSystemctl(tools);
-  const shell = join(tools, "shell");
-  writeFileSync(shell, `#!/bin/sh\nPATH=${systemctl.directory}:$PATH; export PATH; exec /bin/sh "$@"\n`);
-  chmodSync(shell, 0o755);
-  const sshd = await startSshd({ loginShell: shell });
-  const mini = join(directory, "mini");
-  for (const part of ["app", "policy"]) mkdirSync(join(mini, part), { recursive: true, mode: 0o700 });
-  mkdirSync(join(sshd.home, "app"), { mode: 0o700 });
-  const files = {
-    vps: join(sshd.home, "app", "env"),
-    mini: join(mini, "app", ".env"),
-    policy: join(mini, "policy", "agent-policy.yaml"),
-  };
-  systemctl.set({
-    LoadState: "loaded",
-    ActiveState: "active",
-    SubState: "running",
-    Result: "success",
-    InvocationID: "0000000000000000000000000000000a",
-  });
-  systemctl.onRestart(startsProcess(files.vps));
-  systemctl.setFiles(unitFile(sshd, files.vps));
-  writeFileSync(
-    files.policy,
-    `files: [${files.mini}]\ncommands: { restart: ["/bin/sh", "-c", ":"] }\ncopies: ["~/.zshenv"]\n`,
-    { mode: 0o600 },
-  );
+  const host = await startHost(directory, options);
+  const { sshd, systemctl } = host;
+  const said: string[] = [];
+  const machine = makeMachine(directory, said, options);
+  const tokens = new Map<string, string>();
   const lines = new SshConnections();
   const context = loop.other({
     targetKinds: new Map([
@@ -135,81 +112,7 @@ export async function startWorld(database: TestDatabase): Promise<World> {
   const token = await http.token(...LOCAL_ADMIN_SCOPES);
   const agents: AgentServer = createAgentServer({ context, tls: null });
   const agentsUrl = `http://127.0.0.1:${await agents.listen("127.0.0.1", 0)}`;
-  const program = createAgentProgram({
-    settings: {
-      stateDirectory: join(mini, "state"),
-      enrolmentFile: null,
-      policyFile: files.policy,
-      homeDirectory: mini,
-      env: { PATH: process.env["PATH"] },
-    },
-    version: "0.0.0-test",
-    self: [process.execPath],
-    write: (line) => void world.said.push(line),
-    scrubber: { know: () => undefined, scrub: (text) => text },
-    timing: SHORT,
-  });
-  let agent: { readonly end: AbortController; readonly ended: Promise<unknown> } | null = null;
   const path = join(directory, "lockstep.yaml");
-  const sshClient = join(tools, "ssh-client");
-  mkdirSync(sshClient);
-  writeFileSync(join(sshClient, "key"), sshd.clientKey.privateKey, { mode: 0o600 });
-  writeFileSync(
-    join(sshClient, "ssh"),
-    `#!/bin/sh\nexec /usr/bin/ssh -q -i ${sshClient}/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@"\n`,
-    { mode: 0o755 },
-  );
-
-  const config = (): WorldConfig => {
-    const { projectId, environmentId, projectToken } = railway.railway.defaults;
-    const service = (name: string, id: string) => ({
-      railway: {
-        project: projectId,
-        environment: environmentId,
-        service: id,
-        token: world.tokens.get(name) ?? projectToken,
-        endpoint: railway.railway.url,
-        requestTimeoutMs: 2_000,
-      },
-    });
-    return {
-      environments: {
-        production: {
-          secrets: {
-            [SECRET]: {
-              bindings: [
-                { target: "api", role: "verifier" },
-                { target: "worker", role: "caller" },
-                { target: "vps", role: "caller", key: VPS_KEY },
-                { target: "mini", role: "caller" },
-              ],
-            },
-          },
-          targets: {
-            api: service("api", railway.serviceId),
-            worker: service("worker", worker),
-            vps: {
-              ssh: {
-                host: sshd.host,
-                port: sshd.port,
-                user: sshd.user,
-                hostKey: sshd.hostKey,
-                privateKey: sshd.clientKey.privateKey,
-              },
-              files: [{ path: files.vps, format: "systemd" }],
-              activate: { systemd: "app.service", timeoutSeconds: 10 },
-            },
-            mini: {
-              agent: {},
-              files: [{ path: files.mini, format: "dotenv" }],
-              activate: { command: "restart", timeoutSeconds: 10 },
-            },
-          },
-        },
-      },
-    };
-  };
-
   const owed = async () => {
     const rows = await loop.rows<{ what: string }>(
       "select name as what from target where generation <> settled_generation and gave_up_at is null and removed_at is null union all select state from activation where state in ('owed', 'requested') union all select state from rollout where state = 'running'",
@@ -246,10 +149,11 @@ export async function startWorld(database: TestDatabase): Promise<World> {
     worker,
     sshd,
     systemctl,
+    machine,
     directory,
-    files,
-    said: [],
-    tokens: new Map(),
+    files: { vps: host.file, mini: machine.file, policy: machine.policy },
+    said,
+    tokens,
     async current() {
       const { stdout } = await runCli(["secret", "reveal", SECRET], {
         env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token },
@@ -266,7 +170,8 @@ export async function startWorld(database: TestDatabase): Promise<World> {
       await checkScheduled(context, target?.id ?? "", new AbortController().signal);
     },
     async configure(change = () => undefined) {
-      const wanted = config();
+      const wanted = worldConfig({ railway, worker, host, machine, tokens });
+      options.config?.(wanted, { host: sshd.home, machine: machine.home });
       change(wanted);
       writeFileSync(path, JSON.stringify(wanted));
       return await world.cli(["apply", "--yes", "-f", path]);
@@ -280,7 +185,7 @@ export async function startWorld(database: TestDatabase): Promise<World> {
       return ran;
     },
     async doctor(flags = "") {
-      // On a machine with other work the agent's answer takes longer than a person would wait.
+      // Longer than a person waits: a machine that is busy with other suites is no outage.
       const ran = await world.cli(`doctor --json --timeout 15s${flags}`);
       return { exitCode: ran.exitCode, answer: answerOf("doctor", ran.json()) };
     },
@@ -310,6 +215,15 @@ export async function startWorld(database: TestDatabase): Promise<World> {
       }
       await world.rest();
     },
+    async untilRefused(name) {
+      await reach(`a refusal of ${name}`, async () => {
+        await step();
+        const refused = await loop.rows(
+          `select from target where name = '${name}' and generation <> settled_generation and error_code is not null`,
+        );
+        return refused.length > 0 && (await owed()).every((what) => what === name || what === "running");
+      });
+    },
     async rest() {
       for (const deadline = Date.now() + RESTS_WITHIN_MS; Date.now() < deadline; ) {
         await step();
@@ -321,23 +235,15 @@ export async function startWorld(database: TestDatabase): Promise<World> {
         `it does not come to rest (${(await owed()).join(", ")}); it said: ${world.said.slice(-5).join("\n")}`,
       );
     },
-    async startAgent() {
-      const end = new AbortController();
-      agent = { end, ended: program.run(end.signal) };
-    },
-    async stopAgent() {
-      agent?.end.abort();
-      await agent?.ended;
-      agent = null;
-    },
+    startAgent: async () => machine.start(),
+    stopAgent: () => machine.stop(),
     async stop() {
       await world.stopAgent();
-      systemctl.endProcess();
       await agents.close();
       await http.server.close();
       await lines.close();
       await railway.stop();
-      await sshd.stop();
+      await host.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -349,10 +255,11 @@ export async function startWorld(database: TestDatabase): Promise<World> {
 
   async function shellRun(line: string): Promise<void> {
     await run("/bin/sh", ["-c", line], {
-      env: { PATH: `${sshClient}:${process.env["PATH"] ?? ""}`, HOME: directory },
+      env: { PATH: `${host.client}:${process.env["PATH"] ?? ""}`, HOME: directory },
     });
   }
 
+  options.prepare?.({ host: sshd.home, machine: machine.home });
   expect((await world.configure()).exitCode).toBe(0);
   const { code } = await inviteAgent(context, TESTER, {
     environment: "production",
@@ -361,7 +268,7 @@ export async function startWorld(database: TestDatabase): Promise<World> {
     livesMs: 60_000,
     listener: { url: agentsUrl, tlsKeyDigest: null },
   });
-  await program.enroll(code, new AbortController().signal);
+  await machine.enrol(code);
   await world.startAgent();
   for (const value of [FIRST, SECOND]) {
     expect((await world.cli(`secret set ${SECRET}`, { stdin: value })).exitCode).toBe(0);
@@ -380,12 +287,6 @@ function assertRan(ran: Ran): void {
 async function wordsOf(line: string): Promise<readonly string[]> {
   const { stdout } = await run("/bin/sh", ["-c", `printf '%s\\0' ${line}`]);
   return stdout.split("\0").slice(0, -1);
-}
-
-function unitFile(sshd: RunningSshd, environmentFile: string): string {
-  const path = join(sshd.home, "app.service");
-  writeFileSync(path, `[Service]\nEnvironmentFile=${environmentFile}\nExecStart=/bin/app\n`);
-  return path;
 }
 
 export function textOf(path: string): string {
