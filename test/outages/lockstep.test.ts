@@ -57,13 +57,14 @@ playOutages(
         receiver.close().closeAllConnections();
         await world.cli(`secret set ${SECRET}`, { stdin: "canary-third-88f1-cccccccc" });
         await world.stopAgent();
+        await world.loop.rows("update agent set last_seen_at = now() - interval '1 hour' returning id");
         await world.loop.rows(
           "update target set next_action_at = now() - interval '10 minutes' where generation <> settled_generation returning id",
         );
       },
       finding: { id: "not-pushed" },
       says: /was never pushed: no worker has taken it up.*Start one with `lockstep worker`, or `lockstep up`/,
-      besides: ["not-pushed", "not-pushed", "not-pushed", "unreachable"],
+      besides: ["not-pushed", "not-pushed", "not-pushed", "agent-away"],
       command: null,
       async mends(world) {
         await world.startAgent();

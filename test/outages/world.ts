@@ -23,7 +23,6 @@ import { SYSTEM } from "../../src/core/actor.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";
 import type { DoctorAnswer, FindingView } from "../../src/protocol/api-doctor.ts";
-import { reach } from "../support/agent-kit.ts";
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
 import type { TestDatabase } from "../support/database.ts";
 import type { FakeSystemctl } from "../support/fake-systemctl.ts";
@@ -142,6 +141,17 @@ export async function startWorld(database: TestDatabase, options: WorldOptions =
     await railway.railway.state.idle();
   };
 
+  const until = async (otherwise: string, holds: () => Promise<boolean>) => {
+    for (const deadline = Date.now() + RESTS_WITHIN_MS; Date.now() < deadline; ) {
+      await step();
+      if (await holds()) return;
+      // What an agent does, it does beside us.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const said = world.said.slice(-5).join("\n");
+    throw new Error(`${otherwise} (owed: ${(await owed()).join(", ")}); it said: ${said}`);
+  };
+
   const world: World = {
     loop,
     context,
@@ -215,26 +225,14 @@ export async function startWorld(database: TestDatabase, options: WorldOptions =
       }
       await world.rest();
     },
-    async untilRefused(name) {
-      await reach(`a refusal of ${name}`, async () => {
-        await step();
+    untilRefused: (name) =>
+      until(`nothing was refused by ${name}`, async () => {
         const refused = await loop.rows(
           `select from target where name = '${name}' and generation <> settled_generation and error_code is not null`,
         );
         return refused.length > 0 && (await owed()).every((what) => what === name || what === "running");
-      });
-    },
-    async rest() {
-      for (const deadline = Date.now() + RESTS_WITHIN_MS; Date.now() < deadline; ) {
-        await step();
-        if ((await owed()).length === 0) return;
-        // What an agent does, it does beside us.
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      throw new Error(
-        `it does not come to rest (${(await owed()).join(", ")}); it said: ${world.said.slice(-5).join("\n")}`,
-      );
-    },
+      }),
+    rest: () => until("it does not come to rest", async () => (await owed()).length === 0),
     startAgent: async () => machine.start(),
     stopAgent: () => machine.stop(),
     async stop() {
