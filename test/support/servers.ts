@@ -76,16 +76,8 @@ function findOpenclaw(): string | null {
 function findMountNamespace(): string | null {
   if (mountNamespace === undefined) {
     try {
-      execFileSync("unshare", [
-        "--mount",
-        "--propagation",
-        "private",
-        "mount",
-        "-t",
-        "tmpfs",
-        "none",
-        "/mnt",
-      ]);
+      const words = ["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"];
+      execFileSync("unshare", words, { stdio: "ignore" });
       mountNamespace = "/proc/self/ns/mnt";
     } catch {
       mountNamespace = null;
