@@ -7,7 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    globalSetup: ["test/support/database-setup.ts"],
+    globalSetup: ["test/support/database-setup.ts", "test/support/child-program-setup.ts"],
     restoreMocks: true,
     reporters: ["default", "./test/support/account-reporter.ts"],
   },

@@ -7,7 +7,6 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
@@ -20,12 +19,13 @@ import { readSettings } from "../../src/config.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { configSchema } from "../../src/protocol/config.ts";
+import { childProgram } from "../support/child-program.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { databaseUrl } from "../support/database-clusters.ts";
 import { TESTER } from "../support/loop-kit.ts";
 import { type OpenIdProvider, startOpenIdProvider } from "../support/openid-provider.ts";
 
-const WORKER = fileURLToPath(new URL("./worker-process.ts", import.meta.url));
+const WORKER = join(import.meta.dirname, "worker-process.ts");
 const WITHIN_MS = 60_000;
 
 describe("a worker killed with SIGKILL while it renews", () => {
@@ -62,7 +62,7 @@ describe("a worker killed with SIGKILL while it renews", () => {
   }
 
   async function start(killAt = ""): Promise<ChildProcess> {
-    const child = spawn(process.execPath, ["--import", "tsx", WORKER], {
+    const child = spawn(process.execPath, [await childProgram(WORKER)], {
       env: { PATH: process.env["PATH"], ...env, KILL_AT: killAt },
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Queue } from "../../src/core/ports/queue.ts";
+import { childProgram } from "../support/child-program.ts";
 import { job, QUEUE_BACKENDS, type QueueBackend, recordRuns, untilAccepted } from "../support/queue-kit.ts";
 
 /** What a caller waits at most, with room for a busy machine. */
 const REFUSED_WITHIN_MS = 3_500;
-const WORKER = new URL("../support/queue-worker.ts", import.meta.url).pathname;
+const WORKER = join(import.meta.dirname, "../support/queue-worker.ts");
 
 describe.each(QUEUE_BACKENDS)("the queue on $name, hurt", ({ start, missing }) => {
   describe.skipIf(missing)("goes on", () => {
@@ -25,8 +27,8 @@ describe.each(QUEUE_BACKENDS)("the queue on $name, hurt", ({ start, missing }) =
       expect(performance.now() - asked).toBeLessThan(REFUSED_WITHIN_MS);
     };
     /** Answers the worker's lines as they come. */
-    const startChild = () => {
-      const child = spawn(process.execPath, ["--import", "tsx", WORKER, backend.workerArgument], {
+    const startChild = async () => {
+      const child = spawn(process.execPath, [await childProgram(WORKER), backend.workerArgument], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       children.push(child);
@@ -55,7 +57,7 @@ describe.each(QUEUE_BACKENDS)("the queue on $name, hurt", ({ start, missing }) =
 
     it("a worker killed in the middle of a job: the queue itself gives the job to another", async () => {
       const producer = open();
-      const first = startChild();
+      const first = await startChild();
       await producer.enqueue([job("stuck-1")]);
       await first.said("took stuck-1");
       await first.kill();

@@ -7,7 +7,6 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
 import { applyConfig } from "../../src/app/config/apply-config.ts";
 import type { AppContext } from "../../src/app/context.ts";
@@ -17,6 +16,7 @@ import { readSettings } from "../../src/config.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { configSchema } from "../../src/protocol/config.ts";
 import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
+import { childProgram } from "./child-program.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import type { StoreKind } from "./database-clusters.ts";
 import { databaseUrl } from "./database-clusters.ts";
@@ -24,7 +24,7 @@ import { TESTER } from "./loop-kit.ts";
 import { type RunningSshd, startSshd } from "./sshd.ts";
 
 const SECRET = { environment: "production", name: "INTERNAL_AUTH_SECRET" };
-const WORKER = fileURLToPath(new URL("../fault/worker-process.ts", import.meta.url));
+const WORKER = join(import.meta.dirname, "../fault/worker-process.ts");
 const DEADLINE_MS = 60_000;
 
 export interface FaultKit {
@@ -94,7 +94,7 @@ export async function startFaultKit(
     rows,
     stderr: () => stderr,
     async startWorker(killAt) {
-      const child = spawn(process.execPath, ["--import", "tsx", WORKER], {
+      const child = spawn(process.execPath, [await childProgram(WORKER)], {
         env: { ...process.env, ...env, ...(killAt === undefined ? {} : { KILL_AT: killAt }) },
         stdio: ["ignore", "pipe", "pipe"],
       });

@@ -1,19 +1,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { exposuresOf, framesOf } from "../../src/adapters/telemetry/hardening.ts";
+import { childProgram } from "../support/child-program.ts";
 
-const BEFORE_ALL = new URL("../../src/adapters/telemetry/before-all.ts", import.meta.url).pathname;
+const BEFORE_ALL = join(import.meta.dirname, "../../src/adapters/telemetry/before-all.ts");
 
 /** Runs `script` in a process that was hardened first. */
 async function start(script: string, env: Record<string, string> = {}, options: readonly string[] = []) {
-  const source = `await import(${JSON.stringify(BEFORE_ALL)}); ${script}`;
-  const child = spawn(
-    process.execPath,
-    [...options, "--import", "tsx", "--input-type=module", "-e", source],
-    { env: { PATH: process.env["PATH"], ...env }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const source = `await import(${JSON.stringify(await childProgram(BEFORE_ALL))}); ${script}`;
+  const child = spawn(process.execPath, [...options, "--input-type=module", "-e", source], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

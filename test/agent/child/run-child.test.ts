@@ -14,6 +14,7 @@ import {
   type SupervisedChild,
 } from "../../../src/edges/agent/child/run-child.ts";
 import { childEnvironment } from "../../../src/lib/child-environment.ts";
+import { childProgram } from "../../support/child-program.ts";
 
 let home: string;
 let open: SupervisedChild[] = [];
@@ -169,8 +170,8 @@ describe("the program of `lockstep run`", () => {
 
 describe("our own process", () => {
   const driver = join(import.meta.dirname, "driver.ts");
-  const run = (...argv: readonly string[]) =>
-    spawn(process.execPath, ["--import", "tsx", driver, ...argv], { stdio: ["pipe", "pipe", "pipe"] });
+  const run = async (...argv: readonly string[]) =>
+    spawn(process.execPath, [await childProgram(driver), ...argv], { stdio: ["pipe", "pipe", "pipe"] });
 
   it.each<[NodeJS.Signals, number]>([
     ["SIGTERM", 11],
@@ -181,7 +182,7 @@ describe("our own process", () => {
     ["SIGQUIT", 16],
   ])("passes %s on, and ends with the program's code", async (signal, code) => {
     const source = `process.on("${signal}", () => process.exit(${code})); console.log("ready"); setInterval(() => 0, 1e6)`;
-    const ours = run(process.execPath, "-e", source);
+    const ours = await run(process.execPath, "-e", source);
     ours.stdout.on("data", (chunk: Buffer) => {
       if (chunk.toString().includes("ready")) ours.kill(signal);
     });
@@ -189,7 +190,7 @@ describe("our own process", () => {
   });
 
   it("gives the program its own stdin and stdout, and shows no value itself", async () => {
-    const ours = run("/bin/sh", "-c", 'read -r line; printf "%s %s" "$line" "${#TOKEN}"');
+    const ours = await run("/bin/sh", "-c", 'read -r line; printf "%s %s" "$line" "${#TOKEN}"');
     let out = "";
     let err = "";
     ours.stdout.on("data", (chunk: Buffer) => {

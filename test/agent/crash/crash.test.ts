@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AgentCheckpoint } from "../../../src/edges/agent/context.ts";
 import { type AgentKit, reach, startAgentKit } from "../../support/agent-kit.ts";
+import { childProgram } from "../../support/child-program.ts";
 
 const STEPS: readonly AgentCheckpoint[] = [
   "received",
@@ -34,14 +35,13 @@ afterEach(async () => {
   await kit.dispose();
 });
 
-function start(deadly: AgentCheckpoint | "none" = "none"): ChildProcess {
-  const program = join(import.meta.dirname, "agent-process.ts");
+async function start(deadly: AgentCheckpoint | "none" = "none"): Promise<ChildProcess> {
+  const program = await childProgram(join(import.meta.dirname, "agent-process.ts"));
   const { stateDirectory, policyFile, homeDirectory } = kit.settings;
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", program, stateDirectory, policyFile ?? "", deadly],
-    { env: { PATH: process.env["PATH"], HOME: homeDirectory }, stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const child = spawn(process.execPath, [program, stateDirectory, policyFile ?? "", deadly], {
+    env: { PATH: process.env["PATH"], HOME: homeDirectory },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   child.stderr?.on("data", (chunk: Buffer) => void kit.said.push(chunk.toString()));
   started.push(child);
   return child;
@@ -52,10 +52,10 @@ const lastUnit = () => kit.server.reports.at(-1)?.units[0]?.state;
 it.each(STEPS)("killed at %s: everything ends right after the next start", async (step) => {
   const content = kit.content(1, "the-value");
   kit.server.set(content);
-  const [, signal] = await once(start(step), "exit");
+  const [, signal] = await once(await start(step), "exit");
   expect(signal).toBe("SIGKILL");
 
-  start();
+  await start();
   await reach("the end", () => lastUnit() === "succeeded", kit.said);
   expect(kit.fileText()).toBe("INTERNAL_AUTH_SECRET='the-value'\n");
   // Asked for once, and at most once more: what became of the first request died with who made it.
@@ -69,9 +69,9 @@ it.each(STEPS)("killed at %s: everything ends right after the next start", async
 
 it("two programs do not use one identity; one that was killed holds nobody up", async () => {
   kit.server.set(kit.content(1, "value"));
-  const first = start();
+  const first = await start();
   await reach("the first", () => lastUnit() === "succeeded", kit.said);
-  const second = start();
+  const second = await start();
   const [code] = await once(second, "exit");
   expect(code).not.toBe(0);
   expect(kit.said.join("")).toContain("AGENT_RUNNING");
@@ -79,7 +79,7 @@ it("two programs do not use one identity; one that was killed holds nobody up", 
   first.kill("SIGKILL");
   await gone;
   kit.server.set(kit.content(2, "next"));
-  start();
+  await start();
   await reach(
     "the next",
     () => kit.server.reports.at(-1)?.generation === 2 && lastUnit() === "succeeded",

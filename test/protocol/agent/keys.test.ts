@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { calculateJwkThumbprint } from "jose";
 import { expect, test } from "vitest";
 import { newEncryptionKey, newSigningKey, publicPart, thumbprint } from "../../../src/protocol/agent/keys.ts";
+import { childProgram } from "../../support/child-program.ts";
 
 test("what is signed with the private half verifies with the public half", () => {
   const key = newSigningKey();
@@ -34,7 +35,7 @@ test("a key's name is the standard's", async () => {
 test("making keys ends, also when garbage is collected in the middle of it", async () => {
   const made = await promisify(execFile)(
     process.execPath,
-    ["--max-semi-space-size=1", "--import", "tsx", join(import.meta.dirname, "make-keys.ts")],
+    ["--max-semi-space-size=1", await childProgram(join(import.meta.dirname, "make-keys.ts"))],
     { timeout: 30_000, killSignal: "SIGKILL" },
   );
   expect(made.stdout).toBe("made\n");

@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { childProgram } from "../../support/child-program.ts";
 
-const SCRIPT = fileURLToPath(new URL("child.ts", import.meta.url));
-const TSX = import.meta.resolve("tsx");
+const SCRIPT = join(import.meta.dirname, "child.ts");
 
 export interface Child {
   readonly process: ChildProcess;
@@ -26,7 +26,7 @@ interface Answer {
 }
 
 export async function startChild(directory: string, uid?: number): Promise<Child> {
-  const child = spawn(process.execPath, ["--import", TSX, SCRIPT, directory], {
+  const child = spawn(process.execPath, [await childProgram(SCRIPT), directory], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { PATH: process.env["PATH"], TMPDIR: process.env["TMPDIR"] },
     ...(uid === undefined ? {} : { uid, gid: uid }),
