@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
@@ -12,11 +12,10 @@ import { runCli } from "../support/cli-kit.ts";
 import { useDatabase } from "../support/database.ts";
 import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
+import { PROGRAM } from "../support/program-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
 const run = promisify(execFile);
-/** As it is built: a person waits for it with each Tab. */
-const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
 
 const getDatabase = useDatabase();
 let http: HttpKit;
@@ -39,7 +38,8 @@ beforeAll(async () => {
   for (const name of ["API_KEY", "INTERNAL_AUTH_SECRET"]) await loop.secret(name);
   for (const name of ["vps-1", "web"]) await loop.target(name);
   const program = join(directory, "lockstep");
-  await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
+  // As it is built: a person waits for it with each Tab.
+  await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
   await chmod(program, 0o755);
   for (const shell of ["bash", "zsh", "fish"]) {
     await writeFile(join(directory, `script.${shell}`), (await runCli(["completion", shell])).stdout);

@@ -6,17 +6,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { INSTANT, type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
 import { answerOf } from "../support/http-kit.ts";
+import { PROGRAM } from "../support/program-kit.ts";
 import { lacks } from "../support/servers.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
 const VALUES = ["canary-5c18-older", "canary-5c18-current", "canary-5c18-theirs"] as const;
 const [OLDER, CURRENT, THEIRS] = VALUES;
 
@@ -58,7 +58,7 @@ targets:
     files: [{ path: "~/app/env", format: dotenv }]
 `,
     );
-    up = spawn(process.execPath, ["--import", "tsx", MAIN, "up", "--port", "0"], {
+    up = spawn(process.execPath, [PROGRAM, "up", "--port", "0"], {
       env: { PATH: process.env["PATH"], HOME: root, LOCKSTEP_DATA: data },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -16,15 +16,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { INSTANT, type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
 import { type Answer, type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
+import { PROGRAM } from "../support/program-kit.ts";
 import { lacks } from "../support/servers.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
 const TOKEN = "canary-7e31-railway-token";
 const PASSPHRASE = "canary-7e31-passphrase";
 
@@ -56,7 +56,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", PASSPHRASE, "-C", "", "-f", locked]);
     sshd.authorize(readFileSync(`${locked}.pub`, "utf8").trim());
 
-    up = spawn(process.execPath, ["--import", "tsx", MAIN, "up", "--port", "0"], {
+    up = spawn(process.execPath, [PROGRAM, "up", "--port", "0"], {
       env: { PATH: process.env["PATH"], HOME: home, LOCKSTEP_DATA: data, LOCKSTEP_LOG_LEVEL: "debug" },
       stdio: ["ignore", "pipe", "pipe"],
     });

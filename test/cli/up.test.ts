@@ -2,11 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
+import { PROGRAM } from "../support/program-kit.ts";
 
 let directory: string;
 let up: ChildProcess;
@@ -23,7 +22,7 @@ afterAll(async () => {
 });
 
 function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", MAIN, ...argv], {
+  return spawn(process.execPath, [PROGRAM, ...argv], {
     env: {
       PATH: "/usr/local/bin:/usr/bin:/bin",
       HOME: directory,

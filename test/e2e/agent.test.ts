@@ -20,12 +20,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../src/simulator/free-port.ts";
+import { PROGRAM } from "../support/program-kit.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const VALUES = ["canary-e2e-agent-one", "canary-e2e-agent-two", "canary-e2e-agent-three"] as const;
 const SECRET = "INTERNAL_AUTH_SECRET";
 /** Tells which value it was started with, without showing it, and stays. */

@@ -9,11 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PROGRAM } from "../support/program-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const TIMEOUT_MS = 120_000;
 const CHAPTERS = ["setup", "outage", "diagnosis", "repair", "rotation", "record", "clean-up"];
 

@@ -9,13 +9,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
+import { PROGRAM } from "../support/program-kit.ts";
 import { lacks } from "../support/servers.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const CANARY = "canary-7d20e9-first";
 const SECOND = "canary-7d20e9-second";
 
