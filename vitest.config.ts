@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config";
+import SlowFirst from "./test/support/slow-first.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // Two workers: the suites start real servers, and more of them than cores only adds noise.
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     globalSetup: ["test/support/database-setup.ts", "test/support/child-program-setup.ts"],
