@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
 import { PROGRAM } from "../support/program-kit.ts";
@@ -211,7 +212,8 @@ targets:
     await startServer();
     expect((await json("status")).secrets[0].current).toBe(4);
     expect((await lockstep(["rotate", "INTERNAL_AUTH_SECRET", "--wait"])).code).toBe(0);
-  });
+    // What the killed one may have leased is free again after half a minute.
+  }, 120_000);
 
   it("Postgres killed in the middle of a rotation: it comes back by itself, and the rotation ends", async () => {
     const pidFile = filesBelow(join(data, "postgres")).find((path) => path.endsWith("postmaster.pid"));
@@ -234,9 +236,8 @@ targets:
   }, 120_000);
 
   it("Law 8: no value stands in the data directory, in any output, in any process's arguments, or in an answer of the API", async () => {
-    const token = readFileSync(join(data, "admin.token"), "utf8").trim();
     for (const path of ["status", "history", "audit", "secrets", "rollouts", "targets", "tokens"]) {
-      const answer = await fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+      const answer = await ask(path);
       said.push(`${path} ${answer.status} ${await answer.text()}`);
     }
     const texts = [...said, ...cmdlines];
@@ -255,14 +256,29 @@ targets:
     ).toContain(SECOND);
   });
 
+  /** As the command asks for it, without the start of a process for each look: those would take the time from the server. */
+  async function status() {
+    const answer = await ask("status");
+    const text = await answer.text();
+    said.push(text);
+    if (!answer.ok) throw new Error(text);
+    return JSON.parse(text);
+  }
+
+  function ask(path: string): Promise<Response> {
+    const token = readFileSync(join(data, "admin.token"), "utf8").trim();
+    return fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+  }
+
   async function settled(): Promise<void> {
     const deadline = AbortSignal.timeout(90_000);
     for (;;) {
-      const { secrets } = await json("status").catch(() => ({ secrets: [{ bindings: [] }] }));
+      const { secrets } = await status().catch(() => ({ secrets: [{ bindings: [] }] }));
       const bindings = secrets[0].bindings as { state: string }[];
       if (bindings.length === 2 && bindings.every(({ state }) => state === "in-sync")) return;
       if (deadline.aborted)
         throw new Error(`not settled: ${JSON.stringify(secrets)} ${said.slice(-5).join("")}`);
+      await delay(20);
     }
   }
 });
