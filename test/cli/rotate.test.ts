@@ -127,6 +127,7 @@ test("copies that it does not move are named beforehand, the one that wins first
         { ...copy, bindingId, file: "/etc/systemd/system/web.service", kind: "unit", wins: true },
       ],
       unread: [],
+      shared: [],
     }),
   );
   const { stdout } = await cli("rotate API_KEY --dry-run");

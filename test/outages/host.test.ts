@@ -1,10 +1,11 @@
 /** What happens on a host over SSH: files, other copies, processes, rights, keys. */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateKey } from "../support/sshd.ts";
 import { playOutages } from "./outage.ts";
 import { FIRST, SECOND, SECRET, VPS_KEY, type World, type WorldConfig } from "./world.ts";
 
+const NOGROUP = 65_534;
 const heal = new RegExp(`^lockstep heal --target vps --secret ${SECRET}$`);
 const write =
   (text: string) =>
@@ -79,6 +80,22 @@ playOutages([
     command: /^ssh -t -p \d+ 127\.0\.0\.1 'sudo chmod go-rwx /,
     tidies: ({ files }) => rmSync(`${files.vps}.old`),
   },
+  // Only root may give a file to a group that is not their own.
+  ...(process.getuid?.() === 0
+    ? [
+        {
+          name: "a group can read the file",
+          breaks({ files }: World) {
+            chownSync(files.vps, 0, NOGROUP);
+            chmodSync(files.vps, 0o640);
+          },
+          finding: { id: "exposed-to-group", target: "vps", severity: "hint" } as const,
+          says: /On the host of vps a group can read what holds a secret: \S+env \(group nogroup\)/,
+          command: /^ssh -t -p \d+ 127\.0\.0\.1 'sudo chmod go-rwx /,
+          tidies: ({ files }: World) => chownSync(files.vps, 0, 0),
+        },
+      ]
+    : []),
   {
     name: "a program's words in the unit hold the value",
     breaks: (world) => inUnit(world, `[Service]\nExecStart=/bin/app --token=${SECOND}\n`),

@@ -43,8 +43,8 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
     await tx.agents.touch(agent.id, { ...report.facts });
     const live = own.seen.filter(({ version }) => version !== null);
     await tx.pushes.observe(observationsOf(live.map(plannedOf), null));
-    const { copies = [], unread = [] } = own.copies ?? {};
-    await tx.checks.recordCopies(agent.targetId, { copies, unread });
+    const { copies = [], unread = [], shared = [] } = own.copies ?? {};
+    await tx.checks.recordCopies(agent.targetId, { copies, unread, shared });
     await tellRefusals(tx, agent, before, own);
     if (target.gaveUpAt !== null && target.errorCode === "POLICY_REFUSED" && report.refused.length === 0) {
       // The machine's owner has allowed it meanwhile.

@@ -235,6 +235,7 @@ function targetFacts(row: TargetRow, { failures, records }: Looked): Omit<Target
     testFailures: row.testFailures,
     exposures: row.exposures,
     unreadCopies: row.unreadCopies,
+    sharedFiles: row.sharedFiles,
     gaveUp: row.gaveUp,
     error:
       row.errorCode === null

@@ -66,7 +66,29 @@ export function exposedCopies(
   ];
 }
 
-function closeCopies(copies: readonly FoundCopy[], { sshAddress }: TargetFacts): string | null {
+/** Somebody may have meant it; everybody in the group is as good as the owner. */
+export function sharedFiles(target: TargetFacts): readonly Finding[] {
+  if (target.sharedFiles.length === 0) return [];
+  const named = target.sharedFiles.map(({ file, group }) => `${file} (group ${group})`);
+  return [
+    {
+      id: "exposed-to-group",
+      severity: "hint",
+      secret: null,
+      target: target.name,
+      key: null,
+      placement: null,
+      environment: target.environment,
+      what: `On the host of ${target.name} a group can read what holds a secret: ${listText(named)}.`,
+      cause:
+        'Everybody in the group has the secret. Take the right away, or say at the file that it is meant: `mode: "0640"`.',
+      consequence: [],
+      command: closeCopies(target.sharedFiles, target),
+    },
+  ];
+}
+
+function closeCopies(copies: readonly Pick<FoundCopy, "file">[], { sshAddress }: TargetFacts): string | null {
   if (sshAddress === null) return null;
   const files = [...new Set(copies.map(({ file }) => file))].map((file) =>
     // Whoever runs it has another home.

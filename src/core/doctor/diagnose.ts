@@ -10,7 +10,7 @@ import { durationText } from "../../lib/age.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
-import { exposedCopies, otherCopies, unreadCopies } from "./copies-finding.ts";
+import { exposedCopies, otherCopies, sharedFiles, unreadCopies } from "./copies-finding.ts";
 import { exposuresOf } from "./exposure-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
@@ -24,6 +24,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
   const findings: Finding[] = facts.targets.flatMap((target) => [
     ...diagnoseTarget(target, facts, commands),
     ...unreadCopies(target),
+    ...sharedFiles(target),
     ...exposuresOf(target, facts, commands),
   ]);
   for (const secret of facts.secrets) {

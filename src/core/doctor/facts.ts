@@ -129,6 +129,7 @@ export interface TargetFacts {
   readonly exposures: readonly Exposure[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
+  readonly sharedFiles: CopiesSeen["shared"];
   /** Of the last push. */
   readonly error: TargetError | null;
   readonly nextActionAt: Date | null;

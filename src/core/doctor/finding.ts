@@ -23,6 +23,7 @@ export const FINDING_IDS = [
   "other-copies",
   "copies-unread",
   "exposed",
+  "exposed-to-group",
   "exposed-to-builds",
   "exposed-to-pull-requests",
   "unreadable",

@@ -34,6 +34,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "staged-change": "has another value staged at its place",
   "other-copies": "stands elsewhere on its host too",
   exposed: "can be read by every user of its host",
+  "exposed-to-group": "has a file that a group can read",
   "exposed-to-builds": "is given to builds",
   "exposed-to-pull-requests": "is copied for pull requests",
   "copies-unread": "has a file that could not be searched for copies",

@@ -45,10 +45,17 @@ export interface FoundCopy {
   readonly alone: boolean;
 }
 
+export interface SharedFile {
+  readonly file: string;
+  readonly group: string;
+}
+
 export interface CopiesSeen {
   readonly copies: readonly FoundCopy[];
   /** What was named to be searched and could not be. */
   readonly unread: readonly { readonly file: string; readonly reason: string }[];
+  /** Files that hold one of the values and that a group may read, not its owner's own and not root's; unless that is meant. */
+  readonly shared: readonly SharedFile[];
 }
 
 export interface CopyFinder {

@@ -21,5 +21,10 @@ export const toldCopies = z.strictObject({
     )
     .max(200),
   unread: z.array(z.strictObject({ file: path, reason: z.string().max(500) })).max(64),
+  /** Readable by a group that is not their owner's own. */
+  shared: z
+    .array(z.strictObject({ file: path, group: z.string().max(256) }))
+    .max(64)
+    .exactOptional(),
 });
 export type ToldCopies = z.output<typeof toldCopies>;

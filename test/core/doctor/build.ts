@@ -45,6 +45,7 @@ export function healthyTarget(name: string, changes: Partial<TargetFacts> = {}):
     testFailures: [],
     exposures: [],
     unreadCopies: [],
+    sharedFiles: [],
     gaveUp: false,
     error: null,
     nextActionAt: null,

@@ -246,6 +246,23 @@ const ROWS: readonly Row[] = [
     says: /^The account may not read it; it is named by `alsoCheck`\.$/,
   },
   {
+    when: "a group can read a kept file",
+    parts: {
+      bindings: [verifier],
+      targets: [
+        healthyTarget("vps", {
+          kind: "ssh",
+          sshAddress: { host: "vps.example.com", port: 22, user: "deploy" },
+          sharedFiles: [{ file: "~/app/.env", group: "www-data" }],
+        }),
+      ],
+    },
+    id: "exposed-to-group",
+    severity: "hint",
+    command: "ssh -t vps.example.com 'sudo chmod go-rwx ~deploy/app/.env'",
+    says: /Everybody in the group has the secret/,
+  },
+  {
     when: "the service is built where its variables are",
     parts: {
       bindings: [verifier, caller],

@@ -1,5 +1,14 @@
 /** Where a host holds copies of what is kept on it, and which one wins: real files, real sh, each layout as people have it. */
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -14,6 +23,7 @@ import type { DesiredSlot } from "../../../src/core/reconcile/plan-change.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { childEnvironment } from "../../../src/lib/child-environment.ts";
 import { type FakeSystemctl, makeFakeSystemctl } from "../../support/fake-systemctl.ts";
+import { itWhere } from "../../support/it-where.ts";
 
 const V4 = "value-four-4444444444==";
 const V5 = "value-five-5555555555==";
@@ -48,6 +58,7 @@ interface Layout {
   readonly file: string;
   readonly format: FormatName;
   readonly key?: string;
+  readonly mode?: string;
   readonly activate?: object;
   readonly alsoCheck?: readonly string[];
   readonly others?: readonly { readonly file: string; readonly format: FormatName; readonly key: string }[];
@@ -67,10 +78,18 @@ const slot = (bindingId: string, placement: string, key: string): DesiredSlot =>
   others: new Map([[4, SecretValue.of(V4)]]),
 });
 
-async function look({ file, format, key = "TOKEN", activate, alsoCheck = [], others = [] }: Layout) {
+async function look({
+  file,
+  format,
+  key = "TOKEN",
+  mode = "0600",
+  activate,
+  alsoCheck = [],
+  others = [],
+}: Layout) {
   const finder = createCopyFinder(host, {
     files: [
-      { path: file, format, mode: "0600" },
+      { path: file, format, mode },
       ...others.map((one) => ({ path: one.file, format: one.format, mode: "0600" })),
     ],
     activate: activate === undefined ? null : activateSchema.parse(activate),
@@ -303,6 +322,30 @@ describe("what is searched", () => {
     const { copies } = await look({ file, format: "dotenv" });
     expect(copies.map(short)).toEqual(["~/.bashrc:1 TOKEN foreign"]);
   });
+
+  itWhere(process.getuid?.() === 0)(
+    "is told where a group can read it that is not its owner's, unless that is meant",
+    async () => {
+      const NOGROUP = 65_534;
+      const file = put("app/.env", `TOKEN='${V5}'\n`);
+      const copy = put("app/.env.bak", `TOKEN='${V4}'\n`);
+      const unrelated = put("app/.env.old", "OTHER=1\n");
+      for (const path of [file, copy, unrelated]) {
+        chmodSync(path, 0o640);
+        chownSync(path, 0, NOGROUP);
+      }
+      expect((await look({ file, format: "dotenv" })).shared).toEqual([
+        { file, group: "nogroup" },
+        { file: copy, group: "nogroup" },
+      ]);
+      expect((await look({ file, format: "dotenv", mode: "0640" })).shared).toEqual([
+        { file: copy, group: "nogroup" },
+      ]);
+      chownSync(file, 0, 0);
+      chmodSync(copy, 0o600);
+      expect((await look({ file, format: "dotenv" })).shared).toEqual([]);
+    },
+  );
 
   it("is told where it could not be, and why", async () => {
     const file = put("app/.env", `TOKEN='${V5}'\n`);

@@ -12,6 +12,7 @@ import type {
   CopyKind,
   FoundCopy,
   KeptPlace,
+  SharedFile,
 } from "../../../core/ports/copies.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
@@ -20,7 +21,7 @@ import { systemdFormat } from "../formats/systemd.ts";
 import type { PlacedFile } from "../placement.ts";
 import { composeEnvironments, isComposeFile } from "./compose-environment.ts";
 import { besideOf, jobFiles, labelOf, systemdUnitOf, variableOf } from "./known-places.ts";
-import { readFiles } from "./read-files.ts";
+import { type FilesRead, readFiles } from "./read-files.ts";
 import { assignmentsIn, type Standing, standingsIn } from "./standings.ts";
 import { unitEnvironment } from "./systemd-environment.ts";
 
@@ -34,7 +35,14 @@ export interface CopyPlaces {
 }
 
 /** Absolute path → what stands there; the name is as it was asked for. */
-type Texts = Map<string, { readonly name: string; readonly text: string; readonly open: boolean }>;
+type Texts = Map<string, Text>;
+
+interface Text {
+  readonly name: string;
+  readonly text: string;
+  readonly open: boolean;
+  readonly group: string | null;
+}
 
 export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): CopyFinder {
   return {
@@ -46,11 +54,7 @@ export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): C
       ];
       const first = await readFiles(host, unit, paths, signal);
       const absolute = (path: string) => (path.startsWith("~/") ? `${first.home}/${path.slice(2)}` : path);
-      const texts: Texts = new Map(
-        [...first.texts].map(
-          ([name, text]) => [absolute(name), { name, text, open: first.open.has(name) }] as const,
-        ),
-      );
+      const texts: Texts = new Map(textsOf(first).map((text) => [absolute(text.name), text]));
       const unitFiles = first.unitFiles.flatMap((path) => {
         const text = texts.get(path)?.text;
         return text === undefined ? [] : [{ path, text }];
@@ -59,16 +63,26 @@ export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): C
       const further = environment.environmentFiles.filter((path) => !texts.has(path));
       if (further.length > 0) {
         const more = await readFiles(host, null, further, signal);
-        for (const [name, text] of more.texts) texts.set(name, { name, text, open: more.open.has(name) });
+        for (const text of textsOf(more)) texts.set(text.name, text);
       }
       const unread = places.alsoCheck.flatMap((file) => {
         const reason = first.unread.get(file) ?? (first.texts.has(file) ? null : "it does not exist");
         return reason === null ? [] : [{ file, reason }];
       });
       const look = new Look(places, interest, texts, absolute);
-      return { copies: look.copies(environment), unread } satisfies CopiesSeen;
+      const copies = look.copies(environment);
+      return { copies, unread, shared: look.shared(copies) } satisfies CopiesSeen;
     },
   };
+}
+
+function textsOf({ texts, open, groups }: FilesRead): readonly Text[] {
+  return [...texts].map(([name, text]) => ({
+    name,
+    text,
+    open: open.has(name),
+    group: groups.get(name) ?? null,
+  }));
 }
 
 const COMPUTED = /`|\$[\w{(]/;
@@ -107,6 +121,18 @@ class Look {
       found.push(...this.#ofFile(absolute, standings));
     }
     return distinct(found);
+  }
+
+  /** A kept file whose configured mode lets its group read it is meant so. */
+  shared(copies: readonly FoundCopy[]): readonly SharedFile[] {
+    const kept = this.#kept.flatMap(({ placement }) => {
+      const mode = this.#places.files.find(({ path }) => path === placement)?.mode ?? "0600";
+      return (Number.parseInt(mode, 8) & 0o040) === 0 ? [placement] : [];
+    });
+    const files = new Set([...kept, ...copies.map(({ file }) => file)]);
+    return [...this.#texts.values()].flatMap(({ name, group }) =>
+      group !== null && files.has(name) ? [{ file: name, group }] : [],
+    );
   }
 
   #unitSources({ assigned, environmentFiles, unset }: Unit): EnvironmentSources {

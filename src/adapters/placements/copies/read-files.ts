@@ -10,8 +10,8 @@ const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 /**
  * $1: a systemd unit or nothing, the rest: paths. Each line is a word, a name in base64, and what the word says: of a
- * file, whether everybody may read it, and its content. Only
- * plain files are opened: a pipe would wait for ever.
+ * file, who else may read it (everybody, a group, nobody), and its content. Only plain files are opened: a pipe would wait
+ * for ever. A group that is named as the owner is their own by custom; root's reads everything anyway.
  */
 const SCRIPT = `
 main() {
@@ -23,7 +23,14 @@ emit() {
   if [ ! -f "$at" ]; then printf 'odd %s\\n' "$(name "$1")"; return 0; fi
   if [ ! -r "$at" ]; then printf 'closed %s\\n' "$(name "$1")"; return 0; fi
   if [ "$(wc -c <"$at")" -gt ${MAX_FILE_BYTES} ]; then printf 'large %s\\n' "$(name "$1")"; return 0; fi
-  case $(ls -ldL "$at") in ???????r*) rights=open;; *) rights=closed;; esac
+  rights=$(ls -ldL "$at" | {
+    read -r mode links owner group rest
+    case $mode in
+      (???????r*) echo open;;
+      (????r*) case $group in ("$owner"|root|wheel) echo closed;; (*) printf 'group.%s\\n' "$(name "$group")";; esac;;
+      (*) echo closed;;
+    esac
+  })
   printf 'file %s %s ' "$(name "$1")" $rights; base64 <"$at" | tr -d '\\n'; printf '\\n'
 }
 printf 'home %s\\n' "$(name "$HOME")"
@@ -50,6 +57,8 @@ export interface FilesRead {
   readonly unread: ReadonlyMap<string, string>;
   /** Of `texts`, what every user of the host may read. */
   readonly open: ReadonlySet<string>;
+  /** Of `texts`, what a group may read that is not its owner's own. */
+  readonly groups: ReadonlyMap<string, string>;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -73,6 +82,7 @@ export async function readFiles(
   const unread = new Map<string, string>();
   const unitFiles: string[] = [];
   const open = new Set<string>();
+  const groups = new Map<string, string>();
   let home = "";
   for (const line of stdout.split("\n")) {
     const [word = "", name = "", rights = "", content = ""] = line.split(" ");
@@ -83,9 +93,10 @@ export async function readFiles(
     else if (word === "file") {
       texts.set(path, decoded(content));
       if (rights === "open") open.add(path);
+      if (rights.startsWith("group.")) groups.set(path, decoded(rights.slice("group.".length)));
     } else if (reason !== undefined) unread.set(path, reason);
   }
-  return { home, texts, unitFiles, unread, open };
+  return { home, texts, unitFiles, unread, open, groups };
 }
 
 function decoded(base64: string): string {

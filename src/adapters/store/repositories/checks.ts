@@ -32,8 +32,8 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
         where id = ${targetId}`.execute(db);
     },
 
-    async recordCopies(targetId, { copies, unread }) {
-      await sql`update target set copies = ${JSON.stringify({ copies, unread })}::jsonb where id = ${targetId}`.execute(
+    async recordCopies(targetId, { copies, unread, shared }) {
+      await sql`update target set copies = ${JSON.stringify({ copies, unread, shared })}::jsonb where id = ${targetId}`.execute(
         db,
       );
     },

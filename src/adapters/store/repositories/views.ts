@@ -101,6 +101,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           t.error_code as "errorCode", t.error_message as "errorMessage", t.next_action_at as "nextActionAt",
           t.checked_at as "checkedAt", t.next_check_at as "nextCheckAt",
           coalesce(t.copies -> 'unread', '[]') as "unreadCopies",
+          coalesce(t.copies -> 'shared', '[]') as "sharedFiles",
           coalesce(t.test_failures, '[]') as "testFailures", coalesce(t.exposures, '[]') as exposures
         from target t join environment e on e.id = t.environment_id
         where t.removed_at is null and ${is(sql`e.name`, environment)}

@@ -104,6 +104,7 @@ export interface TargetRow {
   readonly exposures: readonly Exposure[];
   /** Named to be searched for copies, and not readable. */
   readonly unreadCopies: CopiesSeen["unread"];
+  readonly sharedFiles: CopiesSeen["shared"];
 }
 
 /** Gauges for /metrics. */

@@ -17,6 +17,7 @@ import { desiredOf, sameUnder, type VersionCode } from "./look.ts";
 /** A machine that answers slowly keeps no report waiting. */
 const WITHIN_MS = 5_000;
 const MAX_TOLD = 200;
+const MAX_SHARED_TOLD = 64;
 
 export async function lookForCopies(
   context: AgentContext,
@@ -43,7 +44,11 @@ export async function lookForCopies(
 }
 
 /** Those that win first: what is left out must not be what matters. */
-function told({ copies, unread }: CopiesSeen): ToldCopies {
+function told({ copies, unread, shared }: CopiesSeen): ToldCopies {
   const first = [...copies].sort((a, b) => Number(b.wins) - Number(a.wins)).slice(0, MAX_TOLD);
-  return toldCopies.parse({ copies: first, unread });
+  return toldCopies.parse({
+    copies: first,
+    unread,
+    ...(shared.length === 0 ? {} : { shared: shared.slice(0, MAX_SHARED_TOLD) }),
+  });
 }
