@@ -1,6 +1,6 @@
 /** From a finding to a person, on a real store: told once, told when it is over, tried again, and never with a value. */
 import { sql } from "kysely";
-import { beforeAll, beforeEach, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { applyChannels, channelDifferences, openChannel } from "../../src/app/alerts/channel-config.ts";
 import { deliverDue } from "../../src/app/alerts/deliver.ts";
 import { silenceAlerts } from "../../src/app/alerts/silence-alerts.ts";
@@ -129,6 +129,56 @@ describeOnAStore("alerts", (database) => {
     await later();
     await deliver();
     expect(events()).toEqual(["opened"]);
+  });
+
+  describe("many at once", () => {
+    let together: (readonly AlertMessage[])[];
+    const HOOK = { webhook: { url: "https://example.com/a", secret: "whsec_canary-secret" } };
+    const deliverTogether = () => {
+      const { slack, webhook, email } = process().channels;
+      const sendTogether = async (_config: JsonObject, messages: readonly AlertMessage[]) => {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        together.push(messages);
+      };
+      return deliverDue(process({ channels: { slack: { ...slack, sendTogether }, webhook, email } }), never);
+    };
+    const raiseMany = async (count: number) => {
+      for (let number = 0; number < count; number += 1)
+        await raise({ subjectId: SUBJECT.replace(/..$/, String(10 + number)), message: `place ${number}` });
+    };
+    beforeEach(() => {
+      together = [];
+    });
+
+    it("people are told in one message, a program of each", async () => {
+      await say({ ops: SLACK, hook: HOOK });
+      await raiseMany(12);
+      while ((await deliverTogether()) > 0);
+      expect(together.map((messages) => messages.length)).toEqual([12]);
+      expect(sent).toHaveLength(12);
+      expect(await deliverTogether()).toBe(0);
+    });
+
+    it("a few are told one by one, each with what repairs it", async () => {
+      await say({ ops: SLACK });
+      await raiseMany(3);
+      await deliverTogether();
+      expect(together).toEqual([]);
+      expect(sent).toHaveLength(3);
+    });
+
+    it("what does not arrive is tried again, all of it", async () => {
+      await say({ ops: SLACK });
+      await raiseMany(5);
+      failures = [unavailable()];
+      await deliverTogether();
+      expect((await kit.context.store.read.channels.health())[0]).toMatchObject({ waiting: 5 });
+      await later();
+      await deliverTogether();
+      expect(together.map((messages) => messages.length)).toEqual([5]);
+      expect((await kit.context.store.read.channels.health())[0]).toMatchObject({ waiting: 0, error: null });
+    });
   });
 
   it("what does not arrive is tried again, and shown meanwhile", async () => {

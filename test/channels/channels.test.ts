@@ -84,6 +84,47 @@ describe("Slack", () => {
   });
 });
 
+describe("several at once", () => {
+  const many = Array.from(
+    { length: 14 },
+    (_, index): AlertMessage => ({
+      ...MESSAGE,
+      message: `AUTH at <place-${index}> was changed by hand.`,
+      event: index === 0 ? "resolved" : "opened",
+    }),
+  );
+
+  it("are counted, what is wrong first, each with what repairs it, and how many more", async () => {
+    const { url, heard } = await receiver();
+    await channels.slack.sendTogether?.({ url }, many, within());
+    const { text, blocks } = JSON.parse(heard[0]?.body ?? "") as {
+      text: string;
+      blocks: { text: { text: string } }[];
+    };
+    expect(heard).toHaveLength(1);
+    expect(text).toBe("Lockstep: 13 wrong, 1 right again");
+    const [title, lines] = blocks.map((block) => block.text.text);
+    expect(title).toBe("*Lockstep: 13 wrong, 1 right again*");
+    const shown = lines?.split("\n") ?? [];
+    expect(shown[0]).toBe(
+      "• Wrong: AUTH at &lt;place-1&gt; was changed by hand. Do: lockstep heal --target vps-1",
+    );
+    expect(shown.slice(-2)).toEqual(["… and 4 more.", "All of it: lockstep doctor"]);
+    expect(shown).toHaveLength(12);
+    expect(lines).not.toContain("Right again");
+  });
+
+  it("are cut where Slack would refuse them, never in the middle of what to do", async () => {
+    const { url, heard } = await receiver();
+    const long = many.map((message) => ({ ...message, message: "x".repeat(2_000) }));
+    await channels.slack.sendTogether?.({ url }, long, within());
+    const { blocks } = JSON.parse(heard[0]?.body ?? "") as { blocks: { text: { text: string } }[] };
+    const text = blocks[1]?.text.text ?? "";
+    expect(text.length).toBeLessThan(3_000);
+    expect(text).toMatch(/All of it: lockstep doctor$/);
+  });
+});
+
 describe("a webhook", () => {
   it("is signed so that the standard's own library takes it, and takes nothing that was changed", async () => {
     const { url, heard } = await receiver();
@@ -188,6 +229,15 @@ describe("an e-mail", () => {
     expect(mails[0]?.text).toContain("Subject: Lockstep: Wrong (hand-edit, wrong)");
     expect(mails[0]?.text).toContain("Do: lockstep heal --target vps-1");
     expect(mails[0]?.text).toContain(`Message-ID: <${MESSAGE.id}@lockstep>`);
+  });
+
+  it("tells of several in one", async () => {
+    const { mails, config } = await mailServer();
+    const messages = [MESSAGE, { ...MESSAGE, message: "AUTH at mini was deleted." }];
+    await channels.email.sendTogether?.(config(), messages, within());
+    expect(mails).toHaveLength(1);
+    expect(mails[0]?.text).toContain("Subject: Lockstep: 2 wrong");
+    expect(mails[0]?.text).toContain("AUTH at mini was deleted.");
   });
 
   it("insists on encryption, and on a certificate that is trusted", async () => {

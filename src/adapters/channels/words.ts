@@ -9,6 +9,10 @@ const TITLES: Readonly<Record<AlertMessage["event"], string>> = {
   test: "Test",
 };
 
+/** Of several in one message: Slack takes 3,000 characters. */
+const MAX_NAMED = 10;
+const MAX_MESSAGE = 160;
+
 /** One line: begins with what a person looks for. */
 export function titleOf({ event, kind, level }: AlertMessage): string {
   return `Lockstep: ${TITLES[event]} (${kind}${event === "resolved" || event === "test" ? "" : `, ${level}`})`;
@@ -23,6 +27,34 @@ export function linesOf({ event, message, remedy, openedAt, at }: AlertMessage):
     lines.push(`Since ${since}.`);
   }
   return lines;
+}
+
+/** Counted, so that a glance tells an outage from a single thing. */
+export function titleOfSeveral(messages: readonly AlertMessage[]): string {
+  const counted = (["opened", "changed", "resolved"] as const).flatMap((event) => {
+    const count = messages.filter((message) => message.event === event).length;
+    return count === 0 ? [] : [`${count} ${TITLES[event].toLowerCase()}`];
+  });
+  return `Lockstep: ${counted.join(", ")}`;
+}
+
+/** What is wrong first; one line each, and where the rest is. */
+export function linesOfSeveral(messages: readonly AlertMessage[]): readonly string[] {
+  const sorted = [...messages].sort((a, b) => rankOf(a) - rankOf(b));
+  const named = sorted.slice(0, MAX_NAMED).map(({ event, message, remedy }) => {
+    const remedyText = event === "resolved" || remedy === "" ? "" : ` Do: ${remedy}`;
+    return `• ${TITLES[event]}: ${shortened(message)}${remedyText}`;
+  });
+  const more = messages.length - named.length;
+  return [...named, ...(more > 0 ? [`… and ${more} more.`] : []), "All of it: lockstep doctor"];
+}
+
+function rankOf({ event }: AlertMessage): number {
+  return ["changed", "opened", "resolved", "test"].indexOf(event);
+}
+
+function shortened(message: string): string {
+  return message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE)}…`;
 }
 
 function durationOf(from: Date, to: Date): string {

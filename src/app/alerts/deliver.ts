@@ -2,11 +2,17 @@
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AlertMessage } from "../../core/ports/channel.ts";
 import type { DueDelivery, StoredChannel } from "../../core/ports/store/channels.ts";
+import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
 import { openChannel } from "./channel-config.ts";
 
 const MAX_AT_ONCE = 8;
+/** A program wants each for itself; people are told of many things at once in one message. */
+const PROGRAMS = ["webhook"] as const;
+const PEOPLE = ["slack", "email"] as const;
+const TOGETHER_FROM = 4;
+const MAX_TOGETHER = 200;
 const LEASE_MS = 60_000;
 /** After each failed try; the last one is repeated until a day is over. */
 const LADDER_MS = [5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000];
@@ -14,47 +20,83 @@ const GIVE_UP_AFTER_MS = 24 * 3_600_000;
 
 /** Answers how many were taken up. */
 export async function deliverDue(context: AppContext, signal: AbortSignal): Promise<number> {
-  const due = await context.store.transaction((tx) => tx.channels.takeDue(MAX_AT_ONCE, LEASE_MS));
-  await mapLimited(due, MAX_AT_ONCE, (delivery) => deliver(context, delivery, signal));
+  const due = await context.store.transaction(async (tx) => [
+    ...(await tx.channels.takeDue(PROGRAMS, MAX_AT_ONCE, LEASE_MS)),
+    ...(await tx.channels.takeDue(PEOPLE, MAX_TOGETHER, LEASE_MS)),
+  ]);
+  const messages = [...groupBy(due, ({ channel }) => channel.id).values()].flatMap((ofOne) =>
+    isTogether(context, ofOne) ? [ofOne] : ofOne.map((delivery) => [delivery]),
+  );
+  await mapLimited(messages, MAX_AT_ONCE, (deliveries) => deliver(context, deliveries, signal));
   return due.length;
 }
 
-async function deliver(context: AppContext, delivery: DueDelivery, signal: AbortSignal): Promise<void> {
-  const { id, event, attempts, createdAt, channel, alert } = delivery;
-  const { kind, level, message, remedy, openedAt } = alert;
-  const at = event === "resolved" ? (alert.resolvedAt ?? alert.updatedAt) : alert.updatedAt;
+function isTogether(context: AppContext, ofOne: readonly DueDelivery[]): boolean {
+  const kind = ofOne[0]?.channel.kind;
+  return (
+    ofOne.length >= TOGETHER_FROM && kind !== undefined && context.channels[kind]?.sendTogether !== undefined
+  );
+}
+
+/** One message: of one alert, or of several that came at once. */
+async function deliver(
+  context: AppContext,
+  deliveries: readonly DueDelivery[],
+  signal: AbortSignal,
+): Promise<void> {
+  const [first] = deliveries;
+  if (first === undefined) return;
   try {
-    await sendTo(context, channel, { id, event, kind, level, message, remedy, openedAt, at }, signal);
-    await context.store.transaction((tx) => tx.channels.delivered(id));
+    await sendTo(context, first.channel, deliveries.map(messageOf), signal);
+    await context.store.transaction(async (tx) => {
+      for (const { id } of deliveries) await tx.channels.delivered(id);
+    });
   } catch (thrown) {
     if (signal.aborted) return;
     const error = toLockstepError(thrown);
-    const isOver =
-      (error.code === "CHANNEL_REFUSED" && attempts >= 2) ||
-      context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
-    const waitMs = Math.max(
-      error.retryAfterMs ?? 0,
-      LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 0,
-    );
     context.log.warn("alert not delivered", {
-      channel: channel.name,
+      channel: first.channel.name,
       code: error.code,
       reason: error.message,
     });
-    await context.store.transaction((tx) => tx.channels.failed(id, error.message, isOver ? null : waitMs));
+    await context.store.transaction(async (tx) => {
+      for (const delivery of deliveries)
+        await tx.channels.failed(delivery.id, error.message, againInMs(context, delivery, error));
+    });
   }
+}
+
+/** Null: it is not tried any more. */
+function againInMs(
+  context: AppContext,
+  { attempts, createdAt }: DueDelivery,
+  error: LockstepError,
+): number | null {
+  const isOver =
+    (error.code === "CHANNEL_REFUSED" && attempts >= 2) ||
+    context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
+  if (isOver) return null;
+  return Math.max(error.retryAfterMs ?? 0, LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 0);
+}
+
+function messageOf({ id, event, alert }: DueDelivery): AlertMessage {
+  const { kind, level, message, remedy, openedAt } = alert;
+  const at = event === "resolved" ? (alert.resolvedAt ?? alert.updatedAt) : alert.updatedAt;
+  return { id, event, kind, level, message, remedy, openedAt, at };
 }
 
 /** Throws CHANNEL_REFUSED, CHANNEL_UNAVAILABLE, SEALED_UNREADABLE. */
 export async function sendTo(
   context: AppContext,
   channel: StoredChannel,
-  message: AlertMessage,
+  messages: readonly AlertMessage[],
   signal: AbortSignal,
 ): Promise<void> {
   const config = await openChannel(context, channel);
   const way = context.channels[channel.kind];
   if (way === undefined)
     throw new LockstepError("CHANNEL_REFUSED", `This release has no channel of kind "${channel.kind}".`);
-  await way.send(config, message, signal);
+  const [first] = messages;
+  if (messages.length > 1 && way.sendTogether !== undefined) await way.sendTogether(config, messages, signal);
+  else if (first !== undefined) await way.send(config, first, signal);
 }

@@ -46,7 +46,7 @@ export async function testChannels(
       at,
     };
     try {
-      await sendTo(context, channel, message, signal);
+      await sendTo(context, channel, [message], signal);
       return { ...about, error: null };
     } catch (thrown) {
       const { code, message: why, hint } = toLockstepError(thrown);

@@ -21,4 +21,6 @@ export interface AlertMessage {
 export interface Channel {
   /** `config`: as lockstep.yaml says it, credentials included. */
   send(config: JsonObject, message: AlertMessage, signal: AbortSignal): Promise<void>;
+  /** Several as one, where people read: a platform that is away must not ring eighty times. Absent: each for itself. */
+  sendTogether?(config: JsonObject, messages: readonly AlertMessage[], signal: AbortSignal): Promise<void>;
 }

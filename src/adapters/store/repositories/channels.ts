@@ -44,7 +44,7 @@ export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
       return id;
     },
 
-    async takeDue(limit, leaseMs) {
+    async takeDue(kinds, limit, leaseMs) {
       const { rows } = await sql<{
         id: string;
         event: DueDelivery["event"];
@@ -56,8 +56,9 @@ export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
         with taken as (
           update delivery set next_attempt_at = now() + ${leaseMs} * interval '1 millisecond'
           where id in (
-            select d.id from delivery d where d.state = 'pending' and d.next_attempt_at <= now()
-            order by d.next_attempt_at limit ${limit} for update skip locked
+            select d.id from delivery d join channel dc on dc.id = d.channel_id
+            where d.state = 'pending' and d.next_attempt_at <= now() and dc.kind = any(${[...kinds]})
+            order by d.next_attempt_at limit ${limit} for update of d skip locked
           ) returning *
         )
         select t.id, t.event, t.attempts, t.created_at as "createdAt",

@@ -42,7 +42,11 @@ export interface ChannelRepo {
   /** What waits for it is not sent any more. Answers its id. */
   remove(name: string): Promise<string>;
   /** Takes those whose time has come for so long: nobody else sends them meanwhile. */
-  takeDue(limit: number, leaseMs: number): Promise<readonly DueDelivery[]>;
+  takeDue(
+    kinds: readonly StoredChannel["kind"][],
+    limit: number,
+    leaseMs: number,
+  ): Promise<readonly DueDelivery[]>;
   delivered(deliveryId: string): Promise<void>;
   /** `againInMs` null: it is not tried any more. */
   failed(deliveryId: string, message: string, againInMs: number | null): Promise<void>;
