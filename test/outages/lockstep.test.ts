@@ -72,6 +72,17 @@ playOutages(
       },
     },
     {
+      name: "no worker looks at anything, and nothing is owed",
+      breaks: (world) =>
+        world.loop.rows(
+          "update target set next_check_at = now() - interval '1 hour' where name = 'worker' returning id",
+        ),
+      finding: { id: "checks-late", target: null },
+      says: /should have been looked at 60 min ago, and nobody did.*no alert is sent.\nNo worker runs/,
+      command: null,
+      mends: (world) => world.checkNow("worker"),
+    },
+    {
       name: "a token's provider is away for longer than the token lives",
       async breaks(world) {
         provider = await startTokenProvider((count) => ({

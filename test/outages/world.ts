@@ -70,6 +70,8 @@ export interface World {
   renew(): Promise<void>;
   /** Until a push to it failed and nothing else is owed: it is tried again by itself, so that there is no rest. */
   untilRefused(target: string): Promise<void>;
+  /** The workers work until the query has rows. */
+  untilRows(what: string, query: string): Promise<void>;
   /** Until nothing is owed. */
   rest(): Promise<void>;
   startAgent(): Promise<void>;
@@ -232,6 +234,8 @@ export async function startWorld(database: TestDatabase, options: WorldOptions =
         );
         return refused.length > 0 && (await owed()).every((what) => what === name || what === "running");
       }),
+    untilRows: (what, query) =>
+      until(`${what} did not come`, async () => (await loop.rows(query)).length > 0),
     rest: () => until("it does not come to rest", async () => (await owed()).length === 0),
     startAgent: async () => machine.start(),
     stopAgent: () => machine.stop(),

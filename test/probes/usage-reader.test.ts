@@ -81,6 +81,46 @@ describe("use counts", () => {
     expect(answer.state === "told" && [...answer.usedAgoMs.keys()].sort()).toEqual([1, 2]);
   });
 
+  it("name who really used a version, the latest first, of all its processes", async () => {
+    const [one, two] = [serviceWith(NEW, OLD), serviceWith(NEW, OLD)];
+    for (let number = 1; number <= 6; number += 1) one.verify(OLD, { caller: `job-${number}` });
+    two.verify(OLD, { caller: "job-6" });
+    two.verify(OLD);
+    let turn = 0;
+    const url = await listen(
+      createServer((incoming, response) => {
+        turn += 1;
+        usageEndpoint(turn % 2 === 0 ? one : two, { token: TOKEN })(incoming, response);
+      }),
+    );
+    const answer = await read({ url, connections: 2 });
+    if (answer.state !== "told") expect.fail(answer.reason);
+    // Never used is no use, whatever its quiet time counts from.
+    expect([...(answer.users ?? [])].map(([version]) => version)).toEqual([1]);
+    const { agoMs, callers } = answer.users?.get(1) ?? { agoMs: Number.NaN, callers: [] };
+    expect(agoMs).toBeLessThan(5_000);
+    expect(callers).toHaveLength(5);
+    expect(callers[0]).toBe("job-6");
+  });
+
+  it("whose callers are named as no caller is, are read without them", async () => {
+    const verifier = serviceWith(OLD);
+    verifier.verify(OLD, { caller: "good" });
+    const url = await listen(
+      createServer(async (incoming, response) => {
+        let text = "";
+        for await (const part of incoming) text += String(part);
+        const report = JSON.stringify(verifier.usage(JSON.parse(text) as { nonce: string }));
+        response.end(report.replaceAll('"good"', JSON.stringify("\u001b[2Jbad")));
+      }),
+    );
+    expect(await read({ url })).toMatchObject({
+      state: "told",
+      holds: [1],
+      users: new Map([[1, { callers: [] }]]),
+    });
+  });
+
   it("are ages, whatever the service's clock says", async () => {
     const verifier = serviceWith(OLD);
     verifier.verify(OLD);

@@ -101,7 +101,7 @@ async function startReal(directory: string): Promise<TestCluster> {
     listen_addresses: "",
     fsync: "off",
     unix_socket_directories: host,
-    max_connections: "60",
+    max_connections: "200",
   };
   const server = spawnGuarded(
     runAs,

@@ -1,15 +1,27 @@
 /** A report of `lockstep/verify` (`src/sdk/verify/usage-report.ts`), read: which of our versions it means, used when. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
-import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
+import type { UsageAnswer, Users } from "../../core/ports/usage-reader.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { NoAnswer } from "../outgoing/reasons.ts";
 
 /** A report of 100 callers and 32 gone values is below 300 KB. */
 export const MAX_REPORT_BYTES = 1_048_576;
 
+/** For a person to recognise one; the report has them all. */
+const MAX_CALLERS_TOLD = 5;
+
 const instant = z.iso.datetime({ precision: 3 });
-const usage = z.object({ lastUsedAt: instant.nullable(), heldSince: instant });
+/** As `lockstep/verify` takes them; a report is foreign text. */
+const caller = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const usage = z.object({
+  lastUsedAt: instant.nullable(),
+  heldSince: instant,
+  callers: z
+    .record(caller, z.object({ lastUsedAt: instant.nullable() }))
+    .catch({})
+    .default({}),
+});
 const slot = usage.extend({ answer: z.string().regex(/^[0-9a-f]{64}$/) });
 const reportSchema = z.object({
   v: z.literal(1),
@@ -22,6 +34,7 @@ export type UsageReport = z.output<typeof reportSchema>;
 export interface Told {
   readonly holds: ReadonlySet<number>;
   readonly usedAgoMs: ReadonlyMap<number, number>;
+  readonly users: ReadonlyMap<number, Users>;
 }
 
 export function cannotTellUsage(reason: string): UsageAnswer {
@@ -36,7 +49,19 @@ export function together(told: readonly Told[]): UsageAnswer {
       usedAgoMs.set(version, Math.min(agoMs, usedAgoMs.get(version) ?? Number.POSITIVE_INFINITY));
   }
   const holds = [...usedAgoMs.keys()].filter((version) => told.every((one) => one.holds.has(version)));
-  return { state: "told", holds, usedAgoMs };
+  return { state: "told", holds, usedAgoMs, users: usersOf(told) };
+}
+
+function usersOf(told: readonly Told[]): ReadonlyMap<number, Users> {
+  const users = new Map<number, Users>();
+  for (const [version, { agoMs, callers }] of told.flatMap((one) => [...one.users])) {
+    const known = users.get(version);
+    users.set(version, {
+      agoMs: Math.min(agoMs, known?.agoMs ?? agoMs),
+      callers: [...new Set([...(known?.callers ?? []), ...callers])].slice(0, MAX_CALLERS_TOLD),
+    });
+  }
+  return users;
 }
 
 /** Throws NoAnswer. */
@@ -59,13 +84,27 @@ export function recognised(
 ): Told {
   const bytes = Buffer.from(nonce, "base64url");
   const usedAgoMs = new Map<number, number>();
+  const users = new Map<number, Users>();
+  const agoMs = (instantText: string): number => Math.max(0, Date.parse(at) - Date.parse(instantText));
   for (const held of [slots.primary, slots.fallback]) {
     if (held === null) continue;
     for (const [version, value] of versions) {
       const expected = createHash("sha256").update(bytes).update(value.reveal(), "utf8").digest();
-      if (timingSafeEqual(expected, Buffer.from(held.answer, "hex")))
-        usedAgoMs.set(version, Math.max(0, Date.parse(at) - Date.parse(held.lastUsedAt ?? held.heldSince)));
+      if (!timingSafeEqual(expected, Buffer.from(held.answer, "hex"))) continue;
+      usedAgoMs.set(version, agoMs(held.lastUsedAt ?? held.heldSince));
+      if (held.lastUsedAt !== null)
+        users.set(version, { agoMs: agoMs(held.lastUsedAt), callers: latest(held.callers) });
     }
   }
-  return { holds: new Set(usedAgoMs.keys()), usedAgoMs };
+  return { holds: new Set(usedAgoMs.keys()), usedAgoMs, users };
+}
+
+function latest(
+  callers: Readonly<Record<string, { readonly lastUsedAt: string | null }>>,
+): readonly string[] {
+  return Object.entries(callers)
+    .flatMap(([name, { lastUsedAt }]) => (lastUsedAt === null ? [] : [{ name, lastUsedAt }]))
+    .sort((a, b) => b.lastUsedAt.localeCompare(a.lastUsedAt))
+    .slice(0, MAX_CALLERS_TOLD)
+    .map(({ name }) => name);
 }

@@ -19,6 +19,7 @@ import type {
   StoreKeyTable,
 } from "./schema-agents.ts";
 import type { AlertTable, ChannelTable, DeliveryTable, SilenceTable } from "./schema-alerts.ts";
+import type { ApiTokenTable, IdempotencyTable } from "./schema-api.ts";
 import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 import type { RenewalTable } from "./schema-renewals.ts";
@@ -145,6 +146,7 @@ export interface BindingTable {
   lives: Jsonb<JsonObject> | null;
   acceptance: JsonbWithDefault<JsonObject>;
   used: Jsonb<JsonObject> | null;
+  used_by: Jsonb<JsonObject> | null;
   ran: Jsonb<JsonObject> | null;
   aside: Jsonb<JsonObject> | null;
   created_at: Generated<Date>;
@@ -231,27 +233,6 @@ export interface RateBudgetTable {
   remaining: number;
   window_ends_at: Date;
   blocked_until: Date | null;
-}
-
-export interface ApiTokenTable {
-  id: string;
-  name: string;
-  secret_hash: string;
-  scopes: ColumnType<string[], readonly string[], readonly string[]>;
-  created_by: string;
-  created_at: Generated<Date>;
-  expires_at: Date | null;
-  last_used_at: Date | null;
-  revoked_at: Date | null;
-}
-
-export interface IdempotencyTable {
-  token_id: string;
-  key: string;
-  request_hmac: string;
-  status: number | null;
-  response: ColumnType<unknown, string | null | undefined, string | null>;
-  created_at: Generated<Date>;
 }
 
 export interface AuditEntryTable {

@@ -56,6 +56,7 @@ export async function lookAtProcesses(
       lives: seen?.told ?? null,
       acceptance: asked === null ? null : { [asked.version]: asked.acceptance },
       used: null,
+      usedBy: null,
     });
   }
   return looks;

@@ -128,6 +128,7 @@ export async function gatherFacts(
     now,
     release: context.release,
     clockSkewMs: await clockSkewMs(context),
+    checksLateMs: await read.checks.lateMs(),
     recoveryCopy: recoveryCopyOf(context, await read.meta.read()),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
@@ -181,7 +182,9 @@ async function agentFacts(
 
 function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {
   if (row === undefined || (row.state !== "running" && row.state !== "stalled")) return null;
-  return { id: row.id, state: row.state, reason: row.reason };
+  const { id, state, reason, fromVersion: from } = row;
+  const settlingSince = row.phase === "settle" ? row.phaseStartedAt : null;
+  return { id, state, reason, from, settlingSince };
 }
 
 function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked): BindingFacts {
@@ -207,10 +210,16 @@ function bindingFacts(row: BindingRow, targetEnvironment: string, looked: Looked
     foundReason: found === row.found ? row.foundReason : null,
     observedAt: row.observedAt,
     evidence: status.evidence,
+    oldUse: oldUseOf(row),
     copies: row.copies,
     lacking: row.lacking,
     unit: status.state === "owed" && settled === wanted.primary ? unitFacts(row) : null,
   };
+}
+
+function oldUseOf({ usedBy, rollout }: BindingRow): BindingFacts["oldUse"] {
+  const use = usedBy?.[String(rollout?.fromVersion ?? "")];
+  return use === undefined ? null : { at: new Date(use.at), callers: use.callers };
 }
 
 /** The first unit that has not started with what is stored. */

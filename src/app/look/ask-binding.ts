@@ -1,6 +1,6 @@
 /** The application's own word about one verifier: by live requests, by what it reports of itself, or both. */
 import { toLockstepError } from "../../core/errors.ts";
-import type { LoopBinding } from "../../core/ports/store/targets.ts";
+import type { LoopBinding, UsedBy } from "../../core/ports/store/targets.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { UsageAnswer, UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
@@ -21,10 +21,12 @@ export interface Asked {
   readonly isReported: boolean;
   /** When its processes counted the last use, by version, ISO 8601 of the store's clock; null: nobody counts. */
   readonly used: Readonly<Record<string, string>> | null;
+  /** By version: when it was surely used last, and by whom. Null: nobody tells. */
+  readonly usedBy: UsedBy | null;
 }
 
 const READ_WITHIN_MS = 25_000;
-const NOTHING: Asked = { acceptance: new Map(), isReported: false, used: null };
+const NOTHING: Asked = { acceptance: new Map(), isReported: false, used: null, usedBy: null };
 
 export async function askBinding(
   context: AppContext,
@@ -38,7 +40,7 @@ export async function askBinding(
   const told = usage === null ? null : await readUsage(context, target, { known, usage }, signal);
   if (probe === null && told !== null) return told;
   const acceptance = await probeBinding(context, target, known, lives, signal);
-  return { acceptance, isReported: false, used: told?.used ?? null };
+  return { acceptance, isReported: false, used: told?.used ?? null, usedBy: told?.usedBy ?? null };
 }
 
 async function readUsage(
@@ -58,6 +60,7 @@ async function readUsage(
       acceptance: new Map(asked.map((version) => [version, unknown])),
       isReported: true,
       used: usedUnseen(binding, nowMs),
+      usedBy: null,
     };
   }
   const acceptance = new Map(
@@ -71,7 +74,17 @@ async function readUsage(
   const used = Object.fromEntries(
     [...answer.usedAgoMs].map(([version, agoMs]) => [version, new Date(nowMs - agoMs).toISOString()]),
   );
-  return { acceptance, isReported: true, used };
+  const { users } = answer;
+  const usedBy =
+    users === undefined
+      ? null
+      : Object.fromEntries(
+          [...users].map(([version, { agoMs, callers }]) => [
+            version,
+            { at: new Date(nowMs - agoMs).toISOString(), callers },
+          ]),
+        );
+  return { acceptance, isReported: true, used, usedBy };
 
   async function ask(): Promise<UsageAnswer> {
     const isThere = isReadThere(usage);

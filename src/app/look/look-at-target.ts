@@ -84,7 +84,7 @@ export interface Seen extends ReadBack, Asked {
 export function lookOf(
   binding: LoopBinding,
   beganAtMs: number,
-  { wrong, readBack, lives, acceptance, isReported, used }: Seen,
+  { wrong, readBack, lives, acceptance, isReported, used, usedBy }: Seen,
 ): BindingLook {
   const held = [binding.settled.primary, binding.settled.fallback].filter((version) => version !== undefined);
   return {
@@ -96,6 +96,7 @@ export function lookOf(
     lives: lives?.told ?? null,
     acceptance: Object.fromEntries(acceptance),
     used,
+    usedBy,
   };
 }
 
@@ -113,6 +114,7 @@ function blind(binding: LoopBinding, beganAtMs: number, reason: string): Binding
     lives: null,
     acceptance: {},
     used: usedUnseen(binding, beganAtMs),
+    usedBy: null,
   };
 }
 

@@ -35,6 +35,8 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   unreachable: 120_000,
   // A machine that was just configured has no agent yet.
   "agent-away": 120_000,
+  // After a stop of all, the first round catches up.
+  "checks-late": 120_000,
 };
 
 /** None, or one. */

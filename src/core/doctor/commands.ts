@@ -68,6 +68,12 @@ export class Commands {
     return this.#of(secret, "import", secret.name, ...(from === null ? [] : ["--from", from]));
   }
 
+  /** Places that nobody has named: who holds a value and is bound to nothing. */
+  discover({ environment }: SecretFacts): string {
+    const where = this.#names.severalEnvironments ? ["--environment", environment] : [];
+    return shellCommand(["lockstep", "discover", ...where]);
+  }
+
   showRollout(id: string): string {
     return shellCommand(["lockstep", "rollout", "show", id]);
   }

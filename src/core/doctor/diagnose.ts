@@ -15,6 +15,7 @@ import { exposuresOf } from "./exposure-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { ofLockstepItself } from "./itself-finding.ts";
+import { oldUses } from "./old-use-finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
 import { diagnoseToken } from "./token-finding.ts";
 
@@ -31,6 +32,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     // A token's own finding says more.
     if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));
     findings.push(...tooOld(secret, facts.now, commands), ...diagnoseToken(secret, facts.now, commands));
+    findings.push(...oldUses(secret, facts.now, commands));
     for (const binding of secret.bindings) {
       const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
       if (target === undefined) continue;

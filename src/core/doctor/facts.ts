@@ -29,6 +29,8 @@ export interface DoctorFacts {
   readonly recoveryCopy: "checked" | "none" | "of-another-key" | null;
   /** Lockstep's own API tokens that end soon. */
   readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
+  /** For how long a place has waited to be looked at, in ms. */
+  readonly checksLateMs: number;
   /** The queue did not take a hint: the sweep does the same work, a little later. */
   readonly queueAway: boolean;
   /** Ways to people by which the last message did not arrive. */
@@ -48,6 +50,9 @@ export interface SecretFacts {
     readonly id: string;
     readonly state: "running" | "stalled";
     readonly reason: string | null;
+    readonly from: number | null;
+    /** When every known caller had left the old version; null: not yet. */
+    readonly settlingSince: Date | null;
   } | null;
   readonly bindings: readonly BindingFacts[];
   /** Of a secret whose values an issuer makes. */
@@ -98,6 +103,8 @@ export interface BindingFacts {
   readonly foundReason: string | null;
   readonly observedAt: Date | null;
   readonly evidence: Evidence | null;
+  /** The last real use of the version that is on its way out, by a verifier that counts; null: none is known. */
+  readonly oldUse: { readonly at: Date; readonly callers: readonly string[] } | null;
   /** What was seen of its processes, where one holds less than is settled; null: none does, as far as is known. */
   readonly lacking: string | null;
   /** Further copies on the same host. */

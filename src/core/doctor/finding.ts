@@ -36,11 +36,13 @@ export const FINDING_IDS = [
   "agent-release",
   "queue-away",
   "rollout-stalled",
+  "old-value-used",
   "alerts-not-delivered",
   "clock",
   "budget-low",
   "own-token-ends",
   "no-recovery-copy",
+  "checks-late",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

@@ -7,6 +7,9 @@ import type { Finding } from "./finding.ts";
 /** Leases, windows and the ends of tokens are counted in seconds. */
 const CLOCKS_DIFFER_MS = 5_000;
 
+/** Three times the longest pause between two looks at a place that is there. */
+const CHECKS_LATE_MS = 15 * 60_000;
+
 const ITSELF = {
   secret: null,
   target: null,
@@ -22,6 +25,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...budgets(facts),
     ...ownTokens(facts),
     ...recoveryCopy(facts),
+    ...checksLate(facts),
     ...channels(facts),
     ...queue(facts),
   ];
@@ -85,6 +89,22 @@ function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
       cause:
         "Nobody has made one and said so. Copy it where Lockstep runs, take the file away from that machine and from backups of the store, and check it there: `lockstep root-key check FILE`.",
       command: shellCommand(["lockstep", "root-key", "copy", "lockstep-root.key"]),
+    },
+  ];
+}
+
+/** Whoever would tell of it is who does not run: only who asks hears of it. */
+function checksLate({ checksLateMs }: DoctorFacts): readonly Finding[] {
+  if (checksLateMs < CHECKS_LATE_MS) return [];
+  return [
+    {
+      ...ITSELF,
+      id: "checks-late",
+      severity: "wrong",
+      what: `A place should have been looked at ${durationText(checksLateMs)} ago, and nobody did: drift is not noticed, and no alert is sent.`,
+      cause:
+        "No worker runs, or those that run have more to do than they manage. Start one with `lockstep worker`, or `lockstep up`.",
+      command: null,
     },
   ];
 }

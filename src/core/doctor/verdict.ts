@@ -51,7 +51,9 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   clock: "the clocks of server and store differ",
   "budget-low": "a quota is nearly used up",
   "own-token-ends": "an API token of Lockstep's own ends soon",
+  "checks-late": "nobody looks at the places any more",
   "no-recovery-copy": "no copy of the root key is known",
+  "old-value-used": "is called with the value before, by somebody who is not known",
   "rollout-stalled": "stands still on its way to the next version",
 };
 const MAX_NAMED = 2;

@@ -15,6 +15,12 @@ export interface UsageQuestion {
   readonly versions: ReadonlyMap<number, SecretValue>;
 }
 
+export interface Users {
+  readonly agoMs: number;
+  /** As they named themselves, the latest first; who gives no name is not among them. */
+  readonly callers: readonly string[];
+}
+
 export type UsageAnswer =
   | {
       readonly state: "told";
@@ -22,6 +28,8 @@ export type UsageAnswer =
       readonly holds: readonly number[];
       /** Of those that some process holds: how long ago, in ms, it may have been used last. Ages, because clocks differ. */
       readonly usedAgoMs: ReadonlyMap<number, number>;
+      /** By version: surely used, and by whom. Left out by who does not tell it. */
+      readonly users?: ReadonlyMap<number, Users>;
     }
   | { readonly state: "cannot-tell"; readonly reason: string };
 

@@ -309,6 +309,7 @@ describeOnAStore("overlap", (database) => {
           lives: null,
           acceptance: {},
           used: null,
+          usedBy: null,
         }),
       );
     const reason = async () =>

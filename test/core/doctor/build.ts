@@ -27,6 +27,7 @@ export function healthyBinding(target: string, changes: Partial<BindingFacts> = 
     foundReason: null,
     observedAt: ago(0),
     evidence: "deployed",
+    oldUse: null,
     copies: [],
     lacking: null,
     unit: null,
@@ -63,7 +64,7 @@ export interface FactParts {
   readonly queueAway?: boolean;
   readonly mutedChannels?: DoctorFacts["mutedChannels"];
   readonly itself?: Partial<
-    Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy">
+    Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "checksLateMs">
   >;
 }
 
@@ -80,6 +81,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     lowBudgets: [],
     endingTokens: [],
     recoveryCopy: "checked",
+    checksLateMs: 0,
     ...parts.itself,
     queueAway: parts.queueAway ?? false,
     mutedChannels: parts.mutedChannels ?? [],

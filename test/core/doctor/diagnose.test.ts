@@ -312,6 +312,14 @@ const ROWS: readonly Row[] = [
     says: /refused from then on/,
   },
   {
+    when: "no place was looked at for long",
+    parts: { bindings: [verifier], itself: { checksLateMs: 3_600_000 } },
+    id: "checks-late",
+    severity: "wrong",
+    command: null,
+    says: /No worker runs/,
+  },
+  {
     when: "no copy of the root key is known",
     parts: { bindings: [verifier], itself: { recoveryCopy: "none" } },
     id: "no-recovery-copy",
@@ -378,7 +386,7 @@ const ROWS: readonly Row[] = [
     parts: {
       bindings: [healthyBinding("api", NOT_YET)],
       targets: [healthyTarget("api", { gaveUp: true, error: error("FILE_UNSAFE") })],
-      secret: { rollout: { id: "r-1", state: "stalled", reason: null } },
+      secret: { rollout: { id: "r-1", state: "stalled", reason: null, from: 4, settlingSince: null } },
     },
     id: "push-gave-up",
     severity: "wrong",
@@ -429,7 +437,7 @@ const ROWS: readonly Row[] = [
     parts: {
       bindings: [healthyBinding("api", NOT_YET)],
       targets: [healthyTarget("api", { error: error("TARGET_FULL"), nextActionAt: ago(-5) })],
-      secret: { rollout: { id: "r-1", state: "running", reason: null } },
+      secret: { rollout: { id: "r-1", state: "running", reason: null, from: 4, settlingSince: null } },
     },
     id: "push-retrying",
     severity: "wrong",
@@ -673,7 +681,7 @@ const ROWS: readonly Row[] = [
       secret: {
         currentMadeAt: ago(91 * 24 * 60),
         maxAgeMs: 90 * 86_400_000,
-        rollout: { id: "r-1", state: "running", reason: null },
+        rollout: { id: "r-1", state: "running", reason: null, from: 4, settlingSince: null },
       },
     },
     id: "too-old",
@@ -688,7 +696,7 @@ const ROWS: readonly Row[] = [
       secret: {
         currentMadeAt: ago(91 * 24 * 60),
         maxAgeMs: 90 * 86_400_000,
-        rollout: { id: "r-1", state: "stalled", reason: null },
+        rollout: { id: "r-1", state: "stalled", reason: null, from: 4, settlingSince: null },
       },
     },
     id: "too-old",

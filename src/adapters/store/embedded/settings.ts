@@ -15,7 +15,7 @@ const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   synchronous_commit: "on",
   full_page_writes: "on",
   // Small: a store of thousands of rows, beside Node in a small container.
-  max_connections: "60",
+  max_connections: "100",
   shared_buffers: "24MB",
   work_mem: "2MB",
   maintenance_work_mem: "16MB",

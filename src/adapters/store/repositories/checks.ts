@@ -3,16 +3,23 @@ import { type Kysely, sql } from "kysely";
 import type { CheckRepo, LowBudget } from "../../../core/ports/store/checks.ts";
 import type { Database } from "../schema.ts";
 
+const DUE = sql`t.removed_at is null and t.next_check_at <= now() and t.generation = t.settled_generation
+  and t.kind <> 'manual'
+  and exists (select from binding b where b.target_id = t.id and b.removed_at is null)`;
+
 export function createCheckRepo(db: Kysely<Database>): CheckRepo {
   return {
     async due(limit) {
       const { rows } = await sql<{ id: string }>`
-        select t.id from target t
-        where t.removed_at is null and t.next_check_at <= now() and t.generation = t.settled_generation
-          and t.kind <> 'manual'
-          and exists (select from binding b where b.target_id = t.id and b.removed_at is null)
-        order by t.next_check_at limit ${limit}`.execute(db);
+        select t.id from target t where ${DUE} order by t.next_check_at limit ${limit}`.execute(db);
       return rows.map(({ id }) => id);
+    },
+
+    async lateMs() {
+      const { rows } = await sql<{ lateMs: number }>`
+        select coalesce(extract(epoch from now() - min(t.next_check_at)) * 1000, 0)::float8 as "lateMs"
+        from target t where ${DUE}`.execute(db);
+      return rows[0]?.lateMs ?? 0;
     },
 
     async claim(targetId, everyMs, earlyMs = 0) {

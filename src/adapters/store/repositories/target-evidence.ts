@@ -53,7 +53,8 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
           looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
           lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
           acceptance = coalesce(${look.acceptance === null ? null : JSON.stringify(look.acceptance)}::jsonb, acceptance),
-          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used)
+          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used),
+          used_by = coalesce(${look.usedBy === null ? null : JSON.stringify(look.usedBy)}::jsonb, used_by)
         where id = ${look.bindingId}`.execute(db);
     },
 

@@ -28,7 +28,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
     async bindings({ environment, secretId }) {
       const { rows } = await sql<BindingRow>`
         select b.id, b.secret_id as "secretId", t.name as target, t.id as "targetId", b.placement, b.key, b.role,
-          b.settled, b.settled_at as "settledAt", b.evidence, b.acceptance, v.version as "currentVersion",
+          b.settled, b.settled_at as "settledAt", b.evidence, b.acceptance, b.used_by as "usedBy", v.version as "currentVersion",
           case when r.id is null then null else jsonb_build_object('strategy', r.strategy, 'phase', r.phase,
             'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout,
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
@@ -85,7 +85,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
       const { rows } = await sql<RolloutRow>`
         select r.id, r.secret_id as "secretId", s.name as "secretName", e.name as environment,
           r.from_version as "fromVersion", r.to_version as "toVersion", r.strategy, r.phase, r.state, r.reason, r.actor,
-          r.started_at as "startedAt", r.ended_at as "endedAt"
+          r.started_at as "startedAt", r.phase_started_at as "phaseStartedAt", r.ended_at as "endedAt"
         from rollout r join secret s on s.id = r.secret_id join environment e on e.id = s.environment_id
         where ${isId(sql`r.id`, id)} and ${is(sql`e.name`, environment)} and ${is(sql`s.name`, secret)}
           and ${open === true ? sql`r.state in ('running', 'stalled')` : sql`true`}

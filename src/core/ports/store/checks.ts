@@ -19,6 +19,8 @@ export interface TestFailure {
 export interface CheckRepo {
   /** Targets whose time has come, where nothing is owed and something is bound. */
   due(limit: number): Promise<readonly string[]>;
+  /** For how long the one that waits longest has been due, in ms; 0: none is. */
+  lateMs(): Promise<number>;
   /** The next one is due that much later. `earlyMs`: also one that is due by then. Null: somebody else was faster, or it is not due any more. */
   claim(
     targetId: string,

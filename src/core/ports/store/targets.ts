@@ -98,6 +98,9 @@ export interface SettledBinding {
   readonly fallbackGone: boolean;
 }
 
+/** By version: ISO 8601 of the store's clock, and the callers as they named themselves. */
+export type UsedBy = Readonly<Record<string, { readonly at: string; readonly callers: readonly string[] }>>;
+
 /** What one look at a binding showed. */
 export interface BindingLook {
   readonly bindingId: string;
@@ -116,6 +119,7 @@ export interface BindingLook {
   /** Null: nobody asked; what was told before stays. */
   readonly acceptance: Readonly<Record<string, Acceptance>> | null;
   readonly used: Readonly<Record<string, string>> | null;
+  readonly usedBy: UsedBy | null;
 }
 
 export interface TargetRepo {

@@ -13,6 +13,7 @@ import type { ActivationState } from "./activations.ts";
 import type { TestFailure } from "./checks.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
 import type { RolloutRecord } from "./rollouts.ts";
+import type { UsedBy } from "./targets.ts";
 
 export interface SecretRow {
   readonly id: string;
@@ -49,6 +50,8 @@ export interface BindingRow {
   readonly acceptance: Readonly<Record<string, Acceptance>>;
   /** Why a running process was seen to hold less than is settled; null: none was. */
   readonly lacking: string | null;
+  /** Of a verifier that counts: real uses, by version. */
+  readonly usedBy: UsedBy | null;
   /** Further copies on the same host, as the last look saw them. */
   readonly copies: readonly FoundCopy[];
   readonly targetGaveUp: boolean;
@@ -83,6 +86,7 @@ export interface PushRow {
 
 export interface RolloutRow extends Omit<RolloutRecord, "engineVersion" | "options"> {
   readonly startedAt: Date;
+  readonly phaseStartedAt: Date;
   readonly endedAt: Date | null;
 }
 

@@ -9,3 +9,6 @@ alter table store_meta
 
 -- Who else is given what a place holds, as the last `target test` saw it: [{"by": …, "except": […keys]}].
 alter table target add column exposures jsonb;
+
+-- Real uses that a verifier counted, by version: {"3": {"at": …, "callers": […]}}. Callers as they named themselves.
+alter table binding add column used_by jsonb;
