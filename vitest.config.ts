@@ -4,7 +4,7 @@ import SlowFirst from "./test/support/slow-first.ts";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // Two workers: the suites start real servers, and more of them than cores only adds noise.
+    // One more than the cores of a small machine: the suites start real servers, and mostly wait for them.
     maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
