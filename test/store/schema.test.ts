@@ -9,6 +9,7 @@ import { useDatabase } from "../support/database.ts";
 const source = [
   "schema.ts",
   "schema-agents.ts",
+  "schema-api.ts",
   "schema-rollouts.ts",
   "schema-manual.ts",
   "schema-renewals.ts",
