@@ -203,6 +203,15 @@ describeOnAStore("checks by schedule", (database) => {
     expect(await failures()).toEqual([]);
   });
 
+  it("of places that tell by themselves, no failed test is kept: they say it again and again", async () => {
+    const kind: typeof scriptedKind = { ...scriptedKind, isReported: true };
+    const context = kit.other({ targetKinds: new Map([[kind.kind, kind]]) });
+    // No agent has ever spoken for it.
+    const { ok } = await testTarget(context, { environment: "production", name: "api" }, never);
+    expect(ok).toBe(false);
+    expect((await kit.context.store.read.views.targets({}))[0]?.testFailures).toEqual([]);
+  });
+
   it("to whom the platform gives what stands there is kept until it is seen anew, and a changed place is tested at once", async () => {
     const exposures = async () => (await kit.context.store.read.views.targets({}))[0]?.exposures;
     const answers: ProbeResult[] = [
