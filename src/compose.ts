@@ -37,7 +37,7 @@ import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
-import type { Settings } from "./config.ts";
+import { rootKeyFileOf, type Settings } from "./config.ts";
 import { LockstepError } from "./core/errors.ts";
 import type { Logger } from "./core/ports/logger.ts";
 import type { Queue } from "./core/ports/queue.ts";
@@ -103,10 +103,13 @@ async function build(
 
   undo.push(closeSshConnections);
 
-  const rootKeyFile = settings.rootKeyFile ?? join(settings.dataDirectory, "root.key");
-  const { storeId, epoch, rootKeyId, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFile, {
-    previousRootKeyFile: settings.previousRootKeyFile,
-  });
+  const { storeId, epoch, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
+    store,
+    rootKeyFileOf(settings),
+    {
+      previousRootKeyFile: settings.previousRootKeyFile,
+    },
+  );
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
   const hints = createPostgresHints(connection, log);

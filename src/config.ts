@@ -100,6 +100,10 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
   });
 }
 
+export function rootKeyFileOf({ rootKeyFile, dataDirectory }: Settings): string {
+  return rootKeyFile ?? join(dataDirectory, "root.key");
+}
+
 /** Of the agent's program on a managed machine. */
 export function readAgentSettings(flags: AgentFlags = {}, env: Environment = process.env): AgentSettings {
   return agentSettings(env, flags);

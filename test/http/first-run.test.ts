@@ -149,11 +149,7 @@ describe.skipIf(lacks("sshd"))("trying a host that is not applied", () => {
 
   const hostOf = (changes: object = {}) => ({
     ssh: {
-      host: sshd.host,
-      port: sshd.port,
-      user: sshd.user,
-      hostKey: sshd.hostKey,
-      privateKey: sshd.clientKey.privateKey,
+      ...sshd.login,
       ...changes,
     },
     files: [{ path: "~/app.env", format: "dotenv" }],

@@ -69,13 +69,7 @@ export async function startHost(directory: string, options: HostOptions = {}): P
     file,
     client,
     target: () => ({
-      ssh: {
-        host: sshd.host,
-        port: sshd.port,
-        user: sshd.user,
-        hostKey: sshd.hostKey,
-        privateKey: sshd.clientKey.privateKey,
-      },
+      ssh: { ...sshd.login },
       files: [{ path: file, format: "systemd" }],
       activate: { systemd: HOST_UNIT, timeoutSeconds: 10 },
     }),

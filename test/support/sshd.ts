@@ -51,6 +51,10 @@ export interface RunningSshd {
   /** The first of `hostKeys`. */
   readonly hostKey: string;
   readonly clientKey: KeyPair;
+  /** As a target's `ssh` says it. */
+  readonly login: Readonly<Record<"host" | "user" | "hostKey" | "privateKey", string>> & {
+    readonly port: number;
+  };
   /** HOME of the sessions. */
   readonly home: string;
   /** Null unless asked for. */
@@ -114,13 +118,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
       log += chunk.toString("utf8");
     });
     if (await isListening(child, () => log)) {
+      const hostKey = hostKeys[0]?.publicKey ?? "";
+      const at = { host: "127.0.0.1", port, user: userInfo().username, hostKey };
       return {
-        host: "127.0.0.1",
-        port,
-        user: userInfo().username,
+        ...at,
         hostKeys: hostKeys.map((key) => key.publicKey),
-        hostKey: hostKeys[0]?.publicKey ?? "",
         clientKey,
+        login: { ...at, privateKey: clientKey.privateKey },
         home,
         mounts: options.ownMounts === true && child.pid !== undefined ? ownMountsOf(child.pid) : null,
         log: () => log,

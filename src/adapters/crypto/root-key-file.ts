@@ -16,6 +16,17 @@ const TEXT = /^[A-Za-z0-9_-]{43}\n?$/;
 /** Longer than any key: a device or a log given by mistake is not read to its end. */
 const MAX_READ_BYTES = 128;
 
+/** As the file's text says it; null for anything else. */
+export function parseRootKey(text: string): Uint8Array | null {
+  const key = Buffer.from(text.trim(), "base64url");
+  return TEXT.test(text) && key.length === ROOT_KEY_BYTES ? key : null;
+}
+
+/** The file's text. */
+export function rootKeyText(key: Uint8Array): string {
+  return `${Buffer.from(key).toString("base64url")}\n`;
+}
+
 /** Null when the file does not exist. Throws ROOT_KEY_WRONG for a file that is no key or that others can read. */
 export async function readRootKey(path: string): Promise<Uint8Array | null> {
   const file = await openExisting(path);
@@ -25,9 +36,8 @@ export async function readRootKey(path: string): Promise<Uint8Array | null> {
     assertPrivate(path, await file.stat());
     const buffer = Buffer.alloc(MAX_READ_BYTES);
     const { bytesRead } = await file.read(buffer, 0, MAX_READ_BYTES, 0);
-    const text = buffer.toString("latin1", 0, bytesRead);
-    const key = Buffer.from(text.trim(), "base64url");
-    if (!TEXT.test(text) || key.length !== ROOT_KEY_BYTES) throw refuse(path, "it does not hold a root key");
+    const key = parseRootKey(buffer.toString("latin1", 0, bytesRead));
+    if (key === null) throw refuse(path, "it does not hold a root key");
     return key;
   } catch (error) {
     throw error instanceof LockstepError ? error : refuse(path, "it cannot be read");
@@ -45,7 +55,7 @@ export async function createRootKey(path: string): Promise<Uint8Array | null> {
   const draft = `${path}.${randomBytes(6).toString("hex")}.new`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeDurably(draft, `${key.toString("base64url")}\n`);
+    await writeDurably(draft, rootKeyText(key));
     // Unlike a rename, a link refuses to replace.
     await link(draft, path);
     return key;
@@ -94,7 +104,8 @@ export function exposureOf(
   return isSystemdCredential || (mode & 0o077) === 0 ? null : "wide-mode";
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+/** A new file of its owner alone, on disk when this returns. Throws what the system says. */
+export async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
     await file.writeFile(text);
@@ -122,6 +133,6 @@ function refuse(path: string, why: string, hint?: string): LockstepError {
   );
 }
 
-function hasCode(error: unknown, code: string): boolean {
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }

@@ -17,10 +17,7 @@ const caller = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 const usage = z.object({
   lastUsedAt: instant.nullable(),
   heldSince: instant,
-  callers: z
-    .record(caller, z.object({ lastUsedAt: instant.nullable() }))
-    .catch({})
-    .default({}),
+  callers: z.record(caller, z.object({ lastUsedAt: instant.nullable() })).catch({}),
 });
 const slot = usage.extend({ answer: z.string().regex(/^[0-9a-f]{64}$/) });
 const reportSchema = z.object({

@@ -7,7 +7,7 @@
  */
 import type { SecretRecord } from "../../core/ports/store/secrets.ts";
 import type { ObservedKey } from "../../core/ports/target.ts";
-import { elsewhereText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
+import { addressText, elsewhereText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
@@ -25,16 +25,18 @@ export async function nameElsewhere(
   const values = new Map(
     keys.flatMap((seen) =>
       seen.observed.state === "present" && seen.observed.value.reveal().length >= MIN_TELLING_LENGTH
-        ? [[addressOf(seen), seen.observed.value] as const]
+        ? [[addressText(seen), seen.observed.value] as const]
         : [],
     ),
   );
-  const foreign = items.filter((item) => isForeign(item) && values.has(addressOf(item))).slice(0, MAX_NAMED);
+  const foreign = items
+    .filter((item) => isForeign(item) && values.has(addressText(item)))
+    .slice(0, MAX_NAMED);
   if (foreign.length === 0) return items;
   const secrets = await context.store.read.secrets.list();
   const named = new Map<PlannedItem, PlannedItem>();
   for (const item of foreign) {
-    const value = values.get(addressOf(item));
+    const value = values.get(addressText(item));
     const nearly = value === undefined ? null : await nameOf(context, secrets, item, value);
     if (nearly !== null) named.set(item, { ...item, found: { kind: "unknown", nearly } });
   }
@@ -63,8 +65,4 @@ async function nameOf(
     environment: other.environment === own.environment ? null : other.environment,
     isOwn: other.id === own.id,
   });
-}
-
-function addressOf({ placement, key }: { readonly placement: string; readonly key: string }): string {
-  return `${placement}\u0000${key}`;
 }

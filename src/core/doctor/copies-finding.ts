@@ -2,6 +2,7 @@
 import { shellQuote } from "../../lib/shell-quote.ts";
 import { copyText, holdsText } from "../copies/words.ts";
 import type { CopyKind, FoundCopy } from "../ports/copies.ts";
+import { aboutTarget } from "./about-target.ts";
 import { listText } from "./consequences.ts";
 import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
@@ -72,13 +73,9 @@ export function sharedFiles(target: TargetFacts): readonly Finding[] {
   const named = target.sharedFiles.map(({ file, group }) => `${file} (group ${group})`);
   return [
     {
+      ...aboutTarget(target),
       id: "exposed-to-group",
       severity: "hint",
-      secret: null,
-      target: target.name,
-      key: null,
-      placement: null,
-      environment: target.environment,
       what: `On the host of ${target.name} a group can read what holds a secret: ${listText(named)}.`,
       cause:
         'Everybody in the group has the secret. Take the right away, or say at the file that it is meant: `mode: "0640"`.',
@@ -139,13 +136,10 @@ function holds(copy: FoundCopy, { current }: SecretFacts): string {
 
 export function unreadCopies(target: TargetFacts): readonly Finding[] {
   return target.unreadCopies.map(({ file, reason }) => ({
+    ...aboutTarget(target),
     id: "copies-unread",
     severity: "hint",
-    secret: null,
-    target: target.name,
-    key: null,
     placement: file,
-    environment: target.environment,
     what: `${target.name}: ${file} could not be searched for copies.`,
     cause: `${reason[0]?.toUpperCase() ?? ""}${reason.slice(1)}; it is named by \`alsoCheck\`.`,
     consequence: [],

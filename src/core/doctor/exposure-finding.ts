@@ -1,5 +1,6 @@
 /** Who else is given a secret by the very platform that runs the service: its builds, environments of pull requests. Pure. */
 import type { Exposure } from "../ports/target.ts";
+import { aboutTarget } from "./about-target.ts";
 import type { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
 import type { DoctorFacts, TargetFacts } from "./facts.ts";
@@ -49,13 +50,9 @@ export function exposuresOf(
     const { id, who, cause } = WORDS[to];
     return [
       {
+        ...aboutTarget(target),
         id,
         severity: "hint",
-        secret: null,
-        target: target.name,
-        key: null,
-        placement: null,
-        environment: target.environment,
         what: `${who} of ${target.name} are given ${listText(reached.map(({ name }) => name))}.`,
         cause,
         consequence: [],

@@ -1,5 +1,6 @@
 /** What is wrong with a place as a whole: it cannot be looked at, or its agent is away. Pure. */
 import { ageText } from "../../lib/age.ts";
+import { aboutTarget } from "./about-target.ts";
 import type { Commands } from "./commands.ts";
 import type { DoctorFacts, TargetFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
@@ -22,12 +23,6 @@ export function diagnoseTarget(
     ...agent,
     ...otherRelease(target, release),
   ];
-}
-
-type About = Pick<Finding, "secret" | "target" | "key" | "placement" | "environment">;
-
-function aboutTarget(target: TargetFacts): About {
-  return { secret: null, target: target.name, key: null, placement: null, environment: target.environment };
 }
 
 function lookFailed(target: TargetFacts, commands: Commands): readonly Finding[] {

@@ -42,11 +42,7 @@ describe.skipIf(lacks("sshd")).each([
     const used = paths ?? [newPath()];
     const { config, credentials } = sshKind.parse({
       ssh: {
-        host: sshd.host,
-        port: sshd.port,
-        user: sshd.user,
-        hostKey: sshd.hostKey,
-        privateKey: sshd.clientKey.privateKey,
+        ...sshd.login,
         sftpOnly,
         ...ssh,
       },

@@ -1,13 +1,13 @@
 /** `lockstep root-key copy FILE`: a recovery copy, where Lockstep runs. `-` is the standard output, for a pipe. */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
+import { rootKeyFileOf } from "../../../config.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { CommandFunction } from "../cli.ts";
 
 export const run: CommandFunction<[file: string], unknown> = async (cli, [file]) => {
-  const { dataDirectory, rootKeyFile } = cli.settings({});
   const copies = await cli.rootKeyCopies();
-  const copy = await copies.read(rootKeyFile ?? join(dataDirectory, "root.key"));
+  const copy = await copies.read(rootKeyFileOf(cli.settings({})));
   if (file === "-") {
     if (cli.output.json)
       throw new LockstepError("USAGE", "Cannot print the key as JSON: `-` prints the key alone.");
