@@ -174,6 +174,10 @@ describeOnAStore("alerts", (database) => {
       failures = [unavailable()];
       await deliverTogether();
       expect((await kit.context.store.read.channels.health())[0]).toMatchObject({ waiting: 5 });
+      // Each has its own count of tries, and its own pause.
+      expect(
+        await kit.rows("select attempts from delivery where attempts = 1 and error_message is not null"),
+      ).toHaveLength(5);
       await later();
       await deliverTogether();
       expect(together.map((messages) => messages.length)).toEqual([5]);
