@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { isLoopbackHost } from "../lib/addresses.ts";
 import { say, wordUnknownKeys } from "./config-problem.ts";
+import { credentialOf, type Unsent } from "./credentials.ts";
 import { probeUrl, trustedCertificate } from "./probe.ts";
 
 function strict<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -19,18 +20,20 @@ const address = z
   });
 
 /** A Slack incoming webhook. */
-const slack = strict({ url: probeUrl });
+const slack = strict({ url: credentialOf(probeUrl) });
 
 /** Signed as Standard Webhooks says (https://www.standardwebhooks.com). */
 const webhook = strict({
   url: probeUrl,
   /** `whsec_` and at least 24 bytes as base64. */
-  secret: z.string().regex(/^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, {
-    error: say(
-      "is not a signing secret",
-      'Make one: `echo "whsec_$(openssl rand -base64 32)"`, and give it as `${env:…}` or `${file:…}`.',
-    ),
-  }),
+  secret: credentialOf(
+    z.string().regex(/^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, {
+      error: say(
+        "is not a signing secret",
+        'Make one: `echo "whsec_$(openssl rand -base64 32)"`, and give it as `${env:…}` or `${file:…}`.',
+      ),
+    }),
+  ),
   caCertificate: trustedCertificate.optional(),
 });
 
@@ -42,7 +45,7 @@ const email = strict({
   /** `starttls` and `implicit` insist on it; `none` is for a server on this machine alone. */
   tls: z.enum(["starttls", "implicit", "none"]).default("starttls"),
   user: z.string().min(1).max(256).optional(),
-  password: z.string().min(1).max(4_096).optional(),
+  password: credentialOf(z.string().min(1).max(4_096)).optional(),
   from: address,
   to: z.array(address).min(1).max(20),
   caCertificate: trustedCertificate.optional(),
@@ -73,14 +76,10 @@ export const alertsSchema = z.record(channelName, channel);
 
 export const CHANNEL_KINDS = ["slack", "webhook", "email"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
-export type SlackChannel = z.output<typeof slack>;
-export type WebhookChannel = z.output<typeof webhook>;
-export type EmailChannel = z.output<typeof email>;
 export type AlertsConfig = z.output<typeof alertsSchema>;
 
-/** What of it is stored sealed. */
-export const CHANNEL_CREDENTIALS: Readonly<Record<ChannelKind, readonly string[]>> = {
-  slack: ["url"],
-  webhook: ["secret"],
-  email: ["password"],
-};
+type Given<Said> = { readonly [Field in keyof Said]: Exclude<Said[Field], Unsent> };
+/** As they are stored and used: with the credentials themselves. */
+export type SlackChannel = Given<z.output<typeof slack>>;
+export type WebhookChannel = Given<z.output<typeof webhook>>;
+export type EmailChannel = Given<z.output<typeof email>>;

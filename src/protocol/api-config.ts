@@ -3,6 +3,8 @@ import { operation } from "./api-operation.ts";
 import {
   applyAnswerSchema,
   applyRequestSchema,
+  destinationsAnswerSchema,
+  destinationsRequestSchema,
   importAnswerSchema,
   importRequestSchema,
   planAnswerSchema,
@@ -17,6 +19,14 @@ export const CONFIG_OPERATIONS = {
     permission: "config.plan",
     body: planRequestSchema,
     answer: planAnswerSchema,
+  }),
+  knownDestinations: operation({
+    method: "POST",
+    path: "/plan/destinations",
+    summary: "Which targets and channels of a configuration go where an applied one went. Asks no place.",
+    permission: "config.plan",
+    body: destinationsRequestSchema,
+    answer: destinationsAnswerSchema,
   }),
   apply: operation({
     method: "POST",

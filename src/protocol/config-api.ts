@@ -12,9 +12,14 @@ const planFields = {
   prune: z.boolean().exactOptional(),
   allowShrink: z.boolean().exactOptional(),
   duringRollout: z.boolean().exactOptional(),
+  /** Places at destinations that were never applied are looked at too, with what is given for them. */
+  askNew: z.boolean().exactOptional(),
 };
 
 export const planRequestSchema = z.strictObject(planFields);
+
+/** Whose destinations are asked after; its credentials stay where they are. */
+export const destinationsRequestSchema = z.strictObject({ config: configSchema });
 
 export const applyRequestSchema = z.strictObject({
   ...planFields,
@@ -53,6 +58,7 @@ const placeState = z.discriminatedUnion("state", [
   z.object({ state: z.literal("absent") }),
   z.object({ state: z.literal("value"), group: z.string() }),
   z.object({ state: z.literal("cannot-hold"), code: z.string(), reason: z.string(), hint: z.string() }),
+  z.object({ state: z.literal("not-asked") }),
   z.object({ state: z.literal("cannot-tell"), code: z.string(), reason: z.string(), hint: z.string() }),
 ]);
 
@@ -68,6 +74,31 @@ const plannedPlace = z.object({
   place: placeState,
   overwritten: z.boolean(),
   path,
+});
+
+const destination = z.object({
+  subject: z.enum(["target", "probe", "usage", "issuer", "channel"]),
+  change: z.enum(["new", "changed"]),
+  environment: z.string(),
+  /** The target's, channel's or secret's. */
+  name: z.string(),
+  /** Kind, origin and pin, or a URL. Null: it stands in the credential itself, which was not sent. */
+  address: z.string().nullable(),
+  /** Where the configuration says so. */
+  path,
+});
+
+/** What is known of a configuration's destinations, for whoever holds the credentials. */
+export const destinationsAnswerSchema = z.object({
+  known: z
+    .array(
+      z.object({
+        path,
+        /** The credential is an address itself, and only within this origin what was applied. */
+        origin: z.string().nullable(),
+      }),
+    )
+    .readonly(),
 });
 
 export const planAnswerSchema = z.object({
@@ -105,6 +136,7 @@ export const planAnswerSchema = z.object({
       }),
     )
     .readonly(),
+  destinations: z.array(destination).readonly(),
   leftInPlace: z
     .array(z.object({ environment: z.string(), secret: z.string(), target: z.string(), key: z.string() }))
     .readonly(),

@@ -1,6 +1,6 @@
 /**
  * The configuration as it travels from the CLI to the server: everything of lockstep.yaml, sorted by environment, with
- * `${env:…}` and `${file:…}` already resolved by the CLI. What a target's own keys mean is its kind's matter; here
+ * `${env:…}` and `${file:…}` resolved by the CLI, or marks in their place (`credentials.ts`). What a target's own keys mean is its kind's matter; here
  * they are free JSON. Unknown keys are refused everywhere else: a typing error must never become a deletion.
  */
 import { z } from "zod";

@@ -54,7 +54,10 @@ export const trustedCertificate = z
   .string()
   .max(65_536)
   .regex(/^\s*-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, {
-    error: say("is not a certificate", "Give its PEM text, for example with `${file:ca.pem}`."),
+    error: say(
+      "is not a certificate",
+      "Give its PEM text as a block: `caCertificate: |`, and its lines below.",
+    ),
   });
 
 const http = strict({

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resolveReferences } from "../../src/edges/cli/config-file/references.ts";
+import { findReferences, resolveReference } from "../../src/edges/cli/config-file/references.ts";
 import { parseYaml } from "../../src/edges/cli/config-file/yaml-source.ts";
 import type { HostAnswers, RailwayAnswers } from "../../src/edges/cli/init/answers.ts";
 import { renderConfig } from "../../src/edges/cli/init/render.ts";
@@ -57,7 +57,16 @@ async function readBack(text: string): Promise<unknown> {
     homeDirectory: "/nonexistent",
     workingDirectory: "/nonexistent",
   };
-  return (await resolveReferences(source.value, { file: source.file, surroundings })).value;
+  const { value, references, problems } = findReferences(source.value, source.file);
+  expect(problems).toEqual([]);
+  const filled = await Promise.all(
+    [...references].map(async ([mark, one]) => [mark, await resolveReference(one, surroundings)] as const),
+  );
+  const textOf = (node: unknown) => {
+    const found = filled.find(([mark]) => mark === node);
+    return found === undefined ? node : typeof found[1] === "string" ? found[1] : "";
+  };
+  return JSON.parse(JSON.stringify(value, (_key, node: unknown) => textOf(node)));
 }
 
 test("every answer comes back as it was given, and no name becomes a key, a comment's end or a reference", async () => {

@@ -10,7 +10,8 @@ import { LockstepError } from "../../core/errors.ts";
 import type { PlanProblem } from "../../core/plan/check-difference.ts";
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import { applyChannels } from "../alerts/channel-config.ts";
+import { isUnsent } from "../../protocol/credentials.ts";
+import { applyChannels, saidOf } from "../alerts/channel-config.ts";
 import type { AppContext } from "../context.ts";
 import { hint } from "../loop/hint.ts";
 import { applyDifferences } from "./apply-differences.ts";
@@ -43,6 +44,7 @@ export async function applyConfig(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ConfigApplied> {
   const prepared = await prepareConfig(context, context.store.read, request);
+  refuseUnsent(request, prepared);
   const plan = await planPrepared(context, prepared, request, signal);
   refuseProblems(plan.problems);
   if (request.expectedPlanDigest !== undefined && request.expectedPlanDigest !== plan.digest)
@@ -55,7 +57,10 @@ export async function applyConfig(
     context,
     bumped.map((id) => ({ name: "reconcile", id }) as const),
   );
-  const kept = plan.places.filter((place) => isTakenOver("all", place) && !takenOver.has(idOfPlace(place)));
+  const kept = plan.places.filter(
+    (place) =>
+      place.place.state !== "not-asked" && isTakenOver("all", place) && !takenOver.has(idOfPlace(place)),
+  );
   return { plan, reconciling: bumped.length, kept };
 }
 
@@ -107,6 +112,22 @@ function refuseProblems(problems: readonly PlanProblem[]): void {
     hint: first.remedy,
     details: { problems },
   });
+}
+
+/** Nothing is sealed that is not there. */
+function refuseUnsent({ config }: ApplyRequest, { unsent }: Prepared): void {
+  const channels = Object.entries(config.alerts ?? {}).filter(([, channel]) =>
+    Object.values(saidOf(channel).config).some(isUnsent),
+  );
+  const names = [...unsent, ...channels.map(([name]) => `channel ${name}`)];
+  if (names.length === 0) return;
+  throw new LockstepError(
+    "INPUT_INVALID",
+    `Cannot apply: the credential of ${names.join(", ")} was not sent.`,
+    {
+      hint: "Apply with `lockstep apply`, which sends what lockstep.yaml refers to.",
+    },
+  );
 }
 
 function idOfPlace(place: PlannedPlace): string {

@@ -6,7 +6,7 @@
 import { extractValue } from "../../core/adoption/extract-value.ts";
 import { type FoundPlace, groupPlaces } from "../../core/adoption/group-places.ts";
 import { toLockstepError } from "../../core/errors.ts";
-import { type DesiredBinding, targetId } from "../../core/plan/desired-config.ts";
+import { type DesiredBinding, type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { type PlaceState, placeState } from "../../core/plan/place-state.ts";
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
@@ -19,13 +19,14 @@ import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import type { Fields } from "../secret-fields.ts";
 import { openKnownVersions, renderVersions } from "./known-versions.ts";
-import type { Look } from "./observe-places.ts";
+import { isAsked, type Look } from "./observe-places.ts";
 import type { PlannedAdoption, PlannedPlace } from "./plan-view.ts";
 import type { Prepared } from "./prepare.ts";
 
 export async function judgePlaces(
   context: AppContext,
   prepared: Prepared,
+  request: { readonly askNew?: boolean },
   looks: ReadonlyMap<string, Look>,
 ): Promise<{ readonly places: readonly PlannedPlace[]; readonly adoption: readonly PlannedAdoption[] }> {
   const { desired, stored } = prepared;
@@ -33,6 +34,12 @@ export async function judgePlaces(
   const touched = touchedTargets(desired, stored, prepared.differences);
   const secrets = new Map(stored.secrets.map((secret) => [`${secret.environment}/${secret.name}`, secret]));
   const bound = groupBy(desired.bindings, (binding) => `${binding.secretEnvironment}/${binding.secret}`);
+  const targets = new Map(
+    [...desired.targets, ...prepared.elsewhere].map((target) => [
+      targetId(target.environment, target.name),
+      { ...target, isAsked: isAsked(context, prepared, request, target) },
+    ]),
+  );
   const places: PlannedPlace[] = [];
   const adoption: PlannedAdoption[] = [];
   for (const { environment, name } of desired.secrets) {
@@ -41,6 +48,7 @@ export async function judgePlaces(
     const seen = bindings.map((binding) => ({
       binding,
       stored: known.get(bindingId(binding)),
+      target: targets.get(targetId(binding.targetEnvironment, binding.target)),
       look: looks.get(targetId(binding.targetEnvironment, binding.target)),
     }));
     const currentVersion = secret?.currentVersion ?? null;
@@ -81,8 +89,11 @@ export async function judgePlaces(
 interface Seen {
   readonly binding: DesiredBinding;
   readonly stored: StoredBinding | undefined;
+  readonly target: (Pick<DesiredTarget, "kind" | "config"> & { readonly isAsked: boolean }) | undefined;
   readonly look: Look | undefined;
 }
+
+const NOT_ASKED = "its destination was never applied, so that it was not asked";
 
 const CANNOT_TELL: PlaceState = {
   state: "cannot-tell",
@@ -95,13 +106,14 @@ function judgeAdopted(
   context: AppContext,
   currentVersion: number,
   fields: ReadonlyMap<number, Fields>,
-  { binding, stored, look }: Seen,
+  { binding, stored, target, look }: Seen,
 ): PlaceState {
   const failed = failureOf(look);
   if (failed !== null) return failed;
   const versions = renderVersions(fields, binding.template);
-  const unfit = unfitness(context, binding, versions.get(currentVersion), look);
+  const unfit = unfitness(context, binding, versions.get(currentVersion), target);
   if (unfit !== null) return unfit;
+  if (target?.isAsked === false) return { state: "not-asked" };
   // At another place than before nothing of what was settled counts.
   const unmoved = stored?.place === binding.place ? stored : undefined;
   return placeState(
@@ -121,7 +133,7 @@ function unfitness(
   context: AppContext,
   binding: DesiredBinding,
   value: SecretValue | undefined,
-  look: Look | undefined,
+  target: Seen["target"],
 ): PlaceState | null {
   if (value === undefined) {
     return {
@@ -131,9 +143,9 @@ function unfitness(
       hint: "Set the secret with every field that its bindings' templates name.",
     };
   }
-  if (look === undefined) return null;
+  if (target === undefined) return null;
   try {
-    kindOf(context, look.at.kind).assertHoldable(look.at.config, binding, value);
+    kindOf(context, target.kind).assertHoldable(target.config, binding, value);
     return null;
   } catch (error) {
     const { code, message: reason, hint } = toLockstepError(error);
@@ -142,7 +154,7 @@ function unfitness(
 }
 
 function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {
-  const found = seen.map(({ binding, look }): FoundPlace<DesiredPlace> => {
+  const found = seen.map(({ binding, target, look }): FoundPlace<DesiredPlace> => {
     const place: DesiredPlace = {
       target: binding.target,
       environment: binding.targetEnvironment,
@@ -150,7 +162,14 @@ function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {
       placement: binding.placement,
       role: binding.role,
     };
-    return { place, ...foundValue(seenAt(look, binding), binding.template, failureOf(look)?.reason ?? null) };
+    return {
+      place,
+      ...foundValue(
+        seenAt(look, binding),
+        binding.template,
+        failureOf(look)?.reason ?? (target?.isAsked === false ? NOT_ASKED : null),
+      ),
+    };
   });
   const view = groupPlaces(found, context.sameValue);
   const labels = new Map(
@@ -158,6 +177,7 @@ function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {
   );
   const states = found.map(({ place }, index): PlaceState => {
     const item = seen[index];
+    if (item?.target?.isAsked === false) return { state: "not-asked" };
     const failed = failureOf(item?.look);
     if (failed !== null) return failed;
     const label = labels.get(place);

@@ -2,8 +2,8 @@
  * Looks at the places that a configuration names, without changing anything. Many at once, with a cap; a place that
  * does not answer becomes an answer itself ("cannot tell", and why) and hides no other.
  *
- * A credential is used towards its own address only: the given one towards what is asked for, the stored one only
- * while the destination is the one that it was sealed for.
+ * A credential is used towards its own address only: the stored one while the destination is the one that it was sealed
+ * for, the given one where whoever may apply says so.
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
@@ -77,9 +77,27 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
   }
 }
 
-/** What `plan` looks at: every desired binding's key, with the credentials that may be used for it. */
-export function looksOf(context: AppContext, prepared: Prepared): readonly LookAt[] {
-  const { desired, stored, elsewhere, credentials, verdicts } = prepared;
+/**
+ * Only what was applied is asked: whoever proposes a configuration must not choose where the server, and a credential,
+ * go. Of places that nobody dials it is known what they reported.
+ */
+export function isAsked(
+  context: AppContext,
+  { known }: Pick<Prepared, "known">,
+  { askNew }: { readonly askNew?: boolean },
+  { environment, name, kind }: Pick<DesiredTarget, "environment" | "name" | "kind">,
+): boolean {
+  const { isReported = false, isManual = false } = kindOf(context, kind);
+  return askNew === true || isReported || isManual || known.has(targetId(environment, name));
+}
+
+/** What `plan` looks at: the desired bindings' keys, with the credentials that may be used for them. */
+export function looksOf(
+  context: AppContext,
+  prepared: Prepared,
+  request: { readonly askNew?: boolean },
+): readonly LookAt[] {
+  const { desired, stored, elsewhere, credentials } = prepared;
   const known = new Map(
     [...stored.targets, ...elsewhere].map((target) => [targetId(target.environment, target.name), target]),
   );
@@ -88,12 +106,13 @@ export function looksOf(context: AppContext, prepared: Prepared): readonly LookA
   return targets.flatMap((target): LookAt[] => {
     const id = targetId(target.environment, target.name);
     const addresses = (bound.get(id) ?? []).map(({ placement, key }) => ({ placement, key }));
-    if (addresses.length === 0) return [];
+    if (addresses.length === 0 || !isAsked(context, prepared, request, target)) return [];
     const given = credentials.get(id) ?? null;
     const before = known.get(id);
     const usable = async (): Promise<JsonObject | null> => {
-      if (given !== null) return given;
-      if (before === undefined || verdicts.get(id) === "none") return null;
+      // Otherwise whoever proposes another reference would choose what is shown to the place that was applied.
+      if (request.askNew === true && given !== null) return given;
+      if (before === undefined || before.credentialsSealed === null) return null;
       return openUnmoved(context, before, target);
     };
     const { environment, name, kind, config } = target;

@@ -1,12 +1,17 @@
 /**
  * `lockstep plan`: what applying a configuration would change, and what stands at the places meanwhile. Reads the
  * store and looks at the places; writes nothing anywhere. Convergent: right after an apply it has no changes.
+ *
+ * Safe with a file that a stranger proposed: it asks destinations that were applied, with that kind, origin and pin,
+ * and no other unless `askNew` says so.
  */
 import { createHash } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import type { PlanProblem } from "../../core/plan/check-difference.ts";
+import { newDestinations, type PlannedDestination } from "../../core/plan/destinations.ts";
 import { needsTakeOver } from "../../core/plan/place-state.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
+import { channelAddress } from "../alerts/channel-config.ts";
 import type { AppContext } from "../context.ts";
 import { judgePlaces } from "./judge-places.ts";
 import { lookAtPlaces, looksOf } from "./observe-places.ts";
@@ -36,8 +41,8 @@ export async function planPrepared(
   request: ConfigRequest,
   signal: AbortSignal,
 ): Promise<ConfigPlan> {
-  const looks = await lookAtPlaces(context, looksOf(context, prepared), signal);
-  const { places, adoption } = await judgePlaces(context, prepared, looks);
+  const looks = await lookAtPlaces(context, looksOf(context, prepared, request), signal);
+  const { places, adoption } = await judgePlaces(context, prepared, request, looks);
   const changes = [
     ...prepared.differences.map(viewDifference),
     ...takeOvers(places, request),
@@ -52,6 +57,10 @@ export async function planPrepared(
     changes,
     places,
     adoption,
+    destinations: [
+      ...newDestinations(prepared.desired, prepared.stored, prepared.known),
+      ...prepared.channels.flatMap(destinationOfChannel),
+    ],
     leftInPlace: prepared.stored.owned
       .filter((owned) => !owned.live && owned.written && !owned.prune && prepared.isReachable(owned))
       .filter((owned) => !deleted.has(`${owned.target}/${owned.key}`))
@@ -65,6 +74,18 @@ export async function planPrepared(
     warnings: prepared.warnings,
     digest: digestOf(prepared, changes, places, problems),
   };
+}
+
+function destinationOfChannel({
+  action,
+  name,
+  said,
+  isKnown,
+}: Prepared["channels"][number]): PlannedDestination[] {
+  if (said === null || isKnown) return [];
+  const change = action === "create" ? "new" : "changed";
+  const address = channelAddress(said);
+  return [{ subject: "channel", change, environment: "", name, address, path: ["alerts", name] }];
 }
 
 /** Whose foreign value the request allows to overwrite. */
@@ -88,7 +109,7 @@ function takeOvers(places: readonly PlannedPlace[], { takeOver }: ConfigRequest)
       name: place.secret,
       target: place.target,
       key: place.key,
-      text: `overwrite ${place.key} at ${place.target}, which holds a value that was never ours`,
+      text: `overwrite ${place.key} at ${place.target}, ${place.place.state === "not-asked" ? "whatever stands there" : "which holds a value that was never ours"}`,
       path: place.path,
     }));
 }

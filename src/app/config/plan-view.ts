@@ -1,6 +1,7 @@
 /** What `plan` answers. Holds names, states and counts; never a value, a fingerprint or a reference's text. */
 
 import type { PlanProblem } from "../../core/plan/check-difference.ts";
+import type { PlannedDestination } from "../../core/plan/destinations.ts";
 import type { Difference } from "../../core/plan/diff-config.ts";
 import type { PlaceState } from "../../core/plan/place-state.ts";
 import type { Role } from "../../core/secret.ts";
@@ -64,6 +65,8 @@ export interface ConfigPlan {
   readonly changes: readonly PlannedChange[];
   readonly places: readonly PlannedPlace[];
   readonly adoption: readonly PlannedAdoption[];
+  /** Where values and credentials would go that did not go there before. */
+  readonly destinations: readonly PlannedDestination[];
   readonly leftInPlace: readonly LeftInPlace[];
   /** Applying is refused while there are any. */
   readonly problems: readonly PlanProblem[];

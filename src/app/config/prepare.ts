@@ -32,6 +32,8 @@ export interface ConfigRequest {
   readonly allowShrink?: boolean;
   /** Bindings may leave rollouts that are under way. */
   readonly duringRollout?: boolean;
+  /** Places at destinations that were never applied are looked at too. It needs the right to apply. */
+  readonly askNew?: boolean;
 }
 
 export interface Prepared {
@@ -40,6 +42,10 @@ export interface Prepared {
   /** Targets of other environments that bindings name. */
   readonly elsewhere: readonly StoredTarget[];
   readonly credentials: GivenCredentials;
+  /** By `targetId`: a credential is given, and stayed with whoever gave it. */
+  readonly unsent: ReadonlySet<string>;
+  /** By `targetId`: kind, origin and pin are what was applied. */
+  readonly known: ReadonlySet<string>;
   readonly verdicts: ReadonlyMap<string, CredentialsVerdict>;
   readonly differences: readonly Difference[];
   /** Whether an owned key still stands where its target is. */
@@ -59,13 +65,14 @@ export async function prepareConfig(
   const { config } = request;
   const faulty = [...checkConfig(config)];
   const elsewhere = await targetsElsewhere(repositories, config);
-  const { desired, credentials, problems } = desiredOf(config, context.targetKinds, elsewhere);
+  const { desired, credentials, unsent, problems } = desiredOf(config, context.targetKinds, elsewhere);
   const told = new Set(faulty.map(({ path }) => JSON.stringify(path)));
   faulty.push(...problems.filter(({ path }) => !told.has(JSON.stringify(path))));
   if (faulty.length > 0) throw configInvalid(faulty);
 
   const stored = await repositories.places.snapshot(desired.environments);
-  const verdicts = await judgeCredentials(context, desired, stored, credentials);
+  const known = knownDestinations(context, desired, stored, elsewhere);
+  const verdicts = await judgeCredentials(context, { desired, stored, credentials, unsent, known });
   const isReachable = reachability(context, desired, stored);
   const differences = diffConfig(desired, stored, {
     prune: request.prune === true,
@@ -79,6 +86,8 @@ export async function prepareConfig(
     stored,
     elsewhere,
     credentials,
+    unsent,
+    known,
     verdicts,
     differences,
     isReachable,
@@ -128,11 +137,35 @@ function reachability(
   };
 }
 
-async function judgeCredentials(
+/** From the stored configurations, never from the destinations' own column. Targets elsewhere are as they were applied. */
+function knownDestinations(
   context: AppContext,
   desired: DesiredConfig,
   stored: StoredConfig,
-  credentials: GivenCredentials,
+  elsewhere: readonly StoredTarget[],
+): ReadonlySet<string> {
+  const applied = new Map(
+    stored.targets.map(({ environment, name, kind, config }) => [
+      targetId(environment, name),
+      { kind, destination: kindOf(context, kind).destination(config) },
+    ]),
+  );
+  const unmoved = desired.targets.filter(({ environment, name, kind, destination }) => {
+    const before = applied.get(targetId(environment, name));
+    return before?.kind === kind && before.destination === destination;
+  });
+  return new Set([...unmoved, ...elsewhere].map(({ environment, name }) => targetId(environment, name)));
+}
+
+async function judgeCredentials(
+  context: AppContext,
+  {
+    desired,
+    stored,
+    credentials,
+    unsent,
+    known: unmoved,
+  }: Pick<Prepared, "desired" | "stored" | "credentials" | "unsent" | "known">,
 ): Promise<ReadonlyMap<string, CredentialsVerdict>> {
   const known = new Map(stored.targets.map((target) => [targetId(target.environment, target.name), target]));
   const verdicts = new Map<string, CredentialsVerdict>();
@@ -140,7 +173,11 @@ async function judgeCredentials(
     const id = targetId(target.environment, target.name);
     const before = known.get(id);
     const given = credentials.get(id) ?? null;
-    if (given === null) verdicts.set(id, (before?.credentialsSealed ?? null) === null ? "none" : "kept");
+    const isKept = (before?.credentialsSealed ?? null) !== null;
+    // Towards another address it counts as another one, whether it was sent or not: it is sealed anew.
+    if ((given !== null || unsent.has(id)) && !unmoved.has(id)) verdicts.set(id, "new");
+    else if (given === null && unsent.has(id)) verdicts.set(id, isKept ? "kept" : "new");
+    else if (given === null) verdicts.set(id, isKept ? "kept" : "none");
     else verdicts.set(id, before !== undefined && (await isStored(context, before, given)) ? "same" : "new");
   }
   return verdicts;

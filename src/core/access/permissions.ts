@@ -7,12 +7,13 @@
  *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test, silence
  *   admin     besides: new values, configuration, tokens, keys; not the grants
  *
- * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values.
+ * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values. And `plan` alone, for
+ * CI on a pull request: the differences of a proposed configuration, from destinations that were applied.
  *
  * Nobody hands out what they lack (`mayHandOut`). What remains: an administrator can bind a secret to a place of
  * their own, and read it there; that leaves a plan, an entry and a push behind, where a reveal would leave one entry.
  */
-export const SCOPES = ["viewer", "operator", "admin", "reveal", "adopt", "force", "export"] as const;
+export const SCOPES = ["viewer", "operator", "admin", "plan", "reveal", "adopt", "force", "export"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Of whoever owns the data directory, and with it the root key: leaving anything out would protect nothing. */
@@ -71,6 +72,7 @@ const GRANTED: Readonly<Record<Scope, readonly Permission[]>> = {
   viewer: VIEWER,
   operator: OPERATOR,
   admin: PERMISSIONS.filter((permission) => !GRANTS.includes(permission)),
+  plan: ["config.plan"],
   reveal: ["secret.reveal"],
   adopt: ["secret.adopt"],
   force: ["rollout.force"],

@@ -6,6 +6,7 @@
  */
 import type { BindingConfig, Config, SecretConfig, TargetConfig } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
+import { withoutUnsent } from "../../protocol/credentials.ts";
 import { LockstepError, toLockstepError } from "../errors.ts";
 import type { BindingContent } from "../ports/store/places.ts";
 import type { Json, JsonObject, TargetKind } from "../ports/target.ts";
@@ -56,6 +57,8 @@ export type StoredElsewhere = Pick<DesiredTarget, "environment" | "name" | "kind
 export interface Desire {
   readonly desired: DesiredConfig;
   readonly credentials: GivenCredentials;
+  /** By `targetId`: a credential is given, and stayed with whoever gave it. */
+  readonly unsent: ReadonlySet<string>;
   readonly problems: readonly ConfigProblem[];
 }
 
@@ -70,10 +73,13 @@ export function desiredOf(
 ): Desire {
   const problems: ConfigProblem[] = [];
   const credentials = new Map<string, JsonObject | null>();
+  const marked = new Set<string>();
   const targets = Object.entries(config.environments).flatMap(([environment, content]) =>
     Object.entries(content.targets).flatMap(([name, target]) => {
       const path = ["environments", environment, "targets", name];
-      const parsed = parseTarget(target, { path, environment, name }, kinds, problems);
+      const sent = withoutUnsent(target);
+      if (sent.unsent) marked.add(targetId(environment, name));
+      const parsed = parseTarget(sent.target, { path, environment, name }, kinds, problems);
       if (parsed === null) return [];
       credentials.set(targetId(environment, name), parsed.credentials);
       return [parsed.target];
@@ -134,6 +140,7 @@ export function desiredOf(
   return {
     desired: { environments: Object.keys(config.environments), secrets, targets, bindings },
     credentials,
+    unsent: marked,
     problems,
   };
 }

@@ -5,6 +5,7 @@
  *                              cannot-hold
  *   it has none yet            absent, value (see adoption), reference, unreadable
  *   the place did not answer   cannot-tell
+ *   its destination was never applied   not-asked
  */
 import type { ObservedKey } from "../ports/target.ts";
 import { identify, type SameValue } from "../reconcile/plan-change.ts";
@@ -26,6 +27,8 @@ export type PlaceState =
   | { readonly state: "value"; readonly group: string }
   /** What the secret has now cannot stand there. */
   | { readonly state: "cannot-hold"; readonly code: string; readonly reason: string; readonly hint: string }
+  /** Whoever proposes a configuration does not choose where the server goes. */
+  | { readonly state: "not-asked" }
   | { readonly state: "cannot-tell"; readonly code: string; readonly reason: string; readonly hint: string };
 
 export interface PlaceFacts {
@@ -65,8 +68,11 @@ export function placeState(
   }
 }
 
-/** Also a reference where our value was: the loop leaves it as somebody's arrangement until it is told. */
+/**
+ * Also what nobody has looked at: something may stand there, and only a word given beforehand reaches it. Also a
+ * reference where our value was: the loop leaves it as somebody's arrangement until it is told.
+ */
 export function needsTakeOver(place: PlaceState): boolean {
   if (place.state === "drifted") return place.now === "reference";
-  return place.state === "foreign" || place.state === "reference" || place.state === "unreadable";
+  return ["foreign", "reference", "unreadable", "not-asked"].includes(place.state);
 }

@@ -72,7 +72,7 @@ describeOnAStore("applying a configuration", (getDatabase) => {
     await set("A", "ours");
     await settle();
     kit.place("two").values.set("A", "theirs");
-    const first = await applyConfig(kit.context, TESTER, { config: twoTargets() });
+    const first = await applyConfig(kit.context, TESTER, { config: twoTargets(), askNew: true });
     await settle();
     expect(first.kept.map(({ target, place }) => [target, place.state])).toEqual([["two", "foreign"]]);
     expect(kit.place("two").values.get("A")).toBe("theirs");
@@ -109,10 +109,10 @@ describeOnAStore("applying a configuration", (getDatabase) => {
   });
 
   it("refuses a plan that is not the one that was agreed to", async () => {
-    const { digest } = await planConfig(kit.context, TESTER, { config: twoTargets() });
+    const { digest } = await planConfig(kit.context, TESTER, { config: twoTargets(), askNew: true });
     kit.place("one").values.set("A", "came meanwhile");
     await expect(
-      applyConfig(kit.context, TESTER, { config: twoTargets(), expectedPlanDigest: digest }),
+      applyConfig(kit.context, TESTER, { config: twoTargets(), askNew: true, expectedPlanDigest: digest }),
     ).rejects.toMatchObject({ code: "PLAN_CHANGED" });
     expect(await kit.loop.rows("select 1 from secret")).toEqual([]);
   });

@@ -47,7 +47,7 @@ describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
     const moved = await planConfig(kit.context, TESTER, { config: at("elsewhere") });
     expect(kit.opened).toEqual([]);
     expect(moved.problems.map(({ code }) => code)).toEqual(["DESTINATION_CHANGED"]);
-    expect(moved.places[0]?.place).toMatchObject({ state: "cannot-tell", code: "DESTINATION_CHANGED" });
+    expect(moved.places[0]?.place).toEqual({ state: "not-asked" });
     await expect(applyConfig(kit.context, TESTER, { config: at("elsewhere") })).rejects.toMatchObject({
       code: "DESTINATION_CHANGED",
     });
@@ -56,6 +56,47 @@ describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
     kit.opened.length = 0;
     await planConfig(kit.context, TESTER, { config: at("elsewhere") });
     expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "new-token" }]);
+  });
+
+  it("ruling 31: asks no destination that was not applied, and tells where it would go", async () => {
+    const at = (origin: string, token: unknown) =>
+      kit.config({ secrets: { A: both("one") }, targets: { one: { origin, token } } });
+    const fresh = await planConfig(kit.context, TESTER, { config: at("here", "given") });
+    expect(kit.opened).toEqual([]);
+    expect(fresh.places.map(({ place }) => place)).toEqual([{ state: "not-asked" }]);
+    expect(fresh.destinations).toMatchObject([{ subject: "target", change: "new", address: "memory:here" }]);
+    await applyConfig(kit.context, TESTER, { config: at("here", "given"), expectedPlanDigest: fresh.digest });
+    expect(kit.opened).toEqual([]);
+
+    const moved = { config: at("elsewhere", "given") };
+    const plan = await planConfig(kit.context, TESTER, moved);
+    expect(kit.opened).toEqual([]);
+    expect(plan.destinations).toMatchObject([{ change: "changed", address: "memory:elsewhere" }]);
+    await planConfig(kit.context, TESTER, { ...moved, askNew: true });
+    expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "given" }]);
+  });
+
+  it("ruling 31: shows an applied place the applied credential, whatever a file proposes for it", async () => {
+    const withToken = (token: unknown) =>
+      kit.config({ secrets: { A: both("one") }, targets: { one: { token } } });
+    await applyConfig(kit.context, TESTER, { config: withToken("applied") });
+    const plan = await planConfig(kit.context, TESTER, { config: withToken("somebody's") });
+    expect(plan.changes.map(({ text }) => text)).toEqual(["change target production/one (credential)"]);
+    expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "applied" }]);
+  });
+
+  it("ruling 31: a credential that was not sent makes the same plan, and cannot be applied", async () => {
+    const at = (origin: string, token: unknown) =>
+      kit.config({ secrets: { A: both("one") }, targets: { one: { origin, token } } });
+    const mark = { unsent: "elsewhere" };
+    const { digest } = await planConfig(kit.context, TESTER, { config: at("here", mark) });
+    await expect(
+      applyConfig(kit.context, TESTER, { config: at("here", mark), expectedPlanDigest: digest }),
+    ).rejects.toMatchObject({ code: "INPUT_INVALID" });
+    await applyConfig(kit.context, TESTER, { config: at("here", "given"), expectedPlanDigest: digest });
+    const unread = await planConfig(kit.context, TESTER, { config: at("here", { unsent: "unread" }) });
+    expect(unread).toMatchObject({ hasChanges: false, problems: [] });
+    expect(kit.opened.map(({ credentials }) => credentials)).toEqual([{ token: "given" }]);
   });
 
   it("sees another credential for the same address, and gives the place another try", async () => {

@@ -37,7 +37,7 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
 
   it("shows places in groups of equal values, with counts and roles, and without values", async () => {
     hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
-    const plan = await planConfig(kit.context, TESTER, { config: config() });
+    const plan = await planConfig(kit.context, TESTER, { config: config(), askNew: true });
     expect(plan.adoption).toEqual([
       {
         environment: "production",

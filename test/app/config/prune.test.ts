@@ -118,7 +118,7 @@ describeOnAStore("taking things out of a configuration", (getDatabase) => {
     await settle();
     await applyConfig(kit.context, TESTER, { config: kit.config({}), allowShrink: true });
     kit.place("one").values.delete("A");
-    const { plan } = await applyConfig(kit.context, TESTER, { config: twoTargets() });
+    const { plan } = await applyConfig(kit.context, TESTER, { config: twoTargets(), askNew: true });
     expect(plan.places.map(({ place }) => place.state)).toEqual(["would-set", "equal"]);
     await settle();
     expect(kit.place("one").values.get("A")).toBe("first");

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,11 +30,12 @@ async function write(files: Readonly<Record<string, string>>): Promise<string[]>
 
 async function read(text: string | Readonly<Record<string, string>>) {
   const files = await write(typeof text === "string" ? { "lockstep.yaml": text } : text);
-  return readConfig(files, {
+  const source = await readConfig(files, {
     env: { RAILWAY_TOKEN: CANARY, EMPTY: "" },
     homeDirectory: join(directory, "home"),
     workingDirectory: directory,
   });
+  return { ...source, marked: source.config, ...(await source.resolve(() => true)) };
 }
 
 async function problemsOf(
@@ -114,13 +116,48 @@ targets:
   it("keeps `$${` as text, and never looks into what a reference yields", async () => {
     await writeFile(join(directory, "nested.txt"), `\${env:RAILWAY_TOKEN}`);
     const { config } = await read(
-      `targets: { t: { ssh: { a: "$\${env:X}", b: "<\${file:nested.txt}>", c: "\${HOME}" } } }`,
+      `targets: { t: { ssh: { a: "$\${env:X}", privateKey: "\${file:nested.txt}", c: "\${HOME}" } } }`,
     );
     expect(config.environments["production"]?.targets["t"]?.["ssh"]).toEqual({
       a: `\${env:X}`,
-      b: `<\${env:RAILWAY_TOKEN}>`,
+      privateKey: `\${env:RAILWAY_TOKEN}`,
       c: `\${HOME}`,
     });
+  });
+
+  it("ruling 31: reads what is chosen and marks the rest; of a pair that is not whole, nothing", async () => {
+    const { marked, credentials, resolve } = await read(GOOD);
+    const mark = { unsent: "elsewhere" };
+    expect(marked.environments["production"]?.targets["api"]?.["railway"]).toMatchObject({ token: mark });
+    expect(credentials.map(({ reference }) => reference.text)).toEqual([
+      "${env:RAILWAY_TOKEN}",
+      "${file:~/.ssh/id_ed25519}",
+    ]);
+    const { config, sent } = await resolve(() => true, { isWanted: ({ holder }) => holder[3] === "api" });
+    expect(sent.map(({ holder }) => holder[3])).toEqual(["api"]);
+    expect(config.environments["production"]?.targets["vps-1"]?.["ssh"]).toMatchObject({ privateKey: mark });
+
+    const source = await readConfig(["lockstep.yaml"], {
+      env: {},
+      homeDirectory: join(directory, "home"),
+      workingDirectory: directory,
+    });
+    const half = await source.resolve(() => true, { lenient: true });
+    expect(half.unread.map(({ message }) => message)).toEqual([
+      "needs the environment variable RAILWAY_TOKEN, which is not set",
+    ]);
+    expect(half.config.environments["production"]?.targets["api"]?.["railway"]).toMatchObject({
+      token: { unsent: "unread" },
+    });
+  });
+
+  it.each(["pipe", "device"])("ruling 31: waits for no %s that a reference names", async (kind) => {
+    const path = kind === "device" ? "/dev/zero" : join(directory, "pipe");
+    if (kind === "pipe") execFileSync("/bin/sh", ["-c", 'mkfifo "$0"', path]);
+    const problems = await problemsOf(`targets: { t: { ssh: { privateKey: "\${file:${path}}" } } }`);
+    expect(problems.map(({ message }) => message)).toEqual([
+      `refers to the file ${path}, which is not a regular file`,
+    ]);
   });
 });
 

@@ -39,6 +39,11 @@ describe("who may do what", () => {
     }
   });
 
+  it("ruling 31: a token for CI on a pull request plans, and nothing else", () => {
+    expect(allowed("plan")).toEqual(["config.plan"]);
+    expect(mayHandOut(["operator"], ["plan"])).toBe(false);
+  });
+
   it("a viewer only looks", () => {
     expect(allowed("viewer").every((permission) => /\.(read|list)$/.test(permission))).toBe(true);
   });

@@ -4,7 +4,7 @@ import type { Operations } from "../../../protocol/api.ts";
 import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import type { ApiClient } from "../client.ts";
-import { type ConfigOptions, readRequest, withLines } from "../config-request.ts";
+import { type ConfigOptions, readPlanRequest, withEverything, withLines } from "../config-request.ts";
 import { EXIT_CANNOT_TELL, followTargets } from "../follow.ts";
 import { canAsk, confirm } from "../prompt.ts";
 import { type Plan, showPlan } from "../show/plan.ts";
@@ -23,12 +23,15 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
       hint: "Look with `lockstep plan`, then add --yes.",
     });
   }
-  const { request, source } = await readRequest(cli, options);
+  const planned = await readPlanRequest(cli, options, { lenient: false });
+  const { request, source } = planned;
+  // Read before anybody is asked, so that what is missing is told now; sent when it was agreed to.
+  const everything = await withEverything(source, request);
   const api = await cli.api();
   const plan = await output.while("Looking at the places", () =>
     withLines(source, () => api.call("plan", { body: request })),
   );
-  if (!output.json) showPlan(output, plan, source);
+  if (!output.json) showPlan(output, plan, planned);
   if (plan.problems.length === 0 && plan.hasChanges && options.yes !== true) {
     if (!(await confirm(cli, `Apply ${changesText(plan)}?`))) {
       output.note("Nothing was applied.");
@@ -37,7 +40,7 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   }
   // Also with problems or without changes: the server's answer is the one that counts.
   const applied = await output.while("Applying", () =>
-    withLines(source, () => api.call("apply", { body: { ...request, expectedPlanDigest: plan.digest } })),
+    withLines(source, () => api.call("apply", { body: { ...everything, expectedPlanDigest: plan.digest } })),
   );
   if (options.wait === true)
     return waitFor(cli, api, applied, { ...options, environments: Object.keys(request.config.environments) });

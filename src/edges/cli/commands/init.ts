@@ -5,8 +5,8 @@
 import { resolve } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
-import { DEFAULT_CONFIG_FILE } from "../config-file/read-config.ts";
-import { readRequest, withLines } from "../config-request.ts";
+import { DEFAULT_CONFIG_FILE, readConfig } from "../config-file/read-config.ts";
+import { type PlanRequest, readPlanRequest, withLines } from "../config-request.ts";
 import { PASSPHRASE_VARIABLE, type TargetAnswers, TOKEN_VARIABLE } from "../init/answers.ts";
 import { type AgentOptions, askAgent } from "../init/ask-agent.ts";
 import { askHost, type HostOptions } from "../init/ask-host.ts";
@@ -150,22 +150,20 @@ function withTyped(cli: Cli, typed: Readonly<Record<string, string>>): Cli {
   return { ...cli, surroundings: { ...cli.surroundings, env: { ...cli.surroundings.env, ...typed } } };
 }
 
-type Planned = { readonly plan: Plan; readonly source: Awaited<ReturnType<typeof readRequest>>["source"] };
+type Planned = { readonly plan: Plan; readonly planned: PlanRequest };
 
 /** The reader that `plan` uses also tells whether what was written is right. Null: read well, and nobody to ask. */
 async function planIt(cli: Cli, file: string, { api, unchecked }: Checks): Promise<Planned | null> {
-  const { surroundings } = cli;
-  // Without a server a missing token stops nobody from reading the rest.
-  const env = api === null ? { [TOKEN_VARIABLE]: "not-looked-at", ...surroundings.env } : surroundings.env;
-  const { request, source } = await readRequest(
-    { ...cli, surroundings: { ...surroundings, env } },
-    { file: [file] },
-  );
   if (api === null) {
+    // Without a server a missing token stops nobody from reading the rest.
+    await readConfig([file], cli.surroundings);
     unchecked.push("what stands at the places now");
     return null;
   }
-  return { plan: await withLines(source, () => api.call("plan", { body: request })), source };
+  // Every address in it was typed or chosen by this person a moment ago.
+  const planned = await readPlanRequest(cli, { file: [file], askNew: true }, { lenient: false });
+  const { request, source } = planned;
+  return { plan: await withLines(source, () => api.call("plan", { body: request })), planned };
 }
 
 interface Shown {
@@ -179,7 +177,7 @@ function show({ output }: Cli, { shown, planned, checks, next }: Shown): void {
   if (planned !== null) {
     output.line("The plan, which `lockstep apply` would carry out:");
     output.line();
-    showPlan(output, planned.plan, planned.source);
+    showPlan(output, planned.plan, planned.planned);
     output.line();
   }
   output.line(`Wrote ${shown}. It holds no values; it may be committed.`);

@@ -1,11 +1,11 @@
 /**
  * Reads lockstep.yaml (or several files) with its user's rights and answers the structured configuration that travels
  * to the server. Promises: every error is told, each with file, line, column, the path in words and a remedy; no
- * error quotes a value; a file that is empty or cannot be read never becomes an empty configuration.
+ * error quotes a value; a file that is empty or cannot be read never becomes an empty configuration; what references
+ * name is read when it is asked for, credential by credential (`resolve`), and not before.
  *
  * What a target's own keys mean is left to the server; `locate` finds the line for what it answers.
  */
-import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { checkConfig } from "../../../core/plan/check-config.ts";
@@ -16,9 +16,17 @@ import {
   problemsOf,
   wordIssue,
 } from "../../../protocol/config-problem.ts";
+import { readBounded, whyUnreadable } from "../read-bounded.ts";
 import { type Assembled, assemble } from "./assemble.ts";
+import { type Filled, fillIn } from "./fill-in.ts";
 import { formatProblem, type LocatedProblem, type Location, locateProblem } from "./located.ts";
-import { resolveReferences, type Surroundings, whyUnreadable } from "./references.ts";
+import {
+  findReferences,
+  type GivenReference,
+  type Reference,
+  type References,
+  type Surroundings,
+} from "./references.ts";
 import { parseYaml, type YamlSource } from "./yaml-source.ts";
 
 export const DEFAULT_CONFIG_FILE = "lockstep.yaml";
@@ -26,7 +34,19 @@ export const DEFAULT_CONFIG_FILE = "lockstep.yaml";
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 export interface ReadConfig {
+  /** With a mark in place of each reference. */
   readonly config: Config;
+  /** What is referred to, in the order of the file. */
+  readonly credentials: readonly GivenReference[];
+  /**
+   * The configuration with the credentials of the chosen targets and channels; the others' marks stay. Those that
+   * cannot be read, or are not what may stand there, are refused as CONFIG_INVALID with their lines; with `lenient` the
+   * unreadable ones keep a mark and are told in `unread`.
+   */
+  resolve(
+    isChosen: (credential: GivenReference, value: string) => boolean,
+    options?: { readonly isWanted?: (credential: GivenReference) => boolean; readonly lenient?: boolean },
+  ): Promise<Filled>;
   /** Where a part of the configuration was written: for problems that the server answers. */
   locate(path: ConfigPath): Location;
 }
@@ -41,27 +61,50 @@ export async function readConfig(files: readonly string[], surroundings: Surroun
   const sources = names.map((file, index) => parseYaml(file, texts[index] ?? ""));
 
   const problems: LocatedProblem[] = sources.flatMap((source) => source.problems);
-  const resolved = await Promise.all(
-    sources
-      .filter((source) => source.value !== null || source.problems.length === 0)
-      .map(async (source): Promise<YamlSource> => {
-        const { value, problems: unresolved } = await resolveReferences(source.value, {
-          file: source.file,
-          surroundings,
-        });
-        problems.push(...unresolved.map((problem) => locateProblem(problem, source.locate(problem.path))));
-        return { ...source, value };
-      }),
-  );
-  const assembled = assemble(resolved);
+  const references = new Map<unknown, Reference>();
+  const marked = sources
+    .filter((source) => source.value !== null || source.problems.length === 0)
+    .map((source): YamlSource => {
+      const found = findReferences(source.value, source.file);
+      problems.push(...found.problems.map((problem) => locateProblem(problem, source.locate(problem.path))));
+      for (const [mark, reference] of found.references) references.set(mark, reference);
+      return { ...source, value: found.value };
+    });
+  const assembled = assemble(marked);
   problems.push(...assembled.problems);
-  const whole = resolved.length === sources.length;
-  const { config, found } = validate(assembled, { whole });
+  const whole = marked.length === sources.length;
+  const { config, found } = validate(assembled.raw, { whole });
   // What is refused as written counts as absent; its absence is not told on top.
   const told = new Set(problems.map(positionOf));
   problems.push(...locateProblems(found, assembled).filter((problem) => !told.has(positionOf(problem))));
   if (problems.length > 0 || config === null) throw invalid(problems);
-  return { config, locate: (path) => assembled.locate(path) };
+  const locate = (path: ConfigPath) => assembled.locate(path);
+  const credentials = credentialsOf(assembled.raw, references);
+  return {
+    config,
+    credentials,
+    locate,
+    resolve: async (isChosen, { isWanted = () => true, lenient = false } = {}) => {
+      const filled = await fillIn(config, credentials.filter(isWanted), { surroundings, isChosen, lenient });
+      const refused = [...filled.problems, ...validate(filled.config, { whole }).found];
+      if (refused.length > 0) throw invalid(locateProblems(refused, { locate }));
+      return filled;
+    },
+  };
+}
+
+/** Marks are known by themselves, so that nothing that somebody writes can pass for one. */
+function credentialsOf(raw: unknown, references: References): readonly GivenReference[] {
+  const found: GivenReference[] = [];
+  const walk = (node: unknown, path: ConfigPath): void => {
+    if (typeof node !== "object" || node === null) return;
+    const reference = references.get(node);
+    if (reference !== undefined)
+      found.push({ path, holder: path.slice(0, path[0] === "alerts" ? 2 : 4), reference });
+    else for (const [key, child] of Object.entries(node)) walk(child, [...path, key]);
+  };
+  walk(raw, []);
+  return found;
 }
 
 /** Gives the server's problems (`details.problems` of CONFIG_INVALID) the lines that they are about. */
@@ -77,19 +120,19 @@ function positionOf({ file, line, column }: Location): string {
 }
 
 function validate(
-  assembled: Assembled,
+  raw: unknown,
   { whole }: { readonly whole: boolean },
 ): {
   readonly config: Config | null;
   readonly found: readonly ConfigProblem[];
 } {
-  const parsed = configSchema.safeParse(assembled.raw, { error: wordIssue });
+  const parsed = configSchema.safeParse(raw, { error: wordIssue });
   if (parsed.success) return { config: parsed.data, found: whole ? checkConfig(parsed.data) : [] };
   const shape = problemsOf(parsed.error.issues);
   // What is well-formed is checked all the same, so that one run tells everything.
-  const rest = configSchema.safeParse(without(assembled.raw, shape));
+  const rest = configSchema.safeParse(without(raw as Raw, shape));
   // Names that a broken file may hold are not called missing.
-  const meaning = rest.success && whole ? checkConfig(rest.data, namesOfTargets(assembled.raw)) : [];
+  const meaning = rest.success && whole ? checkConfig(rest.data, namesOfTargets(raw as Raw)) : [];
   return { config: null, found: [...shape, ...meaning] };
 }
 
@@ -125,13 +168,10 @@ function namesOfTargets(raw: Raw): ReadonlyMap<string, readonly string[]> {
 async function readText(file: string, surroundings: Surroundings): Promise<string> {
   const path = resolve(surroundings.workingDirectory, file);
   try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw unreadable(file, "it is a directory");
-    if (status.size > MAX_CONFIG_BYTES) throw unreadable(file, "it is larger than 1 MiB");
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readBounded(path, MAX_CONFIG_BYTES));
   } catch (error) {
-    if (error instanceof LockstepError) throw error;
-    throw unreadable(file, `it ${whyUnreadable(error)}`);
+    const isLarge = error instanceof Error && "code" in error && error.code === "EFBIG";
+    throw unreadable(file, isLarge ? "it is larger than 1 MiB" : `it ${whyUnreadable(error)}`);
   }
 }
 

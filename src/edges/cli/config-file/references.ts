@@ -1,12 +1,16 @@
 /**
- * `${env:NAME}` and `${file:path}` in the texts of a configuration, resolved by the CLI with its user's rights: the
- * server neither reads files nor its environment on anybody's word. What they yield is never looked into again, and
- * never shown. `$${` stands for a literal `${`.
+ * `${env:NAME}` and `${file:path}` in a configuration: each is a whole credential, and stands in a credential's field
+ * alone. Anywhere else a file that somebody proposes could carry the reader's environment and files into addresses,
+ * names and texts that are stored and shown openly.
+ *
+ * Finding one reads nothing; `resolveReference` does, with the rights of whoever runs the CLI, when the credential's
+ * destination is known. What it yields is never looked into again, and never shown. `$${` stands for a literal `${`.
  */
-import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { ConfigPath, ConfigProblem } from "../../../protocol/config-problem.ts";
 import { didYouMean } from "../../../protocol/config-problem.ts";
+import { isCredentialPath, type Unsent } from "../../../protocol/credentials.ts";
+import { readBounded, whyUnreadable } from "../read-bounded.ts";
 import type { Plain } from "./yaml-source.ts";
 
 export interface Surroundings {
@@ -16,76 +20,125 @@ export interface Surroundings {
   readonly workingDirectory: string;
 }
 
+export interface Reference {
+  readonly kind: "env" | "file";
+  readonly name: string;
+  /** As it is written, to be shown. */
+  readonly text: string;
+  /** The configuration's file that holds it. */
+  readonly file: string;
+}
+
+export interface GivenReference {
+  /** Of the credential. */
+  readonly path: ConfigPath;
+  /** Of the target or channel that it belongs to. */
+  readonly holder: ConfigPath;
+  readonly reference: Reference;
+}
+
+/** By the mark that stands in a reference's place. */
+export type References = ReadonlyMap<unknown, Reference>;
+
+export type Refusal = Omit<ConfigProblem, "path">;
+
 const MAX_FILE_BYTES = 64 * 1024;
 
 // The empty and the unknown source are matched too, so that they are refused and do not travel as text.
 const REFERENCE = /\$\$\{|\$\{([A-Za-z]*):([^}]*)\}/g;
+const WHOLE = /^\$\{([A-Za-z]*):([^}]*)\}$/;
 
-/** Answers a copy with everything resolved; problems tell what could not be. */
-export async function resolveReferences(
+/** Answers a copy with marks in place of references; problems tell which may not stand where they do. */
+export function findReferences(
   value: Plain,
-  source: { readonly file: string; readonly surroundings: Surroundings },
-): Promise<{ readonly value: Plain; readonly problems: readonly ConfigProblem[] }> {
+  file: string,
+): { readonly value: Plain; readonly references: References; readonly problems: readonly ConfigProblem[] } {
   const problems: ConfigProblem[] = [];
-  const walk = async (node: Plain, path: ConfigPath): Promise<Plain> => {
+  const references = new Map<unknown, Reference>();
+  const walk = (node: Plain, path: ConfigPath): Plain => {
     if (typeof node === "string") return text(node, path);
-    if (Array.isArray(node)) return Promise.all(node.map((item, index) => walk(item, [...path, index])));
+    if (Array.isArray(node)) return node.map((item, index) => walk(item, [...path, index]));
     if (node === null || typeof node !== "object") return node;
-    const entries = Object.entries(node).map(
-      async ([key, item]) => [key, await walk(item, [...path, key])] as const,
+    return Object.fromEntries(
+      Object.entries(node).map(([key, item]) => {
+        const at = [...path, key];
+        if (holdsReference(key)) problems.push({ path: at, ...NOT_IN_A_NAME });
+        return [key, walk(item, at)] as const;
+      }),
     );
-    return Object.fromEntries(await Promise.all(entries));
   };
-  const text = async (node: string, path: ConfigPath): Promise<string> => {
-    let result = "";
-    let end = 0;
-    for (const match of node.matchAll(REFERENCE)) {
-      result += node.slice(end, match.index);
-      end = match.index + match[0].length;
-      if (match[0] === "$${") {
-        result += "${";
-      } else if (!mayHoldReferences(path)) {
-        problems.push({
-          path,
-          message: "refers to the environment or a file, which only targets and alerts may",
-          remedy: "Give a secret's value with `lockstep secret set`, never in lockstep.yaml.",
-        });
-      } else {
-        const found = await resolveOne(match[1] ?? "", match[2] ?? "", source);
-        if (typeof found === "string") result += found;
-        else problems.push({ path, ...found });
-      }
+  const text = (node: string, path: ConfigPath): Plain => {
+    const literal = node.replaceAll("$${", "${");
+    if (!holdsReference(node)) return literal;
+    const whole = WHOLE.exec(node);
+    const refusal = whole === null || !isCredentialPath(path) ? misplaced(path) : badReference(whole);
+    if (refusal !== null) {
+      problems.push({ path, ...refusal });
+      return literal;
     }
-    return result + node.slice(end);
+    const mark: Unsent = { unsent: "elsewhere" };
+    const [, kind, name = ""] = whole ?? [];
+    references.set(mark, { kind: kind === "file" ? "file" : "env", name, text: node, file });
+    return mark;
   };
-  return { value: await walk(value, []), problems };
+  return { value: walk(value, []), references, problems };
 }
 
-/** Secrets, bindings and names are stored openly and shown to everybody who may look: no value belongs there. */
-function mayHoldReferences(path: ConfigPath): boolean {
-  const section = path[0] === "environments" ? path[2] : path[0];
-  return section === "targets" || section === "alerts";
-}
-
-type Refusal = Omit<ConfigProblem, "path">;
-
-async function resolveOne(
-  kind: string,
-  name: string,
-  source: { readonly file: string; readonly surroundings: Surroundings },
+/** The credential, or why there is none. */
+export async function resolveReference(
+  { kind, name, file }: Reference,
+  surroundings: Surroundings,
 ): Promise<string | Refusal> {
-  if (kind === "env") return resolveEnv(name, source.surroundings.env);
-  if (kind === "file") return resolveFile(name, source);
+  return kind === "env" ? resolveEnv(name, surroundings.env) : resolveFile(name, { file, surroundings });
+}
+
+function holdsReference(text: string): boolean {
+  return [...text.matchAll(REFERENCE)].some(([found]) => found !== "$${");
+}
+
+const NOT_IN_A_NAME: Refusal = {
+  message: "refers to the environment or a file in a name",
+  remedy: "Write the name itself. For a literal ${ write $${.",
+};
+
+function misplaced(path: ConfigPath): Refusal {
+  if (isCredentialPath(path)) {
+    return {
+      message: "mixes a reference with other text",
+      remedy: "Let ${env:NAME} or ${file:path} be the whole credential.",
+    };
+  }
+  const section = path[0] === "environments" ? path[2] : path[0];
   return {
-    message: "refers to something that is neither env nor file",
-    remedy: `${didYouMean(kind, ["env", "file"]) ?? `Use \${env:NAME} or \${file:path}.`} For a literal \${ write $\${.`,
+    message: "refers to the environment or a file, which only credentials may",
+    remedy:
+      section === "targets" || section === "alerts"
+        ? "Write it out; ${env:NAME} and ${file:path} stand for a token, a private key, a password or a channel's secret. For a literal ${ write $${."
+        : "Give a secret's value with `lockstep secret set`, never in lockstep.yaml. For a literal ${ write $${.",
+  };
+}
+
+function badReference([, kind = "", name = ""]: RegExpExecArray): Refusal | null {
+  if (kind === "env") {
+    return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+      ? null
+      : { message: "names no environment variable after ${env:", remedy: "Write ${env:NAME}." };
+  }
+  if (kind !== "file") {
+    return {
+      message: "refers to something that is neither env nor file",
+      remedy: `${didYouMean(kind, ["env", "file"]) ?? "Use ${env:NAME} or ${file:path}."} For a literal \${ write $\${.`,
+    };
+  }
+  if (name === "") return { message: "names no file after ${file:", remedy: "Write ${file:path}." };
+  if (!/^~[^/]/.test(name)) return null;
+  return {
+    message: "names another user's home directory",
+    remedy: "Write the whole path, or ~/ for your own.",
   };
 }
 
 function resolveEnv(name: string, env: Surroundings["env"]): string | Refusal {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    return { message: "names no environment variable after ${env:", remedy: `Write \${env:NAME}.` };
-  }
   const value = env[name];
   if (value !== undefined && value !== "") return value;
   const near = Object.keys(env).filter((known) => env[known] !== "");
@@ -99,51 +152,26 @@ async function resolveFile(
   name: string,
   { file, surroundings }: { readonly file: string; readonly surroundings: Surroundings },
 ): Promise<string | Refusal> {
-  if (name === "") return { message: "names no file after ${file:", remedy: `Write \${file:path}.` };
-  if (/^~[^/]/.test(name)) {
-    return {
-      message: "names another user's home directory",
-      remedy: "Write the whole path, or ~/ for your own.",
-    };
-  }
   const expanded =
     name === "~" || name.startsWith("~/") ? join(surroundings.homeDirectory, name.slice(1)) : name;
   const path = resolve(dirname(resolve(surroundings.workingDirectory, file)), expanded);
+  const refuse = (what: string, remedy: string) => ({
+    message: `refers to the file ${name}, which ${what}`,
+    remedy,
+  });
   try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
-      return {
-        message: `refers to the file ${name}, which is larger than 64 KiB`,
-        remedy: "Name the right file.",
-      };
-    }
-    const content = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    const content = new TextDecoder("utf-8", { fatal: true }).decode(await readBounded(path, MAX_FILE_BYTES));
+    if (content.includes("\0")) return refuse("is not UTF-8 text", "Name the right file.");
     // Editors and `echo` end a file with a newline that nobody means as part of a token.
     const value = content.replace(/\r?\n$/, "");
-    if (value !== "") return value;
-    return { message: `refers to the file ${name}, which is empty`, remedy: "Write the credential into it." };
+    return value === "" ? refuse("is empty", "Write the credential into it.") : value;
   } catch (error) {
-    return {
-      message: `refers to the file ${name}, which ${whyUnreadable(error)}`,
-      remedy: "Check path and rights; relative paths begin where the configuration file is.",
-    };
-  }
-}
-
-export function whyUnreadable(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  switch (code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return "does not exist";
-    case "EACCES":
-    case "EPERM":
-      return "may not be read";
-    case "EISDIR":
-      return "is a directory";
-    case "ERR_ENCODING_INVALID_ENCODED_DATA":
-      return "is not UTF-8 text";
-    default:
-      return "cannot be read";
+    const isLarge = error instanceof Error && "code" in error && error.code === "EFBIG";
+    return isLarge
+      ? refuse("is larger than 64 KiB", "Name the right file.")
+      : refuse(
+          whyUnreadable(error),
+          "Check path and rights; relative paths begin where the configuration file is.",
+        );
   }
 }

@@ -2,11 +2,11 @@
  * Private keys that could log in: offered by name from ~/.ssh, read with the rights of whoever runs this, sent to the
  * server for one try, written nowhere. lockstep.yaml gets the path alone.
  */
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { whyUnreadable } from "../config-file/references.ts";
+import { readBounded, whyUnreadable } from "../read-bounded.ts";
 
 const MAX_KEY_BYTES = 64 * 1024;
 const HEADER = /^-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----$/m;
@@ -24,7 +24,7 @@ export async function findKeyFiles(homeDirectory: string): Promise<readonly stri
   const found: string[] = [];
   for (const name of names.toSorted(byUse)) {
     if (name.endsWith(".pub")) continue;
-    const text = await readText(join(directory, name)).catch(() => "");
+    const text = await readKey(join(directory, name)).catch(() => "");
     if (HEADER.test(text)) found.push(`~/.ssh/${name}`);
   }
   return found;
@@ -34,7 +34,7 @@ export async function findKeyFiles(homeDirectory: string): Promise<readonly stri
 export async function readKeyFile(path: string, shown: string): Promise<KeyFile> {
   let text: string;
   try {
-    text = await readText(path);
+    text = await readKey(path);
   } catch (error) {
     throw unusable(shown, `it ${whyUnreadable(error)}`, "Name a private key file that you may read.");
   }
@@ -60,15 +60,8 @@ function isEncrypted(text: string): boolean {
   return blob.toString("latin1", magic.length + 4, magic.length + 4 + Math.min(length, 64)) !== "none";
 }
 
-async function readText(path: string): Promise<string> {
-  const file = await open(path, "r");
-  try {
-    if (!(await file.stat()).isFile()) throw Object.assign(new Error("no file"), { code: "EISDIR" });
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_KEY_BYTES), 0, MAX_KEY_BYTES, 0);
-    return buffer.toString("utf8", 0, bytesRead);
-  } finally {
-    await file.close();
-  }
+async function readKey(path: string): Promise<string> {
+  return (await readBounded(path, MAX_KEY_BYTES)).toString("utf8");
 }
 
 function byUse(left: string, right: string): number {

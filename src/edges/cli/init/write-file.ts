@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, link, lstat, rename, rm, writeFile } from "node:fs/promises";
 import { LockstepError } from "../../../core/errors.ts";
-import { whyUnreadable } from "../config-file/references.ts";
+import { whyUnreadable } from "../read-bounded.ts";
 
 const MODE = 0o644;
 

@@ -3,17 +3,24 @@
 import type { Operations } from "../../../protocol/api.ts";
 import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import { formatProblem } from "../config-file/located.ts";
-import { locateProblems, type ReadConfig } from "../config-file/read-config.ts";
+import { locateProblems } from "../config-file/read-config.ts";
+import type { PlanRequest } from "../config-request.ts";
 import type { Output, Tone } from "../output.ts";
 import { whereText } from "./binding-table.ts";
+import { showDestinations } from "./destinations.ts";
 
 export type Plan = AnswerOf<Operations["plan"]>;
 type Place = Plan["places"][number];
 
-export function showPlan(output: Output, plan: Plan, source: ReadConfig): void {
+export function showPlan(
+  output: Output,
+  plan: Plan,
+  { source, unread }: Pick<PlanRequest, "source" | "unread">,
+): void {
   for (const change of plan.changes) output.line(`${SIGNS[change.action]} ${change.text}`);
   if (plan.changes.length === 0) output.line("No changes.");
   showPlaces(output, plan.places);
+  showDestinations(output, plan.destinations, source);
   for (const { environment, secret, groups, next } of plan.adoption) {
     output.line();
     output.line(`${environment}/${secret} has no value here yet; places hold:`);
@@ -27,6 +34,8 @@ export function showPlan(output: Output, plan: Plan, source: ReadConfig): void {
   for (const { secret, target, key } of plan.leftInPlace) {
     output.line(`left in place: ${key} at ${target}, written for ${secret}; --prune deletes it`);
   }
+  for (const problem of locateProblems(unread, source))
+    output.note(`not compared with the stored credential: ${formatProblem(problem)}`);
   for (const warning of locateProblems(plan.warnings, source))
     output.note(`warning: ${formatProblem(warning)}`);
   if (plan.problems.length === 0) return;
@@ -73,6 +82,8 @@ function placeText({ place, wantedVersion, overwritten }: Place): string {
       return `a value (${place.group})`;
     case "cannot-hold":
       return `cannot hold what the secret has: ${place.reason} ${place.hint}`;
+    case "not-asked":
+      return "not asked before apply; look now with --ask-new";
     case "cannot-tell":
       return `cannot tell: ${place.reason} ${place.hint}`;
   }
@@ -82,7 +93,5 @@ function placeTone({ place }: Place): Tone | null {
   if (place.state === "equal") return "good";
   if (place.state === "cannot-tell" || place.state === "cannot-hold" || place.state === "drifted")
     return "bad";
-  return place.state === "foreign" || place.state === "unreadable" || place.state === "reference"
-    ? "warn"
-    : null;
+  return ["foreign", "unreadable", "reference", "not-asked"].includes(place.state) ? "warn" : null;
 }

@@ -64,5 +64,9 @@ function withConfigOptions(command: Command): Command {
     .option("--take-over [names...]", "overwrite foreign values: NAME or NAME@TARGET, or all of them")
     .option("--prune", "delete what Lockstep wrote where bindings are gone")
     .option("--allow-shrink", "the configuration is meant to lose more than half")
-    .option("--during-rollout", "bindings may leave rollouts that are under way");
+    .option("--during-rollout", "bindings may leave rollouts that are under way")
+    .option(
+      "--ask-new",
+      "look at destinations that were never applied too, with what the file refers to: for files that you trust",
+    );
 }

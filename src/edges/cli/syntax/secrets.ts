@@ -94,7 +94,7 @@ export function attachTokens(program: Command, attach: Attach): void {
     token
       .command("create <name>")
       .description("a new token; printed once")
-      .option("--scope <scope...>", "viewer, operator, admin; grants: reveal, adopt, force, export", [
+      .option("--scope <scope...>", "viewer, operator, admin; grants: plan, reveal, adopt, force, export", [
         "viewer",
       ])
       .addOption(
