@@ -15,7 +15,7 @@ import {
 import { type ConfigPath, type ConfigProblem, didYouMean, listed } from "../../protocol/config-problem.ts";
 import { PLAIN_FIELD } from "../secret.ts";
 import { templateFields } from "../template.ts";
-import { isSteeringKey } from "./steering-keys.ts";
+import { steeringReason } from "./steering-keys.ts";
 
 /** Names of targets by environment: also of those whose own configuration is faulty, so that one error stays one. */
 export type KnownTargets = ReadonlyMap<string, readonly string[]>;
@@ -135,10 +135,11 @@ function checkKeys(binding: BindingConfig, secretName: string, path: ConfigPath)
       remedy: "Give the fallback a key of its own, or leave it out.",
     });
   }
-  if (binding.allowSteeringKey !== true && [key, fallbackKey].some(isSteeringKey)) {
+  const steering = [key, fallbackKey].map(steeringReason).find((reason) => reason !== null);
+  if (binding.allowSteeringKey !== true && steering !== undefined) {
     problems.push({
       path: binding.key === undefined ? path : [...path, "key"],
-      message: "uses a key that steers loaders, interpreters or shells",
+      message: `uses a key that steers programs: it ${steering}`,
       remedy: "Choose another key, or add `allowSteeringKey: true` when that is meant.",
     });
   }

@@ -22,6 +22,8 @@ const policy = parsePolicy(
   - /etc/app/env
   - path: ~/app/*
     formats: [dotenv, json]
+  - path: /etc/app/shared
+    mode: "0640"
 units: [app.service, com.example.app]
 commands:
   reload: [/usr/bin/app, reload]
@@ -46,9 +48,9 @@ const nothing: PolicyRequest = {
 function refused(verdict: PolicyVerdict): readonly string[] {
   return verdict.allowed ? [] : verdict.refusals.map(({ what, reason }) => `${what}: ${reason}`);
 }
-const file = (path: string, format = "dotenv", keys = ["TOKEN"]): PolicyRequest => ({
+const file = (path: string, format = "dotenv", keys = ["TOKEN"], mode = "0600"): PolicyRequest => ({
   ...nothing,
-  files: [{ path, format, keys }],
+  files: [{ path, format, keys, mode }],
 });
 
 describe("the host's policy", () => {
@@ -57,7 +59,9 @@ describe("the host's policy", () => {
     [file("~/app/.env")],
     [file("/home/app/app/config.json", "json", ["gateway.path"])],
     [file("/etc/app/env", "systemd", ["NODE_PATH"])],
-    [file("/etc/app/env", "json", ["PATH"])],
+    [file("/home/app/app/config.json", "json", ["PATH"])],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "0640")],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "600")],
     [{ ...nothing, units: ["app.service", "com.example.app"], commands: ["reload"], environment: ["TOKEN"] }],
     [{ ...nothing, urls: ["http://127.0.0.1:8080/ping", "http://[::1]:9000/app/x?y=1"] }],
     [{ ...nothing, counts: ["/home/app/app/usage.json"] }],
@@ -71,6 +75,17 @@ describe("the host's policy", () => {
     [file("/etc/app/../shadow"), "file /etc/app/../shadow"],
     [file("~/app/deeper/.env"), "file ~/app/deeper/.env"],
     [file("~/app/.env", "raw"), "file ~/app/.env"],
+    [file("/etc/app/env", "raw"), "for the formats dotenv, systemd alone, not raw"],
+    [file("/etc/app/env", "json"), "not json"],
+    [file("/etc/app/env", "shell"), "not shell"],
+    [file("/etc/app/env", "plist"), "not plist"],
+    [file("/etc/app/env", "dotenv", ["TOKEN"], "0640"), "does not let a group read it"],
+    [file("~/app/.env", "json", ["TOKEN"], "0640"), "does not let a group read it"],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "0666"), "its mode 0666"],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "0644"), "its mode 0644"],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "0660"), "its mode 0660"],
+    [file("/etc/app/shared", "dotenv", ["TOKEN"], "4600"), "its mode 4600"],
+    [file("/etc/app/env", "dotenv", ["HTTPS_PROXY"]), "leads a program's requests"],
     [file("/home/app/.config/lockstep/agent-policy.yaml"), "file /home/app/.config"],
     [file("~/.lockstep/x.order"), "file ~/.lockstep"],
     [file("/etc/app/env", "systemd", ["LD_PRELOAD"]), "variable LD_PRELOAD"],
@@ -107,6 +122,29 @@ describe("the host's policy", () => {
     }
   });
 
+  it("a policy in the home itself takes itself out of it, and allows the files that it names there", () => {
+    const own = parsePolicy("files: [~/.env, ~/agent-policy.yaml]\n", "policy.yaml");
+    const inHome = { home: "/home/app", policyPath: "/home/app/agent-policy.yaml" };
+    expect(checkPolicy(own, file("~/.env"), inHome)).toEqual({ allowed: true });
+    expect(checkPolicy(own, file("/home/app/.env"), inHome)).toEqual({ allowed: true });
+    expect(refused(checkPolicy(own, file("~/agent-policy.yaml"), inHome))[0]).toContain("not for bundles");
+    expect(refused(checkPolicy(own, file("~/.lockstep/identity"), inHome))).toHaveLength(1);
+    const atRoot = { home: "/", policyPath: "/etc/agent-policy.yaml" };
+    expect(checkPolicy(own, file("/.env"), atRoot)).toEqual({ allowed: true });
+    const system = parsePolicy("files: [/etc/app/env]\n", "policy.yaml");
+    expect(checkPolicy(system, file("/etc/app/env"), atRoot)).toEqual({ allowed: true });
+  });
+
+  it("ruling 2: says of a wider mode what to add, and of the world's rights that nothing can allow them", () => {
+    const verdict = checkPolicy(policy, file("/etc/app/env", "systemd", ["TOKEN"], "0640"), place);
+    const text = explainPolicy({ path: "/p", text: "", policy }, verdict.allowed ? [] : verdict.refusals);
+    expect(text).toContain('- path: /etc/app/env\n    formats:\n      - systemd\n    mode: "0640"\n');
+    const world = checkPolicy(policy, file("/etc/app/shared", "dotenv", ["TOKEN"], "0666"), place);
+    expect(world.allowed ? [] : world.refusals.map(({ add }) => add)).toEqual(["Nothing can allow this."]);
+    for (const mode of ["0644", "0660", "0666", "0777"])
+      expect(() => parsePolicy(`files: [{ path: /etc/app/env, mode: "${mode}" }]\n`, "p")).toThrow("mode");
+  });
+
   it("without a file allows nothing but the environment of a program that a person starts", () => {
     expect(refused(checkPolicy(NO_POLICY, file("~/app/.env"), place))).toHaveLength(1);
     expect(checkPolicy(NO_POLICY, { ...nothing, environment: ["TOKEN"] }, place)).toEqual({ allowed: true });
@@ -124,7 +162,12 @@ describe("the host's policy", () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.record({ path, format: fc.constantFrom("dotenv", "raw"), keys: fc.constant(["A", "PATH"]) }),
+          fc.record({
+            path,
+            format: fc.constantFrom("dotenv", "raw"),
+            keys: fc.constant(["A", "PATH"]),
+            mode: fc.constantFrom("0600", "0640"),
+          }),
         ),
         fc.subarray(["app.service", "web@1.service", "com.example.web"]),
         fc.subarray(["B", "LD_PRELOAD"]),

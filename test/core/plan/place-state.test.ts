@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { type PlaceFacts, placeState } from "../../../src/core/plan/place-state.ts";
-import { isSteeringKey } from "../../../src/core/plan/steering-keys.ts";
 import type { Observed } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 
@@ -41,22 +40,4 @@ describe("the state of a place in a plan", () => {
     };
     expect(placeState(facts, (left, right) => left.reveal() === right.reveal())).toEqual(expected);
   });
-});
-
-describe("keys that steer loaders and interpreters", () => {
-  it.each([
-    "LD_PRELOAD",
-    "DYLD_INSERT_LIBRARIES",
-    "NODE_OPTIONS",
-    "BASH_ENV",
-    "ENV",
-    "PATH",
-    "PYTHONPATH",
-    "path",
-  ])("%s needs the explicit word", (key) => expect(isSteeringKey(key)).toBe(true));
-
-  it.each(["API_KEY", "DATABASE_URL", "GIT_TOKEN", "NODE_TOKEN", "ENVIRONMENT", "PATHS", "OLD_KEY"])(
-    "%s is an ordinary key",
-    (key) => expect(isSteeringKey(key)).toBe(false),
-  );
 });

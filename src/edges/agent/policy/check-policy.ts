@@ -1,17 +1,19 @@
 /** Judges what a bundle asks for against the host's policy. Pure; each refusal brings the lines that would allow it. */
 import { stringify } from "yaml";
-import { isSteeringKey } from "../../../core/plan/steering-keys.ts";
+import { steeringReason } from "../../../core/plan/steering-keys.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { BundleAsk } from "../../../protocol/agent/asks.ts";
 import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
 import { probeSchema, urlsOf } from "../../../protocol/probe.ts";
-import { isLocalUrl, type Policy } from "./policy.ts";
+import { BARE_FORMATS, isLocalUrl, type Policy, TOO_WIDE } from "./policy.ts";
 
 export interface PolicyRequest {
   readonly files: readonly {
     readonly path: string;
     readonly format: string;
+    /** Octal text, of a new file. */
+    readonly mode: string;
     readonly keys: readonly string[];
   }[];
   /** To restart or to signal. */
@@ -73,9 +75,10 @@ export function requestOf(
     asks.some(({ bindingId, authority }) => authority === true && bindingId === id);
   const touched = [...slots, ...pruned];
   return {
-    files: files.map(({ path, format }) => ({
+    files: files.map(({ path, format, mode }) => ({
       path,
       format,
+      mode,
       keys: [...new Set(touched.filter(({ placement }) => placement === path).map(({ key }) => key))],
     })),
     units: [activate?.systemd, activate?.launchd, activate?.signal?.unit].filter(
@@ -109,28 +112,65 @@ function texts(found: readonly unknown[]): readonly string[] {
 
 function checkFile(
   policy: Policy,
-  { path, format, keys }: PolicyRequest["files"][number],
+  { path, format, mode, keys }: PolicyRequest["files"][number],
   place: PolicyPlace,
 ): readonly PolicyRefusal[] {
   const what = `file ${path}`;
   if (!isPlainPath(path)) return [refusal(what, "the path is not a plain one", NEVER)];
   const absolute = expand(path, place.home);
-  const own = [parentOf(place.policyPath), `${place.home}/.lockstep`, ...(place.ownDirectories ?? [])];
-  if (own.some((directory) => isWithin(absolute, directory))) {
+  if (ownPlaces(place).some((own) => isWithin(absolute, own))) {
     return [refusal(what, "the agent's own files and the policy itself are not for bundles to write", NEVER)];
   }
   // All refusals at once: adding the file's line should not bring up the next one.
   const steering = NOT_ENVIRONMENT.has(format) ? [] : keys.flatMap((key) => checkSteering(policy, key));
-  const covering = policy.files.filter((allowed) => covers(expand(allowed.path, place.home), absolute));
-  const formats = covering.map((allowed): readonly string[] | undefined =>
-    "formats" in allowed ? allowed.formats : undefined,
-  );
-  if (formats.some((list) => list?.includes(format) ?? true)) return steering;
+  const opened = openedTo(mode);
+  if (opened === "others") {
+    return [
+      refusal(
+        what,
+        `its mode ${mode} gives more than the owner reading and writing and a group reading`,
+        NEVER,
+      ),
+    ];
+  }
+  const covering = policy.files
+    .filter((allowed) => covers(expand(allowed.path, place.home), absolute))
+    .map((allowed) => ({
+      formats: ("formats" in allowed ? allowed.formats : undefined) ?? BARE_FORMATS,
+      mode: ("mode" in allowed ? allowed.mode : undefined) ?? "0600",
+    }));
+  const fitting = covering.filter(({ formats }) => formats.includes(format));
+  if (fitting.some((allowed) => opened === "owner" || allowed.mode === "0640")) return steering;
+  const add = { path, formats: [format], ...(opened === "group" ? { mode: "0640" } : {}) };
+  const named = [...new Set(covering.flatMap(({ formats }) => formats))].join(", ");
   const reason =
     covering.length === 0
       ? "the policy does not name it"
-      : `the policy names it for the formats ${formats.flatMap((list) => list ?? []).join(", ")} alone, not ${format}`;
-  return [refusal(what, reason, lines({ files: [{ path, formats: [format] }] })), ...steering];
+      : fitting.length === 0
+        ? `the policy names it for the formats ${named} alone, not ${format}`
+        : "the policy does not let a group read it";
+  return [refusal(what, reason, lines({ files: [add] })), ...steering];
+}
+
+/**
+ * The policy, what stands beside it, and what else is the agent's own. A policy that lies in a directory of everybody's,
+ * such as the home itself, takes nothing but itself out of it.
+ */
+function ownPlaces({ home, policyPath, ownDirectories = [] }: PolicyPlace): readonly string[] {
+  const beside = parentOf(policyPath);
+  const isShared = isWithin(home, beside) || TOO_WIDE.has(beside) || TOO_WIDE.has(shorten(beside, home));
+  return [isShared ? policyPath : beside, expand("~/.lockstep", home), ...ownDirectories];
+}
+
+/** To whom a mode opens a file besides its owner; `others`: to more than any policy may say. */
+function openedTo(mode: string): "owner" | "group" | "others" {
+  const bits = /^0?[0-7]{3}$/.test(mode) ? Number.parseInt(mode, 8) : 0o777;
+  if ((bits & ~0o640) !== 0) return "others";
+  return (bits & 0o040) === 0 ? "owner" : "group";
+}
+
+function shorten(path: string, home: string): string {
+  return path.startsWith(`${home}/`) ? `~/${path.slice(home.length + 1)}` : path;
 }
 
 function checkVariable(policy: Policy, key: string): readonly PolicyRefusal[] {
@@ -142,8 +182,9 @@ function checkVariable(policy: Policy, key: string): readonly PolicyRefusal[] {
 }
 
 function checkSteering(policy: Policy, key: string): readonly PolicyRefusal[] {
-  if (!isSteeringKey(key) || policy.steeringKeys.includes(key)) return [];
-  const reason = "who sets it decides what code the program runs, so it needs a word of its own";
+  const steering = steeringReason(key);
+  if (steering === null || policy.steeringKeys.includes(key)) return [];
+  const reason = `it ${steering}, so it needs a word of its own`;
   return [refusal(`variable ${key}`, reason, lines({ steeringKeys: [key] }))];
 }
 
@@ -206,7 +247,8 @@ function parentOf(path: string): string {
 }
 
 function expand(path: string, home: string): string {
-  return path.startsWith("~/") ? `${home}/${path.slice(2)}` : path;
+  // The home of a container's root may be the root itself.
+  return path.startsWith("~/") ? `${home.replace(/\/$/, "")}/${path.slice(2)}` : path;
 }
 
 function lines(part: object): string {

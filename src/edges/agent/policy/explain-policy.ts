@@ -52,7 +52,8 @@ export function draftPolicy({
     "# What Lockstep may do on this machine. Its server cannot change this file; anything not named is refused and",
     "# reported. `lockstep agent policy` shows it, with the lines that a refused wish would need.",
     "#",
-    "#   files:        paths, or a directory's own files as /etc/app/*; `formats` limits what may be written there",
+    "#   files:        paths, or a directory's own files as /etc/app/*; a path alone is for dotenv and systemd, others as",
+    '#                 { path: /etc/app/x, formats: [raw] }; with mode: "0640" its group may read it',
     "#   units:        systemd units and launchd labels that may be restarted or signalled",
     "#   commands:     name: [/absolute/program, argument]; a bundle can say the name and nothing else",
     "#   probes:       URLs on loopback that may be asked, with values, or a path and all below it as http://127.0.0.1:8080/*",
@@ -60,11 +61,15 @@ export function draftPolicy({
     "#   authorities:  files whose value may be told to the server once the service here accepts it and refuses the server's",
     "#   copies:       files that may be searched for further copies of what is kept here; versions are told, no value",
     "#   environment:  true, false or a list of keys: what `lockstep run` may give its program",
-    "#   steeringKeys: keys such as PATH or NODE_OPTIONS that decide what code a program runs, each by name",
+    "#   steeringKeys: keys such as PATH, NODE_OPTIONS or HTTPS_PROXY that steer programs, each by name",
   ];
   const body = stringify(
     {
-      files: files.map(({ path, format }) => ({ path, formats: [format] })),
+      files: files.map(({ path, format, mode }) => ({
+        path,
+        formats: [format],
+        ...(mode.endsWith("640") ? { mode: "0640" } : {}),
+      })),
       units,
       ...(urls.length === 0 ? {} : { probes: urls }),
       ...(counts.length === 0 ? {} : { counts }),

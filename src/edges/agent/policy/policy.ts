@@ -15,7 +15,7 @@ import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 
 /** Directories of many programs and of the system: all of one is never what somebody means. */
-const TOO_WIDE = new Set(
+export const TOO_WIDE: ReadonlySet<string> = new Set(
   `~ ~/.ssh ~/.config ~/.config/systemd/user / /bin /boot /dev /etc /etc/cron.d /etc/pam.d /etc/profile.d
   /etc/sudoers.d /etc/systemd/system /home /lib /opt /private/etc /root /sbin /usr /usr/bin /usr/local/bin /var
   /Library/LaunchDaemons /Users`.split(/\s+/),
@@ -35,8 +35,17 @@ const allowedPath = z
 
 const allowedFile = z.union([
   allowedPath.transform((path) => ({ path })),
-  z.strictObject({ path: allowedPath, formats: z.array(z.enum(FORMAT_NAMES)).min(1).exactOptional() }),
+  z.strictObject({
+    path: allowedPath,
+    /** Without them: those that hold variables and nothing else (`BARE_FORMATS`). */
+    formats: z.array(z.enum(FORMAT_NAMES)).min(1).exactOptional(),
+    /** How far a new file may be opened: 0600 unless told, 0640 at most. */
+    mode: z.enum(["0600", "0640"], { error: 'must be "0600" or "0640", in quotes' }).exactOptional(),
+  }),
 ]);
+
+/** What a path alone allows: every key in them is judged. In the others whole programs and services can stand. */
+export const BARE_FORMATS: readonly string[] = ["dotenv", "systemd"];
 
 const allowedUrl = z.string().max(2_048).refine(isLocalUrl, {
   message: "must be a whole URL on loopback, for example http://127.0.0.1:8080/health, and may end in /*",
