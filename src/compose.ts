@@ -19,7 +19,8 @@ import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
 import { commandsIn } from "./adapters/issuers/command/issuer.ts";
 import { createIssuers } from "./adapters/issuers/issuers.ts";
 import { randomValue } from "./adapters/issuers/random/random.ts";
-import { createDial, type Listener } from "./adapters/outgoing/dial.ts";
+import { createDial } from "./adapters/outgoing/dial.ts";
+import { claimedListeners, type Listener } from "./adapters/outgoing/own-listeners.ts";
 import { createServerProber } from "./adapters/probes/http-prober.ts";
 import { createServerUsageReader } from "./adapters/probes/usage-reader.ts";
 import { createPostgresQueue, migratePostgresQueue } from "./adapters/queue/postgres-queue.ts";
@@ -43,6 +44,7 @@ import type { Logger } from "./core/ports/logger.ts";
 import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
+import type { SecretValue } from "./core/secret-value.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
@@ -151,10 +153,22 @@ async function build(
   };
 }
 
-/** Asking ourselves would go around our own guards. Of a port that the system chose nobody outside knows. */
-function ownListeners({ listenAddress, port, agents }: Settings): readonly Listener[] {
-  const own = [{ host: listenAddress, port }];
-  return agents === null ? own : [...own, { host: agents.address, port: agents.port }];
+/** The embedded store is no part: it has a socket in the file system and no port. */
+function ownListeners({ listenAddress, port, agents, databaseUrl, redisUrl }: Settings): readonly Listener[] {
+  return [
+    { host: listenAddress, port },
+    ...(agents === null ? [] : [{ host: agents.address, port: agents.port }]),
+    ...listenerOf(databaseUrl, 5_432),
+    ...listenerOf(redisUrl, 6_379),
+    ...claimedListeners(),
+  ];
+}
+
+function listenerOf(url: SecretValue | null, usualPort: number): readonly Listener[] {
+  const text = url?.reveal() ?? "";
+  if (!URL.canParse(text)) return [];
+  const { hostname, port } = new URL(text);
+  return hostname === "" ? [] : [{ host: hostname, port: port === "" ? usualPort : Number(port) }];
 }
 
 async function openConnection(

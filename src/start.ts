@@ -1,6 +1,7 @@
 /** Starts a role: context, edges, and the files by which the local command line finds the server. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { claimListener } from "./adapters/outgoing/own-listeners.ts";
 import type { AppContext } from "./app/context.ts";
 import { authenticateToken } from "./app/tokens/authenticate-token.ts";
 import { createToken } from "./app/tokens/create-token.ts";
@@ -65,6 +66,8 @@ async function serve(
   const server: HttpServer = createHttpServer({ context, settings, version, agentListener });
   undo.push(() => server.close());
   const { url } = await server.listen(settings.port);
+  const release = claimListener({ host: settings.listenAddress, port: Number(new URL(url).port) });
+  undo.push(async () => release());
   const adminTokenFile = await ensureAdminToken(context, settings.dataDirectory);
   const serverFile = join(settings.dataDirectory, SERVER_FILE);
   await writeFile(serverFile, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });

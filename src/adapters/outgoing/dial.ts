@@ -5,25 +5,13 @@
  */
 import { lookup } from "node:dns/promises";
 import { connect, isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
-import {
-  bareHost,
-  isLoopbackAddress,
-  isLoopbackHost,
-  isUnreachableAddress,
-  plainAddress,
-} from "../../lib/addresses.ts";
+import { bareHost, isLoopbackAddress, isLoopbackHost, isUnreachableAddress } from "../../lib/addresses.ts";
+import { isOwnListener, type Listener } from "./own-listeners.ts";
 import { NoAnswer } from "./reasons.ts";
 
 /** A line to a host as its URL names it. Throws NoAnswer, or a system's error with a code. Ends with the signal. */
 export type Connect = (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
-
-export interface Listener {
-  /** A name or an address, `0.0.0.0` and `::` included. */
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface DialOptions {
   /** Where this process listens: asking ourselves would go around our own guards. */
@@ -38,7 +26,7 @@ export function createDial({ ownListeners, resolve = resolveName }: DialOptions)
     const addresses = isIP(name) === 0 ? await unlessAborted(resolve(name), signal) : [name];
     if (addresses.length === 0) throw new NoAnswer("no connection: the name is not known");
     for (const address of addresses) {
-      const wrong = refusal(address, port, isLoopbackHost(host), ownListeners());
+      const wrong = refusal({ host, address, port }, ownListeners());
       if (wrong !== null) throw new NoAnswer(`not asked: ${wrong}`);
     }
     return await open(addresses, port, signal);
@@ -46,34 +34,17 @@ export function createDial({ ownListeners, resolve = resolveName }: DialOptions)
 }
 
 function refusal(
-  address: string,
-  port: number,
-  mayBeLoopback: boolean,
+  asked: { readonly host: string; readonly address: string; readonly port: number },
   listeners: readonly Listener[],
 ): string | null {
+  const { host, address } = asked;
+  const mayBeLoopback = isLoopbackHost(host);
   if (isIP(address) === 0 || isUnreachableAddress(address))
     return "the address is link-local, a metadata service, or no single host's";
   const isLoopback = isLoopbackAddress(address);
   if (isLoopback !== mayBeLoopback)
     return isLoopback ? "the name leads to loopback" : "the name of loopback leads elsewhere";
-  return listeners.some((listener) => listener.port === port && isAt(listener.host, plainAddress(address)))
-    ? "Lockstep itself listens there"
-    : null;
-}
-
-function isAt(listening: string, address: string): boolean {
-  const host = bareHost(listening);
-  const isLocal = isLoopbackAddress(address) || ownAddresses().has(address);
-  if (host === "0.0.0.0" || host === "::" || host === "") return isLocal;
-  if (isLoopbackHost(host)) return isLoopbackAddress(address);
-  // A name of this machine's: which of its addresses it means is not looked up, so that it means all of them.
-  return isIP(host) === 0 ? isLocal : plainAddress(host) === address;
-}
-
-function ownAddresses(): ReadonlySet<string> {
-  return new Set(
-    Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
-  );
+  return isOwnListener(asked, listeners) ? "Lockstep itself listens there" : null;
 }
 
 async function resolveName(name: string): Promise<readonly string[]> {

@@ -8,8 +8,10 @@ import { ClientError, GraphQLClient } from "graphql-request";
 import { LockstepError } from "../../../core/errors.ts";
 import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
+import { bareHost } from "../../../lib/addresses.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
+import { claimedListeners, isOwnListener } from "../../outgoing/own-listeners.ts";
 import { projectTokenAnswer } from "./answers.ts";
 import type { TokenKind } from "./config.ts";
 import { DOCUMENTS, type OperationName } from "./documents.ts";
@@ -142,6 +144,7 @@ export class RailwayClient {
     const failure = this.#failure(sending);
     await budget.take(this.budgetKey, 1, sending.purpose);
     if (signal.aborted) throw unreachable(failure, "the time for it is over");
+    if (isOurs(this.#options.endpoint)) throw unreachable(failure, "Lockstep itself listens there");
     return withDeadline(signal, requestTimeoutMs, async (limited) => {
       let bad: LockstepError | null = null;
       const client = new GraphQLClient(this.#options.endpoint, {
@@ -221,4 +224,11 @@ function causeCode(error: unknown): string | null {
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** By its spelling: names of loopback are the only ones that may be asked without TLS, which our listeners lack. */
+function isOurs(endpoint: string): boolean {
+  const { hostname, port } = new URL(endpoint);
+  const asked = { host: hostname, address: hostname === "localhost" ? "127.0.0.1" : bareHost(hostname) };
+  return isOwnListener({ ...asked, port: Number(port) }, claimedListeners());
 }

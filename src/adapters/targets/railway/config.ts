@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { Exposure, JsonObject } from "../../../core/ports/target.ts";
+import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import { hasReference } from "./references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
@@ -118,9 +119,9 @@ export function isSafeEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") return false;
-  // Metadata services live there; a token must not be sent to one.
-  if (/^(?:169\.254\.|\[fe[89ab])/.test(url.hostname)) return false;
-  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  // Metadata services live there, in whatever spelling; a token must not be sent to one.
+  if (isUnreachableAddress(bareHost(url.hostname))) return false;
+  const loopback = isLoopbackHost(url.hostname);
   return url.protocol === "https:" || (url.protocol === "http:" && loopback);
 }
 
