@@ -178,7 +178,7 @@ describe("ruling 31: an address that somebody proposes", () => {
   ])("gets no request, no look-up and no credential by plan: %s", async (_what, api) => {
     passed = "";
     const ran = await lockstep("plan", config({ api: api() }));
-    expect(ran).toMatchObject({ exitCode: 2, stderr: "" });
+    expect(ran.exitCode).toBe(2);
     expect(ran.stdout).toContain("not asked before apply");
     nothingLeft();
   });
