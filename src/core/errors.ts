@@ -193,6 +193,14 @@ export const CATALOGUE = {
     family: "unauthenticated",
     hint: "Ask for a new code with `lockstep agent invite TARGET`, then `lockstep agent enroll`.",
   },
+  AGENT_ACTIVE: {
+    family: "conflict",
+    hint: "To let another machine take its place, say so: `lockstep agent invite TARGET --replace`. To end it now: `lockstep agent revoke TARGET`.",
+  },
+  AGENT_ENROLLED: {
+    family: "conflict",
+    hint: "To give up that identity for the one of the new code, say so: `lockstep agent enroll --replace`.",
+  },
   AGENT_RUNNING: {
     family: "conflict",
     hint: "One program at a time uses an identity; stop the other one, or give the service a target of its own.",
@@ -216,6 +224,10 @@ export const CATALOGUE = {
   ENROLMENT_INVALID: {
     family: "unauthenticated",
     hint: "Codes are valid once, for 15 minutes. Ask for a new one with `lockstep agent invite TARGET`.",
+  },
+  ENROLMENT_CONTESTED: {
+    family: "unauthenticated",
+    hint: "If it was not this machine, somebody else has seen the code. On the server: `lockstep agent list` shows who, `lockstep agent revoke TARGET` ends them; then ask for a new code.",
   },
   BUNDLE_REFUSED: {
     family: "integrity",

@@ -23,7 +23,14 @@ const agent = z.object({
   hostname: z.string(),
   platform: z.string(),
   release: z.string(),
+  /** The signing key's JWK thumbprint, as the machine itself shows it. */
+  keyFingerprint: z.string(),
+  /** Address of the request that began its enrolment, as the listener saw it; null: not known. */
+  enrolledFrom: z.string().nullable(),
+  /** When its enrolment was begun. */
   createdAt: instant,
+  /** Until when it may confirm; null: it has, or has ended. */
+  confirmUntil: instant.nullable(),
   activatedAt: instant.nullable(),
   endedAt: instant.nullable(),
   lastSeenAt: instant.nullable(),
@@ -33,6 +40,19 @@ const agent = z.object({
   ...agentTold.shape,
 });
 export type AgentView = z.output<typeof agent>;
+
+/** Of an agent, what an invitation names. */
+const named = agent.pick({
+  id: true,
+  target: true,
+  state: true,
+  hostname: true,
+  keyFingerprint: true,
+  enrolledFrom: true,
+  createdAt: true,
+  confirmUntil: true,
+});
+export type NamedAgent = z.output<typeof named>;
 
 const received = z.object({
   secret: z.string(),
@@ -68,6 +88,8 @@ export const AGENT_OPERATIONS = {
     body: z.strictObject({
       /** For containers: the code serves many short-lived identities until it expires. */
       reusable: z.boolean().default(false),
+      /** The target's active agent is revoked once whoever shows the code has confirmed; needed where there is one. */
+      replace: z.boolean().default(false),
       /** Left out: 15 minutes; a code that serves once lives no longer. */
       expiresInMs: z
         .int()
@@ -83,6 +105,10 @@ export const AGENT_OPERATIONS = {
       expiresAt: instant,
       /** What agents dial. */
       url: z.string(),
+      /** Active until whoever shows the code has confirmed. */
+      replaces: z.array(named),
+      /** Had begun to enrol, as they were before this invitation ended it. */
+      ended: z.array(named),
     }),
     confidential: true,
   }),

@@ -79,6 +79,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
         lookupHash: enrolmentId,
         macKeySealed: "sealed",
         reusable: shortLived,
+        replaces: false,
         actor: TESTER,
         livesMs: 60_000,
       });
@@ -90,6 +91,8 @@ describeOnAStore("targets with an agent", (getDatabase) => {
         encryptKey: publicPart(encryptKey),
         challengeHash: "",
         facts: FACTS,
+        enrolledFrom: null,
+        livesMs: 60_000,
       });
       await tx.agents.activate(id);
       return id;

@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 import { authenticateAgent } from "../../src/app/agents/authenticate-agent.ts";
 import { confirmAgent } from "../../src/app/agents/confirm-agent.ts";
 import { enrolAgent } from "../../src/app/agents/enrol-agent.ts";
-import { expireIdleAgents } from "../../src/app/agents/expire-idle-agents.ts";
+import { expireAgents } from "../../src/app/agents/expire-agents.ts";
 import { type Invitation, inviteAgent, listAgents, revokeAgent } from "../../src/app/agents/manage-agents.ts";
 import { openBundleKey } from "../../src/app/agents/store-keys.ts";
 import type { AppContext } from "../../src/app/context.ts";
@@ -80,6 +80,7 @@ describeOnAStore("agents: who may", (getDatabase) => {
       environment: "production",
       target: "mini",
       reusable: false,
+      replace: false,
       livesMs: 15 * MINUTE_MS,
       listener: LISTENER,
       ...options,
@@ -131,18 +132,26 @@ describeOnAStore("agents: who may", (getDatabase) => {
 
   it("a code that is used, revoked, expired, unknown or tampered with gives the same answer", async () => {
     const used = (await invite()).code;
-    await become(machine(), used);
-    await expect(enrolAgent(context, machine().ask(used))).rejects.toMatchObject(invalid);
+    const one = machine();
+    await become(one, used);
+    await expect(enrolAgent(context, one.ask(used))).rejects.toMatchObject(invalid);
+    // To whom it proves that it knows the code, more is told.
+    await expect(enrolAgent(context, machine().ask(used))).rejects.toMatchObject({
+      code: "ENROLMENT_CONTESTED",
+    });
+    await expect(
+      enrolAgent(context, { ...machine().ask(used), mac: machine().ask(used).mac }),
+    ).rejects.toMatchObject(invalid);
 
-    const earlier = (await invite()).code;
-    await invite();
+    const earlier = (await invite({ replace: true })).code;
+    await invite({ replace: true });
     await expect(enrolAgent(context, machine().ask(earlier))).rejects.toMatchObject(invalid);
 
-    const late = (await invite()).code;
+    const late = (await invite({ replace: true })).code;
     await getDatabase().pool.query("update enrolment set expires_at = now()");
     await expect(enrolAgent(context, machine().ask(late))).rejects.toMatchObject(invalid);
 
-    const { code } = await invite();
+    const { code } = await invite({ replace: true });
     const other = machine().ask(code);
     for (const request of [
       machine().ask(code, (text) => text.replace("mini", "maxi")),
@@ -192,10 +201,10 @@ describeOnAStore("agents: who may", (getDatabase) => {
     ).toMatchObject({ state: "pending" });
   });
 
-  it("a second enrolment ends the first identity when it confirms, not before", async () => {
+  it("ruling 12: a second enrolment ends the first identity when it confirms, not before", async () => {
     const [first, second] = [machine(), machine()];
     const before = await become(first, (await invite()).code);
-    const { agentId, challenge } = await greet(second, (await invite()).code);
+    const { agentId, challenge } = await greet(second, (await invite({ replace: true })).code);
     expect(await asked(first, before)).toMatchObject({ id: before.id });
     await confirmAgent(context, await agentOf(agentId), challenge);
     await expect(asked(first, before)).rejects.toMatchObject({ code: "AGENT_REVOKED" });
@@ -240,7 +249,7 @@ describeOnAStore("agents: who may", (getDatabase) => {
   it("revoking is at once, ends unused codes, and lists what was received", async () => {
     const one = machine();
     const agent = await become(one, (await invite()).code);
-    const { code } = await invite();
+    const { code } = await invite({ replace: true });
     await kit.secret("TOKEN");
     const [secretId = ""] = (await kit.rows<{ id: string }>("select id from secret")).map(({ id }) => id);
     await context.store.transaction((tx) => tx.agents.recordDeliveries(agent.id, [{ secretId, version: 3 }]));
@@ -275,7 +284,7 @@ describeOnAStore("agents: who may", (getDatabase) => {
     );
     // Before any sweep has looked.
     await expect(asked(one, agents[0] ?? { id: "" })).rejects.toMatchObject({ code: "AGENT_REVOKED" });
-    expect(await expireIdleAgents(context)).toBe(1);
+    expect(await expireAgents(context)).toBe(1);
     expect((await agentOf(agents[0]?.id ?? "")).state).toBe("expired");
     expect(await asked(two, agents[1] ?? { id: "" })).toMatchObject({ state: "active" });
   });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AgentRepo } from "../../src/core/ports/store/agents.ts";
-import { describeOnEachStore, type TestDatabase } from "../support/database.ts";
+import { describeOnEachStore, somebodyWaitsForLock, type TestDatabase } from "../support/database.ts";
 
 const ACTOR = { kind: "token", id: "ops", name: "ops" } as const;
 const MINUTE_MS = 60_000;
@@ -34,6 +34,7 @@ async function stage(
       lookupHash,
       macKeySealed: "sealed",
       reusable,
+      replaces: false,
       actor: ACTOR,
       livesMs,
     }),
@@ -50,6 +51,8 @@ function newAgent({ targetId, enrolmentId }: Stage, x: string): Parameters<Agent
     encryptKey: { kty: "OKP", crv: "X25519", x: `${x}-encrypt` },
     challengeHash: "challenge",
     facts: { hostname: "mini" },
+    enrolledFrom: null,
+    livesMs: 60_000,
   };
 }
 
@@ -125,22 +128,94 @@ describeOnEachStore("agents and their codes", (getDatabase) => {
     ]);
   });
 
-  test("only short-lived agents that were not seen for long are idle", async () => {
+  test("only active short-lived agents that were not seen for long are idle, and end once", async () => {
     const { store, pool } = getDatabase();
     const here = await stage(getDatabase(), { reusable: true });
-    const add = (x: string, shortLived: boolean) =>
-      store.transaction((tx) => tx.agents.add({ ...newAgent(here, x), shortLived }));
+    const add = async (x: string, shortLived: boolean) =>
+      store.transaction(async (tx) => {
+        const id = await tx.agents.add({ ...newAgent(here, x), shortLived });
+        await tx.agents.activate(id);
+        return id;
+      });
     const [lasting, idle, busy] = [
       await add("l", false),
       await add("short-idle", true),
       await add("short-busy", true),
     ];
-    await store.transaction((tx) => tx.agents.activate(busy));
-    await pool.query("update agent set created_at = now() - interval '2 minutes' where target_id = $1", [
-      here.targetId,
+    const pending = await store.transaction((tx) =>
+      tx.agents.add({ ...newAgent(here, "short-begun"), shortLived: true }),
+    );
+    await pool.query("update agent set last_seen_at = now() - interval '2 minutes' where id = any($1)", [
+      [lasting, idle],
     ]);
-    expect(await store.read.agents.idleSince(MINUTE_MS, 10)).toEqual([idle]);
-    expect(lasting).not.toBe(idle);
+    const end = () => store.transaction((tx) => tx.agents.endIdle(MINUTE_MS, 10));
+    expect((await Promise.all([end(), end()])).flat()).toEqual([
+      { id: idle, targetId: here.targetId, target: "mini" },
+    ]);
+    expect(new Set([lasting, busy, pending]).size).toBe(3);
+  });
+
+  test("ruling 28: an enrolment is confirmed while its code lives, by the store's clock, and not later", async () => {
+    const { store, pool } = getDatabase();
+    const begin = async (more: { livesMs?: number; confirmMs?: number }, x: string) => {
+      const here = await stage(getDatabase(), more.livesMs === undefined ? {} : { livesMs: more.livesMs });
+      const agent = { ...newAgent(here, x), livesMs: more.confirmMs ?? MINUTE_MS };
+      return { ...here, id: await store.transaction((tx) => tx.agents.add(agent)) };
+    };
+    const activate = (id: string) => store.transaction((tx) => tx.agents.activate(id));
+    const [intime, lateCode, late, revoked] = [
+      await begin({}, "in-time"),
+      await begin({ livesMs: -1 }, "late-code"),
+      await begin({ confirmMs: -1 }, "late-itself"),
+      await begin({}, "revoked-code"),
+    ];
+    await pool.query("update enrolment set revoked_at = now() where id = $1", [revoked.enrolmentId]);
+    const outcomes = [];
+    for (const { id } of [intime, lateCode, late, revoked]) outcomes.push(await activate(id));
+    expect(outcomes).toEqual([true, false, false, false]);
+    expect((await store.read.agents.pendingAt(late.targetId))[0]?.confirmUntil?.getTime()).toBeLessThan(
+      Date.now(),
+    );
+    expect((await store.read.agents.find(intime.id))?.confirmUntil).toBeNull();
+    const lapse = () => store.transaction((tx) => tx.agents.endLapsed(10));
+    const ended = (await Promise.all([lapse(), lapse()])).flat().map(({ id }) => id);
+    expect(ended.sort()).toEqual([lateCode.id, late.id].sort());
+    expect((await store.read.agents.find(late.id))?.state).toBe("expired");
+    expect((await store.read.agents.find(intime.id))?.state).toBe("active");
+  });
+
+  test("ruling 28: what waited for the target's lock judges the code by the clock after the wait", async () => {
+    const database = getDatabase();
+    const { store } = database;
+    const here = await stage(database);
+    const id = await store.transaction((tx) => tx.agents.add(newAgent(here, "waited")));
+    const holder = await database.openPool().connect();
+    await holder.query("begin");
+    await holder.query("select from target where id = $1 for no key update", [here.targetId]);
+    const waiting = store.transaction(async (tx) => {
+      await tx.agents.lockTarget(here.targetId);
+      return tx.agents.activate(id);
+    });
+    await somebodyWaitsForLock(database);
+    // Later than the waiting transaction's beginning, and over when it goes on.
+    await holder.query("update enrolment set expires_at = clock_timestamp() where id = $1", [
+      here.enrolmentId,
+    ]);
+    await holder.query("commit");
+    holder.release();
+    expect(await waiting).toBe(false);
+  });
+
+  test("ruling 12: nothing is recorded as given to an agent that is not active", async () => {
+    const { store } = getDatabase();
+    const here = await stage(getDatabase());
+    const id = await store.transaction((tx) => tx.agents.add(newAgent(here, "not-yet")));
+    const give = () => store.transaction((tx) => tx.agents.recordDeliveries(id, []));
+    await expect(give()).rejects.toMatchObject({ code: "AGENT_REVOKED" });
+    await store.transaction((tx) => tx.agents.activate(id));
+    await give();
+    await store.transaction((tx) => tx.agents.end([id], "revoked"));
+    await expect(give()).rejects.toMatchObject({ code: "AGENT_REVOKED" });
   });
 
   test("a request's id is accepted once", async () => {
@@ -177,6 +252,7 @@ describeOnEachStore("agents and their codes", (getDatabase) => {
     const { store, pool } = getDatabase();
     const here = await stage(getDatabase());
     const id = await store.transaction((tx) => tx.agents.add(newAgent(here, "received")));
+    await store.transaction((tx) => tx.agents.activate(id));
     const { rows } = await pool.query<{ id: string }>(
       `insert into secret (environment_id, name) select environment_id, 'TOKEN' from target where id = $1 returning id`,
       [here.targetId],

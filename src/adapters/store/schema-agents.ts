@@ -22,6 +22,8 @@ export interface EnrolmentTable {
   expires_at: Date;
   used_at: Date | null;
   revoked_at: Date | null;
+  replaces: Generated<boolean>;
+  contested_at: Date | null;
 }
 
 export interface AgentTable {
@@ -42,6 +44,8 @@ export interface AgentTable {
   reported_generation: number | null;
   reported_at: Date | null;
   report: JsonbWithDefault<JsonObject>;
+  confirm_until: Date | null;
+  enrolled_from: string | null;
 }
 
 export interface AgentRequestTable {

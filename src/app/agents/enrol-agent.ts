@@ -1,15 +1,19 @@
 /**
- * A machine shows a code and becomes a target's agent, once it has confirmed. Whoever does not know a code that is
- * valid now learns nothing: not whether it was ever known, used, or has expired.
+ * A machine shows a code and becomes a target's agent, once it has confirmed. Whoever does not know a code learns
+ * nothing: not whether it was ever known, used, or has expired.
+ *
+ * A code that serves once is for one pair of keys. Other keys that prove to know it are refused by name, and its owner
+ * hears of it: one of the two is not their machine. Which one nobody here can tell, so that neither becomes the agent
+ * unless the first has confirmed.
  */
 import { createPublicKey, randomBytes, timingSafeEqual, verify } from "node:crypto";
 import { enrolmentAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { EnrolmentRecord } from "../../core/ports/store/agents.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../core/ports/store/agents.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { enrolmentMac } from "../../protocol/agent/enrolment-code.ts";
 import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
-import { publicPart } from "../../protocol/agent/keys.ts";
+import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
 import {
   type EnrolmentContent,
   type EnrolmentRequest,
@@ -17,10 +21,12 @@ import {
   type Welcome,
 } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
-import { IDLE_LIFE_MS } from "./agent-life.ts";
-import { hashChallenge } from "./confirm-agent.ts";
+import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./agent-life.ts";
+import { actorOf, hashChallenge } from "./confirm-agent.ts";
+import { endOne, takeTurn, termsOf, told } from "./enrolment-turn.ts";
 import { hashLookup } from "./manage-agents.ts";
 import { openBundleKey } from "./store-keys.ts";
+import { tellContested } from "./tell-owner.ts";
 
 /** For codes that do not exist: their MAC is computed all the same. */
 const NO_KEY = randomBytes(32).toString("base64url");
@@ -30,10 +36,18 @@ export interface SealedWelcome {
   readonly bundleKey: PublicJwk & { readonly crv: "Ed25519" };
 }
 
-/** Throws ENROLMENT_INVALID, in every case the same. Repeated with the same keys it answers again. */
-export async function enrolAgent(context: AppContext, request: EnrolmentRequest): Promise<SealedWelcome> {
+/**
+ * Repeated with the same keys it answers again, as long as the code lives. `from`: the address that asked.
+ * Throws ENROLMENT_INVALID, in every case the same; ENROLMENT_CONTESTED to who knows a code that others have used.
+ */
+export async function enrolAgent(
+  context: AppContext,
+  request: EnrolmentRequest,
+  from: string | null = null,
+): Promise<SealedWelcome> {
   const asked = readContent(request.content);
-  const enrolment = await context.store.read.agents.findEnrolment(hashLookup(asked.lookup));
+  const lookupHash = hashLookup(asked.lookup);
+  const enrolment = await context.store.read.agents.findEnrolment(lookupHash);
   const macKey =
     enrolment === null
       ? NO_KEY
@@ -45,13 +59,18 @@ export async function enrolAgent(context: AppContext, request: EnrolmentRequest)
   if (!isSigned(request, asked.signKey) || !knowsCode || enrolment === null) throw refused();
   const bundleKey = await openBundleKey(context);
   const challenge = randomBytes(16).toString("base64url");
-  const { agentId, isShortLived } = await context.store.transaction((tx) =>
-    addAgent(tx, enrolment, asked, hashChallenge(challenge)),
+  const begun = await context.store.transaction((tx) =>
+    begin(tx, enrolment.targetId, { lookupHash, asked, challengeHash: hashChallenge(challenge), from }),
   );
+  // Thrown once what was found out is on record.
+  if (begun === "refused") throw refused();
+  if (begun === "contested") {
+    throw new LockstepError("ENROLMENT_CONTESTED", "Cannot enroll: other keys have used this code before.");
+  }
   const welcome: Welcome = {
     v: 1,
     kind: "welcome",
-    agentId,
+    agentId: begun.agentId,
     storeId: context.storeId,
     epoch: context.epoch,
     target: enrolment.target,
@@ -59,7 +78,7 @@ export async function enrolAgent(context: AppContext, request: EnrolmentRequest)
     nonce: asked.nonce,
     challenge,
     bundleKey: publicPart(bundleKey),
-    idleLifeSeconds: isShortLived ? IDLE_LIFE_MS / 1_000 : null,
+    idleLifeSeconds: begun.isShortLived ? IDLE_LIFE_MS / 1_000 : null,
   };
   return {
     sealed: await sealMessage(welcome, { signWith: bundleKey, encryptTo: asked.encryptKey }),
@@ -84,33 +103,86 @@ function isSigned({ content, signature }: EnrolmentRequest, signKey: PublicJwk):
   }
 }
 
+interface Asked {
+  readonly lookupHash: string;
+  readonly asked: EnrolmentContent;
+  readonly challengeHash: string;
+  readonly from: string | null;
+}
+
+type Begun = { readonly agentId: string; readonly isShortLived: boolean } | "refused" | "contested";
+
+async function begin(tx: Repositories, targetId: string, request: Asked): Promise<Begun> {
+  const target = await takeTurn(tx, targetId);
+  // Once more, behind the lock: it may have been used or revoked meanwhile.
+  const enrolment = await tx.agents.findEnrolment(request.lookupHash);
+  if (target === null || enrolment === null) return "refused";
+  const { signKey, encryptKey, facts } = request.asked;
+  const same = await tx.agents.findBySignKey({ ...signKey });
+  const first = enrolment.reusable ? null : await tx.agents.cameBy(enrolment.id);
+  if (first !== null && first.id !== same?.id) return contest(tx, enrolment, first, request);
+  const terms = termsOf(target, enrolment);
+  if (terms === null || enrolment.expired || enrolment.revokedAt !== null) return "refused";
+  // An answer that got lost: the code is used, by these keys.
+  if (same !== null && same.state !== "pending") return "refused";
+  if (same === null && !(await tx.agents.useEnrolment(enrolment.id))) return "refused";
+  const isShortLived = terms === "short-lived";
+  const agentId = await addAgent(tx, {
+    targetId,
+    enrolmentId: enrolment.id,
+    shortLived: isShortLived,
+    signKey: { ...signKey },
+    encryptKey: { ...encryptKey },
+    challengeHash: request.challengeHash,
+    facts: { ...facts },
+    enrolledFrom: request.from,
+    livesMs: CODE_LIFE_MS,
+  });
+  if (agentId === null) return "refused";
+  if (same === null) {
+    const agent = { id: agentId, signKey: { ...signKey }, enrolledFrom: request.from };
+    await tx.audit.append({
+      action: "agent.enrolment_begun",
+      actor: actorOf({ id: agentId, target: target.name }),
+      subject: { kind: "target", id: target.id, name: target.name },
+      details: { enrolment: enrolment.id, agent: told(agent) },
+    });
+  }
+  return { agentId, isShortLived };
+}
+
+/** Null: the key belongs to somebody already, or it comes with another encryption key than before. */
 async function addAgent(
   tx: Repositories,
-  { id: enrolmentId, targetId, reusable, expired, revokedAt }: EnrolmentRecord,
-  { signKey, encryptKey, facts }: EnrolmentContent,
-  challengeHash: string,
-): Promise<{ readonly agentId: string; readonly isShortLived: boolean }> {
-  const target = await tx.targets.findById(targetId);
-  if (target === null) throw refused();
-  const isShortLived = target.config["shortLived"] === true;
-  // An answer that got lost: the code is used, by these keys.
-  const earlier = await tx.agents.findBySignKey({ ...signKey });
-  if (earlier !== null && (earlier.state !== "pending" || expired || revokedAt !== null)) throw refused();
-  if (earlier === null && !(await tx.agents.useEnrolment(enrolmentId))) throw refused();
-  const agent = { targetId, enrolmentId, shortLived: isShortLived || reusable };
+  agent: Parameters<Repositories["agents"]["add"]>[0],
+): Promise<string | null> {
   try {
-    const agentId = await tx.agents.add({
-      ...agent,
-      signKey: { ...signKey },
-      encryptKey: { ...encryptKey },
-      challengeHash,
-      facts: { ...facts },
-    });
-    return { agentId, isShortLived: agent.shortLived };
+    return await tx.agents.add(agent);
   } catch (error) {
-    if (error instanceof LockstepError && error.code === "ALREADY_EXISTS") throw refused();
+    if (error instanceof LockstepError && error.code === "ALREADY_EXISTS") return null;
     throw error;
   }
+}
+
+/** On record, and told, once for each code: who knows it could ask for ever. */
+async function contest(
+  tx: Repositories,
+  enrolment: EnrolmentRecord,
+  first: AgentRecord,
+  { asked, from }: Asked,
+): Promise<"contested"> {
+  if (!(await tx.agents.contest(enrolment.id))) return "contested";
+  const target = { id: enrolment.targetId, name: enrolment.target };
+  const other = { keyFingerprint: thumbprint(asked.signKey), from };
+  await tx.audit.append({
+    action: "agent.refused",
+    actor: actorOf(first),
+    subject: { kind: "target", ...target },
+    details: { what: "other keys have shown its code", enrolment: enrolment.id, first: told(first), other },
+  });
+  if (first.state === "pending") await endOne(tx, actorOf(first), first, "contested");
+  await tellContested(tx, first, other);
+  return "contested";
 }
 
 function refused(): LockstepError {

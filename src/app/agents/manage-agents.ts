@@ -4,7 +4,10 @@ import type { Actor } from "../../core/actor.ts";
 import { enrolmentAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AgentRecord, Delivered } from "../../core/ports/store/agents.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
+import { visibleLine } from "../../lib/visible-text.ts";
 import {
   deriveEnrolmentKeys,
   formatEnrolmentCode,
@@ -13,13 +16,17 @@ import {
 import { thumbprint } from "../../protocol/agent/keys.ts";
 import type { AppContext } from "../context.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
+import { endBegun, hasShortLived, keyFingerprint, told } from "./enrolment-turn.ts";
 import { openBundleKey } from "./store-keys.ts";
+import { resolveTold } from "./tell-owner.ts";
 
 export interface Invitation {
   readonly environment: string;
   readonly target: string;
   /** For many short-lived identities, until it expires. */
   readonly reusable: boolean;
+  /** The target's active agent may be replaced by who enrols with the code. */
+  readonly replace?: boolean;
   readonly livesMs: number;
   readonly listener: { readonly url: string; readonly tlsKeyDigest: string | null };
 }
@@ -28,23 +35,22 @@ export interface Invited {
   /** Shown once; the store keeps neither it nor its random part. */
   readonly code: string;
   readonly expiresAt: Date;
+  /** Active, until whoever enrols with the code has confirmed. */
+  readonly replaces: readonly AgentRecord[];
+  /** Had begun to enrol and not confirmed; ended by this invitation. */
+  readonly ended: readonly AgentRecord[];
 }
 
-/** Throws NOT_FOUND, INPUT_INVALID. Codes for the target's one lasting agent that were not used yet end. */
+/**
+ * For a target's one lasting agent: codes that were not used yet end, and so do enrolments that were begun. Where an
+ * agent is active it takes the word that it may be replaced. Throws NOT_FOUND, INPUT_INVALID, AGENT_ACTIVE.
+ */
 export async function inviteAgent(
   context: AppContext,
   actor: Actor,
-  { environment, target: name, reusable, livesMs, listener }: Invitation,
+  { environment, target: name, reusable, replace = false, livesMs, listener }: Invitation,
 ): Promise<Invited> {
-  const target = await agentTarget(context, environment, name);
-  const isShortLived = target.config["shortLived"] === true;
-  if (reusable && !isShortLived) {
-    throw new LockstepError(
-      "INPUT_INVALID",
-      `Cannot invite: the target "${name}" has one lasting agent, so a code for it serves once.`,
-      { hint: `For containers say "agent: { shortLived: true }" at the target, and apply it.` },
-    );
-  }
+  const { id: targetId } = await agentTarget(context.store.read, environment, name);
   const longest = reusable ? MAX_REUSABLE_LIFE_MS : CODE_LIFE_MS;
   if (!(livesMs > 0 && livesMs <= longest)) {
     throw new LockstepError("INPUT_INVALID", "Cannot invite: a code lives too long, or not at all.", {
@@ -56,28 +62,69 @@ export async function inviteAgent(
   const { lookup, macKey } = deriveEnrolmentKeys(random);
   const id = randomUUID();
   const macKeySealed = await context.sealer.seal(macKey, enrolmentAssociatedData(id));
-  await context.store.transaction(async (tx) => {
-    if (!isShortLived) await tx.agents.revokeEnrolments(target.id);
-    await tx.agents.invite({
-      id,
-      targetId: target.id,
-      lookupHash: hashLookup(lookup),
-      macKeySealed,
-      reusable,
-      actor,
-      livesMs,
-    });
+  const invited = await context.store.transaction(async (tx) => {
+    await tx.agents.lockTarget(targetId);
+    const target = await agentTarget(tx, environment, name);
+    assertServes(target, { reusable, replace });
+    const isShortLived = hasShortLived(target);
+    const replaces = isShortLived ? [] : await tx.agents.activeAt([targetId]);
+    assertMayReplace(target, replaces, replace);
+    const ended = isShortLived ? [] : await endBegun(tx, actor, target, { because: "invited" });
+    const lookupHash = hashLookup(lookup);
+    const code = { id, targetId, lookupHash, macKeySealed, reusable, replaces: replace, actor, livesMs };
+    const expiresAt = await tx.agents.invite(code);
     await tx.audit.append({
       action: "agent.invited",
       actor,
-      subject: { kind: "target", id: target.id, name },
-      details: { enrolment: id, reusable, livesMs },
+      subject: { kind: "target", id: targetId, name },
+      details: { enrolment: id, reusable, livesMs, replace, replaces: replaces.map(told) },
     });
+    return { expiresAt, replaces, ended };
   });
-  return {
-    code: formatEnrolmentCode({ ...listener, bundleKeyDigest, random }),
-    expiresAt: new Date(context.clock.now().getTime() + livesMs),
-  };
+  return { code: formatEnrolmentCode({ ...listener, bundleKeyDigest, random }), ...invited };
+}
+
+function assertServes(
+  target: TargetRecord,
+  { reusable, replace }: { readonly reusable: boolean; readonly replace: boolean },
+): void {
+  const { name } = target;
+  if (reusable && !hasShortLived(target)) {
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `Cannot invite: the target "${name}" has one lasting agent, so a code for it serves once.`,
+      { hint: `For containers say "agent: { shortLived: true }" at the target, and apply it.` },
+    );
+  }
+  if (replace && hasShortLived(target)) {
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `Cannot invite: the target "${name}" has many short-lived agents, so a code for it replaces none.`,
+      { hint: "Leave the word out; `lockstep agent revoke` ends those that there are." },
+    );
+  }
+}
+
+/** Ruling 12: a second enrolment needs a person's word, because it ends the first. */
+function assertMayReplace(
+  { name, environment }: TargetRecord,
+  active: readonly AgentRecord[],
+  replace: boolean,
+): void {
+  const [agent] = active;
+  if (agent === undefined || replace) return;
+  const { enrolledFrom: from } = agent;
+  const command = (word: string, ...more: readonly string[]): string =>
+    `\`${shellCommand(["lockstep", "agent", word, name, ...more, "--environment", environment])}\``;
+  const machine = visibleLine(String(agent.facts["hostname"] ?? ""));
+  throw new LockstepError(
+    "AGENT_ACTIVE",
+    `Cannot invite: the target "${name}" has an active agent, on "${machine}", key ${keyFingerprint(agent)}.`,
+    {
+      details: { agents: active.map((one) => one.id), keyFingerprint: keyFingerprint(agent), from },
+      hint: `To let another machine take its place: ${command("invite", "--replace")}. To end it now: ${command("revoke")}.`,
+    },
+  );
 }
 
 export function listAgents(
@@ -102,8 +149,9 @@ export async function revokeAgent(
   actor: Actor,
   options: { readonly environment: string; readonly target: string; readonly agentId?: string },
 ): Promise<readonly Ended[]> {
-  const target = await agentTarget(context, options.environment, options.target);
+  const target = await agentTarget(context.store.read, options.environment, options.target);
   const ended = await context.store.transaction(async (tx) => {
+    await tx.agents.lockTarget(target.id);
     const agents = (await tx.agents.list({ environment: options.environment })).filter(
       ({ id, targetId, state }) =>
         targetId === target.id &&
@@ -115,7 +163,8 @@ export async function revokeAgent(
       "revoked",
     );
     const codes = options.agentId === undefined ? await tx.agents.revokeEnrolments(target.id) : 0;
-    if (ids.length === 0 && codes === 0) {
+    const wasTold = options.agentId === undefined && (await resolveTold(tx, actor, target));
+    if (ids.length === 0 && codes === 0 && !wasTold) {
       throw new LockstepError("NOT_FOUND", `Cannot revoke: "${target.name}" has no such agent.`, {
         hint: "`lockstep agent list` shows who there is.",
       });
@@ -137,8 +186,12 @@ export function hashLookup(lookup: string): string {
   return createHash("sha256").update(lookup).digest("base64url");
 }
 
-async function agentTarget(context: AppContext, environment: string, name: string): Promise<TargetRecord> {
-  const target = await context.store.read.targets.findByName(environment, name);
+async function agentTarget(
+  { targets }: Pick<Repositories, "targets">,
+  environment: string,
+  name: string,
+): Promise<TargetRecord> {
+  const target = await targets.findByName(environment, name);
   if (target === null) {
     throw new LockstepError("NOT_FOUND", `There is no target "${name}" in "${environment}".`, {
       hint: "Say it in lockstep.yaml with `agent: {}`, and `lockstep apply`.",

@@ -4,8 +4,8 @@ import type { AlertContent } from "../../core/ports/store/alerts.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 
 export interface AlertSubject {
-  /** Of what it is about, for the record: a secret, or what a finding names. */
-  readonly kind: "alert" | "secret";
+  /** Of what it is about, for the record: a secret, a target, or what a finding names. */
+  readonly kind: "alert" | "secret" | "target";
   readonly id: string;
   readonly name: string;
 }
@@ -25,18 +25,19 @@ export async function raiseAlert(
   });
 }
 
-/** Does nothing where none is open. */
+/** False, and nothing done, where none is open. */
 export async function resolveAlert(
   tx: Repositories,
   actor: Actor,
   subject: AlertSubject,
   kind: string,
-): Promise<void> {
-  if ((await tx.alerts.resolve(kind, subject.id)) === null) return;
+): Promise<boolean> {
+  if ((await tx.alerts.resolve(kind, subject.id)) === null) return false;
   await tx.audit.append({
     action: "alert.resolved",
     actor,
     subject: { ...subject },
     details: { alert: kind },
   });
+  return true;
 }

@@ -11,6 +11,7 @@ import { bindingId, claimsOf, type Difference, keyId } from "../../core/plan/dif
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
+import { endAgents, endBegun, hasShortLived } from "../agents/enrolment-turn.ts";
 import type { AppContext } from "../context.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -91,6 +92,8 @@ class Writer {
       await this.#record("secret.removed", "secret", change.stored.id, change.stored.name);
     } else if (change.subject === "target" && change.action === "remove") {
       await this.#tx.places.removeTarget(change.stored.id);
+      // A target of this name that is made later is another one, and may be for another machine.
+      if (change.stored.kind === "agent") await endAgents(this.#tx, this.#actor, change.stored);
       await this.#record("target.removed", "target", change.stored.id, change.stored.name);
     }
   }
@@ -149,12 +152,15 @@ class Writer {
     const { id: environmentId } = await this.#tx.secrets.ensureEnvironment(desired.environment);
     const id = await this.#tx.places.createTarget({ environmentId, ...desired });
     this.#targetIds.set(targetId(desired.environment, desired.name), id);
+    // The row of a removed one of this name may come back: with it nobody who spoke for that one.
+    if (desired.kind === "agent") await endAgents(this.#tx, this.#actor, { id, name: desired.name });
     await this.#sealCredentials(id, desired);
     await this.#record("target.created", "target", id, desired.name, detailsOf(desired));
   }
 
   async #changeTarget({ desired, stored, changed }: Of<"target", "change">): Promise<void> {
     await this.#tx.places.updateTarget(stored.id, desired);
+    await this.#endAgents(desired, stored);
     await this.#forgetUnreachable(stored.id);
     const moved = stored.kind !== desired.kind || stored.destination !== desired.destination;
     const verdict = this.#prepared.verdicts.get(targetId(desired.environment, desired.name));
@@ -164,6 +170,13 @@ class Writer {
       ...detailsOf(desired),
       changed,
     });
+  }
+
+  /** Agents of a place that has none any more; and what was begun for another kind of agent. */
+  async #endAgents(desired: DesiredTarget, stored: Of<"target", "change">["stored"]): Promise<void> {
+    if (desired.kind !== stored.kind) await endAgents(this.#tx, this.#actor, stored);
+    else if (stored.kind === "agent" && hasShortLived(desired) !== hasShortLived(stored))
+      await endBegun(this.#tx, this.#actor, stored, { because: "changed" });
   }
 
   /** Also what waits for its deletion: the loop would delete the same key at the new place. */

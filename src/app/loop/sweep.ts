@@ -3,7 +3,7 @@
  * lost: a flushed Redis, a lost job and a killed worker all end here.
  */
 import type { Job } from "../../core/ports/queue.ts";
-import { expireIdleAgents } from "../agents/expire-idle-agents.ts";
+import { expireAgents } from "../agents/expire-agents.ts";
 import type { AppContext } from "../context.ts";
 import { dueRenewals } from "../renewals/renew-due.ts";
 import { rotateDue } from "../rollouts/rotate-due.ts";
@@ -31,7 +31,7 @@ export async function sweep(context: AppContext): Promise<readonly Job[]> {
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
   ];
-  await expireIdleAgents(context);
+  await expireAgents(context);
   await rotateDue(context);
   return (await hint(context, jobs)) ? [] : jobs;
 }

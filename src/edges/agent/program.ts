@@ -8,6 +8,7 @@ import { LockstepError } from "../../core/errors.ts";
 import { pause } from "../../lib/pause.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
 import { type EnrolmentCode, parseEnrolmentCode } from "../../protocol/agent/enrolment-code.ts";
+import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
 import type { AgentStatus, EnrolledAgent } from "../../protocol/agent/on-host.ts";
 import { ChildUnit } from "./apply/child-unit.ts";
 import { readRecord } from "./cache/record.ts";
@@ -19,7 +20,7 @@ import { agentFactsOf } from "./facts.ts";
 import { draftFirstPolicy } from "./first-policy.ts";
 import { type AgentFiles, memoryFiles, openAgentFiles } from "./identity/agent-files.ts";
 import { enrol } from "./identity/enrol.ts";
-import { type Identity, requireIdentity } from "./identity/identity.ts";
+import { type Identity, loadIdentity, requireIdentity } from "./identity/identity.ts";
 import { lockIdentity } from "./identity/lock.ts";
 import { createAgentLog } from "./log.ts";
 import { runAgentLoop } from "./loop/agent-loop.ts";
@@ -69,12 +70,20 @@ export function createAgentProgram(options: AgentProgramOptions) {
     openAgent({ ...options, files, identity, log, know, child });
 
   return {
-    /** Throws ENROLMENT_INVALID, AGENT_RUNNING, FILE_UNSAFE, and what the line throws. */
-    async enroll(text: string, signal: AbortSignal): Promise<EnrolledAgent> {
+    /**
+     * `replace`: the identity that this machine has may be given up. Throws AGENT_ENROLLED without it, ENROLMENT_INVALID,
+     * ENROLMENT_CONTESTED, AGENT_RUNNING, FILE_UNSAFE, and what the line throws.
+     */
+    async enroll(
+      text: string,
+      signal: AbortSignal,
+      { replace = false }: { readonly replace?: boolean } = {},
+    ): Promise<EnrolledAgent> {
       const code = readCode(text);
       const files = await openAgentFiles(settings.stateDirectory, { create: true });
       const release = await lockIdentity(settings.stateDirectory);
       try {
+        if (!replace) await assertNoIdentity(files);
         const identity = await exchange(code, files, signal);
         const { agentId, target, environment, url } = identity;
         return {
@@ -82,6 +91,7 @@ export function createAgentProgram(options: AgentProgramOptions) {
           target,
           environment,
           url,
+          keyFingerprint: thumbprint(publicPart(identity.signKey)),
           stateDirectory: settings.stateDirectory,
           policyFile: place.policyPath,
           policyDraft: await draftFirstPolicy(await open(files, identity, null), place.policyPath, signal),
@@ -173,6 +183,21 @@ export function createAgentProgram(options: AgentProgramOptions) {
       }
     }
   }
+}
+
+/** One that ended by the server's word, or that nobody can use, is nothing to ask about. */
+async function assertNoIdentity(files: AgentFiles): Promise<void> {
+  const identity = await loadIdentity(files).catch((error: unknown) => {
+    if (error instanceof LockstepError && error.code === "AGENT_IDENTITY") return null;
+    throw error;
+  });
+  if (identity === null) return;
+  const record = await readRecord(files);
+  if (record?.agentId === identity.agentId && record.revokedAt !== null) return;
+  throw new LockstepError(
+    "AGENT_ENROLLED",
+    `This machine is the agent of "${identity.target}" in ${identity.environment} already.`,
+  );
 }
 
 export type AgentProgram = ReturnType<typeof createAgentProgram>;

@@ -1,6 +1,7 @@
 /** How the agent stands, told from its own files: also when it does not run, and when the server is away. */
 import type { AgentSettings } from "../../config-agent-program.ts";
 import { toLockstepError } from "../../core/errors.ts";
+import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
 import type { Bundle } from "../../protocol/agent/messages.ts";
 import type { AgentStatus } from "../../protocol/agent/on-host.ts";
 import { AGENT_PATHS } from "../../protocol/agent/paths.ts";
@@ -32,6 +33,7 @@ export async function readStatus(
     agentId,
     target,
     environment,
+    keyFingerprint: thumbprint(publicPart(identity.signKey)),
     stateDirectory,
     policyFile,
     pid: await lockHolder(stateDirectory),

@@ -42,7 +42,7 @@ export interface DemoRequest {
 
 /** The agent's program on this machine. */
 export interface AgentOnHost {
-  enroll(code: string, signal: AbortSignal): Promise<EnrolledAgent>;
+  enroll(code: string, signal: AbortSignal, options?: { readonly replace?: boolean }): Promise<EnrolledAgent>;
   /** Throws ALREADY_EXISTS. */
   writePolicy(text: string): Promise<void>;
   run(signal: AbortSignal): Promise<void>;

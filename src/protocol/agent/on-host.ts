@@ -6,6 +6,8 @@ export interface EnrolledAgent {
   readonly environment: string;
   /** The server's agents' listener. */
   readonly url: string;
+  /** The signing key's JWK thumbprint, by which `lockstep agent list` names this machine. */
+  readonly keyFingerprint: string;
   readonly stateDirectory: string;
   readonly policyFile: string;
   /** What the target needs; null: the machine has a policy already, or the server does not say. */
@@ -16,6 +18,7 @@ export interface AgentStatus {
   readonly agentId: string;
   readonly target: string;
   readonly environment: string;
+  readonly keyFingerprint: string;
   readonly stateDirectory: string;
   readonly policyFile: string;
   /** Null: it does not run. */

@@ -83,7 +83,7 @@ describeOnAStore("rewrapping", (database) => {
     await database().store.transaction(async (tx) => {
       await tx.agents.addKey("bundle", { public: {}, privateSealed: await before.seal("signs", keyBound) });
       const macKeySealed = await before.seal("knows", codeBound);
-      const rest = { lookupHash: "hash", reusable: false, actor: TESTER, livesMs: 60_000 };
+      const rest = { lookupHash: "hash", reusable: false, replaces: false, actor: TESTER, livesMs: 60_000 };
       await tx.agents.invite({ id: enrolmentId, targetId, macKeySealed, ...rest });
     });
     expect(await rewrapAll(under(during), TESTER)).toEqual({

@@ -1,20 +1,38 @@
 /**
  * Agents and the codes that they enrol with, what they received, the requests that were accepted, and the store's keys
- * that they pin. Expiry of codes is judged by the database's clock.
+ * that they pin. Expiry of codes is judged by the database's clock, and by what it shows once a lock was waited for.
  */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { AgentRecord, AgentRepo, Delivered, EnrolmentRecord } from "../../../core/ports/store/agents.ts";
+import type {
+  AgentRecord,
+  AgentRepo,
+  Delivered,
+  EndedAgent,
+  EnrolmentRecord,
+} from "../../../core/ports/store/agents.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { type Database, jsonb } from "../schema.ts";
+
+/** `least` passes over what is not known. */
+const CONFIRM_UNTIL = sql`least(n.expires_at, a.confirm_until)`;
 
 const RECORD = sql`
   select a.id, a.target_id as "targetId", t.name as target, e.name as environment, a.state,
     a.short_lived as "shortLived", a.sign_key as "signKey", a.encrypt_key as "encryptKey",
     a.challenge_hash as "challengeHash", a.facts, a.created_at as "createdAt", a.activated_at as "activatedAt",
-    a.ended_at as "endedAt", a.last_seen_at as "lastSeenAt", a.reported_epoch as "reportedEpoch",
+    a.ended_at as "endedAt", a.last_seen_at as "lastSeenAt", a.enrolled_from as "enrolledFrom",
+    case when a.state = 'pending' then ${CONFIRM_UNTIL} end as "confirmUntil", a.reported_epoch as "reportedEpoch",
     a.reported_generation as "reportedGeneration", a.reported_at as "reportedAt", a.report
-  from agent a join target t on t.id = a.target_id join environment e on e.id = t.environment_id`;
+  from agent a join target t on t.id = a.target_id join environment e on e.id = t.environment_id
+    join enrolment n on n.id = a.enrolment_id`;
+
+const ENROLMENT = sql`
+  select n.id, n.target_id as "targetId", t.name as target, e.name as environment,
+    n.mac_key_sealed as "macKeySealed", n.reusable, n.replaces, n.actor, n.created_at as "createdAt",
+    n.expires_at <= clock_timestamp() as expired, n.used_at as "usedAt", n.revoked_at as "revokedAt"
+  from enrolment n join target t on t.id = n.target_id and t.removed_at is null
+    join environment e on e.id = t.environment_id`;
 
 /** One in that many accepted requests also clears away ids that could not come again anyway. */
 const FORGET_ONE_IN = 256;
@@ -23,27 +41,52 @@ const TOUCH_SECONDS = 10;
 
 export function createAgentRepo(db: Kysely<Database>): AgentRepo {
   return {
-    async invite({ id, targetId, lookupHash, macKeySealed, reusable, actor, livesMs }) {
-      await sql`
-        insert into enrolment (id, target_id, lookup_hash, mac_key_sealed, reusable, actor, expires_at)
-        values (${id}, ${targetId}, ${lookupHash}, ${macKeySealed}, ${reusable}, ${jsonb(actor)}::jsonb,
-          now() + ${livesMs} * interval '1 millisecond')`.execute(db);
+    async lockTarget(targetId) {
+      // Not `for update`: rows that refer to the target may be written meanwhile.
+      await sql`select from target where id = ${targetId} for no key update`.execute(db);
+    },
+
+    async invite({ id, targetId, lookupHash, macKeySealed, reusable, replaces, actor, livesMs }) {
+      const { rows } = await sql<{ expiresAt: Date }>`
+        insert into enrolment (id, target_id, lookup_hash, mac_key_sealed, reusable, replaces, actor, expires_at)
+        values (${id}, ${targetId}, ${lookupHash}, ${macKeySealed}, ${reusable}, ${replaces}, ${jsonb(actor)}::jsonb,
+          clock_timestamp() + ${livesMs} * interval '1 millisecond')
+        returning expires_at as "expiresAt"`.execute(db);
+      const [row] = rows;
+      if (row === undefined) throw new Error("an insert that answers nothing");
+      return row.expiresAt;
     },
 
     async findEnrolment(lookupHash) {
-      const { rows } = await sql<EnrolmentRecord>`
-        select n.id, n.target_id as "targetId", t.name as target, e.name as environment,
-          n.mac_key_sealed as "macKeySealed", n.reusable, n.actor, n.expires_at <= now() as expired,
-          n.used_at as "usedAt", n.revoked_at as "revokedAt"
-        from enrolment n join target t on t.id = n.target_id join environment e on e.id = t.environment_id
-        where n.lookup_hash = ${lookupHash} and t.removed_at is null`.execute(db);
+      const { rows } = await sql<EnrolmentRecord>`${ENROLMENT} where n.lookup_hash = ${lookupHash}`.execute(
+        db,
+      );
       return rows[0] ?? null;
+    },
+
+    async enrolmentOf(agentId) {
+      const { rows } = await sql<EnrolmentRecord>`
+        ${ENROLMENT} where n.id = (select enrolment_id from agent where id = ${agentId})`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async cameBy(enrolmentId) {
+      const { rows } = await sql<AgentRecord>`
+        ${RECORD} where a.enrolment_id = ${enrolmentId} order by a.created_at, a.id limit 1`.execute(db);
+      return rows[0] ?? null;
+    },
+
+    async contest(enrolmentId) {
+      const { numAffectedRows } = await sql`
+        update enrolment set contested_at = clock_timestamp()
+        where id = ${enrolmentId} and contested_at is null`.execute(db);
+      return numAffectedRows === 1n;
     },
 
     async useEnrolment(enrolmentId) {
       const { numAffectedRows } = await sql`
         update enrolment set used_at = coalesce(used_at, now())
-        where id = ${enrolmentId} and revoked_at is null and expires_at > now()
+        where id = ${enrolmentId} and revoked_at is null and expires_at > clock_timestamp()
           and (reusable or used_at is null)`.execute(db);
       return numAffectedRows === 1n;
     },
@@ -51,17 +94,20 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
     async revokeEnrolments(targetId) {
       const { rows } = await sql<{ id: string }>`
         update enrolment set revoked_at = now()
-        where target_id = ${targetId} and revoked_at is null and expires_at > now()
+        where target_id = ${targetId} and revoked_at is null and expires_at > clock_timestamp()
           and (reusable or used_at is null)
         returning id`.execute(db);
       return rows.length;
     },
 
-    async add({ targetId, enrolmentId, shortLived, signKey, encryptKey, challengeHash, facts }) {
+    async add(agent) {
+      const { targetId, enrolmentId, shortLived, signKey, encryptKey, challengeHash, facts } = agent;
       const { rows: added } = await sql<{ id: string }>`
-        insert into agent (target_id, enrolment_id, state, short_lived, sign_key, encrypt_key, challenge_hash, facts)
+        insert into agent (target_id, enrolment_id, state, short_lived, sign_key, encrypt_key, challenge_hash, facts,
+          enrolled_from, confirm_until)
         values (${targetId}, ${enrolmentId}, 'pending', ${shortLived}, ${jsonb(signKey)}::jsonb,
-          ${jsonb(encryptKey)}::jsonb, ${challengeHash}, ${jsonb(facts)}::jsonb)
+          ${jsonb(encryptKey)}::jsonb, ${challengeHash}, ${jsonb(facts)}::jsonb, ${agent.enrolledFrom},
+          clock_timestamp() + ${agent.livesMs} * interval '1 millisecond')
         on conflict ((sign_key ->> 'x')) do update set challenge_hash = excluded.challenge_hash
           where agent.enrolment_id = excluded.enrolment_id and agent.encrypt_key = excluded.encrypt_key
             and agent.state = 'pending'
@@ -92,6 +138,14 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
       return rows;
     },
 
+    async pendingAt(targetId) {
+      const { rows } = await sql<AgentRecord>`
+        ${RECORD} where a.state = 'pending' and a.target_id = ${targetId} order by a.created_at, a.id`.execute(
+        db,
+      );
+      return rows;
+    },
+
     async list({ environment }) {
       const { rows } = await sql<AgentRecord>`
         ${RECORD} where ${environment ?? null}::text is null or e.name = ${environment ?? null}
@@ -100,9 +154,12 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
     },
 
     async activate(agentId) {
-      await sql`
-        update agent set state = 'active', activated_at = now(), last_seen_at = now()
-        where id = ${agentId} and state = 'pending'`.execute(db);
+      const { numAffectedRows } = await sql`
+        update agent a set state = 'active', activated_at = now(), last_seen_at = now()
+        from enrolment n
+        where a.id = ${agentId} and a.state = 'pending' and n.id = a.enrolment_id and n.revoked_at is null
+          and ${CONFIRM_UNTIL} > clock_timestamp()`.execute(db);
+      return numAffectedRows === 1n;
     },
 
     async end(agentIds, state) {
@@ -114,13 +171,25 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
       return rows.map((row) => row.id);
     },
 
-    async idleSince(idleMs, limit) {
-      const { rows } = await sql<{ id: string }>`
-        select id from agent
-        where short_lived and state in ('pending', 'active')
-          and coalesce(last_seen_at, created_at) < now() - ${idleMs} * interval '1 millisecond'
-        order by coalesce(last_seen_at, created_at) limit ${limit}`.execute(db);
-      return rows.map((row) => row.id);
+    async endLapsed(limit) {
+      const { rows } = await sql<EndedAgent>`
+        update agent a set state = 'expired', ended_at = now() from target t
+        where t.id = a.target_id and a.state = 'pending' and a.id in (
+          select a.id from agent a join enrolment n on n.id = a.enrolment_id
+          where a.state = 'pending' and ${CONFIRM_UNTIL} <= clock_timestamp() limit ${limit})
+        returning a.id, a.target_id as "targetId", t.name as target`.execute(db);
+      return rows;
+    },
+
+    async endIdle(idleMs, limit) {
+      const unseen = sql`coalesce(a.last_seen_at, a.created_at) < now() - ${idleMs} * interval '1 millisecond'`;
+      const { rows } = await sql<EndedAgent>`
+        update agent a set state = 'expired', ended_at = now() from target t
+        where t.id = a.target_id and a.state = 'active' and ${unseen} and a.id in (
+          select a.id from agent a where a.short_lived and a.state = 'active' and ${unseen}
+          order by coalesce(a.last_seen_at, a.created_at) limit ${limit})
+        returning a.id, a.target_id as "targetId", t.name as target`.execute(db);
+      return rows;
     },
 
     async rememberRequest(tokenId, expiresAt) {
@@ -153,6 +222,11 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
     },
 
     async recordDeliveries(agentId, delivered) {
+      // Revoking waits for this, or this for it: nothing leaves for one that has ended meanwhile.
+      const { rows } = await sql`
+        select from agent where id = ${agentId} and state = 'active' for share`.execute(db);
+      if (rows.length === 0)
+        throw new LockstepError("AGENT_REVOKED", "Cannot answer: this agent was revoked meanwhile.");
       if (delivered.length === 0) return;
       await sql`
         insert into agent_delivery (agent_id, secret_id, version)

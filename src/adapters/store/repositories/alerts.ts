@@ -46,6 +46,15 @@ export function createAlertRepo(db: Kysely<Database>): AlertRepo {
       return row;
     },
 
+    async close(kinds, ageMs) {
+      const { rows } = await sql<{ kind: string; subjectId: string }>`
+        update alert set resolved_at = now()
+        where kind = any(${[...kinds]}) and resolved_at is null
+          and updated_at < now() - ${ageMs} * interval '1 millisecond'
+        returning kind, subject_id as "subjectId"`.execute(db);
+      return rows;
+    },
+
     async silence({ kind, forMs, reason, actor }) {
       await sql`
         insert into silence (kind, until, reason, actor)

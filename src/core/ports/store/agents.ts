@@ -16,7 +16,12 @@ export interface AgentRecord {
   readonly challengeHash: string | null;
   /** What it says of itself: version, hostname, platform, instance. */
   readonly facts: JsonObject;
+  /** When its enrolment was begun. */
   readonly createdAt: Date;
+  /** Of the request that began it, as the listener saw it; null: of an earlier release. */
+  readonly enrolledFrom: string | null;
+  /** Until when it may confirm; null: it has, or has ended. */
+  readonly confirmUntil: Date | null;
   readonly activatedAt: Date | null;
   readonly endedAt: Date | null;
   readonly lastSeenAt: Date | null;
@@ -34,7 +39,10 @@ export interface EnrolmentRecord {
   readonly environment: string;
   readonly macKeySealed: string;
   readonly reusable: boolean;
+  /** Whoever invited said that the target's active agent may be replaced. */
+  readonly replaces: boolean;
   readonly actor: Actor;
+  readonly createdAt: Date;
   /** Judged by the database's clock. */
   readonly expired: boolean;
   readonly usedAt: Date | null;
@@ -49,6 +57,15 @@ export interface NewAgent {
   readonly encryptKey: JsonObject;
   readonly challengeHash: string;
   readonly facts: JsonObject;
+  readonly enrolledFrom: string | null;
+  /** It may confirm for that long, and no longer than its code lives. */
+  readonly livesMs: number;
+}
+
+export interface EndedAgent {
+  readonly id: string;
+  readonly targetId: string;
+  readonly target: string;
 }
 
 export interface Delivered {
@@ -59,16 +76,26 @@ export interface Delivered {
 }
 
 export interface AgentRepo {
+  /** Who is or becomes a target's agent is decided by one transaction at a time: others wait here until it has ended. */
+  lockTarget(targetId: string): Promise<void>;
+  /** Answers when the code ends, by the database's clock. */
   invite(enrolment: {
     readonly id: string;
     readonly targetId: string;
     readonly lookupHash: string;
     readonly macKeySealed: string;
     readonly reusable: boolean;
+    readonly replaces: boolean;
     readonly actor: Actor;
     readonly livesMs: number;
-  }): Promise<void>;
+  }): Promise<Date>;
   findEnrolment(lookupHash: string): Promise<EnrolmentRecord | null>;
+  /** By whose code this agent came; null: its target is gone. */
+  enrolmentOf(agentId: string): Promise<EnrolmentRecord | null>;
+  /** The first agent that came by this code, in whatever state. */
+  cameBy(enrolmentId: string): Promise<AgentRecord | null>;
+  /** Other keys have shown the code too. False: that is known already. */
+  contest(enrolmentId: string): Promise<boolean>;
   /** False when it was used, revoked or has expired meanwhile: a code that is not reusable serves one agent. */
   useEnrolment(enrolmentId: string): Promise<boolean>;
   /** Codes of this target that could still be used end; answers how many. */
@@ -84,12 +111,17 @@ export interface AgentRepo {
   find(agentId: string): Promise<AgentRecord | null>;
   /** Active agents of these targets; short-lived ones included. */
   activeAt(targetIds: readonly string[]): Promise<readonly AgentRecord[]>;
+  /** Begun and not confirmed, also where it is too late for that. */
+  pendingAt(targetId: string): Promise<readonly AgentRecord[]>;
   list(filter: { readonly environment?: string }): Promise<readonly AgentRecord[]>;
-  activate(agentId: string): Promise<void>;
+  /** False when it has not begun, has ended, or its code has: by the database's clock, at this moment. */
+  activate(agentId: string): Promise<boolean>;
   /** Answers the ids that ended now. */
   end(agentIds: readonly string[], state: "revoked" | "expired"): Promise<readonly string[]>;
-  /** Short-lived agents unseen for that long. */
-  idleSince(idleMs: number, limit: number): Promise<readonly string[]>;
+  /** Ends those that did not confirm in time. */
+  endLapsed(limit: number): Promise<readonly EndedAgent[]>;
+  /** Ends active short-lived ones that were unseen for that long. */
+  endIdle(idleMs: number, limit: number): Promise<readonly EndedAgent[]>;
 
   /** False when the id was accepted before. Forgets expired ids now and then. */
   rememberRequest(tokenId: string, expiresAt: Date): Promise<boolean>;
@@ -100,6 +132,7 @@ export interface AgentRepo {
     report: { readonly epoch: number; readonly generation: number; readonly content: JsonObject },
   ): Promise<void>;
 
+  /** Before they leave. Throws AGENT_REVOKED when the agent is not active any more. */
   recordDeliveries(
     agentId: string,
     delivered: readonly { readonly secretId: string; readonly version: number }[],

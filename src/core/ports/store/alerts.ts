@@ -25,6 +25,11 @@ export interface AlertRepo {
   raise(alert: AlertContent, holdMs?: number): Promise<{ readonly id: string; readonly opened: boolean }>;
   /** Null: none was open. Who was told of it is told that it is over. */
   resolve(kind: string, subjectId: string): Promise<{ readonly id: string } | null>;
+  /** Ends what has not changed for that long, without telling anybody: it told of something that happened once. */
+  close(
+    kinds: readonly string[],
+    ageMs: number,
+  ): Promise<readonly { readonly kind: string; readonly subjectId: string }[]>;
   /** Nobody is told of what opens until then; of one kind, or of every. */
   silence(silence: {
     readonly kind: string | null;

@@ -11,6 +11,7 @@ const REFUSALS: Readonly<Partial<Record<ErrorCode, string>>> = {
   AGENT_NOT_ENROLLED: "The server does not know this agent.",
   REQUEST_REPLAYED: "The server has seen this request before.",
   ENROLMENT_INVALID: "The server does not accept the enrolment code.",
+  ENROLMENT_CONTESTED: "The server says that other keys have used this code before.",
   UNAUTHENTICATED: "The server does not accept this agent's signature.",
   NOT_FOUND: "The server has no such path; is it the agents' listener?",
   INPUT_INVALID: "The server does not understand this agent; one of the two is older.",

@@ -29,14 +29,13 @@ import { AgentClient, type ClientOptions, sendEnrolment } from "../client/client
 import type { AgentFiles } from "./agent-files.ts";
 import {
   type AgentKeys,
+  ATTEMPT_FILE,
   IDENTITY_FILE,
   type Identity,
   identitySchema,
   keysSchema,
   newKeys,
 } from "./identity.ts";
-
-const ATTEMPT_FILE = "enrolling.json";
 
 const attemptSchema = z.strictObject({
   codeDigest: z.string(),
@@ -53,7 +52,7 @@ export interface EnrolOptions extends ClientOptions {
   readonly knownEpoch: (storeId: string) => Promise<number | null>;
 }
 
-/** Throws ENROLMENT_INVALID, SERVER_UNREACHABLE, BUNDLE_REFUSED, TARGET_HOST_KEY. */
+/** Throws ENROLMENT_INVALID, ENROLMENT_CONTESTED, AGENT_REVOKED, SERVER_UNREACHABLE, BUNDLE_REFUSED, TARGET_HOST_KEY. */
 export async function enrol(
   code: EnrolmentCode,
   options: EnrolOptions,

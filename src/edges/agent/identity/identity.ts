@@ -8,6 +8,8 @@ import { encryptionKey, newEncryptionKey, newSigningKey, signingKey } from "../.
 import type { AgentFiles } from "./agent-files.ts";
 
 export const IDENTITY_FILE = "identity.json";
+/** An enrolment that was begun: its keys, until it is confirmed or another code is shown. */
+export const ATTEMPT_FILE = "enrolling.json";
 
 const part = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = z.strictObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: part });
@@ -54,5 +56,13 @@ export async function loadIdentity(files: AgentFiles): Promise<Identity | null> 
 export async function requireIdentity(files: AgentFiles): Promise<Identity> {
   const identity = await loadIdentity(files);
   if (identity !== null) return identity;
-  throw new LockstepError("AGENT_NOT_ENROLLED", `There is no agent's identity in ${files.where}.`);
+  if ((await files.read(ATTEMPT_FILE)) === null)
+    throw new LockstepError("AGENT_NOT_ENROLLED", `There is no agent's identity in ${files.where}.`);
+  throw new LockstepError(
+    "AGENT_NOT_ENROLLED",
+    `The enrolment in ${files.where} was begun and not finished.`,
+    {
+      hint: "While its code is valid, show it once more: `lockstep agent enroll`. Otherwise ask for a new one: `lockstep agent invite TARGET`.",
+    },
+  );
 }

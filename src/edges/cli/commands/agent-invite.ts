@@ -2,19 +2,21 @@
 import { LockstepError } from "../../../core/errors.ts";
 import { durationText } from "../../../lib/age.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
+import { begunText, machineText } from "../agent-text.ts";
 import type { CommandFunction } from "../cli.ts";
 import { resolveTarget } from "../target-name.ts";
 
 export interface AgentInviteOptions {
   readonly environment?: string;
   readonly reusable?: true;
+  readonly replace?: true;
   readonly expires?: number;
 }
 
 export const run: CommandFunction<[target: string], AgentInviteOptions> = async (
   cli,
   [target],
-  { environment, reusable = false, expires },
+  { environment, reusable = false, replace = false, expires },
 ) => {
   if (expires !== undefined && !reusable) {
     throw new LockstepError("USAGE", "Cannot make this code: one that serves once is valid for 15 minutes.", {
@@ -25,7 +27,7 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
   const params = await resolveTarget(api, target, environment);
   const answer = await api.call("inviteAgent", {
     params,
-    body: { reusable, ...(expires === undefined ? {} : { expiresInMs: expires }) },
+    body: { reusable, replace, ...(expires === undefined ? {} : { expiresInMs: expires }) },
   });
   const commands = [
     shellCommand(["lockstep", "agent", "enroll"]),
@@ -33,6 +35,10 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
   ];
   cli.output.answer({ ...answer, commands }, () => {
     const { output } = cli;
+    for (const agent of answer.ended)
+      output.note(`note: ended an enrolment that was begun: ${begunText(agent)}.`);
+    for (const agent of answer.replaces)
+      output.note(`note: when the new agent has enrolled, this one is revoked: ${machineText(agent)}.`);
     const left = durationText(Date.parse(answer.expiresAt) - Date.now());
     output.note(
       reusable

@@ -1,6 +1,7 @@
 /** `lockstep agent list`: which machines fetch by themselves, and how they are. */
 import { ageText } from "../../../lib/age.ts";
 import type { AgentView } from "../../../protocol/api-agents.ts";
+import { begunText } from "../agent-text.ts";
 import type { CommandFunction } from "../cli.ts";
 
 /** Agents ask at least once a minute. */
@@ -45,6 +46,8 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
       ],
       answer.agents,
     );
+    for (const agent of answer.agents.filter(({ state }) => state === "pending"))
+      cli.output.note(`note: begun and not confirmed: ${begunText(agent)}.`);
   });
   return 0;
 };

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
+import type { EnrolledAgent } from "../../../protocol/agent/on-host.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import { canAsk, confirm, promptHidden } from "../prompt.ts";
 
@@ -15,11 +16,12 @@ export interface OnHostOptions {
 export interface EnrollOptions extends OnHostOptions {
   readonly codeFile?: string;
   readonly writePolicy?: true;
+  readonly replace?: true;
 }
 
 const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, options) => {
   const agent = await cli.agent(options);
-  const { policyDraft, ...enrolled } = await agent.enroll(await readCode(cli, options), cli.interrupted);
+  const { policyDraft, ...enrolled } = await becomeAgent(cli, agent, options);
   const { output } = cli;
   const shouldWrite =
     policyDraft !== null && (await mayWrite(cli, enrolled.policyFile, policyDraft, options));
@@ -28,6 +30,7 @@ const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, o
     output.line(`This machine is the agent of "${enrolled.target}" in ${enrolled.environment}.`);
     output.line(`  server   ${enrolled.url}`);
     output.line(`  identity ${enrolled.stateDirectory}`);
+    output.line(`  key      ${enrolled.keyFingerprint}`);
     output.line(`  policy   ${enrolled.policyFile}${shouldWrite ? " (written)" : ""}`);
     if (policyDraft !== null && !shouldWrite) {
       output.note("note: there is no policy yet, so no file, unit or command is allowed. The target needs:");
@@ -38,6 +41,22 @@ const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, o
   });
   return 0;
 };
+
+/** An identity that the machine has is given up by a person's word alone. */
+async function becomeAgent(
+  cli: Cli,
+  agent: Awaited<ReturnType<Cli["agent"]>>,
+  options: EnrollOptions,
+): Promise<EnrolledAgent> {
+  const code = await readCode(cli, options);
+  try {
+    return await agent.enroll(code, cli.interrupted, { replace: options.replace === true });
+  } catch (error) {
+    const isAsked = error instanceof LockstepError && error.code === "AGENT_ENROLLED" && canAsk(cli);
+    if (!isAsked || !(await confirm(cli, `${error.message} Give that up?`))) throw error;
+    return agent.enroll(code, cli.interrupted, { replace: true });
+  }
+}
 
 async function mayWrite(
   cli: Cli,

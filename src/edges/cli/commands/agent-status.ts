@@ -35,6 +35,7 @@ function show({ output }: Cli, status: AgentStatus): void {
   );
   if (unit !== null)
     output.line(`  unit     ${unit.key}: ${unit.state}${unit.error === null ? "" : `: ${unit.error}`}`);
+  output.line(`  key      ${status.keyFingerprint}`);
   output.line(`  policy   ${status.policyFile}`);
   if (status.keys.length > 0) {
     output.line();

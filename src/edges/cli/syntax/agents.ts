@@ -14,12 +14,17 @@ export function attachAgents(program: Command, attach: Attach): void {
       .command("invite <target>")
       .description("a code by which one machine becomes this target's agent; valid once, for 15 minutes")
       .addOption(environmentOption())
+      .option(
+        "--replace",
+        "the target has an agent: whoever shows the code takes its place, and it is revoked",
+      )
       .option("--reusable", "for containers: serves many short-lived identities until it expires")
       .addOption(durationOption("--expires <duration>", "with --reusable: how long, for example 12h or 30d"))
       .addHelpText(
         "after",
         examples(
           "lockstep agent invite mac-mini",
+          "lockstep agent invite mac-mini --replace",
           "lockstep agent invite web --reusable --expires 30d --json",
         ),
       ),
@@ -54,6 +59,7 @@ function attachOnHost(agent: Command, attach: Attach): void {
       )
       .option("--code-file <path>", "read the code from there")
       .option("--write-policy", "put the first policy in place without asking")
+      .option("--replace", "give up the identity that this machine has, without asking")
       .addHelpText(
         "after",
         examples(

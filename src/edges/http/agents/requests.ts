@@ -3,6 +3,7 @@
  * an error to somebody who has proven nothing.
  */
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { authenticateAgent } from "../../../app/agents/authenticate-agent.ts";
@@ -60,6 +61,12 @@ export function sourceOf(request: FastifyRequest, isBehindProxy: boolean): strin
     .at(-1)
     ?.trim();
   return last === undefined || last === "" ? (request.socket.remoteAddress ?? "") : last;
+}
+
+/** For people. A proxy's header may hold anything: what is no address is not repeated. */
+export function addressOf(source: string): string | null {
+  const plain = source.replace(/^::ffff:/, "");
+  return isIP(plain) === 0 ? null : plain;
 }
 
 /** No details, and of failures inside Lockstep not even which: who asks may be anybody. */

@@ -21,7 +21,7 @@ import { SECURITY_HEADERS } from "../headers.ts";
 import { createListener, listenOn } from "../listener.ts";
 import { Connections } from "./connections.ts";
 import { FailedTries } from "./failed-tries.ts";
-import { authenticate, bodyOf, sourceOf, tellAgent, tokenOf } from "./requests.ts";
+import { addressOf, authenticate, bodyOf, sourceOf, tellAgent, tokenOf } from "./requests.ts";
 import { AgentStreams } from "./streams.ts";
 
 export interface AgentServerOptions {
@@ -156,7 +156,7 @@ function registerEnrolment(app: FastifyInstance, context: AppContext, isBehindPr
         );
       }
       try {
-        return await enrolAgent(context, bodyOf(request, enrolmentRequest));
+        return await enrolAgent(context, bodyOf(request, enrolmentRequest), addressOf(source));
       } catch (error) {
         const { family } = toLockstepError(error);
         if (family === "unauthenticated" || family === "invalid") tries.failed(source);

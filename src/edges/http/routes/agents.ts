@@ -1,7 +1,9 @@
 /** Handlers for the operator's side of agents. */
+import { keyFingerprint } from "../../../app/agents/enrolment-turn.ts";
 import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/manage-agents.ts";
 import { LockstepError } from "../../../core/errors.ts";
-import { type AGENT_OPERATIONS, agentTold } from "../../../protocol/api-agents.ts";
+import type { AgentRecord } from "../../../core/ports/store/agents.ts";
+import { type AGENT_OPERATIONS, agentTold, type NamedAgent } from "../../../protocol/api-agents.ts";
 import type { Handlers } from "../routes.ts";
 
 const CODE_LIFE_MS = 15 * 60_000;
@@ -10,15 +12,11 @@ const REUSABLE_LIFE_MS = 24 * 60 * 60_000;
 export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
   listAgents: async ({ query }, { context }) => ({
     agents: (await listAgents(context, query)).map((agent) => ({
-      id: agent.id,
-      target: agent.target,
+      ...nameOf(agent),
       environment: agent.environment,
-      state: agent.state,
       shortLived: agent.shortLived,
-      hostname: text(agent.facts["hostname"]),
       platform: text(agent.facts["platform"]),
       release: text(agent.facts["version"]),
-      createdAt: agent.createdAt.toISOString(),
       activatedAt: agent.activatedAt?.toISOString() ?? null,
       endedAt: agent.endedAt?.toISOString() ?? null,
       lastSeenAt: agent.lastSeenAt?.toISOString() ?? null,
@@ -40,10 +38,11 @@ export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
         "Cannot invite: a code that serves once lives for 15 minutes.",
       );
     }
-    const { code, expiresAt } = await inviteAgent(context, caller.actor, {
+    const { code, expiresAt, replaces, ended } = await inviteAgent(context, caller.actor, {
       environment: params.environment,
       target: params.name,
       reusable: body.reusable,
+      replace: body.replace,
       livesMs: body.expiresInMs ?? (body.reusable ? REUSABLE_LIFE_MS : CODE_LIFE_MS),
       listener: agentListener,
     });
@@ -54,6 +53,8 @@ export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
       reusable: body.reusable,
       expiresAt: expiresAt.toISOString(),
       url: agentListener.url,
+      replaces: replaces.map(nameOf),
+      ended: ended.map(nameOf),
     };
   },
   revokeAgent: async ({ params, body }, { context, caller }) => {
@@ -78,6 +79,19 @@ export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
     };
   },
 };
+
+function nameOf(agent: AgentRecord): NamedAgent {
+  return {
+    id: agent.id,
+    target: agent.target,
+    state: agent.state,
+    hostname: text(agent.facts["hostname"]),
+    keyFingerprint: keyFingerprint(agent),
+    enrolledFrom: agent.enrolledFrom,
+    createdAt: agent.createdAt.toISOString(),
+    confirmUntil: agent.confirmUntil?.toISOString() ?? null,
+  };
+}
 
 function text(fact: unknown): string {
   return typeof fact === "string" ? fact : "";
