@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly types?: string;
   /** A person at a terminal who waits for each question (a part of its text) before answering it with a line. */
   readonly answers?: readonly Answer[];
+  /** The agent's program on this machine. */
+  readonly agent?: Parameters<typeof runCommandLine>[0]["agent"];
 }
 
 export type Answer = readonly [question: string, line: string];
@@ -34,7 +36,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     version: "0.0.0-test",
     env: options.env ?? {},
     demo: () => Promise.reject(new Error("not in these tests")),
-    agent: () => Promise.reject(new Error("not in these tests")),
+    agent: options.agent ?? (() => Promise.reject(new Error("not in these tests"))),
     rootKeyCopies: async () => rootKeyCopies,
     start: () => Promise.reject(new Error("not in these tests")),
     // Streams of a process, as far as the command line uses them.
