@@ -43,10 +43,7 @@ export const CATALOGUE = {
   CONFIG_INVALID: { family: "invalid", hint: "Correct lockstep.yaml at the named line." },
   CONFIG_UNREADABLE: { family: "invalid", hint: "Name the file with -f, and check that it may be read." },
   CONFIG_SHRUNKEN: { family: "invalid", hint: "If that is meant, repeat with --allow-shrink." },
-  PLAN_CHANGED: {
-    family: "conflict",
-    hint: "Look at the plan again and repeat; nothing was changed.",
-  },
+  PLAN_CHANGED: { family: "conflict", hint: "Look at the plan again and repeat; nothing was changed." },
   SETTING_INVALID: { family: "invalid", hint: "Correct the environment variable and start again." },
   KEY_INVALID: { family: "invalid", hint: "Use a key that the place can hold." },
   VALUE_INVALID: { family: "invalid", hint: "Use a value that the place can hold and give back unchanged." },
@@ -193,14 +190,8 @@ export const CATALOGUE = {
     family: "unauthenticated",
     hint: "Ask for a new code with `lockstep agent invite TARGET`, then `lockstep agent enroll`.",
   },
-  AGENT_ACTIVE: {
-    family: "conflict",
-    hint: "To let another machine take its place, say so: `lockstep agent invite TARGET --replace`. To end it now: `lockstep agent revoke TARGET`.",
-  },
-  AGENT_ENROLLED: {
-    family: "conflict",
-    hint: "To give up that identity for the one of the new code, say so: `lockstep agent enroll --replace`.",
-  },
+  AGENT_ACTIVE: { family: "conflict", hint: "To replace it: `lockstep agent invite TARGET --replace`." },
+  AGENT_ENROLLED: { family: "conflict", hint: "To give that up: `lockstep agent enroll --replace`." },
   AGENT_RUNNING: {
     family: "conflict",
     hint: "One program at a time uses an identity; stop the other one, or give the service a target of its own.",
@@ -227,7 +218,7 @@ export const CATALOGUE = {
   },
   ENROLMENT_CONTESTED: {
     family: "unauthenticated",
-    hint: "If it was not this machine, somebody else has seen the code. On the server: `lockstep agent list` shows who, `lockstep agent revoke TARGET` ends them; then ask for a new code.",
+    hint: "Somebody else may have seen it. On the server: `lockstep agent list`, `lockstep agent revoke TARGET`, a new code.",
   },
   BUNDLE_REFUSED: {
     family: "integrity",

@@ -7,7 +7,7 @@ import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { confirmStep, listSteps, revealStep, viewStep } from "../../src/app/manual/steps.ts";
 import { testTarget } from "../../src/app/test-target.ts";
 import { viewRollout } from "../../src/app/views/rollouts.ts";
-import { describeOnAStore } from "../support/database.ts";
+import { describeOnAStore, somebodyWaitsForLock } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
 
@@ -141,6 +141,28 @@ describeOnAStore("a place in other hands", (database) => {
       code: "PLAN_CHANGED",
     });
     expect((await rollout()).phase).toBe("switch");
+  });
+
+  it("ruling 28: a step that ended while it was shown or confirmed is neither", async () => {
+    const { generation } = await viewStep(context, AT);
+    const given = { generation, key: KEY };
+    for (const act of [
+      () => revealStep(context, TESTER, AT, given),
+      () => confirmStep(context, TESTER, AT, generation),
+    ]) {
+      const holder = await database().openPool().connect();
+      await holder.query("begin");
+      await holder.query("update target set generation = generation + 1 where name = 'partner'");
+      const late = act();
+      const refused = expect(late).rejects.toMatchObject({ code: "PLAN_CHANGED" });
+      await somebodyWaitsForLock(database());
+      await holder.query("commit");
+      await refused;
+      await holder.query("update target set generation = generation - 1 where name = 'partner'");
+      holder.release();
+    }
+    expect(await kit.rows("select from manual_place")).toEqual([]);
+    expect((await revealStep(context, TESTER, AT, given)).reveal()).toBe("canary-one");
   });
 
   it("can be checked and tested without anybody being asked", async () => {

@@ -17,6 +17,7 @@ import { publicPart, thumbprint } from "../../src/protocol/agent/keys.ts";
 import { AGENT_PATHS } from "../../src/protocol/agent/paths.ts";
 import type { AgentView, NamedAgent } from "../../src/protocol/api-agents.ts";
 import { configSchema } from "../../src/protocol/config.ts";
+import { runCli } from "../support/cli-kit.ts";
 import { describeOnAStore, somebodyWaitsForLock } from "../support/database.ts";
 import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
@@ -289,6 +290,36 @@ describeOnAStore("enrolment codes in the wrong hands", (getDatabase) => {
     expect(await kit.rows("select from alert where resolved_at is null")).toEqual([]);
     await deliverDue(context, never);
     expect(told).toHaveLength(1);
+  });
+
+  it("ruling 28: the command line names who has begun, whom a code replaces, and what it takes", async () => {
+    const { url } = await api.server.listen(0);
+    const env = { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: await api.token("admin") };
+    const agent = (...words: readonly string[]) => runCli(["agent", ...words], { env });
+    const begun = await greet((await agent("invite", "mini")).stdout);
+    const key = fingerprint(begun.identity);
+    const list = await agent("list");
+    expect(list.stdout).toContain("pending");
+    expect(list.stdout).toMatch(new RegExp(`begun and not confirmed: mini: .*${key}.* begun 2.*, ends 2`));
+    expect((await agent("list", "--json")).json()).toMatchObject({
+      agents: [{ target: "mini", state: "pending", keyFingerprint: key, confirmUntil: expect.any(String) }],
+    });
+    const next = await agent("invite", "mini");
+    expect(next.stderr).toMatch(new RegExp(`ended an enrolment that was begun: mini: .*${key}`));
+    const first = await enrol(next.stdout);
+
+    const refused = await agent("invite", "mini");
+    expect([refused.exitCode, refused.stdout]).toEqual([1, ""]);
+    expect(refused.stderr).toContain("AGENT_ACTIVE");
+    expect(refused.stderr).toContain("lockstep agent invite mini --replace");
+    const replacing = await agent("invite", "mini", "--replace");
+    expect(replacing.stderr).toMatch(new RegExp(`this one is revoked: .*${fingerprint(first)}`));
+    const second = await enrol(replacing.stdout);
+    expect(await active()).toEqual([second.agentId]);
+    expect((await agent("invite", "mini", "--replace", "--json")).json()).toMatchObject({
+      replaces: [{ id: second.agentId, keyFingerprint: fingerprint(second) }],
+      ended: [],
+    });
   });
 
   it("ruling 12: a code without that word replaces nobody, whenever and by whatever release it was made", async () => {

@@ -193,7 +193,7 @@ describeOnEachStore("agents and their codes", (getDatabase) => {
     await holder.query("begin");
     await holder.query("select from target where id = $1 for no key update", [here.targetId]);
     const waiting = store.transaction(async (tx) => {
-      await tx.agents.lockTarget(here.targetId);
+      await tx.targets.lock(here.targetId);
       return tx.agents.activate(id);
     });
     await somebodyWaitsForLock(database);

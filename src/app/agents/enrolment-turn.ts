@@ -11,7 +11,7 @@ import { thumbprint } from "../../protocol/agent/keys.ts";
 
 /** Read once the turn was waited for: what was known before may not hold any more. Null: the target is gone. */
 export async function takeTurn(tx: Repositories, targetId: string): Promise<TargetRecord | null> {
-  await tx.agents.lockTarget(targetId);
+  await tx.targets.lock(targetId);
   return tx.targets.findById(targetId);
 }
 
@@ -87,7 +87,7 @@ export async function endAgents(
   actor: Actor,
   target: Pick<TargetRecord, "id" | "name">,
 ): Promise<void> {
-  await tx.agents.lockTarget(target.id);
+  await tx.targets.lock(target.id);
   await endBegun(tx, actor, target, { because: "changed" });
   const active = await tx.agents.activeAt([target.id]);
   if (active.length === 0) return;

@@ -63,7 +63,7 @@ export async function inviteAgent(
   const id = randomUUID();
   const macKeySealed = await context.sealer.seal(macKey, enrolmentAssociatedData(id));
   const invited = await context.store.transaction(async (tx) => {
-    await tx.agents.lockTarget(targetId);
+    await tx.targets.lock(targetId);
     const target = await agentTarget(tx, environment, name);
     assertServes(target, { reusable, replace });
     const isShortLived = hasShortLived(target);
@@ -151,7 +151,7 @@ export async function revokeAgent(
 ): Promise<readonly Ended[]> {
   const target = await agentTarget(context.store.read, options.environment, options.target);
   const ended = await context.store.transaction(async (tx) => {
-    await tx.agents.lockTarget(target.id);
+    await tx.targets.lock(target.id);
     const agents = (await tx.agents.list({ environment: options.environment })).filter(
       ({ id, targetId, state }) =>
         targetId === target.id &&

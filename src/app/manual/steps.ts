@@ -4,6 +4,7 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { addressText, type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -76,6 +77,7 @@ export async function revealStep(
   if (slot === undefined)
     throw new LockstepError("NOT_FOUND", `No value belongs to ${key} at target "${target.name}".`);
   await context.store.transaction(async (tx) => {
+    await assertStillCurrent(tx, target.id, generation);
     if (!(await tx.manual.reveal(target.id, generation, key, actor))) {
       throw new LockstepError("STEP_REVEALED", `The value of ${key} for this step was shown already.`);
     }
@@ -100,9 +102,7 @@ export async function confirmStep(
   const { step, desired } = await loadStep(context, target);
   assertCurrent(step, generation);
   await context.store.transaction(async (tx) => {
-    // Newer intent that was committed since then is not what the person has seen.
-    const now = await tx.targets.findById(target.id);
-    assertCurrent({ ...step, generation: now?.generation ?? generation }, generation);
+    await assertStillCurrent(tx, target.id, generation);
     await tx.manual.confirm(
       target.id,
       desired.slots.map(({ placement, key, version }) => ({ placement, key, version })),
@@ -123,11 +123,20 @@ export async function confirmStep(
   return { ...step, isOpen: false };
 }
 
-function assertCurrent(step: Step, generation: number): void {
+function assertCurrent(step: Pick<Step, "target" | "generation">, generation: number): void {
   if (step.generation === generation) return;
   throw new LockstepError("PLAN_CHANGED", `What is to be done at "${step.target}" has changed since.`, {
     hint: "Look at the step again; nothing was recorded.",
   });
+}
+
+/** Newer intent that was committed since then is not what the person has seen; what comes now waits for us. */
+async function assertStillCurrent(tx: Repositories, targetId: string, generation: number): Promise<void> {
+  await tx.targets.lock(targetId);
+  const now = await tx.targets.findById(targetId);
+  if (now === null)
+    throw new LockstepError("NOT_FOUND", "The target of this step is not configured any more.");
+  assertCurrent({ target: now.name, generation: now.generation }, generation);
 }
 
 async function findManual(context: AppContext, { environment, target }: StepName): Promise<TargetRecord> {

@@ -93,6 +93,7 @@ describeOnAStore("agents over the wire", (getDatabase) => {
         environment: "production",
         target: "mini",
         reusable: false,
+        replace: true,
         livesMs: 60_000,
         listener: { url: proxy.url, tlsKeyDigest: null },
       })

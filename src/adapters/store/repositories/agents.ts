@@ -41,11 +41,6 @@ const TOUCH_SECONDS = 10;
 
 export function createAgentRepo(db: Kysely<Database>): AgentRepo {
   return {
-    async lockTarget(targetId) {
-      // Not `for update`: rows that refer to the target may be written meanwhile.
-      await sql`select from target where id = ${targetId} for no key update`.execute(db);
-    },
-
     async invite({ id, targetId, lookupHash, macKeySealed, reusable, replaces, actor, livesMs }) {
       const { rows } = await sql<{ expiresAt: Date }>`
         insert into enrolment (id, target_id, lookup_hash, mac_key_sealed, reusable, replaces, actor, expires_at)

@@ -45,6 +45,11 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       return rows.map((row) => row.id);
     },
 
+    async lock(targetId) {
+      // Not `for update`: rows that refer to the target may be written meanwhile.
+      await sql`select from target where id = ${targetId} for no key update`.execute(db);
+    },
+
     async findById(targetId) {
       const { rows } = await sql<TargetRecord>`
         select ${RECORD} from target t join environment e on e.id = t.environment_id

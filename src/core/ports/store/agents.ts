@@ -76,8 +76,6 @@ export interface Delivered {
 }
 
 export interface AgentRepo {
-  /** Who is or becomes a target's agent is decided by one transaction at a time: others wait here until it has ended. */
-  lockTarget(targetId: string): Promise<void>;
   /** Answers when the code ends, by the database's clock. */
   invite(enrolment: {
     readonly id: string;

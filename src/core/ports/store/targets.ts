@@ -125,6 +125,8 @@ export interface BindingLook {
 export interface TargetRepo {
   /** Ids that owe work now and are not leased. */
   due(limit: number): Promise<readonly string[]>;
+  /** Whoever changes this target, or locks it as well, waits until this transaction has ended. */
+  lock(targetId: string): Promise<void>;
   findById(targetId: string): Promise<TargetRecord | null>;
   /** Live ones of these. */
   findAll(targetIds: readonly string[]): Promise<readonly TargetRecord[]>;

@@ -47,7 +47,7 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
       answer.agents,
     );
     for (const agent of answer.agents.filter(({ state }) => state === "pending"))
-      cli.output.note(`note: begun and not confirmed: ${begunText(agent)}.`);
+      cli.output.line(`begun and not confirmed: ${begunText(agent)}`);
   });
   return 0;
 };
