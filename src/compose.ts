@@ -8,7 +8,6 @@
  *   migrate  brings the schemas up to this release and ends
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createChannels } from "./adapters/channels/channels.ts";
@@ -45,6 +44,7 @@ import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
 import type { SecretValue } from "./core/secret-value.ts";
+import { openDataDirectory } from "./data-directory.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
@@ -90,7 +90,7 @@ async function build(
   const scrubber = createScrubber();
   const log = createLogger({ level: settings.logLevel, scrubber });
   knowCredentials(settings, scrubber);
-  await makeDataDirectory(settings.dataDirectory);
+  await openDataDirectory(settings.dataDirectory, log);
 
   const connection = await openConnection(role, settings, log, undo);
   if (role === "up" || role === "migrate") {
@@ -192,21 +192,6 @@ function openQueue(settings: Settings, connection: StoreConnection, log: Logger)
   return settings.redisUrl === null
     ? createPostgresQueue(connection, log)
     : createRedisQueue(settings.redisUrl.reveal(), log);
-}
-
-async function makeDataDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await chmod(path, 0o700);
-  } catch {
-    throw new LockstepError(
-      "SETTING_INVALID",
-      `Cannot use the data directory ${path}: it cannot be made private to this user.`,
-      {
-        hint: "Name another one with LOCKSTEP_DATA.",
-      },
-    );
-  }
 }
 
 /** Every value passes here on its way in and out of the store: from then on the log knows it. */

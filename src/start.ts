@@ -1,5 +1,6 @@
 /** Starts a role: context, edges, and the files by which the local command line finds the server. */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { claimListener } from "./adapters/outgoing/own-listeners.ts";
 import type { AppContext } from "./app/context.ts";
@@ -9,9 +10,9 @@ import { type Composed, composeContext, type Role } from "./compose.ts";
 import type { Settings } from "./config.ts";
 import { LOCAL_ADMIN_SCOPES } from "./core/access/permissions.ts";
 import { SecretValue } from "./core/secret-value.ts";
-import { ADMIN_TOKEN_FILE, SERVER_FILE } from "./edges/cli/connection.ts";
 import { createHttpServer, type HttpServer } from "./edges/http/server.ts";
 import { startWorker } from "./edges/worker/worker.ts";
+import { ADMIN_TOKEN_FILE, SERVER_FILE, serverFile } from "./protocol/local-line.ts";
 import { startAgentListener } from "./start-agents.ts";
 
 export interface Started {
@@ -69,10 +70,28 @@ async function serve(
   const release = claimListener({ host: settings.listenAddress, port: Number(new URL(url).port) });
   undo.push(async () => release());
   const adminTokenFile = await ensureAdminToken(context, settings.dataDirectory);
-  const serverFile = join(settings.dataDirectory, SERVER_FILE);
-  await writeFile(serverFile, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
-  undo.push(() => rm(serverFile, { force: true }));
+  const directory = await realpath(settings.dataDirectory);
+  const file = join(directory, SERVER_FILE);
+  const socket = await server.openLocalLine(directory, await socketIn(file));
+  await replaceFile(file, `${JSON.stringify({ url, socket })}\n`);
+  undo.push(() => rm(file, { force: true }));
   return { url, adminTokenFile, agentUrl: agentListener?.url ?? null };
+}
+
+/** Of the server that ran here before, and may still; null: none is known. */
+async function socketIn(file: string): Promise<string | null> {
+  try {
+    return serverFile.parse(JSON.parse(await readFile(file, "utf8"))).socket;
+  } catch {
+    return null;
+  }
+}
+
+/** Whole or not at all, and never through a link. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const prepared = `${path}.${randomBytes(8).toString("hex")}`;
+  await writeFile(prepared, text, { mode: 0o600, flag: "wx" });
+  await rename(prepared, path);
 }
 
 /** The local administrator's token, in a file that only this user reads. A revoked or foreign one is replaced. */
@@ -85,8 +104,7 @@ async function ensureAdminToken(context: AppContext, dataDirectory: string): Pro
     scopes: LOCAL_ADMIN_SCOPES,
     expiresInMs: null,
   });
-  await rm(path, { force: true });
-  await writeFile(path, `${token.reveal()}\n`, { mode: 0o600, flag: "wx" });
+  await replaceFile(path, `${token.reveal()}\n`);
   return path;
 }
 

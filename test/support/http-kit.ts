@@ -1,8 +1,10 @@
 /** The API on a real store with scripted places and real tokens, reached without a socket or on loopback. */
 
+import type { Server } from "node:http";
 import type { AppContext } from "../../src/app/context.ts";
 import { createToken } from "../../src/app/tokens/create-token.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
+import { type LocalLine, openLocalLine } from "../../src/edges/http/local-line.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/edges/http/server.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../src/protocol/api.ts";
 import type { AnswerOf } from "../../src/protocol/api-operation.ts";
@@ -12,6 +14,8 @@ export interface HttpKit {
   readonly server: HttpServer;
   /** A token with these scopes. */
   token(...scopes: readonly string[]): Promise<string>;
+  /** The server's socket, for the command line of a data directory; `listen` comes first. */
+  openLine(dataDirectory: string, formerSocket?: string): Promise<LocalLine>;
   /** As an administrator unless told. */
   ask(url: string, asked?: Asked): Promise<Answered>;
 }
@@ -45,7 +49,13 @@ export async function createHttpKit(
     return created.token.reveal();
   };
   const admin = await token(...LOCAL_ADMIN_SCOPES);
-  return { server, token, ask: (url, asked = {}) => ask(server, url, { token: admin, ...asked }) };
+  return {
+    server,
+    token,
+    openLine: (dataDirectory, formerSocket) =>
+      openLocalLine(server.app.server as Server, dataDirectory, formerSocket ?? null),
+    ask: (url, asked = {}) => ask(server, url, { token: admin, ...asked }),
+  };
 }
 
 async function ask(server: HttpServer, url: string, asked: Asked): Promise<Answered> {

@@ -1,5 +1,5 @@
 /**
- * Speaks with the server. Promises: the token goes to the one address that was chosen, never after a redirect; every
+ * Speaks with the server. Promises: the token goes over the one line that was chosen, never after a redirect; every
  * write carries an Idempotency-Key, so that a lost answer is asked for again without doing the work twice; what the
  * server says arrives as a LockstepError in the catalogue's words.
  */
@@ -11,9 +11,10 @@ import { withDeadline } from "../../lib/with-deadline.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { type AnswerOf, API_PREFIX, type CallOf, type Operation } from "../../protocol/api-operation.ts";
 import { problem } from "../../protocol/api-parts.ts";
+import { type Exchange, type Transport, unreachable } from "./transport.ts";
 
-export interface ServerAddress {
-  readonly url: string;
+export interface ServerLine {
+  readonly transport: Transport;
   readonly token: SecretValue;
 }
 
@@ -23,14 +24,10 @@ const MAX_TRIES = 3;
 const PAUSE_MS = 300;
 
 export class ApiClient {
-  readonly #server: ServerAddress;
+  readonly #line: ServerLine;
 
-  constructor(server: ServerAddress) {
-    this.#server = server;
-  }
-
-  get url(): string {
-    return this.#server.url;
+  constructor(line: ServerLine) {
+    this.#line = line;
   }
 
   async call<Id extends OperationId>(
@@ -39,55 +36,41 @@ export class ApiClient {
     signal?: AbortSignal,
   ): Promise<AnswerOf<Operations[Id]>> {
     const operation: Operation = OPERATIONS[id];
-    const address = `${this.#server.url}${API_PREFIX}${fill(operation.path, call.params ?? {})}${search(call.query ?? {})}`;
-    const request: RequestInit = {
-      method: operation.method,
-      redirect: "error",
-      headers: {
-        authorization: `Bearer ${this.#server.token.reveal()}`,
-        accept: "application/json",
-        ...(operation.method === "GET"
-          ? {}
-          : { "content-type": "application/json", "idempotency-key": randomUUID() }),
+    const isRead = operation.method === "GET";
+    const answer = await this.#send(
+      {
+        method: operation.method,
+        path: `${API_PREFIX}${fill(operation.path, call.params ?? {})}${search(call.query ?? {})}`,
+        headers: {
+          authorization: `Bearer ${this.#line.token.reveal()}`,
+          accept: "application/json",
+          ...(isRead ? {} : { "content-type": "application/json", "idempotency-key": randomUUID() }),
+        },
+        body: isRead ? null : JSON.stringify(call.body ?? {}),
       },
-      ...(operation.method === "GET" ? {} : { body: JSON.stringify(call.body ?? {}) }),
-    };
-    const answer = await this.#send(address, request, signal);
+      signal,
+    );
     return answer as AnswerOf<Operations[Id]>;
   }
 
-  async #send(address: string, request: RequestInit, signal: AbortSignal | undefined): Promise<unknown> {
+  async #send(exchange: Omit<Exchange, "signal">, signal: AbortSignal | undefined): Promise<unknown> {
     for (let attempt = 1; ; attempt += 1) {
       const answered = await withDeadline(signal ?? NEVER, TIMEOUT_MS, (limited) =>
-        this.#try(address, { ...request, signal: limited }),
+        this.#line.transport.send({ ...exchange, signal: limited }),
       );
-      if (answered !== null) return answered.document;
+      if (answered !== null) return documentIn(answered);
       signal?.throwIfAborted();
-      if (attempt === MAX_TRIES) {
-        throw new LockstepError(
-          "SERVER_UNREACHABLE",
-          `Cannot reach Lockstep at ${this.#server.url}: no answer.`,
-        );
-      }
+      if (attempt === MAX_TRIES) throw unreachable(this.#line.transport);
       await delay(PAUSE_MS * attempt, undefined, signal === undefined ? {} : { signal });
     }
   }
+}
 
-  /** Null: no answer came. */
-  async #try(address: string, request: RequestInit): Promise<{ readonly document: unknown } | null> {
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(address, request);
-      text = await response.text();
-    } catch {
-      // The foreign error is dropped: it may quote headers.
-      return null;
-    }
-    const document = parseJson(text);
-    if (response.ok && document !== undefined) return { document };
-    throw toError(response.status, document);
-  }
+/** Throws what the server says in the catalogue's words. */
+function documentIn({ status, text }: { readonly status: number; readonly text: string }): unknown {
+  const document = parseJson(text);
+  if (status >= 200 && status < 300 && document !== undefined) return document;
+  throw toError(status, document);
 }
 
 function toError(status: number, document: unknown): LockstepError {

@@ -5,12 +5,14 @@
  * document in the catalogue's words; slow, large and malformed requests end early; nothing is cached or framed.
  * Leaves to others: what operations do (`routes/` and the use cases), agents (their listener is another one).
  */
+import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { AppContext } from "../../app/context.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { assertMay, identify } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";
 import { createListener, hostInUrl, listenOn } from "./listener.ts";
+import { type LocalLine, openLocalLine } from "./local-line.ts";
 import { isLocalRequest, RequestCounter, renderMetrics } from "./metrics.ts";
 import { buildOpenApi } from "./openapi.ts";
 import { handlers } from "./routes/handlers.ts";
@@ -29,6 +31,11 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** `port` 0: any free one. Throws SETTING_INVALID when the port is taken. */
   listen(port: number): Promise<{ readonly url: string; readonly port: number }>;
+  /**
+   * Serves the same on a unix socket for this machine's command line; after `listen`. `formerSocket`: of the server that
+   * ran on this directory before, or null. Answers its path. Throws STORE_IN_USE, SETTING_INVALID.
+   */
+  openLocalLine(dataDirectory: string, formerSocket: string | null): Promise<string>;
   /** Lets running requests end, then closes idle connections. */
   close(): Promise<void>;
   /** For tests that need no socket. */
@@ -40,6 +47,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { context, settings, requestTimeoutMs = 15_000, agentListener = null } = options;
   let port = 0;
+  let localLine: LocalLine | null = null;
   const closing = new AbortController();
   const requests = new RequestCounter();
   const app = createListener({
@@ -93,9 +101,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       });
       return { url: `http://${hostOf(settings.listenAddress)}:${port}`, port };
     },
+    openLocalLine: async (dataDirectory, formerSocket) => {
+      localLine = await openLocalLine(app.server as Server, dataDirectory, formerSocket);
+      return localLine.socket;
+    },
     close: async () => {
       closing.abort();
+      // Before its idle connections are closed with the others', so that none comes in between.
+      const ended = localLine?.close();
       await app.close();
+      await ended;
     },
   };
 }

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { lifeOfProcess, startTicks } from "../../../src/edges/agent/child/process-life.ts";
 import {
   type ChildReport,
   type ChildValues,
@@ -14,6 +13,7 @@ import {
   type SupervisedChild,
 } from "../../../src/edges/agent/child/run-child.ts";
 import { childEnvironment } from "../../../src/lib/child-environment.ts";
+import { lifeOfProcess, startTicks } from "../../../src/lib/process-life.ts";
 import { childProgram } from "../../support/child-program.ts";
 
 let home: string;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
@@ -142,10 +143,13 @@ describe("on a directory that somebody used", () => {
     await expect(start()).rejects.toMatchObject({ code: "STORE_SCHEMA" });
   });
 
-  test("what an interrupted first start left is removed", async () => {
-    const left = join(place.directory, "cluster.new-999999999-aa");
-    await mkdir(left, { recursive: true });
+  test("ruling 27: what an interrupted first start left is removed, also where its pid is another's by now", async () => {
+    const living = `${process.pid} ${randomUUID()} 1`;
+    const left = [`${2 ** 22 + 1} unknown`, living].map((life) =>
+      join(place.directory, `cluster.new-${life}-0123abcd`),
+    );
+    for (const path of left) await mkdir(path, { recursive: true });
     await start();
-    await expect(stat(left)).rejects.toMatchObject({ code: "ENOENT" });
+    for (const path of left) await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
+import { lifeAsText, lifeOfProcess, livingProcessIn } from "../../../lib/process-life.ts";
 import type { Binaries } from "./binaries.ts";
 import { POSTGRES_MAJOR } from "./digests.ts";
 import { type RunAs, runProgram } from "./run.ts";
@@ -72,7 +73,7 @@ async function makeCluster(
   log: number,
 ): Promise<string> {
   await removeUnfinished(directory);
-  const root = join(directory, `${UNFINISHED}${process.pid}-${randomBytes(4).toString("hex")}`);
+  const root = join(directory, `${UNFINISHED}${await ownName()}-${randomBytes(4).toString("hex")}`);
   const data = join(root, "data");
   const password = join(root, "password");
   await mkdir(root, { mode: 0o700 });
@@ -110,20 +111,21 @@ async function makeCluster(
   return (await madeBy(cluster)) ?? "nothing";
 }
 
-/** What a killed process left. Living ones are named by their pid and kept. */
+/** This life of this process, as it stands in a file's name. */
+async function ownName(): Promise<string> {
+  const life = await lifeOfProcess(process.pid);
+  return life === null ? `${process.pid} unknown` : lifeAsText(life);
+}
+
+/**
+ * What a killed process left. Living ones are named by their process and its start, and kept: the number alone may be
+ * another process's by now.
+ */
 async function removeUnfinished(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(UNFINISHED)) continue;
-    const pid = Number.parseInt(name.slice(UNFINISHED.length), 10);
-    if (isAlive(pid)) continue;
+    const life = name.slice(UNFINISHED.length).replace(/-[0-9a-f]{8}$/, "");
+    if ((await livingProcessIn(life)) !== null) continue;
     await rm(join(directory, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }

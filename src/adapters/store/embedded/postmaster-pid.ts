@@ -4,6 +4,7 @@
  * process lives.
  */
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { link, readFile, readlink, realpath, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CHILD_ENVIRONMENT } from "./run.ts";
@@ -52,7 +53,7 @@ export async function processState(
  */
 export async function removeStale(dataDirectory: string, stale: PostmasterFile): Promise<void> {
   const path = join(dataDirectory, FILE);
-  const aside = join(dataDirectory, `${FILE}.stale-${process.pid}`);
+  const aside = join(dataDirectory, `${FILE}.stale-${randomBytes(8).toString("hex")}`);
   const taken = await rename(path, aside).then(
     () => true,
     () => false,

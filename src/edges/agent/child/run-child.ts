@@ -19,6 +19,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import { assertNever } from "../../../lib/assert-never.ts";
+import { lifeOfProcess, type ProcessLife } from "../../../lib/process-life.ts";
 import {
   CHILD_DEFAULTS,
   type ChildAction,
@@ -29,7 +30,6 @@ import {
   type ReportedState,
   stepChild,
 } from "./child-machine.ts";
-import { lifeOfProcess, type ProcessLife } from "./process-life.ts";
 
 export interface ChildValues {
   /** Over which versions these are; equal digests are equal values. */

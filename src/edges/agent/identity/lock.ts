@@ -1,13 +1,13 @@
 /**
  * One program at a time uses an identity: two would each write files and restart the unit. The lock is a file that
- * names its holder by process id and start, so that one left behind by a crash or a reboot does not count.
+ * names its holder by process id, its start and the machine's, so that one left behind by a crash or a reboot does not
+ * count.
  */
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { LockstepError } from "../../../core/errors.ts";
+import { lifeAsText, lifeOfProcess, livingProcessIn } from "../../../lib/process-life.ts";
 
 const LOCK_FILE = "lock";
 const MAX_TRIES = 5;
@@ -15,7 +15,17 @@ const MAX_TRIES = 5;
 /** Answers how to let go. Throws AGENT_RUNNING. */
 export async function lockIdentity(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, LOCK_FILE);
-  const own = `${process.pid} ${await startOf(process.pid)}\n`;
+  const life = await lifeOfProcess(process.pid);
+  if (life === null) {
+    throw new LockstepError(
+      "UNSUPPORTED",
+      "Cannot run: the system does not tell when this process started.",
+      {
+        hint: "Let it read /proc (Linux) or run ps and sysctl (macOS).",
+      },
+    );
+  }
+  const own = `${lifeAsText(life)}\n`;
   // Complete before it gets its name: nobody may find a lock without a holder.
   const prepared = join(directory, `.${LOCK_FILE}.${randomBytes(8).toString("hex")}`);
   await writeFile(prepared, own, { mode: 0o600, flag: "wx" });
@@ -24,7 +34,7 @@ export async function lockIdentity(directory: string): Promise<() => Promise<voi
       if (await linked(prepared, path)) return () => release(path, own);
       const holder = await readFile(path, "utf8").catch(() => null);
       if (holder === null) continue;
-      const pid = await livingHolder(holder);
+      const pid = await livingProcessIn(holder);
       if (pid !== null) {
         throw new LockstepError(
           "AGENT_RUNNING",
@@ -48,7 +58,7 @@ export async function lockIdentity(directory: string): Promise<() => Promise<voi
 /** The process that holds the lock; null: nobody. */
 export async function lockHolder(directory: string): Promise<number | null> {
   const holder = await readFile(join(directory, LOCK_FILE), "utf8").catch(() => null);
-  return holder === null ? null : livingHolder(holder);
+  return holder === null ? null : livingProcessIn(holder);
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
@@ -76,36 +86,4 @@ async function removeStale(path: string, judged: string): Promise<void> {
 
 async function release(path: string, own: string): Promise<void> {
   if ((await readFile(path, "utf8").catch(() => "")) === own) await rm(path, { force: true });
-}
-
-async function livingHolder(holder: string): Promise<number | null> {
-  const [pid = "", ...start] = holder.trim().split(" ");
-  if (!/^\d{1,10}$/.test(pid)) return null;
-  const now = await startOf(Number(pid));
-  return now !== "" && now === start.join(" ") ? Number(pid) : null;
-}
-
-/** What tells one life of a process id from another; empty: there is no such process. */
-export async function startOf(pid: number): Promise<string> {
-  if (process.platform === "linux") {
-    try {
-      const [stat, boot] = await Promise.all([
-        readFile(`/proc/${pid}/stat`, "utf8"),
-        readFile("/proc/sys/kernel/random/boot_id", "utf8"),
-      ]);
-      // The name in parentheses may hold anything; the start is the 20th field after it.
-      const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-      return `${boot.trim()} ${ticks}`;
-    } catch {
-      return "";
-    }
-  }
-  try {
-    const { stdout } = await promisify(execFile)("/bin/ps", ["-o", "lstart=", "-p", String(pid)], {
-      env: { LC_ALL: "C" },
-    });
-    return stdout.trim().replaceAll(/\s+/g, " ");
-  } catch {
-    return "";
-  }
 }

@@ -1,9 +1,9 @@
-/** `lockstep` without a command: where one stands, and what comes next. Looks at files alone, so it answers at once. */
+/** `lockstep` without a command: where one stands, and what comes next. Asks the server nothing, so it answers at once. */
 import { join } from "node:path";
 import type { CommandFunction } from "../cli.ts";
 import { DEFAULT_CONFIG_FILE } from "../config-file/read-config.ts";
-import { findLocalServer } from "../connection.ts";
 import { exists } from "../init/write-file.ts";
+import { findLocalServer } from "../local-line.ts";
 
 const EXIT_USAGE = 64;
 
@@ -14,7 +14,8 @@ interface Step {
 }
 
 export const run: CommandFunction<[], unknown> = async ({ output, surroundings }) => {
-  const server = surroundings.url ?? (await findLocalServer(surroundings.dataDirectory));
+  const local = surroundings.url === null ? await findLocalServer(surroundings.dataDirectory) : null;
+  const server = surroundings.url ?? local?.url ?? null;
   const hasConfig = await exists(join(surroundings.workingDirectory, DEFAULT_CONFIG_FILE));
   const steps: readonly Step[] = [
     { command: "lockstep up", why: "starts it on this machine", done: server && `runs at ${server}` },

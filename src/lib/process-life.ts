@@ -22,8 +22,23 @@ export async function lifeOfProcess(pid: number): Promise<ProcessLife | null> {
   }
 }
 
+/** As it stands in files that name a process: number, start of the machine, start of the process. */
+export function lifeAsText({ pid, bootId, startedAt }: ProcessLife): string {
+  return `${pid} ${bootId} ${startedAt}`;
+}
+
+/** Whether the process that such a text names lives, and is not another one under its number. Answers its number. */
+export async function livingProcessIn(text: string): Promise<number | null> {
+  const pid = /^([1-9][0-9]{0,9}) /.exec(text)?.[1];
+  if (pid === undefined) return null;
+  const life = await lifeOfProcess(Number(pid));
+  return life !== null && lifeAsText(life) === text.trim() ? life.pid : null;
+}
+
 async function onLinux(pid: number): Promise<ProcessLife | null> {
-  const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  // Where a unit is shown no more of /proc than processes, starts are compared by their ticks alone.
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
+  const bootId = boot.trim() === "" ? "unknown" : boot.trim();
   const startedAt = startTicks(await readFile(`/proc/${pid}/stat`, "utf8"));
   return startedAt === null ? null : { bootId, pid, startedAt };
 }
