@@ -6,40 +6,15 @@
  * that are safe to show. A foreign error never crosses an adapter: its code and status are copied, its message and
  * cause are dropped.
  */
-export type RetryVerdict =
-  | "never" // tell the caller; nothing will change by itself
-  | "replan" // read again, plan again
-  | "later" // with jitter, on the ladder
-  | "at-retry-after" // when the place says; spends no attempt
-  | "read-back"; // sent, no answer: look first, then decide
-
-interface Family {
-  readonly verdict: RetryVerdict;
-  readonly status: number;
-  readonly exitCode: number;
-}
-
-export const FAMILIES = {
-  invalid: { verdict: "never", status: 422, exitCode: 64 },
-  unauthenticated: { verdict: "never", status: 401, exitCode: 1 },
-  forbidden: { verdict: "never", status: 403, exitCode: 1 },
-  "not-found": { verdict: "never", status: 404, exitCode: 1 },
-  unsupported: { verdict: "never", status: 422, exitCode: 1 },
-  conflict: { verdict: "replan", status: 409, exitCode: 1 },
-  unavailable: { verdict: "later", status: 503, exitCode: 1 },
-  "rate-limited": { verdict: "at-retry-after", status: 429, exitCode: 1 },
-  rejected: { verdict: "never", status: 502, exitCode: 1 },
-  "outcome-unknown": { verdict: "read-back", status: 504, exitCode: 4 },
-  integrity: { verdict: "never", status: 500, exitCode: 1 },
-  invariant: { verdict: "never", status: 500, exitCode: 1 },
-} as const satisfies Record<string, Family>;
-
-export type ErrorFamily = keyof typeof FAMILIES;
+import { type ErrorFamily, FAMILIES, type RetryVerdict } from "./error-families.ts";
 
 /** code → family and what to do when the message has no better remedy. */
 export const CATALOGUE = {
   USAGE: { family: "invalid", hint: "See `lockstep --help`." },
   INPUT_INVALID: { family: "invalid", hint: "Correct the named fields and send the request again." },
+  REQUEST_MALFORMED: { family: "invalid", hint: "Send it as /api/v1/openapi.json describes it." },
+  REQUEST_TOO_SLOW: { family: "invalid", hint: "Send the whole request within 15 seconds." },
+  HEADERS_TOO_LARGE: { family: "invalid", hint: "Send fewer or shorter headers." },
   CONFIG_INVALID: { family: "invalid", hint: "Correct lockstep.yaml at the named line." },
   CONFIG_UNREADABLE: { family: "invalid", hint: "Name the file with -f, and check that it may be read." },
   CONFIG_SHRUNKEN: { family: "invalid", hint: "If that is meant, repeat with --allow-shrink." },
@@ -88,6 +63,10 @@ export const CATALOGUE = {
   },
   VERSION_STATE: { family: "conflict", hint: "See `lockstep secret versions`." },
   IDEMPOTENCY_REUSED: { family: "conflict", hint: "Use a new Idempotency-Key for another request." },
+  REQUEST_OUTCOME_UNKNOWN: {
+    family: "outcome-unknown",
+    hint: "Look with `lockstep history` and `lockstep audit list` whether it was done; send it anew only if not.",
+  },
   LEASE_LOST: { family: "conflict", hint: "Another worker took over; nothing needs to be done." },
   ORDER_REFUSED: { family: "conflict", hint: "The place carries a newer write; look at `lockstep history`." },
   WRITE_CONFLICT: {
@@ -96,6 +75,23 @@ export const CATALOGUE = {
   },
   UNSUPPORTED: { family: "unsupported", hint: "See the target's capabilities with `lockstep target test`." },
   STORE_UNAVAILABLE: { family: "unavailable", hint: "Check that Postgres can be reached." },
+  STORE_FULL: { family: "unavailable", hint: "Free space where Postgres keeps its data (`df -h` there)." },
+  STORE_READ_ONLY: {
+    family: "unavailable",
+    hint: "Postgres takes no writes: let DATABASE_URL name the primary, or end default_transaction_read_only.",
+  },
+  STORE_TIMEOUT: {
+    family: "unavailable",
+    hint: "Ask again; if it stays so, see what holds locks or the disk (pg_stat_activity) where Postgres runs.",
+  },
+  STORE_BUSY: {
+    family: "unavailable",
+    hint: "Raise max_connections or the role's CONNECTION LIMIT, or run fewer servers and workers on this Postgres.",
+  },
+  STORE_STARTING: {
+    family: "unavailable",
+    hint: "Postgres starts, recovers from a crash or shuts down: it is asked again by itself; its log says how far it is.",
+  },
   STORE_SCHEMA: {
     family: "invalid",
     hint: "Run `lockstep migrate` with this release, or start the release that the store was migrated to.",
@@ -291,6 +287,11 @@ export class LockstepError extends Error {
   get exitCode(): number {
     return FAMILIES[this.family].exitCode;
   }
+}
+
+/** The store cannot answer now, whatever it says about why. */
+export function isStoreAway({ code, family }: LockstepError): boolean {
+  return code.startsWith("STORE_") && family === "unavailable";
 }
 
 /** Our own errors pass; anything else is a defect whose text may hold anything, so it is dropped. */

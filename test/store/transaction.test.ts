@@ -106,7 +106,7 @@ describeOnEachStore("transactions", (getDatabase) => {
   test("a statement that hangs is cancelled after its time", async () => {
     const pool = createPool(getDatabase().connection, SILENT, { statementTimeoutMs: 100 });
     const failure: unknown = await pool.query("select pg_sleep(20)").catch((error: unknown) => error);
-    expect(toStoreError(failure)).toMatchObject({ code: "STORE_UNAVAILABLE", details: { code: "57014" } });
+    expect(toStoreError(failure)).toMatchObject({ code: "STORE_TIMEOUT", details: { code: "57014" } });
     await pool.end();
   });
 

@@ -9,10 +9,21 @@ const RETRYABLE = new Set(["40001", "40P01"]);
 
 const CUT = new Set(["57P01", "57P02", "57P05", "ECONNRESET", "EPIPE"]);
 
+/** What an operator can act on has a code and a remedy of its own. */
+const TOLD_APART: Readonly<Record<string, readonly [code: ErrorCode, state: string]>> = {
+  "53100": ["STORE_FULL", "the disk of Postgres is full"],
+  "25006": ["STORE_READ_ONLY", "Postgres takes no writes"],
+  "57014": ["STORE_TIMEOUT", "Postgres ended a statement that took too long"],
+  "55P03": ["STORE_TIMEOUT", "Postgres waited too long for a lock"],
+  "53300": ["STORE_BUSY", "Postgres has no connection left for us"],
+  "53200": ["STORE_BUSY", "Postgres is out of memory"],
+  "57P03": ["STORE_STARTING", "Postgres starts, recovers from a crash or shuts down"],
+};
+
 /** Classes and single codes in which Postgres says "not now": the connection, its resources, an operator's act. */
 const UNAVAILABLE_CLASSES = new Set(["08", "53", "57", "58"]);
-/** lock_not_available, idle and transaction timeouts, read only (a replica during failover), and exhausted retries. */
-const UNAVAILABLE_CODES = new Set(["55P03", "25P03", "25P04", "25006", ...RETRYABLE]);
+/** Idle and transaction timeouts, and exhausted retries. */
+const UNAVAILABLE_CODES = new Set(["25P03", "25P04", ...RETRYABLE]);
 /** Postgres answers, and does not let us in. */
 const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
 
@@ -52,6 +63,8 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
       "Check user, password, database and rights in DATABASE_URL.",
     );
   }
+  const told = TOLD_APART[code];
+  if (told !== undefined) return make(told[0], `${told[1]} (${code})`);
   if (UNAVAILABLE_CODES.has(code)) return make("STORE_UNAVAILABLE", `Postgres is busy (${code})`);
   if (isSqlState(code)) {
     if (UNAVAILABLE_CLASSES.has(code.slice(0, 2))) {

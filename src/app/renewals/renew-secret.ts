@@ -9,7 +9,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
@@ -66,7 +66,7 @@ export async function renewSecret(
     begun = await context.store.transaction((tx) => begin(context, tx, actor, secretId, mode));
   } catch (thrown) {
     const error = toLockstepError(thrown);
-    if (error.code === "NOT_FOUND" || error.code === "STORE_UNAVAILABLE") throw error;
+    if (error.code === "NOT_FOUND" || isStoreAway(error)) throw error;
     return { state: "failed", error: await recordFailure(context, secretId, null, error) };
   }
   if ("state" in begun) return begun;
@@ -183,7 +183,7 @@ async function untilStored(keep: () => Promise<Renewal>): Promise<Renewal> {
     try {
       return await keep();
     } catch (thrown) {
-      if (toLockstepError(thrown).code !== "STORE_UNAVAILABLE" || tries > KEEP_TRIES) throw thrown;
+      if (!isStoreAway(toLockstepError(thrown)) || tries > KEEP_TRIES) throw thrown;
       await pause(KEEP_PAUSE_MS, NEVER);
     }
   }
@@ -236,7 +236,7 @@ async function keep(
     return { state: "renewed", introduced: kept.introduced, expiresAtMs };
   } catch (thrown) {
     const error = toLockstepError(thrown);
-    if (error.code === "STORE_UNAVAILABLE") throw error;
+    if (isStoreAway(error)) throw error;
     // The token is of no use, but what it brought in place of the used one is all that there is now.
     if (issued.replacement !== null && error.code !== "RENEWAL_BUSY") {
       const effects = await context.store.transaction((tx) =>

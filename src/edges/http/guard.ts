@@ -22,7 +22,7 @@ export interface HostRules {
 }
 
 export function assertHost(request: FastifyRequest, rules: HostRules): void {
-  if (OPEN_TO_ANY_NAME.has(request.url)) return;
+  if (OPEN_TO_ANY_NAME.has(request.routeOptions.url ?? "")) return;
   const host = request.headers.host?.toLowerCase() ?? "";
   if (isOurs(host, rules)) return;
   throw new LockstepError("HOST_NOT_ALLOWED", "Cannot answer: the request is addressed to another host.");

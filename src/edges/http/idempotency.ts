@@ -3,8 +3,11 @@
  * Idempotency-Key. What is kept: a keyed digest of the request and an answer without values. A confidential answer is
  * not kept; repeating such a request is refused and says so.
  *
- * A request that failed leaves its key free, unless nobody knows what came of it.
+ * The key is claimed before anything is done, and each transaction of the request marks the claim as its own: so a crash,
+ * a lost connection or a full disk between the change and its record cannot make the change happen twice. A claim without
+ * an end is answered by "look first". A request that failed leaves its key free where nothing of it is committed.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { FastifyRequest } from "fastify";
 import type { AppContext } from "../../app/context.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
@@ -19,6 +22,10 @@ const KEY = /^[\x21-\x7e]{8,200}$/;
 /** Separates these digests from those of secrets' values, which are keyed by secret ids. */
 const DIGEST_SCOPE = "lockstep/idempotency";
 
+/** Which request runs, for the transactions that it begins wherever that is. */
+const claims = new AsyncLocalStorage<{ readonly tokenId: string; readonly key: string }>();
+
+/** `run` works on a context of `markingClaims`. Throws IDEMPOTENCY_REUSED, REQUEST_OUTCOME_UNKNOWN, and what `run` does. */
 export async function runOnce(
   request: FastifyRequest,
   operation: Operation,
@@ -33,19 +40,45 @@ export async function runOnce(
     tx.idempotency.begin({ tokenId, key, requestHmac }),
   );
   if (earlier !== null) return repeat(earlier, requestHmac, operation);
+  let answer: unknown;
   try {
-    const answer = await run();
-    const kept = operation.confidential ? null : (answer as Json);
-    await context.store.transaction((tx) =>
-      tx.idempotency.finish(tokenId, key, { status: 200, answer: kept }),
-    );
-    return answer;
+    answer = await claims.run({ tokenId, key }, run);
   } catch (error) {
     if (toLockstepError(error).verdict !== "read-back") {
-      await context.store.transaction((tx) => tx.idempotency.forget(tokenId, key));
+      // The store may be away: then the claim stays, and whoever repeats the request is told to look.
+      await context.store.transaction((tx) => tx.idempotency.forget(tokenId, key)).catch(() => undefined);
     }
     throw error;
   }
+  const kept = operation.confidential ? null : (answer as Json);
+  try {
+    await context.store.transaction((tx) =>
+      tx.idempotency.finish(tokenId, key, { status: 200, answer: kept }),
+    );
+  } catch (error) {
+    // It is done, and its caller learns so now. Only a repetition will be told to look.
+    context.log.warn("answer not recorded", { operation: operation.path, code: toLockstepError(error).code });
+  }
+  return answer;
+}
+
+/** Its transactions commit together with the mark that they are the running request's. For all handlers, made once. */
+export function markingClaims(context: AppContext): AppContext {
+  const { store } = context;
+  return {
+    ...context,
+    store: {
+      read: store.read,
+      close: () => store.close(),
+      transaction: (work) =>
+        store.transaction(async (tx) => {
+          const result = await work(tx);
+          const claim = claims.getStore();
+          if (claim !== undefined) await tx.idempotency.mark(claim.tokenId, claim.key);
+          return result;
+        }),
+    },
+  };
 }
 
 function readKey(request: FastifyRequest): string | null {
@@ -70,13 +103,12 @@ function repeat(earlier: EarlierRequest, requestHmac: string, operation: Operati
       "Cannot do this: its Idempotency-Key belongs to another request.",
     );
   }
-  if (earlier.state === "open") {
+  if (earlier.state !== "done") {
     throw new LockstepError(
-      "IDEMPOTENCY_REUSED",
-      "Cannot repeat this yet: the same request is still under way.",
-      {
-        hint: "Look with `lockstep status` or `lockstep history`, then send it again with a new Idempotency-Key if needed.",
-      },
+      "REQUEST_OUTCOME_UNKNOWN",
+      earlier.state === "open"
+        ? "Cannot repeat this: the same request was begun, and is under way or was cut off."
+        : "Cannot repeat this: the same request changed something, and how it ended was not recorded.",
     );
   }
   if (operation.confidential) {

@@ -10,7 +10,9 @@ import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
 import type { Problem } from "../../protocol/api-parts.ts";
 import { SECURITY_HEADERS } from "./headers.ts";
-import { stackOf, toProblem, translateError } from "./problem.ts";
+import { answerExpectations, answerParserError, handWritten } from "./parser-errors.ts";
+import { PROBLEM_TYPE, stackOf, toProblem, translateError } from "./problem.ts";
+import { assertWellFormed } from "./well-formed.ts";
 
 export interface ListenerOptions {
   readonly log: Logger;
@@ -23,10 +25,11 @@ export interface ListenerOptions {
   readonly tell?: (error: LockstepError, request: FastifyRequest) => Problem;
 }
 
-export const PROBLEM_TYPE = "application/problem+json";
 /** How often Node looks for connections that are too slow, in ms. */
 const SLOW_CHECK_MS = 1_000;
 const KEEP_ALIVE_MS = 10_000;
+/** Nothing comes and nothing is taken: longer than any operation takes, and than the pause between an agent's events. */
+const SILENT_MS = 180_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -36,21 +39,24 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: SLOW_CHECK_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would refuse it without our headers; the guard and the routes refuse it in our words.
+    requireHostHeader: false,
   };
   const settings = {
     logger: false,
     bodyLimit: options.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
-    connectionTimeout: 0,
+    connectionTimeout: SILENT_MS,
+    clientErrorHandler: answerParserError,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: 200 },
     // Before routing, so no hook has run: written by hand.
     frameworkErrors: (error: unknown, _request: unknown, reply: HandWritten) => {
-      const problem = toProblem(translateError(error));
+      const { status, headers, body } = handWritten(translateError(error));
       reply.hijack();
-      reply.raw.writeHead(problem.status, { ...SECURITY_HEADERS, "content-type": PROBLEM_TYPE });
-      reply.raw.end(JSON.stringify(problem));
+      reply.raw.writeHead(status, headers);
+      reply.raw.end(body);
     },
   } as const;
   // Both kinds of server answer the same; fastify's types tell them apart where nothing here does.
@@ -64,8 +70,10 @@ export function createListener(options: ListenerOptions): FastifyInstance {
   ) as FastifyInstance;
 
   app.removeAllContentTypeParsers();
-  app.addHook("onRequest", async (_request, reply) => {
+  answerExpectations(app.server as PlainServer);
+  app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
+    assertWellFormed(request);
   });
   app.setErrorHandler((error, request, reply) => {
     const translated = translateError(error);

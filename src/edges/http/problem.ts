@@ -5,11 +5,17 @@
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import type { Problem } from "../../protocol/api-parts.ts";
 
+export const PROBLEM_TYPE = "application/problem+json";
+
 /** Where HTTP has a more telling status than the code's family. */
 const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   HOST_NOT_ALLOWED: 421,
   CONTENT_TYPE_NOT_ALLOWED: 415,
   BODY_TOO_LARGE: 413,
+  REQUEST_MALFORMED: 400,
+  REQUEST_TOO_SLOW: 408,
+  HEADERS_TOO_LARGE: 431,
+  REQUEST_OUTCOME_UNKNOWN: 409,
 };
 
 export function toProblem(error: LockstepError): Problem {
@@ -44,7 +50,12 @@ export function translateError(error: unknown): LockstepError {
         "Cannot read the request: its body's length is not what it says.",
       );
     case "FST_ERR_BAD_URL":
-      return new LockstepError("INPUT_INVALID", "Cannot read the request: its address is malformed.");
+      return new LockstepError("REQUEST_MALFORMED", "Cannot read the request: its address is malformed.");
+    case "FST_ERR_MAX_PARAM_LENGTH":
+      return new LockstepError(
+        "REQUEST_MALFORMED",
+        "Cannot read the request: a part of its path is too long to name anything.",
+      );
     default:
       return new LockstepError("INTERNAL", "An unexpected failure inside Lockstep.");
   }

@@ -11,7 +11,8 @@ import { OPERATIONS, type OperationId, type Operations } from "../../protocol/ap
 import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
 import { problemsOf, wordIssue } from "../../protocol/config-problem.ts";
 import { assertMay, type Caller, identify } from "./caller.ts";
-import { runOnce } from "./idempotency.ts";
+import { markingClaims, runOnce } from "./idempotency.ts";
+import { assertAddressTexts, assertBodyTexts } from "./well-formed.ts";
 
 /** What a code tells a machine of the agents' listener. */
 export interface AgentListenerAddress {
@@ -43,25 +44,40 @@ interface RouteSurroundings {
   readonly closing: AbortSignal;
 }
 
+/** What holds secrets' values in bodies. */
+const SEALED = ["fields"];
+
 export function registerOperations(app: FastifyInstance, surroundings: RouteSurroundings): void {
+  const handlersContext = markingClaims(surroundings.context);
   for (const id of Object.keys(OPERATIONS) as OperationId[]) {
     const operation: Operation = OPERATIONS[id];
     app.route({
       method: operation.method,
       url: `${API_PREFIX}${operation.path}`,
-      handler: async (request, reply) => answer(id, operation, { request, reply, ...surroundings }),
+      handler: async (request, reply) =>
+        answer(id, operation, { request, reply, handlersContext, ...surroundings }),
     });
   }
+}
+
+interface Asked {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  /** Marks what a request changes as that request's. */
+  readonly handlersContext: AppContext;
 }
 
 async function answer(
   id: OperationId,
   operation: Operation,
-  { request, reply, ...surroundings }: RouteSurroundings & { request: FastifyRequest; reply: FastifyReply },
+  { request, reply, ...surroundings }: RouteSurroundings & Asked,
 ): Promise<unknown> {
   const { context, agentListener, closing } = surroundings;
   const caller = await identify(context, request);
   if (operation.permission !== null) assertMay(caller, operation.permission);
+  assertAddressTexts(request.params, "path");
+  assertAddressTexts(request.query, "query");
+  assertBodyTexts(request.body, SEALED);
   const call = {
     params: check(operation.params, request.params, "path"),
     query: check(operation.query, request.query, "query"),
@@ -70,7 +86,7 @@ async function answer(
   const gone = new AbortController();
   reply.raw.once("close", () => gone.abort());
   const handler: HandlerContext = {
-    context,
+    context: surroundings.handlersContext,
     caller,
     agentListener,
     signal: AbortSignal.any([gone.signal, closing]),

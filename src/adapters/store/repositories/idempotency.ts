@@ -4,6 +4,9 @@ import type { EarlierRequest, IdempotencyRepo } from "../../../core/ports/store/
 import type { Json } from "../../../core/ports/target.ts";
 import { type Database, jsonb } from "../schema.ts";
 
+/** Stands where the answer's status will: something is committed, and no answer is known. As in HTTP, accepted. */
+const CHANGED = 202;
+
 export function createIdempotencyRepo(db: Kysely<Database>): IdempotencyRepo {
   return {
     async begin({ tokenId, key, requestHmac }) {
@@ -17,6 +20,12 @@ export function createIdempotencyRepo(db: Kysely<Database>): IdempotencyRepo {
         where token_id = ${tokenId} and key = ${key}`.execute(db);
       const earlier = rows[0];
       return earlier === undefined ? null : toEarlier(earlier);
+    },
+
+    async mark(tokenId, key) {
+      await sql`
+        update idempotency set status = ${CHANGED}
+        where token_id = ${tokenId} and key = ${key} and status is null`.execute(db);
     },
 
     async finish(tokenId, key, { status, answer }) {
@@ -34,5 +43,6 @@ export function createIdempotencyRepo(db: Kysely<Database>): IdempotencyRepo {
 
 function toEarlier(row: { requestHmac: string; status: number | null; response: Json }): EarlierRequest {
   if (row.status === null) return { state: "open", requestHmac: row.requestHmac };
+  if (row.status === CHANGED) return { state: "changed", requestHmac: row.requestHmac };
   return { state: "done", requestHmac: row.requestHmac, status: row.status, answer: row.response };
 }

@@ -1,6 +1,6 @@
 /**
  * The truth. Every state change goes through `transaction`, together with its audit entry. Implementations map the
- * database's transient failures to STORE_UNAVAILABLE and retry serialization failures and deadlocks by themselves,
+ * database's transient failures to codes that begin with STORE_ and retry serialization failures and deadlocks by themselves,
  * so the callback may run more than once: it must touch nothing but the transaction.
  *
  * Repositories are one small interface per aggregate, beside this file.

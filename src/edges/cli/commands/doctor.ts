@@ -2,7 +2,7 @@
  * `lockstep doctor`: what is wrong, why, who is refused because of it, and what repairs it. Exits with 0 when nothing is
  * wrong, with 3 when something is, with 4 when it cannot tell.
  */
-import { LockstepError } from "../../../core/errors.ts";
+import { type ErrorCode, isStoreAway, LockstepError } from "../../../core/errors.ts";
 import type { DoctorAnswer } from "../../../protocol/api-doctor.ts";
 import type { CommandFunction } from "../cli.ts";
 import { showDiagnosis } from "../show/diagnosis.ts";
@@ -39,16 +39,16 @@ export const run: CommandFunction<[], DoctorOptions> = async (cli, _parameters, 
   }
 };
 
+const AWAY: Partial<Readonly<Record<ErrorCode, string>>> = {
+  SERVER_UNREACHABLE: "server-away",
+  STORE_SCHEMA: "store-newer",
+};
+
 /** Lockstep itself is away: that is a finding too, and not the services' trouble. Null: another failure. */
 function ofLockstepItself(error: unknown, live: boolean): DoctorAnswer | null {
   if (!(error instanceof LockstepError)) return null;
-  const id = {
-    SERVER_UNREACHABLE: "server-away",
-    STORE_UNAVAILABLE: "store-away",
-    STORE_SCHEMA: "store-newer",
-  };
-  if (!(error.code in id)) return null;
-  const away = id[error.code as keyof typeof id];
+  const away = isStoreAway(error) ? "store-away" : AWAY[error.code];
+  if (away === undefined) return null;
   return {
     ok: false,
     checkedAt: new Date().toISOString(),

@@ -13,6 +13,7 @@ import type { AgentRecord } from "../../../core/ports/store/agents.ts";
 import { AUTHORIZATION_SCHEME } from "../../../protocol/agent/request-token.ts";
 import type { Problem } from "../../../protocol/api-parts.ts";
 import { toProblem } from "../problem.ts";
+import { assertBodyTexts } from "../well-formed.ts";
 
 const AUTHORIZATION = new RegExp(
   `^${AUTHORIZATION_SCHEME} ([A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+)$`,
@@ -39,9 +40,11 @@ export function authenticate(context: AppContext, request: FastifyRequest): Prom
 export function bodyOf<Schema extends z.ZodType>(request: FastifyRequest, schema: Schema): z.output<Schema> {
   let parsed: z.ZodSafeParseResult<z.output<Schema>> | null = null;
   try {
-    parsed = schema.safeParse(JSON.parse(bytesOf(request).toString("utf8")));
+    const document: unknown = JSON.parse(bytesOf(request).toString("utf8"));
+    assertBodyTexts(document);
+    parsed = schema.safeParse(document);
   } catch {
-    // Not JSON: told as what does not fit.
+    // Not JSON, or a text that nobody could keep: told as what does not fit.
   }
   if (parsed?.success === true) return parsed.data;
   throw new LockstepError("INPUT_INVALID", "Cannot read the request: its body is not what belongs here.", {
