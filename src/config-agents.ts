@@ -1,5 +1,14 @@
 /** Settings of the agents' listener. */
-import { type Environment, invalid, isLoopbackName, onOff, path, plainUrl, text } from "./environment.ts";
+import {
+  type Environment,
+  invalid,
+  isLoopbackName,
+  networks,
+  onOff,
+  path,
+  plainUrl,
+  text,
+} from "./environment.ts";
 
 /** Where agents dial in. It serves them alone. */
 export interface AgentListenerSettings {
@@ -8,6 +17,8 @@ export interface AgentListenerSettings {
   readonly port: number;
   /** What agents dial; null: derived from the address. */
   readonly url: string | null;
+  /** Addresses and networks of proxies that may say who connected to them. */
+  readonly trustedProxies: readonly string[];
   /** `self-signed`: a certificate of the store's own, which agents pin. `off`: a proxy in front does TLS. */
   readonly tls:
     | { readonly kind: "self-signed" }
@@ -58,7 +69,14 @@ export function agentListener(env: Environment, flag: string | null): AgentListe
     port,
     url: url?.origin ?? null,
     tls,
+    trustedProxies: trustedProxies(env, tls.kind === "off"),
   });
+}
+
+/** Unless told: without TLS of our own the proxy is on this machine. */
+export function trustedProxies(env: Environment, isBehindProxy: boolean): readonly string[] {
+  const told = networks(env, "LOCKSTEP_TRUSTED_PROXIES");
+  return told.length === 0 && isBehindProxy ? ["127.0.0.0/8", "::1"] : told;
 }
 
 function agentTls(env: Environment): AgentListenerSettings["tls"] {

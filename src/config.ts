@@ -7,7 +7,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { type AgentFlags, type AgentSettings, agentSettings } from "./config-agent-program.ts";
-import { type AgentListenerSettings, agentListener } from "./config-agents.ts";
+import { type AgentListenerSettings, agentListener, trustedProxies } from "./config-agents.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
   type Environment,
@@ -45,6 +45,8 @@ export interface Settings {
   readonly port: number;
   /** Names, besides loopback's, under which the API answers. */
   readonly allowedHosts: readonly string[];
+  /** Addresses and networks of proxies in front of the API that may say who connected to them. */
+  readonly trustedProxies: readonly string[];
   /** Null: agents are not served. */
   readonly agents: AgentListenerSettings | null;
   readonly logLevel: LogLevel;
@@ -92,6 +94,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",
     port: flags.port ?? DEFAULT_PORT,
     allowedHosts: Object.freeze(hostNames(env)),
+    trustedProxies: Object.freeze(trustedProxies(env, false)),
     agents: agentListener(env, flags.agents ?? null),
     logLevel: logLevel(env),
     revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),

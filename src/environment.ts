@@ -3,6 +3,7 @@
  * quoted: it may hold a credential.
  */
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { LockstepError } from "./core/errors.ts";
@@ -54,6 +55,25 @@ export function isLoopbackName(hostname: string): boolean {
   return (
     hostname === "localhost" || hostname === "[::1]" || hostname === "::1" || /^127(\.\d+){3}$/.test(hostname)
   );
+}
+
+/** Addresses and networks as 192.0.2.0/24, divided by commas or spaces. */
+export function networks(env: Environment, name: string): readonly string[] {
+  const told = (text(env, name) ?? "").split(/[\s,]+/).filter((one) => one !== "");
+  for (const one of told) {
+    const [address = "", bits, ...rest] = one.split("/");
+    const most = isIP(address) === 6 ? 128 : 32;
+    const isWhole = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most);
+    // All of the world is nobody's proxy: everybody could say then that a request comes from elsewhere.
+    if (isIP(address) === 0 || !isWhole || bits === "0" || rest.length > 0) {
+      throw invalid(
+        name,
+        "holds what is neither an address nor a network",
+        "For example 10.0.0.5 or 10.0.0.0/24, divided by commas.",
+      );
+    }
+  }
+  return told;
 }
 
 export function onOff(env: Environment, name: string, fallback: boolean): boolean {

@@ -32,7 +32,11 @@ export async function startAgentListener(
 ): Promise<StartedAgentListener> {
   const { tls } = settings;
   const credentials = tls.kind === "off" ? null : await credentialsOf(context, tls);
-  const server = createAgentServer({ context, tls: credentials });
+  const server = createAgentServer({
+    context,
+    tls: credentials,
+    trustedProxies: settings.trustedProxies,
+  });
   const port = await server.listen(settings.address, settings.port);
   const stopWatching =
     tls.kind === "files"

@@ -3,10 +3,10 @@
  * HTTP status and the exit code. Codes are contracts: they may be added, never renamed or reused.
  *
  * Messages name the action, then the state, then the remedy, and never hold a value. `details` are ids and names
- * that are safe to show. A foreign error never crosses an adapter: its code and status are copied, its message and
- * cause are dropped.
+ * that are safe to show. A foreign error never crosses an adapter: code and status are copied, the rest is dropped.
  */
 import { type ErrorFamily, FAMILIES, type RetryVerdict } from "./error-families.ts";
+import { boundedText } from "../lib/visible-text.ts";
 
 /** code → family and what to do when the message has no better remedy. */
 export const CATALOGUE = {
@@ -208,6 +208,7 @@ export const CATALOGUE = {
     family: "rate-limited",
     hint: "Wait a minute, and use a code of `lockstep agent invite TARGET` that is still valid.",
   },
+  TOO_MANY_REQUESTS: { family: "rate-limited", hint: "Ask again after the time that Retry-After tells." },
   ENROLMENT_INVALID: {
     family: "unauthenticated",
     hint: "Codes are valid once, for 15 minutes. Ask for a new one with `lockstep agent invite TARGET`.",
@@ -264,11 +265,12 @@ export class LockstepError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    super(message);
+    // What a place, a host or an issuer says comes to us as an error: here all of it is made visible, and ends.
+    super(boundedText(message, 4_000));
     this.name = "LockstepError";
     this.code = code;
     this.details = options.details ?? {};
-    this.hint = options.hint ?? CATALOGUE[code].hint;
+    this.hint = boundedText(options.hint ?? CATALOGUE[code].hint, 4_000);
     this.retryAfterMs = options.retryAfterMs;
   }
 

@@ -8,7 +8,7 @@ import { openBundleKey } from "../../src/app/agents/store-keys.ts";
 import { checkTargets } from "../../src/app/checks/check-targets.ts";
 import type { AppContext } from "../../src/app/context.ts";
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
-import { LockstepError } from "../../src/core/errors.ts";
+import { LockstepError, toLockstepError } from "../../src/core/errors.ts";
 import type { Job, Queue } from "../../src/core/ports/queue.ts";
 import type { AgentRecord } from "../../src/core/ports/store/agents.ts";
 import { openMessage, sealMessage } from "../../src/protocol/agent/envelope.ts";
@@ -302,14 +302,19 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     expect((await pushes()).map(({ outcome }) => outcome)).toEqual(["succeeded", "succeeded"]);
   });
 
-  it("told by several at once, an end is settled once, and nobody is sent away", async () => {
+  it("ruling 30: told several times at once, one is heard, the others later, and an end is settled once", async () => {
     await withFile();
     await bind("TOKEN", FILE);
     const id = await enrolled();
     for (let round = 1; round <= 6; round += 1) {
       await kit.set("TOKEN", `value-${round}`, context);
       const given = await bundle(id);
-      await Promise.all([1, 2, 3, 4].map(() => report(id, done(given))));
+      const heard = await Promise.allSettled([1, 2, 3, 4].map(() => report(id, done(given))));
+      const later = heard.flatMap((one) => (one.status === "rejected" ? [toLockstepError(one.reason)] : []));
+      expect(later.length).toBeLessThan(4);
+      expect(
+        later.every(({ code, retryAfterMs }) => code === "TOO_MANY_REQUESTS" && retryAfterMs === 1_000),
+      ).toBe(true);
       expect(await binding()).toMatchObject({ settled: { primary: round } });
     }
     expect(new Set((await pushes()).map(({ outcome }) => outcome))).toEqual(new Set(["succeeded"]));

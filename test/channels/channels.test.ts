@@ -308,3 +308,51 @@ describe("the configuration of channels", () => {
     expect(isGood(channel)).toBe(false);
   });
 });
+
+describe("what a host or an agent says", () => {
+  const evil: AlertMessage = {
+    ...MESSAGE,
+    message:
+      "unit <!channel> <https://evil.example/login|sign in> *bold* `code` _it_ https://evil.example/x \u001b[31m\u009b31m\u202egnp.exe\u200b\ufeff\r\nBcc: a@evil.example\n\n<img src=//evil.example>",
+    remedy: "lockstep \u2066heal\u2069 http://evil.example",
+  };
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not arrive
+  const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+
+  it("rulings 18 and 30: is no mark-up, mention or link in Slack, and hides nothing", async () => {
+    const { url, heard } = await receiver();
+    await channels.slack.send({ url }, evil, within());
+    await channels.slack.sendTogether?.(
+      { url },
+      Array.from({ length: 5 }, () => evil),
+      within(),
+    );
+    expect(heard).toHaveLength(2);
+    for (const { body } of heard) {
+      const said = JSON.parse(body) as {
+        text: string;
+        mrkdwn: boolean;
+        blocks: { text: { type: string; text: string } }[];
+      };
+      expect(said.mrkdwn).toBe(false);
+      const [title, lines] = said.blocks;
+      expect(title?.text.text).toMatch(/^\*Lockstep: [\w ,()-]+\*$/);
+      expect(lines?.text).toMatchObject({ type: "plain_text", emoji: false });
+      for (const text of [said.text, ...said.blocks.map((block) => block.text.text)]) {
+        expect(text).not.toMatch(/[<>]|:\/\//);
+        expect(text).not.toMatch(HIDDEN);
+      }
+      expect(lines?.text.text).toContain("\\u{202e}");
+    }
+  });
+
+  it("rulings 18 and 30: is visible to a program that takes webhooks, and ends", async () => {
+    const { url, heard } = await receiver();
+    const long = { ...evil, message: evil.message.repeat(1_000), remedy: evil.remedy.repeat(1_000) };
+    await channels.webhook.send({ url, secret: SECRET }, long, within());
+    const { data } = JSON.parse(heard[0]?.body ?? "") as { data: { message: string; remedy: string } };
+    expect(data.message).not.toMatch(HIDDEN);
+    expect(data.remedy).not.toMatch(HIDDEN);
+    expect([data.message.length, data.remedy.length]).toEqual([2_000, 1_000]);
+  });
+});

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { visibleLine, visibleText } from "../../src/lib/visible-text.ts";
+import { boundedJson } from "../../src/lib/bounded-json.ts";
+import { boundedLine, boundedText, visibleLine, visibleText } from "../../src/lib/visible-text.ts";
 
 describe("text from elsewhere", () => {
   it.each([
@@ -30,5 +31,44 @@ describe("text from elsewhere", () => {
   it("line breaks and tabs stay where several lines are meant", () => {
     expect(visibleText("a\n\tb")).toBe("a\n\tb");
     expect(visibleLine("a\n\tb")).toBe("a\\u{a}\\u{9}b");
+  });
+});
+
+describe("bounded text", () => {
+  it("ruling 30: ends where it should, visible, and says that it was cut", () => {
+    expect(boundedLine("short", 10)).toBe("short");
+    expect(boundedLine("exactly-10", 10)).toBe("exactly-10");
+    expect(boundedLine("longer-than-10", 10)).toBe("longer-th…");
+    // What is shown instead counts.
+    expect(boundedLine("\u202e".repeat(5), 10)).toBe("\\u{202e}\\…");
+    expect(boundedLine("ab👍👍", 4)).toBe("ab…");
+    expect(boundedText("a\nb\u0007", 20)).toBe("a\nb\\u{7}");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 50 }), (text, max) => {
+        expect(boundedLine(text, max).length).toBeLessThanOrEqual(max);
+      }),
+    );
+  });
+
+  it("ruling 30: what hides in letters that show nothing is shown", () => {
+    for (const hidden of ["\ufe0f", "\u{e0100}", "\u034f", "\u115f", "\u3164", "\uffa0", "\ud800"])
+      expect(visibleLine(`a${hidden}b`)).toMatch(/^a\\u\{[0-9a-f]+\}b$/);
+  });
+});
+
+describe("bounded JSON", () => {
+  it("ruling 30: long texts, long lists and deep nesting end, and the rest is what it was", () => {
+    const bounds = { maxText: 5, maxItems: 3 };
+    expect(boundedJson({ a: "1234567", b: [1, null, true], c: { d: "x" } }, bounds)).toEqual({
+      a: "1234…",
+      b: [1, null, true],
+      c: { d: "x" },
+    });
+    expect(boundedJson(["a", "b", "c", "d"], bounds)).toEqual(["a", "b", "… and 2 more"]);
+    expect(boundedJson([{}, {}, {}, {}], bounds)).toEqual([{}, {}]);
+    expect(Object.keys(boundedJson({ a: 1, b: 2, c: 3, d: 4 }, bounds))).toHaveLength(3);
+    let deep: unknown = "end";
+    for (let depth = 0; depth < 100; depth += 1) deep = { deep };
+    expect(JSON.stringify(boundedJson(deep, bounds))).not.toContain("end");
   });
 });

@@ -20,13 +20,14 @@ export function createSlackChannel(connect: Connect): Channel {
     signal: AbortSignal,
   ): Promise<void> => {
     const { url } = config as unknown as SlackChannel;
-    const text = lines.map(escaped).join("\n").slice(0, MAX_TEXT);
     const body = JSON.stringify({
       // For notifications and screen readers.
-      text: escaped(summary).slice(0, MAX_TEXT),
+      text: fitting(summary),
+      mrkdwn: false,
       blocks: [
-        { type: "section", text: { type: "mrkdwn", text: `*${escaped(title)}*` } },
-        { type: "section", text: { type: "mrkdwn", text } },
+        { type: "section", text: { type: "mrkdwn", text: `*${escaped(title)}*`, verbatim: true } },
+        // Without mark-up: it repeats what hosts and agents say.
+        { type: "section", text: { type: "plain_text", text: fitting(lines.join("\n")), emoji: false } },
       ],
     });
     await postMessage(connect, `Slack at ${new URL(url).host}`, { url, headers: {}, body }, signal);
@@ -34,7 +35,8 @@ export function createSlackChannel(connect: Connect): Channel {
   return {
     async send(config, message, signal) {
       const title = titleOf(message);
-      await post(config, { title, lines: linesOf(message), summary: `${title}: ${message.message}` }, signal);
+      const lines = linesOf(message);
+      await post(config, { title, lines, summary: `${title}: ${lines[0]}` }, signal);
     },
 
     async sendTogether(config, messages, signal) {
@@ -42,6 +44,13 @@ export function createSlackChannel(connect: Connect): Channel {
       await post(config, { title, lines: linesOfSeveral(messages), summary: title }, signal);
     },
   };
+}
+
+/** Cut where Slack would refuse it, and not within an escaped character. */
+function fitting(text: string): string {
+  return escaped(text)
+    .slice(0, MAX_TEXT)
+    .replace(/&[a-z]{0,3}$/, "");
 }
 
 /** The three characters that mean something to Slack; a name must not become a mention or a link. */

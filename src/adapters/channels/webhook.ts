@@ -1,9 +1,13 @@
 /** A webhook that is signed as Standard Webhooks says: who receives it can tell that it is ours, whole, and new. */
 import { createHmac } from "node:crypto";
 import type { Channel } from "../../core/ports/channel.ts";
+import { boundedText } from "../../lib/visible-text.ts";
 import type { WebhookChannel } from "../../protocol/alerts.ts";
 import type { Connect } from "../outgoing/dial.ts";
 import { postMessage } from "./post-message.ts";
+
+const MAX_MESSAGE = 2_000;
+const MAX_REMEDY = 1_000;
 
 export function createWebhookChannel(connect: Connect): Channel {
   return {
@@ -12,7 +16,12 @@ export function createWebhookChannel(connect: Connect): Channel {
       const body = JSON.stringify({
         type: `alert.${event}`,
         timestamp: at.toISOString(),
-        data: { ...alert, openedAt: alert.openedAt.toISOString() },
+        data: {
+          ...alert,
+          message: boundedText(alert.message, MAX_MESSAGE),
+          remedy: boundedText(alert.remedy, MAX_REMEDY),
+          openedAt: alert.openedAt.toISOString(),
+        },
       });
       const timestamp = String(Math.floor(Date.now() / 1_000));
       const headers = {

@@ -1,6 +1,7 @@
 /** An alert in words, for whoever is woken by it: what, since when, what to do. */
 import type { AlertMessage } from "../../core/ports/channel.ts";
 import { durationText } from "../../lib/age.ts";
+import { boundedLine } from "../../lib/visible-text.ts";
 
 const TITLES: Readonly<Record<AlertMessage["event"], string>> = {
   opened: "Wrong",
@@ -12,6 +13,16 @@ const TITLES: Readonly<Record<AlertMessage["event"], string>> = {
 /** Of several in one message: Slack takes 3,000 characters. */
 const MAX_NAMED = 10;
 const MAX_MESSAGE = 160;
+const MAX_ALONE = 1_500;
+const MAX_REMEDY = 500;
+
+/**
+ * A line that may repeat what a host or an agent says: nothing in it is invisible, begins another line or can be clicked.
+ * Readers make links of addresses; what a place names is not what a person who was woken should open.
+ */
+export function plainLine(text: string, max: number): string {
+  return boundedLine(text, max).replaceAll("://", "[:]//");
+}
 
 /** One line: begins with what a person looks for. */
 export function titleOf({ event, kind, level }: AlertMessage): string {
@@ -20,10 +31,10 @@ export function titleOf({ event, kind, level }: AlertMessage): string {
 
 export function linesOf({ event, message, remedy, openedAt, at }: AlertMessage): readonly string[] {
   const since = `${openedAt.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  const lines = [message];
+  const lines = [plainLine(message, MAX_ALONE)];
   if (event === "resolved") lines.push(`It was so since ${since}, for ${durationOf(openedAt, at)}.`);
   else {
-    if (remedy !== "") lines.push(`Do: ${remedy}`);
+    if (remedy !== "") lines.push(`Do: ${plainLine(remedy, MAX_REMEDY)}`);
     lines.push(`Since ${since}.`);
   }
   return lines;
@@ -42,8 +53,8 @@ export function titleOfSeveral(messages: readonly AlertMessage[]): string {
 export function linesOfSeveral(messages: readonly AlertMessage[]): readonly string[] {
   const sorted = [...messages].sort((a, b) => rankOf(a) - rankOf(b));
   const named = sorted.slice(0, MAX_NAMED).map(({ event, message, remedy }) => {
-    const remedyText = event === "resolved" || remedy === "" ? "" : ` Do: ${remedy}`;
-    return `• ${TITLES[event]}: ${shortened(message)}${remedyText}`;
+    const remedyText = event === "resolved" || remedy === "" ? "" : ` Do: ${plainLine(remedy, MAX_MESSAGE)}`;
+    return `• ${TITLES[event]}: ${plainLine(message, MAX_MESSAGE)}${remedyText}`;
   });
   const more = messages.length - named.length;
   return [...named, ...(more > 0 ? [`… and ${more} more.`] : []), "All of it: lockstep doctor"];
@@ -51,10 +62,6 @@ export function linesOfSeveral(messages: readonly AlertMessage[]): readonly stri
 
 function rankOf({ event }: AlertMessage): number {
   return ["changed", "opened", "resolved", "test"].indexOf(event);
-}
-
-function shortened(message: string): string {
-  return message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE)}…`;
 }
 
 function durationOf(from: Date, to: Date): string {

@@ -46,6 +46,10 @@ export interface AgentTable {
   report: JsonbWithDefault<JsonObject>;
   confirm_until: Date | null;
   enrolled_from: string | null;
+  reporting: string | null;
+  reporting_until: Date | null;
+  told_since: Date | null;
+  told: Generated<number>;
 }
 
 export interface AgentRequestTable {

@@ -21,12 +21,14 @@ export interface AgentRequest {
   readonly path: string;
   /** sha256 of the body as it came, base64url. */
   readonly bodyDigest: string;
+  /** Asked about who is known to have signed, before anything is written. May throw. */
+  readonly admit?: (agentId: string) => void;
 }
 
-/** Throws UNAUTHENTICATED, AGENT_CLOCK, AGENT_REVOKED, REQUEST_REPLAYED. */
+/** Throws UNAUTHENTICATED, AGENT_CLOCK, AGENT_REVOKED, REQUEST_REPLAYED, and what `admit` throws. */
 export async function authenticateAgent(
   context: AppContext,
-  { token, method, path, bodyDigest }: AgentRequest,
+  { token, method, path, bodyDigest, admit }: AgentRequest,
 ): Promise<AgentRecord> {
   const id = claimedAgentId(token);
   const agent = id === null ? null : await context.store.read.agents.find(id);
@@ -42,6 +44,7 @@ export async function authenticateAgent(
     request.bodyDigest === bodyDigest;
   if (!isThisOne) throw refused();
   assertAlive(context, agent, path);
+  admit?.(agent.id);
   // Beyond its expiry by what clocks may differ, or an id would be forgotten while its request could still be taken.
   const keepUntil = new Date((expiresAtSeconds + CLOCK_TOLERANCE_SECONDS + 60) * 1_000);
   const isNew = await context.store.transaction(async (tx) => {

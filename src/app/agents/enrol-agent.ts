@@ -37,15 +37,17 @@ export interface SealedWelcome {
 }
 
 /**
- * Repeated with the same keys it answers again, as long as the code lives. `from`: the address that asked.
- * Throws ENROLMENT_INVALID, in every case the same; ENROLMENT_CONTESTED to who knows a code that others have used.
+ * Repeated with the same keys it answers again, as long as the code lives. `from`: the address that asked; `admit` is asked
+ * about the code that is shown, known or not. Throws ENROLMENT_INVALID, in every case the same; ENROLMENT_CONTESTED to who
+ * knows a code that others have used; and what `admit` throws.
  */
 export async function enrolAgent(
   context: AppContext,
   request: EnrolmentRequest,
-  from: string | null = null,
+  { from = null, admit }: { readonly from?: string | null; readonly admit?: (lookup: string) => void } = {},
 ): Promise<SealedWelcome> {
   const asked = readContent(request.content);
+  admit?.(asked.lookup);
   const lookupHash = hashLookup(asked.lookup);
   const enrolment = await context.store.read.agents.findEnrolment(lookupHash);
   const macKey =

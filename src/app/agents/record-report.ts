@@ -1,18 +1,19 @@
 /**
  * Takes what an agent reports: how things stand there, how a push ended, what it refused. Level, not edge: a report may
  * be repeated, late or lost. An agent speaks of its own target's bindings and of orders that it was given; anything
- * else is refused, or dropped, and on record.
+ * else is refused, or dropped, and on record. It is heard one report at a time, and each replaces the one before.
  */
-import { isDeepStrictEqual } from "node:util";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
+import type { AuditEntry } from "../../core/ports/store/audit.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { pause } from "../../lib/pause.ts";
-import type { Report, ReportedItem } from "../../protocol/agent/messages.ts";
+import type { Report } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
 import { observationsOf } from "../loop/record-push.ts";
+import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
-import { contentOf, mergeContent, type ReportContent, storedContent } from "./report-content.ts";
+import { contentOf, mergeContent, storedContent, type Untold } from "./report-content.ts";
 import { plannedOf, settleReports } from "./settle-reports.ts";
 import { takeOverNewer } from "./take-over-newer.ts";
 
@@ -20,11 +21,36 @@ const SETTLE_TRIES = 5;
 const SETTLE_AGAIN_MS = 50;
 const NEVER = new AbortController().signal;
 
-/** Throws ORDER_REFUSED for an order that was never given. */
+/** Longer than the looks that a report may end with. A server that died holds its agent up no longer. */
+const IN_FLIGHT_MS = 120_000;
+const AGAIN_MS = 1_000;
+
+/**
+ * Throws ORDER_REFUSED for an order that was never given, and TOO_MANY_REQUESTS while another report of this agent is
+ * being taken, here or by another server.
+ */
 export async function recordReport(context: AppContext, agent: AgentRecord, report: Report): Promise<void> {
-  const target = await context.store.read.targets.findById(agent.targetId);
+  const { store } = context;
+  const claim = await store.transaction((tx) => tx.agents.claimReport(agent.id, IN_FLIGHT_MS));
+  if (claim === null) {
+    throw new LockstepError("TOO_MANY_REQUESTS", "Cannot take the report: another one is being taken.", {
+      retryAfterMs: AGAIN_MS,
+    });
+  }
+  try {
+    // As it is behind the claim: another report may have been taken since the request was looked at.
+    const now = await store.read.agents.find(agent.id);
+    if (now !== null) await record(context, now, report);
+  } finally {
+    await store.transaction((tx) => tx.agents.releaseReport(agent.id, claim));
+  }
+}
+
+async function record(context: AppContext, agent: AgentRecord, told: Report): Promise<void> {
+  const { read } = context.store;
+  const target = await read.targets.findById(agent.targetId);
   if (target === null) return;
-  if (report.epoch !== context.epoch || report.generation > target.generation) {
+  if (told.epoch !== context.epoch || told.generation > target.generation) {
     await refuse(context, agent, "reported an order that it was never given");
     throw new LockstepError(
       "ORDER_REFUSED",
@@ -32,27 +58,38 @@ export async function recordReport(context: AppContext, agent: AgentRecord, repo
     );
   }
   // A copy that was under way while a newer one arrived.
-  if (agent.reportedEpoch === report.epoch && (agent.reportedGeneration ?? 0) > report.generation) return;
-  const bindings = new Set((await context.store.read.targets.bindings(agent.targetId)).map(({ id }) => id));
-  const own = onlyOwn(report, bindings);
+  if (agent.reportedEpoch === told.epoch && (agent.reportedGeneration ?? 0) > told.generation) return;
+  const { report, strange } = boundReport(await ofOwnPush(context, told, target.id), {
+    target,
+    bindings: await read.targets.bindings(target.id),
+    prunable: await read.targets.prunable(target.id),
+  });
   const before = contentOf(agent);
-  const content = mergeContent(before, own);
+  const merged = mergeContent(before, report, strange);
   await context.store.transaction(async (tx) => {
+    // First, because it locks the target's row: several containers of one target take turns.
+    const { copies = [], unread = [], shared = [] } = report.copies ?? {};
+    await tx.checks.recordCopies(target.id, { copies, unread, shared });
+    const content = { ...merged, untold: await tellRefusals(tx, agent, merged.untold) };
     const { epoch, generation } = report;
     await tx.agents.recordReport(agent.id, { epoch, generation, content: storedContent(content) });
     await tx.agents.touch(agent.id, { ...report.facts });
-    const live = own.seen.filter(({ version }) => version !== null);
-    await tx.pushes.observe(observationsOf(live.map(plannedOf), null));
-    const { copies = [], unread = [], shared = [] } = own.copies ?? {};
-    await tx.checks.recordCopies(agent.targetId, { copies, unread, shared });
-    await tellRefusals(tx, agent, before, own);
+    const live = report.seen.filter(({ version }) => version !== null);
+    await tx.pushes.observeAgain(observationsOf(live.map(plannedOf), null));
     if (target.gaveUpAt !== null && target.errorCode === "POLICY_REFUSED" && report.refused.length === 0) {
       // The machine's owner has allowed it meanwhile.
       await tx.targets.resume([target.id]);
     }
   });
-  await settleOnceFree(context, agent.targetId);
+  await settleOnceFree(context, target.id);
   await takeOverNewer(context, agent, report.newer ?? []);
+}
+
+/** Of another target's push this agent has nothing to say. */
+async function ofOwnPush(context: AppContext, report: Report, targetId: string): Promise<Report> {
+  if (report.push === null) return report;
+  const isOwn = await context.store.read.pushes.isAt(report.push.pushId, targetId);
+  return isOwn ? report : { ...report, push: null };
 }
 
 /** A worker may be at the same target for a moment. What was reported is on record, and the agent has nothing to repeat. */
@@ -68,46 +105,26 @@ async function settleOnceFree(context: AppContext, targetId: string): Promise<vo
   }
 }
 
-/** What names another target's binding is dropped: whoever holds this identity learns and changes nothing there. */
-function onlyOwn(report: Report, bindings: ReadonlySet<string>): Report {
-  const isOwn = ({ bindingId, version }: ReportedItem): boolean =>
-    bindings.has(bindingId) || version === null;
-  const { push, seen, answers = [], copies } = report;
-  return {
-    ...report,
-    answers: answers.filter(({ bindingId }) => bindings.has(bindingId)),
-    ...(copies === undefined
-      ? {}
-      : { copies: { ...copies, copies: copies.copies.filter(({ bindingId }) => bindings.has(bindingId)) } }),
-    seen: seen.filter((item) => bindings.has(item.bindingId)),
-    push: push === null ? null : { ...push, before: push.before.filter(isOwn) },
-  };
-}
-
-async function tellRefusals(
-  tx: Repositories,
-  agent: AgentRecord,
-  before: ReportContent | null,
-  { refused, incidents }: Report,
-): Promise<void> {
-  const told = isDeepStrictEqual(refused, before?.refused ?? []) ? [] : refused.map(({ what }) => what);
-  const codes = incidents.map(({ code, message }) => `${code}: ${message}`);
-  if (told.length === 0 && codes.length === 0) return;
-  await tx.audit.append({
-    action: "agent.refused",
-    actor: actorOf(agent),
-    subject: { kind: "target", id: agent.targetId, name: agent.target },
-    details: { agent: agent.id, refused: told, incidents: codes },
-  });
+/** Answers what waits for the next turn: whoever changes its words all the time does not fill the record. */
+async function tellRefusals(tx: Repositories, agent: AgentRecord, untold: Untold): Promise<Untold> {
+  const { refused, incidents } = untold;
+  if (refused.length === 0 && incidents.length === 0) return untold;
+  if (!(await tx.agents.takeAuditTurn(agent.id))) return untold;
+  await tx.audit.append(refusal(agent, refused, incidents));
+  return { refused: [], incidents: [] };
 }
 
 function refuse(context: AppContext, agent: AgentRecord, why: string): Promise<void> {
-  return context.store.transaction((tx) =>
-    tx.audit.append({
-      action: "agent.refused",
-      actor: actorOf(agent),
-      subject: { kind: "target", id: agent.targetId, name: agent.target },
-      details: { agent: agent.id, refused: [why], incidents: [] },
-    }),
-  );
+  return context.store.transaction(async (tx) => {
+    if (await tx.agents.takeAuditTurn(agent.id)) await tx.audit.append(refusal(agent, [why], []));
+  });
+}
+
+function refusal(agent: AgentRecord, refused: readonly string[], incidents: readonly string[]): AuditEntry {
+  return {
+    action: "agent.refused",
+    actor: actorOf(agent),
+    subject: { kind: "target", id: agent.targetId, name: agent.target },
+    details: { agent: agent.id, refused: [...refused], incidents: [...incidents] },
+  };
 }

@@ -4,9 +4,11 @@
  */
 import { AGENT_UNIT, type ReportedActivation } from "../../core/ports/store/activations.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
+import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { ReportedUnit } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
+import { unitsOf } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import type { Told } from "./settle-reports.ts";
 
@@ -15,13 +17,20 @@ const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] a
 
 export async function recordUnits(
   context: AppContext,
-  targetId: string,
+  target: TargetRecord,
   told: readonly Told[],
 ): Promise<void> {
+  const { id: targetId } = target;
   const [first] = told;
   if (first === undefined) return;
-  const units = worstOf(told);
+  const possible = unitsOf(target);
+  // What was kept before the configuration changed may name another one.
+  const units = worstOf(told).filter(({ key }) => possible.has(key));
   await context.store.transaction(async (tx) => {
+    await tx.activations.keepReported(
+      targetId,
+      [...possible].map((key) => unitKey(targetId, key)),
+    );
     for (const unit of units) {
       const changed = await tx.activations.report(activationOf(targetId, first, unit));
       if (changed) await tellEnd(tx, first, unit);
@@ -56,7 +65,7 @@ function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): Re
   const name = kind === "child" ? "the process" : rest.join(":") || unit.key;
   return {
     unit: {
-      key: `agent:${targetId}:${unit.key}`,
+      key: unitKey(targetId, unit.key),
       name: `${name} on ${agent.target}`,
       kind: AGENT_UNIT,
       config: {},
@@ -69,6 +78,10 @@ function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): Re
     error: unit.error,
     incarnation: unit.incarnation,
   };
+}
+
+function unitKey(targetId: string, key: string): string {
+  return `agent:${targetId}:${key}`;
 }
 
 async function tellEnd(tx: Repositories, { agent }: Told, unit: ReportedUnit): Promise<void> {

@@ -40,9 +40,10 @@ export async function settleReports(context: AppContext, targetId: string): Prom
   if (push !== undefined && told.every(({ content }) => content.push?.pushId === push.id)) {
     await endPush(context, targetId, push, told);
   }
-  await recordUnits(context, targetId, told);
   const target = await context.store.read.targets.findById(targetId);
-  if (target !== null) await recordAgentLook(context, target, told);
+  if (target === null) return;
+  await recordUnits(context, target, told);
+  await recordAgentLook(context, target, told);
   await advanceSoon(context, targetId);
 }
 

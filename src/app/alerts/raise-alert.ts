@@ -2,6 +2,11 @@
 import { type Actor, SYSTEM } from "../../core/actor.ts";
 import type { AlertContent } from "../../core/ports/store/alerts.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
+import { boundedText } from "../../lib/visible-text.ts";
+
+/** Whatever it tells of: a person reads it, and every server reads all open ones every few seconds. */
+const MAX_MESSAGE = 2_000;
+const MAX_REMEDY = 1_000;
 
 export interface AlertSubject {
   /** Of what it is about, for the record: a secret, a target, or what a finding names. */
@@ -16,7 +21,15 @@ export async function raiseAlert(
   alert: Omit<AlertContent, "subjectId">,
   holdMs = 0,
 ): Promise<void> {
-  const { opened } = await tx.alerts.raise({ ...alert, subjectId: subject.id }, holdMs);
+  const { opened } = await tx.alerts.raise(
+    {
+      ...alert,
+      message: boundedText(alert.message, MAX_MESSAGE),
+      remedy: boundedText(alert.remedy, MAX_REMEDY),
+      subjectId: subject.id,
+    },
+    holdMs,
+  );
   await tx.audit.append({
     action: opened ? "alert.opened" : "alert.escalated",
     actor: SYSTEM,

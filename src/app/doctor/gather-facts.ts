@@ -32,6 +32,7 @@ export interface Recorded {
 }
 
 const MAX_ROLLOUTS = 500;
+const MAX_NAMED = 5;
 
 export async function readRecorded(context: AppContext, environment: string | undefined): Promise<Recorded> {
   const { views, secrets: repo } = context.store.read;
@@ -175,9 +176,16 @@ async function agentFacts(
       const releases = active.flatMap(({ facts }) =>
         typeof facts["version"] === "string" ? [facts["version"]] : [],
       );
-      return [id, { lastSeenAt, refused: [...new Set(refused)], releases: [...new Set(releases)] }];
+      return [id, { lastSeenAt, refused: few(refused), releases: few(releases) }];
     }),
   );
+}
+
+/** Many agents of one target may each say something else: the first ones stand for all. */
+function few(told: readonly string[]): readonly string[] {
+  const distinct = [...new Set(told)];
+  const more = distinct.length - MAX_NAMED;
+  return more <= 0 ? distinct : [...distinct.slice(0, MAX_NAMED), `… and ${more} more`];
 }
 
 function rolloutFacts(row: RolloutRow | undefined): SecretFacts["rollout"] {

@@ -7,6 +7,7 @@
  * Leaves to others: looking (`app/doctor`), and how it is shown.
  */
 import { durationText } from "../../lib/age.ts";
+import { boundedText } from "../../lib/visible-text.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
@@ -54,7 +55,20 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     );
     if (!named) findings.push(...gaveUpUnseen(target, commands));
   }
-  return bySeverity([...findings, ...ofLockstepItself(facts)]);
+  return bySeverity([...findings, ...ofLockstepItself(facts)].map(bounded));
+}
+
+/** A finding repeats what places, hosts and agents say of themselves: however much that is, a person reads it. */
+const MAX_TEXT = 2_000;
+const MAX_CONSEQUENCES = 50;
+
+function bounded({ what, cause, consequence, ...finding }: Finding): Finding {
+  return {
+    ...finding,
+    what: boundedText(what, MAX_TEXT),
+    cause: boundedText(cause, MAX_TEXT),
+    consequence: consequence.slice(0, MAX_CONSEQUENCES).map((one) => boundedText(one, MAX_TEXT)),
+  };
 }
 
 function nameOf(environment: string, name: string): string {

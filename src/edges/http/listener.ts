@@ -85,6 +85,8 @@ export function createListener(options: ListenerOptions): FastifyInstance {
       });
     }
     const problem = tell(translated, request);
+    if (problem.status === 429 && translated.retryAfterMs !== undefined)
+      reply.header("retry-after", Math.ceil(translated.retryAfterMs / 1_000));
     reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
   });
   return app;

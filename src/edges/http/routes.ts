@@ -10,7 +10,7 @@ import { LockstepError } from "../../core/errors.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
 import { problemsOf, wordIssue } from "../../protocol/config-problem.ts";
-import { assertMay, type Caller, identify } from "./caller.ts";
+import { assertMay, type Caller, type Door, identify } from "./caller.ts";
 import { markingClaims, runOnce } from "./idempotency.ts";
 import { assertAddressTexts, assertBodyTexts } from "./well-formed.ts";
 
@@ -41,6 +41,7 @@ interface RouteSurroundings {
   readonly context: AppContext;
   readonly handlers: Handlers;
   readonly agentListener: AgentListenerAddress | null;
+  readonly door: Door;
   readonly closing: AbortSignal;
 }
 
@@ -72,8 +73,8 @@ async function answer(
   operation: Operation,
   { request, reply, ...surroundings }: RouteSurroundings & Asked,
 ): Promise<unknown> {
-  const { context, agentListener, closing } = surroundings;
-  const caller = await identify(context, request);
+  const { context, agentListener, closing, door } = surroundings;
+  const caller = await identify(context, request, door);
   if (operation.permission !== null) assertMay(caller, operation.permission);
   assertAddressTexts(request.params, "path");
   assertAddressTexts(request.query, "query");

@@ -9,7 +9,7 @@ import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { AppContext } from "../../app/context.ts";
 import { LockstepError } from "../../core/errors.ts";
-import { assertMay, identify } from "./caller.ts";
+import { assertMay, createDoor, identify } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";
 import { createListener, hostInUrl, listenOn } from "./listener.ts";
 import { type LocalLine, openLocalLine } from "./local-line.ts";
@@ -20,7 +20,12 @@ import { type AgentListenerAddress, registerOperations } from "./routes.ts";
 
 export interface HttpServerOptions {
   readonly context: AppContext;
-  readonly settings: { readonly listenAddress: string; readonly allowedHosts: readonly string[] };
+  readonly settings: {
+    readonly listenAddress: string;
+    readonly allowedHosts: readonly string[];
+    /** Addresses and networks of proxies that may say who connected to them. Default: none. */
+    readonly trustedProxies?: readonly string[];
+  };
   readonly version: string;
   /** Null: agents are not served, so nobody is invited. */
   readonly agentListener?: AgentListenerAddress | null;
@@ -57,6 +62,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     tls: null,
   });
 
+  const door = createDoor(context, settings.trustedProxies ?? []);
   const rules: HostRules = { allowedHosts: settings.allowedHosts, port: () => port };
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
@@ -83,13 +89,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return { status: "ok" };
   });
   app.get("/metrics", async (request, reply) => {
-    if (!isLocalRequest(request)) assertMay(await identify(context, request), "status.read");
+    if (!isLocalRequest(request)) assertMay(await identify(context, request, door), "status.read");
     reply.type("text/plain; version=0.0.4; charset=utf-8");
     return renderMetrics(context, requests);
   });
   const openApi = buildOpenApi(options.version);
   app.get("/api/v1/openapi.json", async () => openApi);
-  registerOperations(app, { context, handlers, agentListener, closing: closing.signal });
+  registerOperations(app, { context, handlers, agentListener, door, closing: closing.signal });
 
   return {
     app,

@@ -8,6 +8,12 @@
 import { z } from "zod";
 
 const whole = z.int().min(0);
+/** Versions and epochs, as the store's own numbers: 32 bits. */
+export const wholeInStore = whole.max(2_147_483_647);
+/** Bindings that one agent may be asked about. */
+export const MAX_ASKED = 1_000;
+/** Of one binding: a rollout is about two, and a verifier tells of few more. */
+const MAX_VERSIONS = 64;
 const reason = z.string().max(500);
 const specification = z.record(z.string(), z.json());
 
@@ -33,16 +39,22 @@ export type BundleAsk = z.output<typeof bundleAsk>;
 
 export const reportedAnswer = z.strictObject({
   bindingId: z.uuid(),
-  acceptance: z.array(
-    z.strictObject({ version: whole, verdict: z.enum(["accepted", "refused", "cannot-tell"]), reason }),
-  ),
+  acceptance: z
+    .array(
+      z.strictObject({
+        version: wholeInStore,
+        verdict: z.enum(["accepted", "refused", "cannot-tell"]),
+        reason,
+      }),
+    )
+    .max(MAX_VERSIONS),
   /** Null: not asked for. Ages in ms, because clocks differ. */
   usage: z
     .discriminatedUnion("state", [
       z.strictObject({
         state: z.literal("told"),
-        holds: z.array(whole),
-        used: z.array(z.strictObject({ version: whole, agoMs: whole })),
+        holds: z.array(wholeInStore).max(MAX_VERSIONS),
+        used: z.array(z.strictObject({ version: wholeInStore, agoMs: whole })).max(MAX_VERSIONS),
       }),
       z.strictObject({ state: z.literal("cannot-tell"), reason }),
     ])

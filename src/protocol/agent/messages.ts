@@ -1,9 +1,11 @@
 /**
  * The messages' shapes. Parsed strictly at each receiving end, after signature and seal. Instants are ISO texts;
  * versions, generations and epochs are whole numbers.
+ *
+ * What an agent says is bounded here in itself, and at the server by what its target is (`app/agents/bound-report.ts`).
  */
 import { z } from "zod";
-import { bundleAsk, newerValue, reportedAnswer } from "./asks.ts";
+import { bundleAsk, MAX_ASKED, newerValue, reportedAnswer, wholeInStore } from "./asks.ts";
 import { toldCopies } from "./copies.ts";
 
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
@@ -12,6 +14,13 @@ const publicKey = (crv: "Ed25519" | "X25519") =>
 const nonce = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const whole = z.int().min(0);
 const text = (max: number) => z.string().max(max);
+
+/** Of a report. Who has more keys at one machine than that divides them over several targets. */
+export const MAX_ITEMS = 2_000;
+/** One unit restarts; another may be left of the configuration before. */
+export const MAX_UNITS = 4;
+export const MAX_REFUSED = 64;
+export const MAX_INCIDENTS = 20;
 
 /** What an agent says of itself. Shown to people, believed by nobody. */
 export const agentFacts = z.strictObject({
@@ -169,7 +178,7 @@ export type BundleAnswer = z.output<typeof bundleAnswer>;
 /* ---- report ---- */
 
 const found = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("version"), version: whole }),
+  z.strictObject({ kind: z.literal("version"), version: wholeInStore }),
   z.strictObject({ kind: z.literal("unknown"), nearly: text(200).exactOptional() }),
   z.strictObject({ kind: z.literal("absent") }),
   z.strictObject({ kind: z.literal("unreadable"), reason: text(500) }),
@@ -182,7 +191,7 @@ const reportedItem = z.strictObject({
   slot: z.enum(["primary", "fallback"]),
   ...address,
   /** Null for unset. */
-  version: whole.nullable(),
+  version: wholeInStore.nullable(),
   action: z.enum(["set", "unset", "unchanged", "blocked", "left"]),
   found,
 });
@@ -215,7 +224,10 @@ const reportedUnit = z.strictObject({
   digest: text(64),
   /** True where the agent itself started the process with these values: evidence `running`. */
   isOwnChild: z.boolean(),
-  incarnation: z.record(z.string(), z.union([z.string().max(200), z.number()])).nullable(),
+  incarnation: z
+    .record(text(64), z.union([text(200), z.number()]))
+    .refine((said) => Object.keys(said).length <= 8)
+    .nullable(),
   error: failure.nullable(),
 });
 export type ReportedUnit = z.output<typeof reportedUnit>;
@@ -226,7 +238,7 @@ export type ReportedUnit = z.output<typeof reportedUnit>;
  */
 export const report = z.strictObject({
   v: z.literal(1),
-  epoch: whole,
+  epoch: wholeInStore,
   generation: whole,
   digest: text(64),
   /** Of the bundle by which was looked: answers a look that was asked for. */
@@ -235,19 +247,21 @@ export const report = z.strictObject({
     .strictObject({
       pushId: z.uuid(),
       outcome: z.enum(["applied", "failed"]),
-      before: z.array(reportedItem),
+      before: z.array(reportedItem).max(MAX_ITEMS),
       error: failure.nullable(),
     })
     .nullable(),
-  seen: z.array(reportedItem),
-  units: z.array(reportedUnit),
-  refused: z.array(policyRefusal),
+  seen: z.array(reportedItem).max(MAX_ITEMS),
+  units: z.array(reportedUnit).max(MAX_UNITS),
+  refused: z.array(policyRefusal).max(MAX_REFUSED),
   /** What services said, by the same look as `seen`. */
-  answers: z.array(reportedAnswer).exactOptional(),
+  answers: z.array(reportedAnswer).max(MAX_ASKED).exactOptional(),
   newer: z.array(newerValue).max(64).exactOptional(),
   copies: toldCopies.exactOptional(),
   /** What happened since the last report that a person should know: forged or older bundles, for example. */
-  incidents: z.array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) })).max(20),
+  incidents: z
+    .array(z.strictObject({ at: z.iso.datetime(), code: text(64), message: text(500) }))
+    .max(MAX_INCIDENTS),
   facts: agentFacts,
 });
 export type Report = z.output<typeof report>;

@@ -99,6 +99,7 @@ async function connectAgents(
     port: 0,
     url: null,
     tls: { kind: "self-signed" },
+    trustedProxies: [],
   });
   cleanUp(() => listener.close());
   const line = await startFaultProxy(Number(new URL(listener.url).port));

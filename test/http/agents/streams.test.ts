@@ -16,7 +16,7 @@ function createStreams(options: Partial<AgentStreamsOptions> = {}) {
       asked.push(...targetIds);
       return [...agents]
         .filter(([id, target]) => targetIds.includes(target) && !ended.has(id))
-        .map(([id]) => ({ id }));
+        .map(([id]) => id);
     },
     keepaliveMs: 50,
     ...options,
@@ -133,7 +133,7 @@ test("many hints at once ask the store about each target once, and in bounded qu
     keepaliveMs: 1_000_000,
     activeAt: async (targetIds) => {
       sizes.push(targetIds.length);
-      return targetIds.map((id) => ({ id: id.replace("target of ", "") }));
+      return targetIds.map((id) => id.replace("target of ", ""));
     },
   });
   const names = Array.from({ length: 1_200 }, (_, index) => `${index}`);

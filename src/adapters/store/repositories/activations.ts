@@ -28,6 +28,9 @@ const QUIET_TARGETS = sql`
 const NONE_UNDER_WAY = sql`
   not exists (select 1 from activation other where other.unit_id = a.unit_id and other.state = 'requested')`;
 
+/** Restarts that are kept of a unit whose agent tells of them: whoever tells of ever new ones fills no table. */
+const MAX_REPORTED = 20;
+
 /** What agents restart is not the workers' business. */
 const BY_WORKERS = sql`
   not exists (select 1 from unit own where own.id = a.unit_id and own.kind = ${AGENT_UNIT})`;
@@ -56,6 +59,16 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
           where id = ${unitId}`.execute(db);
       }
       return newest?.id !== id || newest.state !== state;
+    },
+
+    async keepReported(targetId, unitKeys) {
+      await sql`
+        with gone as (
+          delete from target_unit tu using unit u
+          where tu.target_id = ${targetId} and u.id = tu.unit_id and u.kind = ${AGENT_UNIT}
+            and not u.key = any(${[...unitKeys]}::text[]) returning tu.unit_id),
+        ended as (delete from activation a using gone where a.unit_id = gone.unit_id)
+        delete from unit u using gone where u.id = gone.unit_id`.execute(db);
     },
 
     async owe({ unit, targetId, digest, pushId, quietMs, maxQuietMs }) {
@@ -232,6 +245,11 @@ async function insertReported(
   const { rows } = await sql<{ id: string }>`
     insert into activation (unit_id, target_id, state, digest, next_action_at, created_at)
     values (${unitId}, ${targetId}, 'requested', ${digest}, now(), clock_timestamp()) returning id`.execute(
+    db,
+  );
+  await sql`
+    delete from activation where unit_id = ${unitId} and id not in (
+      select id from activation where unit_id = ${unitId} order by created_at desc limit ${MAX_REPORTED})`.execute(
     db,
   );
   return rows[0]?.id ?? "";

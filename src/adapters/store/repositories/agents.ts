@@ -2,6 +2,7 @@
  * Agents and the codes that they enrol with, what they received, the requests that were accepted, and the store's keys
  * that they pin. Expiry of codes is judged by the database's clock, and by what it shows once a lock was waited for.
  */
+import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type {
@@ -38,6 +39,10 @@ const ENROLMENT = sql`
 const FORGET_ONE_IN = 256;
 const FORGET_AT_ONCE = 10_000;
 const TOUCH_SECONDS = 10;
+/** Containers come and go: of identities that have ended the last ones are listed. */
+const LISTED_ENDED = 200;
+/** Entries on record about what one agent refuses or met. */
+const TOLD_PER_HOUR = 20;
 
 export function createAgentRepo(db: Kysely<Database>): AgentRepo {
   return {
@@ -141,9 +146,20 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
       return rows;
     },
 
+    async activeIdsAt(targetIds) {
+      if (targetIds.length === 0) return [];
+      const { rows } = await sql<{ id: string }>`
+        select id from agent where state = 'active' and target_id = any(${[...targetIds]}::uuid[])`.execute(
+        db,
+      );
+      return rows.map(({ id }) => id);
+    },
+
     async list({ environment }) {
       const { rows } = await sql<AgentRecord>`
-        ${RECORD} where ${environment ?? null}::text is null or e.name = ${environment ?? null}
+        ${RECORD} where (${environment ?? null}::text is null or e.name = ${environment ?? null})
+          and (a.state in ('pending', 'active') or a.id in (
+            select id from agent where state in ('revoked', 'expired') order by ended_at desc limit ${LISTED_ENDED}))
         order by e.name, t.name, a.created_at, a.id`.execute(db);
       return rows;
     },
@@ -160,7 +176,7 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
     async end(agentIds, state) {
       if (agentIds.length === 0) return [];
       const { rows } = await sql<{ id: string }>`
-        update agent set state = ${state}, ended_at = now()
+        update agent set state = ${state}, ended_at = now(), report = report - 'seen' - 'answers' - 'push'
         where id = any(${[...agentIds]}::uuid[]) and state in ('pending', 'active')
         returning id`.execute(db);
       return rows.map((row) => row.id);
@@ -207,6 +223,32 @@ export function createAgentRepo(db: Kysely<Database>): AgentRepo {
         where id = ${agentId}
           and (last_seen_at is null or last_seen_at < now() - ${TOUCH_SECONDS} * interval '1 second'
             or coalesce(${told}::jsonb, facts) <> facts)`.execute(db);
+    },
+
+    async claimReport(agentId, forMs) {
+      const claim = randomUUID();
+      const { numAffectedRows } = await sql`
+        update agent set reporting = ${claim}, reporting_until = now() + ${forMs} * interval '1 millisecond'
+        where id = ${agentId} and (reporting_until is null or reporting_until < now())`.execute(db);
+      return numAffectedRows === 1n ? claim : null;
+    },
+
+    async releaseReport(agentId, claim) {
+      await sql`
+        update agent set reporting = null, reporting_until = null
+        where id = ${agentId} and reporting = ${claim}`.execute(db);
+    },
+
+    async takeAuditTurn(agentId) {
+      const { numAffectedRows } = await sql`
+        update agent set
+          told_since = case when told_since > now() - interval '1 hour' then told_since else now() end,
+          told = case when told_since > now() - interval '1 hour' then told + 1 else 1 end
+        where id = ${agentId}
+          and (told_since is null or told_since <= now() - interval '1 hour' or told < ${TOLD_PER_HOUR})`.execute(
+        db,
+      );
+      return numAffectedRows === 1n;
     },
 
     async recordReport(agentId, { epoch, generation, content }) {

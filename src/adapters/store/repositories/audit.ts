@@ -2,7 +2,13 @@ import type { Kysely } from "kysely";
 import { AUDIT_ACTIONS, type AuditAction } from "../../../core/audit/events.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import type { AuditEntry, AuditLog, RecordedAuditEntry } from "../../../core/ports/store/audit.ts";
+import { boundedJson } from "../../../lib/bounded-json.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
 import { type Database, jsonb } from "../schema.ts";
+
+const MAX_NAME = 300;
+/** Wide enough for every list of our own: who an agent's word comes from is bounded before. */
+const DETAILS = { maxText: 1_000, maxItems: 1_000 };
 
 export class PostgresAuditLog implements AuditLog {
   readonly #db: Kysely<Database>;
@@ -21,8 +27,8 @@ export class PostgresAuditLog implements AuditLog {
           actor: jsonb(actor),
           subject_kind: subject.kind,
           subject_id: subject.id,
-          subject_name: subject.name,
-          details: jsonb(details),
+          subject_name: boundedLine(subject.name, MAX_NAME),
+          details: jsonb(boundedJson(details, DETAILS)),
         })),
       )
       .execute();

@@ -1,11 +1,16 @@
 /** When places are looked at although nothing is owed there. */
 import { type Kysely, sql } from "kysely";
 import type { CheckRepo, LowBudget } from "../../../core/ports/store/checks.ts";
+import { boundedJson } from "../../../lib/bounded-json.ts";
 import type { Database } from "../schema.ts";
 
 const DUE = sql`t.removed_at is null and t.next_check_at <= now() and t.generation = t.settled_generation
   and t.kind <> 'manual'
   and exists (select from binding b where b.target_id = t.id and b.removed_at is null)`;
+
+/** What a place told of itself, however much it told. */
+const SEEN = { maxText: 1_024, maxItems: 200 };
+const FAILURES = { maxText: 500, maxItems: 32 };
 
 export function createCheckRepo(db: Kysely<Database>): CheckRepo {
   return {
@@ -40,9 +45,8 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
     },
 
     async recordCopies(targetId, { copies, unread, shared }) {
-      await sql`update target set copies = ${JSON.stringify({ copies, unread, shared })}::jsonb where id = ${targetId}`.execute(
-        db,
-      );
+      const seen = boundedJson({ copies, unread, shared }, SEEN);
+      await sql`update target set copies = ${JSON.stringify(seen)}::jsonb where id = ${targetId}`.execute(db);
     },
 
     async claimTest(targetId, { everyMs, settlesMs }) {
@@ -56,9 +60,9 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
     },
 
     async recordTest(targetId, failures, exposures) {
-      const seen = exposures === null ? null : JSON.stringify(exposures);
+      const seen = exposures === null ? null : JSON.stringify(boundedJson(exposures, SEEN));
       await sql`
-        update target set test_failures = ${JSON.stringify(failures)}::jsonb,
+        update target set test_failures = ${JSON.stringify(boundedJson(failures, FAILURES))}::jsonb,
           exposures = coalesce(${seen}::jsonb, exposures)
         where id = ${targetId}`.execute(db);
     },

@@ -15,7 +15,7 @@ export async function selectPlacesHolding(
       or exists (
         select from unnest(array['primary', 'fallback']) as slots (slot), lateral (
           select o.found, o.version from observation o
-          where o.binding_id = b.id and o.slot = slots.slot order by o.id desc limit 1) last
+          where o.binding_id = b.id and o.slot = slots.slot order by -o.id limit 1) last
         where last.found = 'version' and last.version = ${version}))
     order by t.name`.execute(db);
   return rows.map((row) => row.name);

@@ -1,8 +1,11 @@
 /** The record of pushes: intents before the write, ends after it, and what was seen. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { OpenPush, PushItem, PushRepo } from "../../../core/ports/store/pushes.ts";
+import type { NewObservation, OpenPush, PushItem, PushRepo } from "../../../core/ports/store/pushes.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
 import type { Database } from "../schema.ts";
+
+const MAX_REASON = 500;
 
 export function createPushRepo(db: Kysely<Database>): PushRepo {
   return {
@@ -49,6 +52,12 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows;
     },
 
+    async isAt(pushId, targetId) {
+      const { rows } = await sql`
+        select from push where id = ${pushId} and target_id = ${targetId}`.execute(db);
+      return rows.length > 0;
+    },
+
     async raiseEvidence(pushIds, evidence) {
       if (pushIds.length === 0) return;
       await sql`
@@ -63,23 +72,40 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows.map((row) => row.id);
     },
 
-    async observe(observations, agoMs = 0) {
+    observe: (observations, agoMs = 0) => insertObservations(db, observations, agoMs),
+
+    async observeAgain(observations) {
       if (observations.length === 0) return;
-      const rows = observations.map((seen) => ({
-        binding_id: seen.bindingId,
-        slot: seen.slot,
-        push_id: seen.pushId,
-        found: seen.found,
-        version: seen.version,
-        reason: seen.reason,
-      }));
       await sql`
-        insert into observation (binding_id, slot, push_id, found, version, reason, observed_at)
-        select binding_id, slot, push_id, found, version, reason, clock_timestamp() - ${agoMs} * interval '1 millisecond'
-        from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen (binding_id uuid, slot text, push_id uuid,
-          found text, version int, reason text)`.execute(db);
+        delete from observation o
+        using unnest(${observations.map(({ bindingId }) => bindingId)}::uuid[],
+          ${observations.map(({ slot }) => slot)}::text[]) as seen (binding_id, slot)
+        where o.binding_id = seen.binding_id and o.slot = seen.slot`.execute(db);
+      await insertObservations(db, observations, 0);
     },
   };
+}
+
+async function insertObservations(
+  db: Kysely<Database>,
+  observations: readonly NewObservation[],
+  agoMs: number,
+): Promise<void> {
+  if (observations.length === 0) return;
+  const rows = observations.map((seen) => ({
+    binding_id: seen.bindingId,
+    slot: seen.slot,
+    push_id: seen.pushId,
+    found: seen.found,
+    version: seen.version,
+    // What places say of themselves ends up here, whoever looked.
+    reason: seen.reason === null ? null : boundedLine(seen.reason, MAX_REASON),
+  }));
+  await sql`
+    insert into observation (binding_id, slot, push_id, found, version, reason, observed_at)
+    select binding_id, slot, push_id, found, version, reason, clock_timestamp() - ${agoMs} * interval '1 millisecond'
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen (binding_id uuid, slot text, push_id uuid,
+      found text, version int, reason text)`.execute(db);
 }
 
 async function insertItems(db: Kysely<Database>, pushId: string, items: readonly PushItem[]): Promise<void> {

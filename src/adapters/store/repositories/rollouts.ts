@@ -104,7 +104,8 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
         select b.id as "bindingId", t.id as "targetId", t.name as target, t.kind as "targetKind",
           t.config as "targetConfig", b.key, b.role, b.optional, b.options, b.settled, b.evidence,
           ${ms(sql`greatest(b.settled_at, b.created_at, (select max(a.ended_at) from target_unit tu
-            join activation a on a.unit_id = tu.unit_id where tu.target_id = t.id))`)} as "changedAtMs",
+            join lateral (select ended_at from activation where unit_id = tu.unit_id and ended_at is not null
+              order by ended_at desc limit 1) a on true where tu.target_id = t.id))`)} as "changedAtMs",
           ${ms(sql`b.looked_at`)} as "lookedAtMs", b.look_reason as "lookReason", b.lacks, b.lives, b.acceptance, b.used,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_message as "errorMessage", g.required,

@@ -2,8 +2,13 @@
 import { type Kysely, sql } from "kysely";
 import type { Evidence } from "../../../core/evidence.ts";
 import type { LoopBinding, TargetRepo } from "../../../core/ports/store/targets.ts";
+import { boundedJson } from "../../../lib/bounded-json.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
+
+/** What services and processes told, however much it was. */
+const TOLD = { maxText: 500, maxItems: 200 };
 
 type TargetEvidence = Pick<
   TargetRepo,
@@ -47,14 +52,16 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
       const [row] = rows;
       // Something was written there meanwhile, or a later look came first: what was seen says nothing about now.
       if (row === undefined) return;
-      const { evidence, lacks, reason } = look.judge(row.evidence);
+      const { evidence, lacks, reason: why } = look.judge(row.evidence);
+      const reason = why === null ? null : boundedLine(why, TOLD.maxText);
+      const json = (told: object | null) => (told === null ? null : JSON.stringify(boundedJson(told, TOLD)));
       await sql`
         update binding set evidence = ${evidence}, evidence_at = now(), lacks = ${lacks}, look_reason = ${reason},
           looked_at = to_timestamp(${look.beganAtMs} / 1000.0),
-          lives = coalesce(${look.lives === null ? null : JSON.stringify(look.lives)}::jsonb, lives),
-          acceptance = coalesce(${look.acceptance === null ? null : JSON.stringify(look.acceptance)}::jsonb, acceptance),
-          used = coalesce(${look.used === null ? null : JSON.stringify(look.used)}::jsonb, used),
-          used_by = coalesce(${look.usedBy === null ? null : JSON.stringify(look.usedBy)}::jsonb, used_by)
+          lives = coalesce(${json(look.lives)}::jsonb, lives),
+          acceptance = coalesce(${json(look.acceptance)}::jsonb, acceptance),
+          used = coalesce(${json(look.used)}::jsonb, used),
+          used_by = coalesce(${json(look.usedBy)}::jsonb, used_by)
         where id = ${look.bindingId}`.execute(db);
     },
 

@@ -34,9 +34,14 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",
           t.gave_up_at is not null as "targetGaveUp", t.error_message as "targetErrorMessage",
           t.error_code as "targetErrorCode",
-          case when b.lacks and r.id is null and not exists (select 1 from activation n join target_unit nt
-              on nt.unit_id = n.unit_id where nt.target_id = t.id
-              and (n.state in ('owed', 'requested') or n.state = 'succeeded' and n.ended_at > b.looked_at))
+          case when b.lacks and r.id is null
+            and not exists (select 1 from target_unit nt join lateral (select 1 from activation
+                where unit_id = nt.unit_id and state in ('owed', 'requested') limit 1) n on true
+              where nt.target_id = t.id)
+            and not exists (select 1 from target_unit nt join lateral (select ended_at from activation
+                where unit_id = nt.unit_id and ended_at is not null and state = 'succeeded'
+                order by ended_at desc limit 1) n on n.ended_at > b.looked_at
+              where nt.target_id = t.id)
             then coalesce(b.look_reason, 'a running process holds something else') end as lacking,
           coalesce((select jsonb_agg(c) from jsonb_array_elements(t.copies -> 'copies') c
             where c ->> 'bindingId' = b.id::text), '[]') as copies,
@@ -46,7 +51,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
           left join rollout r on r.secret_id = s.id and r.state in ('running', 'stalled')
           left join lateral (select found, version, reason, observed_at from observation
-            where binding_id = b.id and slot = 'primary' order by id desc limit 1) o on true
+            where binding_id = b.id and slot = 'primary' order by -id limit 1) o on true
           left join lateral (select jsonb_agg(jsonb_build_object('unit', u.name, 'state', newest.state,
               'errorMessage', newest.error_message) order by u.name) as activations
             from target_unit tu join unit u on u.id = tu.unit_id
@@ -117,9 +122,11 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
             count(*) filter (where gave_up_at is not null)::int as "targetsGaveUp"
             from target where removed_at is null) t,
           (select count(*) filter (where state in ('owed', 'requested'))::int as "activationsOpen",
-            count(*) filter (where state = 'blocked')::int as "activationsBlocked" from activation) a,
+            count(*) filter (where state = 'blocked')::int as "activationsBlocked" from activation
+            where state in ('owed', 'requested', 'blocked')) a,
           (select count(*) filter (where state = 'running')::int as "rolloutsRunning",
-            count(*) filter (where state = 'stalled')::int as "rolloutsStalled" from rollout) r`.execute(db);
+            count(*) filter (where state = 'stalled')::int as "rolloutsStalled" from rollout
+            where state in ('running', 'stalled')) r`.execute(db);
       const counts = rows[0];
       if (counts === undefined) throw new LockstepError("INTERNAL", "The store gave no counts.");
       return counts;

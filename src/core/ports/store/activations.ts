@@ -53,6 +53,8 @@ export const AGENT_UNIT = "agent";
 export interface ActivationRepo {
   /** Level: the same report again changes nothing. The unit's kind is `AGENT_UNIT`. True when its state is another now. */
   report(activation: ReportedActivation): Promise<boolean>;
+  /** Of the units that this target's agents restart only these stay, by key, with what is known of them. */
+  keepReported(targetId: string, unitKeys: readonly string[]): Promise<void>;
   /** Merges into the unit's waiting activation, if there is one. */
   owe(activation: OweActivation): Promise<void>;
   /** Units of these targets whose process was seen to hold less than is settled there: once more, as the last time. */

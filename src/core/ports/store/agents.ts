@@ -111,6 +111,9 @@ export interface AgentRepo {
   activeAt(targetIds: readonly string[]): Promise<readonly AgentRecord[]>;
   /** Begun and not confirmed, also where it is too late for that. */
   pendingAt(targetId: string): Promise<readonly AgentRecord[]>;
+  /** Of these targets, the ids alone. */
+  activeIdsAt(targetIds: readonly string[]): Promise<readonly string[]>;
+  /** Of those that have ended the last two hundred. */
   list(filter: { readonly environment?: string }): Promise<readonly AgentRecord[]>;
   /** False when it has not begun, has ended, or its code has: by the database's clock, at this moment. */
   activate(agentId: string): Promise<boolean>;
@@ -125,6 +128,15 @@ export interface AgentRepo {
   rememberRequest(tokenId: string, expiresAt: Date): Promise<boolean>;
   /** Writes at most once in ten seconds per agent, unless the facts changed. */
   touch(agentId: string, facts: JsonObject | null): Promise<void>;
+  /**
+   * From now on the one report of this agent that is being taken, until it is released or the time is over. Null: another
+   * one is. Answers what releases it.
+   */
+  claimReport(agentId: string, forMs: number): Promise<string | null>;
+  /** Does nothing when the claim is another's meanwhile. */
+  releaseReport(agentId: string, claim: string): Promise<void>;
+  /** False when enough of what it says was put on record in this hour. */
+  takeAuditTurn(agentId: string): Promise<boolean>;
   recordReport(
     agentId: string,
     report: { readonly epoch: number; readonly generation: number; readonly content: JsonObject },

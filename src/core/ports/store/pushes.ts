@@ -59,9 +59,13 @@ export interface PushRepo {
   open(targetId: string): Promise<readonly OpenPush[]>;
   /** Keys that open pushes of this generation were to set: whether they did, only reading back tells. */
   openSets(targetId: string, generation: number): Promise<readonly { placement: string; key: string }[]>;
+  /** Whether it is, or was, a push to this target. */
+  isAt(pushId: string, targetId: string): Promise<boolean>;
   /** Pushes of this generation that stand at `acknowledged` become `evidence`. */
   raiseEvidence(pushIds: readonly string[], evidence: LadderEvidence): Promise<void>;
   acknowledged(targetId: string, generation: number): Promise<readonly string[]>;
   /** `agoMs`: how long ago it was looked; what was written since outdates it. Default 0. */
   observe(observations: readonly NewObservation[], agoMs?: number): Promise<void>;
+  /** Looked now, by who looks all the time: takes the place of what was seen of these slots before. */
+  observeAgain(observations: readonly NewObservation[]): Promise<void>;
 }

@@ -24,8 +24,6 @@ export interface ChildRunner {
   state(): RunnerState;
 }
 
-export const CHILD_KEY = "child";
-
 export class ChildUnit {
   readonly #runner: ChildRunner;
   #staged: ReadonlyMap<string, SecretValue> = new Map();

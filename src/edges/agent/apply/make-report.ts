@@ -1,12 +1,18 @@
 /** How things stand, in the words of the protocol. Level: it may be lost or repeated, and the next one says all again. */
-import type { Bundle, Report, ReportedUnit } from "../../../protocol/agent/messages.ts";
+import {
+  type Bundle,
+  MAX_INCIDENTS,
+  MAX_ITEMS,
+  MAX_REFUSED,
+  type Report,
+  type ReportedUnit,
+} from "../../../protocol/agent/messages.ts";
+import { CHILD_KEY, unitName } from "../../../protocol/agent/unit-name.ts";
 import type { AgentRecord, UnitRecord } from "../cache/record.ts";
 import type { AgentContext } from "../context.ts";
 import type { Allowed } from "./allowed.ts";
-import { CHILD_KEY } from "./child-unit.ts";
-import { unitName } from "./unit-record.ts";
 
-/** Of the bundle that is in use. */
+/** Of the bundle that is in use. Cut to what the protocol takes: a part that is told is better than nothing. */
 export function makeReport({ records, facts }: AgentContext, bundle: Bundle, allowed: Allowed): Report {
   const { push, unit, seen, refused, answers, newer, copies, incidents, lookedBy } = records.now;
   return {
@@ -16,13 +22,13 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
     digest: bundle.digest,
     look: lookedBy,
     push: endedPush(push),
-    seen,
+    seen: seen.slice(0, MAX_ITEMS),
     units: unitsOf(unit, bundle, allowed),
-    refused,
+    refused: refused.slice(0, MAX_REFUSED),
     ...(answers.length === 0 ? {} : { answers }),
     ...(newer.length === 0 ? {} : { newer: [...newer] }),
     ...(copies.copies.length + copies.unread.length === 0 ? {} : { copies }),
-    incidents,
+    incidents: incidents.slice(0, MAX_INCIDENTS),
     facts,
   };
 }
@@ -30,11 +36,13 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
 function endedPush(push: AgentRecord["push"]): Report["push"] {
   if (push === null || push.ended === null) return null;
   const { pushId, before, ended } = push;
-  return { pushId, before, ...ended };
+  return { pushId, before: before.slice(0, MAX_ITEMS), ...ended };
 }
 
 function unitsOf(unit: UnitRecord | null, { activate, digest }: Bundle, allowed: Allowed): ReportedUnit[] {
-  if (unit !== null) {
+  const wanted = unitName(activate);
+  // What restarted under the configuration before is nobody's business any more.
+  if (unit !== null && (unit.key === CHILD_KEY || unit.key === wanted)) {
     return [
       {
         key: unit.key,
@@ -46,7 +54,6 @@ function unitsOf(unit: UnitRecord | null, { activate, digest }: Bundle, allowed:
       },
     ];
   }
-  const wanted = unitName(activate);
   if (wanted === null || allowed.activation !== null) return [];
   const error = { code: "POLICY_REFUSED", message: `The host's owner does not allow ${wanted}.` };
   return [{ key: wanted, state: "blocked", digest, isOwnChild: false, incarnation: null, error }];

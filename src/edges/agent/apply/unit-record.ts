@@ -1,10 +1,10 @@
 /** What the unit owes, written down before it can be forgotten. */
 import type { LockstepError } from "../../../core/errors.ts";
 import type { Bundle } from "../../../protocol/agent/messages.ts";
+import { CHILD_KEY, unitName } from "../../../protocol/agent/unit-name.ts";
 import type { UnitRecord } from "../cache/record.ts";
 import type { AgentContext } from "../context.ts";
 import type { Allowed } from "./allowed.ts";
-import { CHILD_KEY } from "./child-unit.ts";
 
 /** Something changed, or is about to: the unit needs a restart. Nothing where nothing restarts. */
 export async function oweRestart(context: AgentContext, bundle: Bundle, allowed: Allowed): Promise<void> {
@@ -56,14 +56,4 @@ export async function tryAgain(context: AgentContext, bundle: Bundle): Promise<v
 export function unitKey({ child }: AgentContext, bundle: Bundle, { activation }: Allowed): string | null {
   if (child !== null) return CHILD_KEY;
   return activation === null ? null : unitName(bundle.activate);
-}
-
-/** Commands by the name that the policy knows them by. */
-export function unitName(activate: Bundle["activate"]): string | null {
-  if (activate === null) return null;
-  const { systemd, launchd, command, signal } = activate;
-  if (systemd !== undefined) return `systemd:${systemd}`;
-  if (launchd !== undefined) return `launchd:${launchd}`;
-  if (signal !== undefined) return `signal:${signal.unit}`;
-  return command === undefined ? null : `command:${command}`;
 }

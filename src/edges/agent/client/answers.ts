@@ -16,6 +16,7 @@ const REFUSALS: Readonly<Partial<Record<ErrorCode, string>>> = {
   NOT_FOUND: "The server has no such path; is it the agents' listener?",
   INPUT_INVALID: "The server does not understand this agent; one of the two is older.",
   CONTENT_TYPE_NOT_ALLOWED: "The server does not understand this agent; one of the two is older.",
+  TOO_MANY_REQUESTS: "The server asks this agent to speak more slowly.",
   BODY_TOO_LARGE: "The server says that the report is too large.",
 };
 const MAX_PROBLEM_BYTES = 64 * 1024;

@@ -6,8 +6,9 @@ import type { Server, Socket } from "node:net";
 
 export interface ConnectionLimits {
   readonly maxInAll: number;
-  /** Null: a proxy in front is everybody's source. */
-  readonly maxUnprovenPerSource: number | null;
+  readonly maxUnprovenPerSource: number;
+  /** A proxy in front is everybody's source: it is not counted. */
+  readonly isProxy?: (address: string) => boolean;
 }
 
 export class Connections {
@@ -22,10 +23,10 @@ export class Connections {
 
   watch(server: Server): void {
     server.maxConnections = this.#limits.maxInAll;
-    const { maxUnprovenPerSource } = this.#limits;
-    if (maxUnprovenPerSource === null) return;
+    const { maxUnprovenPerSource, isProxy = () => false } = this.#limits;
     server.on("connection", (socket: Socket) => {
       const { remoteAddress: source, remotePort: port } = socket;
+      if (source !== undefined && isProxy(source)) return;
       const count = this.#unproven.get(source ?? "") ?? 0;
       if (source === undefined || port === undefined || count >= maxUnprovenPerSource) {
         socket.destroy();

@@ -3,7 +3,6 @@
  * an error to somebody who has proven nothing.
  */
 import { createHash } from "node:crypto";
-import { isIP } from "node:net";
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { authenticateAgent } from "../../../app/agents/authenticate-agent.ts";
@@ -14,6 +13,7 @@ import { AUTHORIZATION_SCHEME } from "../../../protocol/agent/request-token.ts";
 import type { Problem } from "../../../protocol/api-parts.ts";
 import { toProblem } from "../problem.ts";
 import { assertBodyTexts } from "../well-formed.ts";
+import type { Budget } from "./budgets.ts";
 
 const AUTHORIZATION = new RegExp(
   `^${AUTHORIZATION_SCHEME} ([A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+)$`,
@@ -26,13 +26,30 @@ export function tokenOf(request: FastifyRequest): string {
   throw new LockstepError("UNAUTHENTICATED", "Cannot answer: the request carries no valid signature.");
 }
 
-/** The digest is over the bytes as they came, and before anybody looks into them. Throws as `authenticateAgent` does. */
-export function authenticate(context: AppContext, request: FastifyRequest): Promise<AgentRecord> {
+/**
+ * The digest is over the bytes as they came, and before anybody looks into them. Throws as `authenticateAgent` does, and
+ * TOO_MANY_REQUESTS for an agent that has used up its share.
+ */
+export function authenticate(
+  context: AppContext,
+  request: FastifyRequest,
+  budget: Budget,
+): Promise<AgentRecord> {
   return authenticateAgent(context, {
+    admit: (agentId) => spend(budget, agentId),
     token: tokenOf(request),
     method: request.method === "GET" ? "GET" : "POST",
     path: request.url,
     bodyDigest: createHash("sha256").update(bytesOf(request)).digest("base64url"),
+  });
+}
+
+/** Throws TOO_MANY_REQUESTS. */
+export function spend(budget: Budget, who: string): void {
+  const retryAfterMs = budget.take(who);
+  if (retryAfterMs === 0) return;
+  throw new LockstepError("TOO_MANY_REQUESTS", "Cannot answer now: it was asked too often.", {
+    retryAfterMs,
   });
 }
 
@@ -54,22 +71,6 @@ export function bodyOf<Schema extends z.ZodType>(request: FastifyRequest, schema
 
 function bytesOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-}
-
-/** Behind a proxy that does TLS, its own word for who connected to it: the last one of the header. */
-export function sourceOf(request: FastifyRequest, isBehindProxy: boolean): string {
-  const forwarded = isBehindProxy ? request.headers["x-forwarded-for"] : undefined;
-  const last = String(forwarded ?? "")
-    .split(",")
-    .at(-1)
-    ?.trim();
-  return last === undefined || last === "" ? (request.socket.remoteAddress ?? "") : last;
-}
-
-/** For people. A proxy's header may hold anything: what is no address is not repeated. */
-export function addressOf(source: string): string | null {
-  const plain = source.replace(/^::ffff:/, "");
-  return isIP(plain) === 0 ? null : plain;
 }
 
 /** No details, and of failures inside Lockstep not even which: who asks may be anybody. */

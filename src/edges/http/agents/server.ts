@@ -7,7 +7,7 @@
  */
 import type { Server } from "node:net";
 import type { SecureContextOptions } from "node:tls";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { confirmAgent } from "../../../app/agents/confirm-agent.ts";
 import { enrolAgent } from "../../../app/agents/enrol-agent.ts";
 import { recordReport } from "../../../app/agents/record-report.ts";
@@ -19,15 +19,21 @@ import { AGENT_PATHS } from "../../../protocol/agent/paths.ts";
 import { assertJsonWrite } from "../guard.ts";
 import { SECURITY_HEADERS } from "../headers.ts";
 import { createListener, listenOn } from "../listener.ts";
+import { TrustedProxies } from "../source.ts";
+import { Budget } from "./budgets.ts";
 import { Connections } from "./connections.ts";
 import { FailedTries } from "./failed-tries.ts";
-import { addressOf, authenticate, bodyOf, sourceOf, tellAgent, tokenOf } from "./requests.ts";
+import { authenticate, bodyOf, spend, tellAgent, tokenOf } from "./requests.ts";
 import { AgentStreams } from "./streams.ts";
 
 export interface AgentServerOptions {
   readonly context: AppContext;
-  /** Null: a proxy in front does TLS, and says in X-Forwarded-For who connected to it. */
+  /** Null: a proxy in front does TLS. */
   readonly tls: SecureContextOptions | null;
+  /** Addresses and networks of proxies that may say who connected to them. Default: none. */
+  readonly trustedProxies?: readonly string[];
+  /** Reports of one identity: at once, and one more after that long. */
+  readonly reportShare?: { readonly burst: number; readonly everyMs: number };
   readonly requestTimeoutMs?: number;
   readonly keepaliveMs?: number;
 }
@@ -50,6 +56,18 @@ const MAX_UNPROVEN_PER_SOURCE = 1_000;
 /** After that long without a word the system asks the other side whether it is still there. */
 const TCP_KEEPALIVE_MS = 60_000;
 
+/**
+ * Of one identity. An agent asks once a minute, and at each change once or a few times; the rest is for a row of changes.
+ */
+const SHARES = {
+  confirm: { burst: 10, everyMs: 6_000 },
+  bundle: { burst: 120, everyMs: 1_000 },
+  report: { burst: 120, everyMs: 1_000 },
+  events: { burst: 30, everyMs: 2_000 },
+} as const;
+/** A code for containers is shown by many machines that start at once. */
+const PER_CODE = { burst: 300, everyMs: 500 };
+
 const STREAM_HEADERS = {
   ...SECURITY_HEADERS,
   "content-type": "text/event-stream",
@@ -67,13 +85,16 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     tell: tellAgent,
   });
   const server = app.server as Server & { setSecureContext?(options: SecureContextOptions): void };
+  const proxies = new TrustedProxies(options.trustedProxies ?? []);
+  const shares = sharesOf({ ...SHARES, ...(options.reportShare && { report: options.reportShare }) });
   const connections = new Connections({
     maxInAll: MAX_CONNECTIONS,
-    maxUnprovenPerSource: tls === null ? null : MAX_UNPROVEN_PER_SOURCE,
+    maxUnprovenPerSource: MAX_UNPROVEN_PER_SOURCE,
+    isProxy: (address) => proxies.has(address),
   });
   connections.watch(server);
   const streams = new AgentStreams({
-    activeAt: (targetIds) => context.store.read.agents.activeAt(targetIds),
+    activeAt: (targetIds) => context.store.read.agents.activeIdsAt(targetIds),
     ...(options.keepaliveMs === undefined ? {} : { keepaliveMs: options.keepaliveMs }),
   });
   const stopListening = context.hints.listen((told) => streams.tell(told));
@@ -93,23 +114,23 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   app.setNotFoundHandler(async () => {
     throw new LockstepError("NOT_FOUND", "There is nothing here.", { hint: "Agents know what to ask for." });
   });
-  registerEnrolment(app, context, tls === null);
+  registerEnrolment(app, context, proxies);
   app.post(AGENT_PATHS.confirm, async (request, reply) => {
-    const agent = await authenticate(context, request);
+    const agent = await authenticate(context, request, shares.confirm);
     await confirmAgent(context, agent, bodyOf(request, confirmRequest).challenge);
     reply.code(204);
   });
   app.post(AGENT_PATHS.bundle, async (request) => {
-    const agent = await authenticate(context, request);
+    const agent = await authenticate(context, request, shares.bundle);
     return serveBundle(context, agent, bodyOf(request, bundleRequest));
   });
   app.post(AGENT_PATHS.report, { bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
-    const agent = await authenticate(context, request);
+    const agent = await authenticate(context, request, shares.report);
     await recordReport(context, agent, bodyOf(request, report));
     reply.code(204);
   });
   app.get(AGENT_PATHS.events, { exposeHeadRoute: false }, async (request, reply) => {
-    const agent = await authenticate(context, request);
+    const agent = await authenticate(context, request, shares.events);
     const { socket } = request;
     if (socket.destroyed) return;
     reply.hijack();
@@ -136,32 +157,39 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   };
 }
 
+type Shares = Readonly<Record<keyof typeof SHARES, { readonly burst: number; readonly everyMs: number }>>;
+
+function sharesOf({ confirm, bundle, report: reports, events }: Shares) {
+  const now = () => performance.now();
+  return {
+    confirm: new Budget({ now, ...confirm }),
+    bundle: new Budget({ now, ...bundle }),
+    report: new Budget({ now, ...reports }),
+    events: new Budget({ now, ...events }),
+  };
+}
+
 /** The one request without a signature of a known key. Whatever is wrong with it, the answer is the same. */
-function registerEnrolment(app: FastifyInstance, context: AppContext, isBehindProxy: boolean): void {
+function registerEnrolment(app: FastifyInstance, context: AppContext, proxies: TrustedProxies): void {
   const tries = new FailedTries({ now: () => context.clock.now().getTime() });
-  app.post(
-    AGENT_PATHS.enrol,
-    { bodyLimit: MAX_ENROL_BYTES },
-    async (request: FastifyRequest, reply: FastifyReply) => {
-      const source = sourceOf(request, isBehindProxy);
-      const waitMs = tries.waitMs(source);
-      if (waitMs > 0) {
-        reply.header("retry-after", Math.ceil(waitMs / 1_000));
-        throw new LockstepError(
-          "TOO_MANY_TRIES",
-          "Cannot enrol now: it failed too often from this address.",
-          {
-            retryAfterMs: waitMs,
-          },
-        );
-      }
-      try {
-        return await enrolAgent(context, bodyOf(request, enrolmentRequest), addressOf(source));
-      } catch (error) {
-        const { family } = toLockstepError(error);
-        if (family === "unauthenticated" || family === "invalid") tries.failed(source);
-        throw error;
-      }
-    },
-  );
+  const codes = new Budget({ now: () => performance.now(), ...PER_CODE });
+  app.post(AGENT_PATHS.enrol, { bodyLimit: MAX_ENROL_BYTES }, async (request: FastifyRequest) => {
+    const source = proxies.sourceOf(request.socket.remoteAddress ?? "", request.headers);
+    const waitMs = tries.waitMs(source);
+    if (waitMs > 0) {
+      throw new LockstepError("TOO_MANY_TRIES", "Cannot enrol now: it failed too often from this address.", {
+        retryAfterMs: waitMs,
+      });
+    }
+    try {
+      return await enrolAgent(context, bodyOf(request, enrolmentRequest), {
+        from: source === "" ? null : source,
+        admit: (lookup) => spend(codes, lookup),
+      });
+    } catch (error) {
+      const { family } = toLockstepError(error);
+      if (family === "unauthenticated" || family === "invalid") tries.failed(source);
+      throw error;
+    }
+  });
 }

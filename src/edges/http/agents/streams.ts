@@ -27,7 +27,7 @@ export interface StreamOwner {
 
 export interface AgentStreamsOptions {
   /** Those of these targets' agents that may go on listening. May fail: then nothing is decided. */
-  readonly activeAt: (targetIds: readonly string[]) => Promise<readonly { readonly id: string }[]>;
+  readonly activeAt: (targetIds: readonly string[]) => Promise<readonly string[]>;
   /** Default `KEEPALIVE_MS`. */
   readonly keepaliveMs?: number;
 }
@@ -156,7 +156,7 @@ export class AgentStreams {
     const asked = targetIds.flatMap((id) => [...(this.#byTarget.get(id) ?? [])]);
     let active: ReadonlySet<string>;
     try {
-      active = new Set((await this.#options.activeAt(targetIds)).map(({ id }) => id));
+      active = new Set(await this.#options.activeAt(targetIds));
     } catch {
       // The store is away: the next keepalive asks again.
       return;
