@@ -5,8 +5,9 @@
  * Messages name the action, then the state, then the remedy, and never hold a value. `details` are ids and names
  * that are safe to show. A foreign error never crosses an adapter: code and status are copied, the rest is dropped.
  */
-import { type ErrorFamily, FAMILIES, type RetryVerdict } from "./error-families.ts";
+
 import { boundedText } from "../lib/visible-text.ts";
+import { type ErrorFamily, FAMILIES, type RetryVerdict } from "./error-families.ts";
 
 /** code → family and what to do when the message has no better remedy. */
 export const CATALOGUE = {

@@ -331,7 +331,7 @@ describeOnAStore("one agent's identity floods its server", (getDatabase) => {
   it("ruling 30: behind a proxy each source is limited for itself, and only a named proxy says which it is", async () => {
     const settings = { listenAddress: "127.0.0.1", allowedHosts: [] };
     const named = await createHttpKit(context, { settings: { ...settings, trustedProxies: ["127.0.0.1"] } });
-    const good = await named.token("status.read");
+    const good = await named.token("viewer");
     const from = (source: string, token: string) => ({ token, headers: { "x-forwarded-for": source } });
     const codes = async (door: HttpKit, source: string, token: string, times: number) => {
       const seen = new Set<number>();
