@@ -1,7 +1,8 @@
 /** Every error code is documented as it is, and used: a code that nobody throws is a promise that nobody keeps. */
 import { expect, test } from "vitest";
+import { CATALOGUE } from "../../src/core/error-catalogue.ts";
 import { FAMILIES } from "../../src/core/error-families.ts";
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../src/core/errors.ts";
+import { type ErrorCode, LockstepError } from "../../src/core/errors.ts";
 import { toProblem } from "../../src/edges/http/problem.ts";
 import { filesBelow, sourceOf } from "./imports.ts";
 import { tableRows } from "./pages.ts";

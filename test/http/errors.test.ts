@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../src/core/errors.ts";
+import { CATALOGUE } from "../../src/core/error-catalogue.ts";
+import { type ErrorCode, LockstepError } from "../../src/core/errors.ts";
 import { toProblem, translateError } from "../../src/edges/http/problem.ts";
 import { problem } from "../../src/protocol/api-parts.ts";
 

@@ -5,7 +5,8 @@
  * Several containers of one target are one place: a push has ended when each that is there has told its end, and
  * evidence is what the last of them gives.
  */
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { OpenPush } from "../../core/ports/store/pushes.ts";
 import { addressText, type Found, type PlannedItem } from "../../core/reconcile/plan-change.ts";

@@ -1,7 +1,8 @@
 /** A look for drift by schedule: what was found is on record, and healed where the configuration says so. */
 import { SYSTEM } from "../../core/actor.ts";
 import { isDrift } from "../../core/drift/state.ts";
-import { CATALOGUE, type ErrorCode, toLockstepError } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import { type ErrorCode, toLockstepError } from "../../core/errors.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { TargetKind } from "../../core/ports/target.ts";
 import { mapLimited } from "../../lib/map-limited.ts";

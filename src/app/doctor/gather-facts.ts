@@ -7,7 +7,8 @@ import type {
   TargetFacts,
   TokenFacts,
 } from "../../core/doctor/facts.ts";
-import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import type { ErrorCode } from "../../core/errors.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";

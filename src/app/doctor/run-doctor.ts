@@ -5,7 +5,8 @@
 import { diagnose } from "../../core/doctor/diagnose.ts";
 import type { DoctorFacts, SecretFacts, TargetError } from "../../core/doctor/facts.ts";
 import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
-import { CATALOGUE, type ErrorCode, LockstepError, toLockstepError } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import { type ErrorCode, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretRow } from "../../core/ports/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";

@@ -1,6 +1,7 @@
 /** What a person is told about a renewal: louder as its end comes nearer, each level once, until it has succeeded. */
 import type { Actor } from "../../core/actor.ts";
-import { CATALOGUE, type ErrorCode } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import type { ErrorCode } from "../../core/errors.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { levelNow } from "../../core/renewal/decide.ts";

@@ -5,7 +5,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../core/errors.ts";
+import { CATALOGUE } from "../../core/error-catalogue.ts";
+import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CATALOGUE } from "../../../src/core/error-catalogue.ts";
 import { FAMILIES } from "../../../src/core/error-families.ts";
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../../src/core/errors.ts";
+import { type ErrorCode, LockstepError } from "../../../src/core/errors.ts";
 import { nextTry } from "../../../src/core/reconcile/retry.ts";
 
 const codes = Object.keys(CATALOGUE) as ErrorCode[];

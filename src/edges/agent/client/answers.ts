@@ -1,6 +1,7 @@
 /** Reads answers within bounds, and translates refusals into the catalogue's words: the server's text stays outside. */
 import type { IncomingMessage } from "node:http";
-import { CATALOGUE, type ErrorCode, LockstepError } from "../../../core/errors.ts";
+import { CATALOGUE } from "../../../core/error-catalogue.ts";
+import { type ErrorCode, LockstepError } from "../../../core/errors.ts";
 import type { TransportAnswer } from "./transport.ts";
 
 /** What a refusal is called here. The server's own sentence is not repeated: without a pin anybody could write it. */
