@@ -3,13 +3,17 @@
  * workers as processes of their own.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
 import { applyConfig } from "../../src/app/config/apply-config.ts";
 import type { AppContext } from "../../src/app/context.ts";
+import { activateUnit } from "../../src/app/loop/activate-unit.ts";
+import { followActivations } from "../../src/app/loop/follow-activations.ts";
+import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
+import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { composeContext } from "../../src/compose.ts";
 import { readSettings } from "../../src/config.ts";
@@ -26,12 +30,24 @@ import { type RunningSshd, startSshd } from "./sshd.ts";
 const SECRET = { environment: "production", name: "INTERNAL_AUTH_SECRET" };
 const WORKER = join(import.meta.dirname, "../fault/worker-process.ts");
 const DEADLINE_MS = 60_000;
+const OPEN = `
+  select exists (select 1 from rollout where state in ('running', 'stalled'))
+    or exists (select 1 from target where generation <> settled_generation)
+    or exists (select 1 from activation where state in ('owed', 'requested')) as open`;
 
 export interface FaultKit {
   readonly context: AppContext;
   readonly railway: RailwaySimulator;
   readonly database: TestDatabase;
   startWorker(killAt?: string): Promise<ChildProcess>;
+  /** A worker that freezes at this point (`stop-points.ts`). */
+  startStopping(stopAt: string): Promise<StoppingWorker>;
+  /** As the lease of a worker that is gone runs out, and the time in which its last write may land. */
+  outlast(): Promise<void>;
+  /** As the time passes in which a write may still land. */
+  landed(): Promise<void>;
+  /** Does what is owed in this process, as another worker would, until nothing is. */
+  takeOver(): Promise<void>;
   set(value: string): Promise<void>;
   /** Until no rollout is open and no target owes anything. */
   settled(): Promise<void>;
@@ -52,8 +68,22 @@ export interface FaultKit {
   stop(): Promise<void>;
 }
 
+export interface StoppingWorker {
+  /** Until it is frozen: the kernel says so. */
+  stopped(): Promise<void>;
+  /** Lets it go on; resolves when the jobs that it was frozen in have ended. */
+  goOn(): Promise<void>;
+  /** At once. */
+  kill(): Promise<void>;
+}
+
 export async function startFaultKit(
-  options: { readonly store?: StoreKind; readonly redisUrl?: string } = {},
+  options: {
+    readonly store?: StoreKind;
+    readonly redisUrl?: string;
+    /** The host's account may not run commands: nothing is restarted there. */
+    readonly sftpOnly?: boolean;
+  } = {},
 ): Promise<FaultKit> {
   const directory = mkdtempSync(join(tmpdir(), "lockstep-fault-"));
   const database = await createTestDatabase(options.store ?? "embedded");
@@ -70,7 +100,8 @@ export async function startFaultKit(
     },
   });
   const { serviceId } = await railway.state.addService({ name: "api" });
-  const sshd = await startSshd();
+  const sftpOnly = options.sftpOnly === true;
+  const sshd = await startSshd({ sftpOnly });
   const app = join(sshd.home, "app");
   mkdirSync(app, { mode: 0o700 });
   const env = {
@@ -80,12 +111,25 @@ export async function startFaultKit(
     ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
   };
   const { context, close } = await composeContext("server", readSettings({}, env));
-  await applyConfig(context, TESTER, { config: configOf(railway, serviceId, sshd, app) });
+  await applyConfig(context, TESTER, { config: configOf(railway, serviceId, sshd, app, sftpOnly) });
 
   const workers: ChildProcess[] = [];
   let stderr = "";
   const rows = async <T>(query: string): Promise<readonly T[]> =>
     (await database.pool.query(query)).rows as T[];
+
+  const begin = async (told: Readonly<Record<string, string>>): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [await childProgram(WORKER)], {
+      env: { ...process.env, ...env, ...told },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    workers.push(child);
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    await Promise.race([once(child.stdout ?? child, "data"), once(child, "exit")]);
+    return child;
+  };
 
   return {
     context,
@@ -93,26 +137,62 @@ export async function startFaultKit(
     database,
     rows,
     stderr: () => stderr,
-    async startWorker(killAt) {
-      const child = spawn(process.execPath, [await childProgram(WORKER)], {
-        env: { ...process.env, ...env, ...(killAt === undefined ? {} : { KILL_AT: killAt }) },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      workers.push(child);
-      child.stderr?.on("data", (chunk: Buffer) => {
-        stderr += chunk.toString();
-      });
-      await Promise.race([once(child.stdout ?? child, "data"), once(child, "exit")]);
-      return child;
+    startWorker: (killAt) => begin(killAt === undefined ? {} : { KILL_AT: killAt }),
+    async startStopping(stopAt) {
+      const child = await begin({ STOP_AT: stopAt });
+      let stoppedAtMs = 0;
+      const isStopped = () => / T /.test(readFileSync(`/proc/${child.pid}/stat`, "utf8"));
+      return {
+        async stopped() {
+          await until(
+            async () => isStopped(),
+            () => stderr,
+          );
+          stoppedAtMs = performance.now();
+        },
+        async goOn() {
+          // So long that it may not send any more what it had decided to.
+          await until(
+            async () => performance.now() - stoppedAtMs > 600,
+            () => stderr,
+          );
+          child.kill("SIGCONT");
+          for await (const [chunk] of on(child.stdout ?? child, "data"))
+            if (/^running 0$/m.test(String(chunk))) return;
+        },
+        kill: () => end(child),
+      };
     },
+    outlast: async () => {
+      await until(
+        async () => {
+          // As Postgres does after a minute with who holds a transaction and says nothing.
+          const busy = await rows<{ ended: boolean }>(`
+            select case when state = 'active' then false else pg_terminate_backend(pid) end as ended
+            from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+              and state in ('active', 'idle in transaction', 'idle in transaction (aborted)')`);
+          return busy.length === 0;
+        },
+        () => stderr,
+      );
+      await database.pool.query(
+        "update target set lease_until = now() - interval '1 second', in_flight_until = now() where lease_until is not null",
+      );
+      await database.pool.query(
+        "update activation set lease_until = now() - interval '1 second' where lease_until is not null",
+      );
+    },
+    landed: async () => {
+      await database.pool.query(
+        "update target set in_flight_until = now(), next_action_at = now() where in_flight_until is not null",
+      );
+    },
+    takeOver: () => doAllThatIsOwed(heirOf(context), rows),
     set: async (value) => void (await setSecret(context, TESTER, SECRET, { value: SecretValue.of(value) })),
     settled: () =>
       until(
         async () => {
-          const [open] = await rows<{ open: boolean }>(`
-          select exists (select 1 from rollout where state in ('running', 'stalled'))
-            or exists (select 1 from target where generation <> settled_generation)
-            or exists (select 1 from activation where state in ('owed', 'requested')) as open`);
+          const [open] = await rows<{ open: boolean }>(OPEN);
           return open?.open === false;
         },
         () => stderr,
@@ -145,7 +225,13 @@ export async function startFaultKit(
   };
 }
 
-function configOf(railway: RailwaySimulator, service: string, sshd: RunningSshd, app: string) {
+function configOf(
+  railway: RailwaySimulator,
+  service: string,
+  sshd: RunningSshd,
+  app: string,
+  sftpOnly: boolean,
+) {
   const { projectId: project, environmentId: environment, projectToken: token } = railway.defaults;
   const start = `cp ${app}/env ${app}/running && printf x >> ${app}/starts`;
   return configSchema.parse({
@@ -164,14 +250,49 @@ function configOf(railway: RailwaySimulator, service: string, sshd: RunningSshd,
             railway: { project, environment, service, token, endpoint: railway.url, requestTimeoutMs: 1_000 },
           },
           vps: {
-            ssh: { ...sshd.login },
+            ssh: { ...sshd.login, ...(sftpOnly ? { sftpOnly } : {}) },
             files: [{ path: `${app}/env`, format: "systemd" }],
-            activate: { command: ["/bin/sh", "-c", start] },
+            ...(sftpOnly ? {} : { activate: { command: ["/bin/sh", "-c", start] } }),
           },
         },
       },
     },
   });
+}
+
+/** Waits for nothing but the places. */
+function heirOf(context: AppContext): AppContext {
+  const timing = { ...context.timing, quietMs: 0, minPollMs: 0, maxPollMs: 0, notStartedAfterMs: 1_500 };
+  return {
+    ...context,
+    timing: { ...timing, readBackDelaysMs: [50, 100, 200, 400], retryFailedActivationMs: 100 },
+  };
+}
+
+/** Times that lie ahead are taken as come: what waits for them would only wait. */
+async function doAllThatIsOwed(
+  context: AppContext,
+  rows: <T>(query: string) => Promise<readonly T[]>,
+): Promise<void> {
+  const { signal } = new AbortController();
+  const { read } = context.store;
+  await until(
+    async () => {
+      await rows(
+        "update target set next_action_at = now(), in_flight_until = null where generation <> settled_generation",
+      );
+      await rows("update activation set next_action_at = now() where state in ('owed', 'requested')");
+      await rows("update rollout set next_action_at = now() where state in ('running', 'stalled')");
+      for (const id of await read.targets.due(10)) await reconcileTarget(context, id, signal);
+      for (const id of await read.activations.due(10)) await activateUnit(context, id, signal);
+      for (const group of await read.activations.groupsDue(10))
+        await followActivations(context, group, signal);
+      for (const id of await read.rollouts.due(10)) await advanceRollout(context, id);
+      const [open] = await rows<{ open: boolean }>(OPEN);
+      return open?.open === false;
+    },
+    () => "nothing: this process does the work",
+  );
 }
 
 function valueIn(path: string): string | null {

@@ -3,10 +3,11 @@
  * after a lost answer or a killed worker whatever is newer is known to be ours and nothing is asked for twice.
  */
 import { SYSTEM } from "../../core/actor.ts";
-import { type LockstepError, toLockstepError } from "../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
 import type { Activator } from "../../core/ports/target.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
+import { startStopwatch } from "../../lib/stopwatch.ts";
 import type { AppContext } from "../context.ts";
 import { withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
@@ -45,8 +46,9 @@ async function request(
 ): Promise<void> {
   const { knownIds, dormant } = await activator.prepare(activation.unit, signal);
   if (dormant) return end(context, activation, "dormant");
+  const sinceMs = startStopwatch();
   const marked = await context.store.transaction(async (tx) => {
-    const ours = await tx.activations.markRequested(activation.id, context.processId, {
+    const ours = await tx.activations.markRequested(activation, {
       knownIds,
       deadlineMs: context.timing.activationDeadlineMs,
       pollInMs: context.timing.minPollMs,
@@ -62,11 +64,13 @@ async function request(
   });
   if (!marked) return;
   await context.checkpoint("activation-intent");
+  // Whoever was stopped here restarts nothing any more: another worker may have done it.
+  if (sinceMs() > context.timing.sendWithinMs) throw stoppedMeanwhile(activation);
   try {
     const { id } = await activator.activate(activation.unit, signal);
     await context.checkpoint("activated");
     if (id !== null) {
-      await context.store.transaction((tx) => tx.activations.recordExternalId(activation.id, id));
+      await context.store.transaction((tx) => tx.activations.recordExternalId(activation, id));
     }
   } catch (error) {
     const failure = toLockstepError(error);
@@ -74,8 +78,15 @@ async function request(
     if (failure.verdict !== "read-back") throw failure;
     context.log.warn("activation unknown", { unit: activation.unit.name, code: failure.code });
   }
-  await context.store.transaction((tx) => tx.activations.pollAgain(activation.id, context.timing.minPollMs));
+  await context.store.transaction((tx) => tx.activations.pollAgain(activation, context.timing.minPollMs));
   await hint(context, [{ name: "follow", id: activation.unit.followGroup }], context.timing.minPollMs);
+}
+
+function stoppedMeanwhile({ unit }: ActivationRecord): LockstepError {
+  return new LockstepError(
+    "TARGET_UNAVAILABLE",
+    `Did not restart ${unit.name}: this process stood still for too long after it had decided to.`,
+  );
 }
 
 /** The place said no, or was not reached: surely nothing was started. */
@@ -95,7 +106,7 @@ async function recordFailure(
   if (next.kind === "gave-up")
     return failedActivation(context, activation, error.code, error.message, signal);
   await context.store.transaction((tx) =>
-    tx.activations.retry(activation.id, {
+    tx.activations.retry(activation, {
       inMs: next.delayMs,
       spendsAttempt: false,
       error: { code: error.code, message: error.message },
@@ -108,6 +119,6 @@ async function end(
   activation: ActivationRecord,
   state: "dormant" | "superseded",
 ): Promise<void> {
-  await context.store.transaction((tx) => tx.activations.end(activation.id, { state, error: null }));
+  await context.store.transaction((tx) => tx.activations.end(activation, { state, error: null }));
   await afterActivation(context, activation);
 }

@@ -25,11 +25,11 @@ export async function failedActivation(
   const { blocked, owed } = await context.store.transaction(async (tx) => {
     if (activation.attempts + 1 < MAX_AUTOMATIC_ATTEMPTS) {
       const inMs = context.timing.retryFailedActivationMs;
-      await tx.activations.retry(activation.id, { inMs, spendsAttempt: true, error });
+      await tx.activations.retry(activation, { inMs, spendsAttempt: true, error });
       return { blocked: false, owed: [] };
     }
     const taken = await isolateFailure(tx, activation, message);
-    await tx.activations.end(activation.id, { state: taken === null ? "blocked" : "superseded", error });
+    await tx.activations.end(activation, { state: taken === null ? "blocked" : "superseded", error });
     await tx.audit.append({
       action: "activation.finished",
       actor: SYSTEM,

@@ -48,10 +48,21 @@ export async function followActivations(
       );
     } catch (error) {
       const failure = toLockstepError(error);
-      context.log.warn("follow failed", { group: followGroup, code: failure.code, reason: failure.message });
-      for (const activation of activations) await lookLater(context, activation, failure.retryAfterMs);
+      // Whoever was overtaken lets go of what is still his.
+      const level = failure.code === "LEASE_LOST" ? "info" : "warn";
+      context.log[level]("follow failed", {
+        group: followGroup,
+        code: failure.code,
+        reason: failure.message,
+      });
+      for (const activation of activations)
+        await lookLater(context, activation, failure.retryAfterMs).catch(unlessLost);
     }
   }
+}
+
+function unlessLost(error: unknown): void {
+  if (toLockstepError(error).code !== "LEASE_LOST") throw error;
 }
 
 /** Targets of one group may use different credentials; each credential asks once. */
@@ -88,7 +99,7 @@ async function followAtTarget(
   await mapLimited(judged, MAX_AT_ONCE, async ({ activation, seen }) => {
     if (seen === undefined)
       await context.store.transaction((tx) =>
-        tx.activations.end(activation.id, { state: "dormant", error: null }),
+        tx.activations.end(activation, { state: "dormant", error: null }),
       );
     else await judge(context, activation, seen, signal);
   });
@@ -124,7 +135,7 @@ async function judge(
       return fail(context, activation, signal, seen.reason);
     case "blocked":
       await context.store.transaction((tx) =>
-        tx.activations.end(activation.id, {
+        tx.activations.end(activation, {
           state: "blocked",
           error: { code: "ACTIVATION_FAILED", message: seen.reason },
         }),
@@ -132,7 +143,7 @@ async function judge(
       return afterActivation(context, activation);
     case "dormant":
       await context.store.transaction((tx) =>
-        tx.activations.end(activation.id, { state: "dormant", error: null }),
+        tx.activations.end(activation, { state: "dormant", error: null }),
       );
       return afterActivation(context, activation);
     default:
@@ -146,7 +157,7 @@ async function succeed(
   seen: Extract<ActivationProgress, { state: "succeeded" }>,
 ): Promise<void> {
   const owed = await context.store.transaction(async (tx) => {
-    await tx.activations.end(activation.id, {
+    await tx.activations.end(activation, {
       state: "succeeded",
       error: null,
       incarnation: seen.incarnation,
@@ -194,7 +205,7 @@ async function again(
 ): Promise<void> {
   if (activation.attempts + 1 >= MAX_REQUESTS) return fail(context, activation, signal, reason);
   await context.store.transaction((tx) =>
-    tx.activations.retry(activation.id, {
+    tx.activations.retry(activation, {
       inMs: context.timing.retryFailedActivationMs * activation.attempts,
       spendsAttempt: true,
       error: { code: "ACTIVATION_FAILED", message: reason },
@@ -203,7 +214,7 @@ async function again(
 }
 
 async function adopt(context: AppContext, activation: ActivationRecord, externalId: string): Promise<void> {
-  await context.store.transaction((tx) => tx.activations.recordExternalId(activation.id, externalId));
+  await context.store.transaction((tx) => tx.activations.recordExternalId(activation, externalId));
 }
 
 /** Starts close and lengthens: a quarter of the time that it already takes, within the bounds. */
@@ -211,5 +222,5 @@ async function lookLater(context: AppContext, activation: ActivationRecord, atLe
   const { minPollMs, maxPollMs } = context.timing;
   const lengthening = Math.min(maxPollMs, Math.max(minPollMs, activation.requestedAgoMs / 4));
   const inMs = Math.round(Math.max(atLeastMs, lengthening));
-  await context.store.transaction((tx) => tx.activations.pollAgain(activation.id, inMs));
+  await context.store.transaction((tx) => tx.activations.pollAgain(activation, inMs));
 }

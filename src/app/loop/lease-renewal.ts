@@ -12,11 +12,9 @@ export interface HeldLease {
 
 /** The claims on activations that are worked at together. */
 export function heldClaim(context: AppContext, activations: readonly ActivationRecord[]): HeldLease {
-  const ids = activations.map(({ id }) => id);
   return {
     name: activations[0]?.unit.name ?? "a unit",
-    renew: (leaseMs) =>
-      context.store.transaction((tx) => tx.activations.renewClaims(ids, context.processId, leaseMs)),
+    renew: (leaseMs) => context.store.transaction((tx) => tx.activations.renewClaims(activations, leaseMs)),
   };
 }
 

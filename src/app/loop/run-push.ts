@@ -4,10 +4,12 @@ import { compareOrder, type Order } from "../../core/order.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
+import { startStopwatch } from "../../lib/stopwatch.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
 import { type Desired, loadDesired } from "./desired.ts";
+import { tellLateWrite } from "./late-write.ts";
 import { recordIntent } from "./record-intent.ts";
 import { recordFailedPush, recordSettled } from "./record-push.ts";
 
@@ -37,18 +39,27 @@ export async function runPush(
     await recordSettled(context, run, { pushId: null, planned: items, seen: items });
     return;
   }
+  const sinceIntentMs = startStopwatch();
   const pushId = await recordIntent(context, run, items, observation.units);
   await context.checkpoint("intent");
+  let sent = false;
   try {
-    await write(context, run, target, items, signal);
-    await context.checkpoint("written");
-    const after = await readBack(context, run, target, signal);
-    await context.checkpoint("read-back");
-    await recordSettled(context, run, { pushId, planned: items, seen: after });
+    try {
+      assertNotStopped(context, run, sinceIntentMs());
+      sent = true;
+      await write(context, run, target, items, signal);
+      await context.checkpoint("written");
+      const after = await readBack(context, run, target, signal);
+      await context.checkpoint("read-back");
+      await recordSettled(context, run, { pushId, planned: items, seen: after });
+    } catch (error) {
+      const failure = toLockstepError(error);
+      if (failure.code === "LEASE_LOST") throw failure;
+      await recordFailedPush(context, run, pushId, failure);
+    }
   } catch (error) {
-    const failure = toLockstepError(error);
-    if (failure.code === "LEASE_LOST") throw failure;
-    await recordFailedPush(context, run, pushId, failure);
+    if (sent && toLockstepError(error).code === "LEASE_LOST") await tellLateWrite(context, run, pushId);
+    throw error;
   }
   await context.checkpoint("recorded");
 }
@@ -85,6 +96,15 @@ function assertOursIsNewest(run: Run, observation: TargetObservation): void {
   );
 }
 
+/** Whoever was stopped after the intent sends nothing: others may count the write as landed or lost, and write anew. */
+function assertNotStopped({ timing }: AppContext, { lease }: Run, sinceIntentMs: number): void {
+  if (sinceIntentMs <= timing.sendWithinMs) return;
+  throw new LockstepError(
+    "TARGET_UNAVAILABLE",
+    `Did not write to target "${lease.target.name}": this process stood still for too long after it had decided to.`,
+  );
+}
+
 async function write(
   context: AppContext,
   run: Run,
@@ -105,7 +125,7 @@ async function write(
     await target.apply(change, run.order, signal);
     return;
   }
-  // A worker that was frozen after its intent must not send once others may count the write as landed or lost.
+  // Nothing is sent once others may count the write as landed or lost.
   await withDeadline(signal, inFlightMs, (limited) => target.apply(change, run.order, limited));
 }
 

@@ -49,6 +49,7 @@ export const AUDIT_ACTIONS = [
   "push.started",
   "push.finished",
   "push.gave_up",
+  "push.late",
   "activation.requested",
   "activation.finished",
   "agent.invited",

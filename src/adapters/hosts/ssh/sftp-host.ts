@@ -11,6 +11,7 @@ import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, ProcessSeen, RunResult } from "../../../core/ports/host.ts";
+import { isOver } from "../../../lib/with-deadline.ts";
 import { refusal } from "../script/answer.ts";
 import { assertPlainPath } from "../script/assert-plain-path.ts";
 import { MAX_FILE_BYTES } from "../script/script.ts";
@@ -178,9 +179,7 @@ async function replaceFile(
 ): Promise<void> {
   const { session, path, directory, refuse } = place;
   const before = await readFile(place);
-  if (before.order !== null && ["older", "foreign-store"].includes(compareOrder(write.order, before.order))) {
-    throw refuse("order", formatOrder(before.order));
-  }
+  assertNewest(before.order, write, refuse);
   assertExpected(before, write, refuse);
   const stateful = await needState(place);
   const left = await readState(place, "temp");
@@ -197,9 +196,12 @@ async function replaceFile(
       mode: rights === null ? write.mode & 0o777 : rights.mode & 0o777,
       ...(rights === null ? {} : { uid: rights.uid, gid: rights.gid }),
     });
+    // A marker must not be lowered by whoever was stopped meanwhile.
+    assertNewest(await readMarker(place), write, refuse);
+    if (isOver(signal)) throw new SftpFailure(null);
     if (stateful) await recordState(place, before, write, keep);
     assertExpected(await readFile(place), write, refuse);
-    if (signal.aborted) throw new SftpFailure(null);
+    if (isOver(signal)) throw new SftpFailure(null);
     progress.begun = true;
     await session.replace(temporary, path);
   } catch (error) {
@@ -217,6 +219,11 @@ async function badDisk({ session, directory, state, refuse }: Place): Promise<Lo
     if (room === "read-only") return refuse("read-only", at);
   }
   return null;
+}
+
+function assertNewest(marker: Order | null, { order }: HostWrite, refuse: Refuse): void {
+  if (marker !== null && ["older", "foreign-store"].includes(compareOrder(order, marker)))
+    throw refuse("order", formatOrder(marker));
 }
 
 function assertExpected(found: HostFile, write: HostWrite, refuse: Refuse): void {

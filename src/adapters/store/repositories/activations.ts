@@ -1,5 +1,7 @@
 /** Restarts that units owe or that are under way. */
+import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
+import { LockstepError } from "../../../core/errors.ts";
 import {
   type ActivationRecord,
   type ActivationRepo,
@@ -9,7 +11,7 @@ import type { UnitSpec } from "../../../core/ports/target.ts";
 import type { Database } from "../schema.ts";
 
 const RECORD = sql`
-  a.id, a.unit_id as "unitId", a.target_id as "targetId", a.state, a.digest, a.push_ids as "pushIds", a.attempts,
+  a.id, a.lease_owner as claim, a.unit_id as "unitId", a.target_id as "targetId", a.state, a.digest, a.push_ids as "pushIds", a.attempts,
   a.known_ids as "knownIds", a.external_id as "externalId",
   coalesce(greatest(0, floor(extract(epoch from now() - a.requested_at) * 1000)), 0)::int as "requestedAgoMs",
   coalesce(a.deadline_at < now(), false) as "pastDeadline",
@@ -133,7 +135,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
     async claim(activationId, owner, leaseMs) {
       const { rows } = await sql<ActivationRecord>`
         with claimed as (
-          update activation a set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          update activation a set lease_owner = ${claimOf(owner)}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where a.id = ${activationId} and a.state = 'owed' and a.next_action_at <= now()
             and (a.lease_until is null or a.lease_until < now()) and ${BY_WORKERS} and ${NONE_UNDER_WAY}
             and ${QUIET_TARGETS}
@@ -142,50 +144,54 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       return rows[0] ?? null;
     },
 
-    async renewClaims(activationIds, owner, leaseMs) {
+    async renewClaims(claimed, leaseMs) {
       const { numAffectedRows } = await sql`
         update activation set lease_until = now() + ${leaseMs} * interval '1 millisecond'
-        where id = any(${activationIds}) and lease_owner = ${owner}`.execute(db);
+        where id = any(${claimed.map(({ id }) => id)}) and lease_owner = any(${claimed.map(({ claim }) => claim)})`.execute(
+        db,
+      );
       // Some of them may have ended meanwhile by our own hand.
       return (numAffectedRows ?? 0n) > 0n;
     },
 
-    async markRequested(activationId, owner, { knownIds, deadlineMs, pollInMs }) {
+    async markRequested({ id, claim }, { knownIds, deadlineMs, pollInMs }) {
       const { numAffectedRows } = await sql`
         update activation set state = 'requested', known_ids = ${knownIds}, external_id = null, requested_at = now(),
           deadline_at = now() + ${deadlineMs} * interval '1 millisecond',
           next_action_at = now() + ${pollInMs} * interval '1 millisecond'
-        where id = ${activationId} and state = 'owed' and lease_owner = ${owner}`.execute(db);
+        where id = ${id} and state = 'owed' and lease_owner = ${claim}`.execute(db);
       return numAffectedRows === 1n;
     },
 
-    async recordExternalId(activationId, externalId) {
-      await sql`
-        update activation set external_id = ${externalId} where id = ${activationId} and state = 'requested'`.execute(
-        db,
-      );
+    async recordExternalId({ id, claim }, externalId) {
+      const { numAffectedRows } = await sql`
+        update activation set external_id = ${externalId}
+        where id = ${id} and state = 'requested' and lease_owner = ${claim}`.execute(db);
+      assertClaimed(numAffectedRows, id);
     },
 
-    async retry(activationId, { inMs, spendsAttempt, error }) {
+    async retry({ id: activationId, claim }, { inMs, spendsAttempt, error }) {
       // Another activation of the unit may have become owed meanwhile: this one is then part of it.
-      await sql`
+      const { numAffectedRows } = await sql`
         with other as (
           update activation o set push_ids = o.push_ids || a.push_ids
           from activation a
-          where a.id = ${activationId} and o.unit_id = a.unit_id and o.state = 'owed' and o.id <> a.id returning o.id)
+          where a.id = ${activationId} and a.lease_owner = ${claim} and a.state in ('owed', 'requested')
+            and o.unit_id = a.unit_id and o.state = 'owed' and o.id <> a.id returning o.id)
         update activation set
           state = case when exists (select 1 from other) then 'superseded' else 'owed' end,
           ended_at = case when exists (select 1 from other) then now() else null end,
           attempts = attempts + ${spendsAttempt ? 1 : 0}, external_id = null, lease_until = null, lease_owner = null,
           next_action_at = now() + ${inMs} * interval '1 millisecond',
           error_code = ${error?.code ?? null}, error_message = ${error?.message ?? null}
-        where id = ${activationId} and state in ('owed', 'requested')`.execute(db);
+        where id = ${activationId} and state in ('owed', 'requested') and lease_owner = ${claim}`.execute(db);
+      assertClaimed(numAffectedRows, activationId);
     },
 
     async claimGroup(followGroup, owner, leaseMs) {
       const { rows } = await sql<ActivationRecord>`
         with claimed as (
-          update activation a set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
+          update activation a set lease_owner = ${claimOf(owner)}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
           from unit u
           where u.id = a.unit_id and u.follow_group = ${followGroup} and a.state = 'requested'
             and (a.lease_until is null or a.lease_until < now())
@@ -194,22 +200,24 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       return rows;
     },
 
-    async pollAgain(activationId, inMs) {
-      await sql`
+    async pollAgain({ id, claim }, inMs) {
+      const { numAffectedRows } = await sql`
         update activation set next_action_at = now() + ${inMs} * interval '1 millisecond', lease_until = null,
           lease_owner = null
-        where id = ${activationId} and state = 'requested'`.execute(db);
+        where id = ${id} and state = 'requested' and lease_owner = ${claim}`.execute(db);
+      assertClaimed(numAffectedRows, id);
     },
 
-    async end(activationId, { state, error, incarnation }) {
-      await sql`
+    async end({ id, claim }, { state, error, incarnation }) {
+      const { numAffectedRows } = await sql`
         update activation set state = ${state}, ended_at = now(), lease_until = null, lease_owner = null,
           error_code = ${error?.code ?? null}, error_message = ${error?.message ?? null}
-        where id = ${activationId}`.execute(db);
+        where id = ${id} and state in ('owed', 'requested') and lease_owner = ${claim}`.execute(db);
+      assertClaimed(numAffectedRows, id);
       if (incarnation === undefined) return;
       await sql`
         update unit set incarnation = ${JSON.stringify(incarnation)}::jsonb, incarnation_seen_at = now()
-        where id = (select unit_id from activation where id = ${activationId})`.execute(db);
+        where id = (select unit_id from activation where id = ${id})`.execute(db);
     },
 
     async targetsOfUnit(unitId) {
@@ -228,6 +236,17 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       );
     },
   };
+}
+
+function claimOf(owner: string): string {
+  return `${owner}/${randomUUID()}`;
+}
+
+function assertClaimed(affected: bigint | undefined, activationId: string): void {
+  if (affected === 1n) return;
+  throw new LockstepError("LEASE_LOST", "Another worker took over this restart.", {
+    details: { activation: activationId },
+  });
 }
 
 /** Whatever of the unit was still open is part of this one. */

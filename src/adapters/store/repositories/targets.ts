@@ -111,6 +111,14 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       assertHeld(numAffectedRows, targetId);
     },
 
+    async distrust(targetId, inFlightMs, actor) {
+      await sql`
+        update target set generation = generation + 1, next_action_at = now(), attempts = 0, gave_up_at = null,
+          error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb,
+          in_flight_until = greatest(in_flight_until, now() + ${inFlightMs} * interval '1 millisecond')
+        where id = ${targetId} and removed_at is null`.execute(db);
+    },
+
     async settle(targetId, token, settlement) {
       const { numAffectedRows } = await settleStatement(targetId, token, settlement).execute(db);
       assertHeld(numAffectedRows, targetId);

@@ -10,7 +10,7 @@ import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import { bareHost } from "../../../lib/addresses.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
+import { isOver, withDeadline } from "../../../lib/with-deadline.ts";
 import { claimedListeners, isOwnListener } from "../../outgoing/own-listeners.ts";
 import { projectTokenAnswer } from "./answers.ts";
 import type { TokenKind } from "./config.ts";
@@ -143,7 +143,8 @@ export class RailwayClient {
     const { budget, requestTimeoutMs } = this.#options;
     const failure = this.#failure(sending);
     await budget.take(this.budgetKey, 1, sending.purpose);
-    if (signal.aborted) throw unreachable(failure, "the time for it is over");
+    // Waiting for the budget took its time, and this process may have been stopped meanwhile.
+    if (isOver(signal)) throw unreachable(failure, "the time for it is over");
     if (isOurs(this.#options.endpoint)) throw unreachable(failure, "Lockstep itself listens there");
     return withDeadline(signal, requestTimeoutMs, async (limited) => {
       let bad: LockstepError | null = null;

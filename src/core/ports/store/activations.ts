@@ -24,7 +24,12 @@ export interface ActivationRecord {
   /** Milliseconds since the request, by the database's clock. */
   readonly requestedAgoMs: number;
   readonly pastDeadline: boolean;
+  /** By which the holder of this claim is known; null: nobody holds it. */
+  readonly claim: string | null;
 }
+
+/** Each claim is its own, also of one process: whoever was overtaken changes nothing any more. */
+export type Claimed = Pick<ActivationRecord, "id" | "claim">;
 
 export interface OweActivation {
   readonly unit: UnitSpec;
@@ -70,21 +75,21 @@ export interface ActivationRepo {
   /** Claims an owed activation for `leaseMs`; null when it is not due or another holds it. */
   claim(activationId: string, owner: string, leaseMs: number): Promise<ActivationRecord | null>;
   /** False when none of them is ours any more. */
-  renewClaims(activationIds: readonly string[], owner: string, leaseMs: number): Promise<boolean>;
+  renewClaims(claimed: readonly Claimed[], leaseMs: number): Promise<boolean>;
   /** Committed before the request; the claim stays until `pollAgain`. False when the claim was lost: then nothing is asked for. */
   markRequested(
-    activationId: string,
-    owner: string,
+    claimed: Claimed,
     request: {
       readonly knownIds: readonly string[];
       readonly deadlineMs: number;
       readonly pollInMs: number;
     },
   ): Promise<boolean>;
-  recordExternalId(activationId: string, externalId: string): Promise<void>;
-  /** Back to owed: it was not started, or a further try is due. */
+  /** Throws LEASE_LOST, as all that follow a claim do. */
+  recordExternalId(claimed: Claimed, externalId: string): Promise<void>;
+  /** Back to owed: it was not started, or a further try is due. Throws LEASE_LOST. */
   retry(
-    activationId: string,
+    claimed: Claimed,
     retry: {
       readonly inMs: number;
       readonly spendsAttempt: boolean;
@@ -93,9 +98,11 @@ export interface ActivationRepo {
   ): Promise<void>;
   /** Claims a group's requested activations for following. */
   claimGroup(followGroup: string, owner: string, leaseMs: number): Promise<readonly ActivationRecord[]>;
-  pollAgain(activationId: string, inMs: number): Promise<void>;
+  /** Lets the claim go. Throws LEASE_LOST. */
+  pollAgain(claimed: Claimed, inMs: number): Promise<void>;
+  /** Throws LEASE_LOST. */
   end(
-    activationId: string,
+    claimed: Claimed,
     end: {
       readonly state: Exclude<ActivationState, "owed" | "requested">;
       readonly error: { readonly code: string; readonly message: string } | null;

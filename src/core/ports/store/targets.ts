@@ -142,6 +142,11 @@ export interface TargetRepo {
   renewLease(targetId: string, token: number, leaseMs: number): Promise<boolean>;
   /** Throws LEASE_LOST. */
   markInFlight(targetId: string, token: number, inFlightMs: number): Promise<void>;
+  /**
+   * A write of whoever lost the lease may have landed after a newer one, or may still: the target is owed anew, so that
+   * no gate opens before it was looked at, and nothing counts before `inFlightMs` are over.
+   */
+  distrust(targetId: string, inFlightMs: number, actor: Actor): Promise<void>;
   /** Records the end of a run and lets the lease go. Throws LEASE_LOST. */
   settle(targetId: string, token: number, settlement: Settlement): Promise<void>;
   /** New intent: clears backoff and giving up. Answers the new generations by target id. */
