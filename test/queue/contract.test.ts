@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Queue } from "../../src/core/ports/queue.ts";
 import { job, QUEUE_BACKENDS, type QueueBackend, recordRuns } from "../support/queue-kit.ts";
@@ -79,10 +80,11 @@ describe.each(QUEUE_BACKENDS)("the queue on $name", ({ start, missing }) => {
     it("the same id under another name is another job", async () => {
       const queue = open();
       const seen = recordRuns();
-      await queue.enqueue([job("x"), { name: "follow", id: "x" }]);
+      const id = randomUUID();
+      await queue.enqueue([job(id), { name: "reconcile", id }]);
       await queue.start(seen.handler, { concurrency: 1 });
       await seen.reached(2);
-      expect(seen.runs).toEqual(["x", "x"]);
+      expect(seen.runs).toEqual([id, id]);
     });
 
     it("a thousand jobs over two workers: none is lost, none runs twice", async () => {

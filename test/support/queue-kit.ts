@@ -93,7 +93,8 @@ async function onPostgres(): Promise<QueueBackend> {
   };
 }
 
-export const job = (id: string): Job => ({ name: "reconcile", id });
+/** The one kind of work whose id may be any word. */
+export const job = (id: string): Job => ({ name: "follow", id });
 
 /** Counts runs, and lets a test hold a run open. */
 export function recordRuns() {

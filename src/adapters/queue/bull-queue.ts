@@ -8,8 +8,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JobsOptions } from "bullmq";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
-import { JOB_NAMES, type Job, type JobHandler, type JobName, type Queue } from "../../core/ports/queue.ts";
+import type { Job, JobHandler, Queue } from "../../core/ports/queue.ts";
+import { seldom } from "../../lib/seldom.ts";
 import { type JobData, jobOptions } from "./job-options.ts";
+import { readJob } from "./read-job.ts";
 
 /** After a refusal nobody waits for the queue again for that long: work goes on by the sweep, without a pause each. */
 const AWAY_FOR_MS = 2_000;
@@ -36,7 +38,8 @@ export interface BullConsumer {
   close(force?: boolean): Promise<unknown>;
 }
 
-export type BullProcessor = (job: { readonly name: string; readonly data: JobData }) => Promise<void>;
+/** Whoever writes into the backend decides what stands there. */
+export type BullProcessor = (job: { readonly name: unknown; readonly data: unknown }) => Promise<void>;
 
 export interface BullBackend {
   createProducer(): BullProducer;
@@ -93,13 +96,23 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
           await within(added, ENQUEUE_WITHIN_MS);
         }
       } catch {
+        quietly();
         awayUntilMs = performance.now() + AWAY_FOR_MS;
         throw away();
       }
     },
 
     async start(handler, { concurrency }) {
-      void consume((job) => handle(job, handler, giveUp.signal), concurrency);
+      const onForeign = seldom(ERROR_LOG_INTERVAL_MS, () =>
+        log.warn("queue holds foreign jobs", {
+          effect: "they are dropped; nobody else should write into it",
+        }),
+      );
+      void consume(async (job) => {
+        const known = readJob(job);
+        if (known === null) onForeign();
+        else await handle(known, handler, giveUp.signal);
+      }, concurrency);
     },
 
     async close(graceMs = CLOSE_GRACE_MS) {
@@ -122,33 +135,19 @@ function away(): LockstepError {
 }
 
 /** The handler keeps every failure in Postgres; nothing is thrown into the queue, which would keep text and stack. */
-async function handle(
-  job: { readonly name: string; readonly data: JobData },
-  handler: JobHandler,
-  signal: AbortSignal,
-): Promise<void> {
-  if (!isJobName(job.name) || typeof job.data.id !== "string") return;
-  const known: Job = { name: job.name, id: job.data.id };
+async function handle(job: Job, handler: JobHandler, signal: AbortSignal): Promise<void> {
   try {
-    await handler(known, signal);
+    await handler(job, signal);
   } catch {
     // The handler logs by itself.
   }
 }
 
-function isJobName(name: string): name is JobName {
-  return JOB_NAMES.some((known) => known === name);
-}
-
 /** Listeners keep the process alive; a backend that is away says so every few milliseconds, we once in a while. */
 function quietErrors(log: Logger): () => void {
-  let saidAt = 0;
-  return () => {
-    const now = performance.now();
-    if (saidAt !== 0 && now - saidAt < ERROR_LOG_INTERVAL_MS) return;
-    saidAt = now;
-    log.warn("queue away", { effect: "the sweep finds what is owed" });
-  };
+  return seldom(ERROR_LOG_INTERVAL_MS, () =>
+    log.warn("queue away", { effect: "the sweep finds what is owed" }),
+  );
 }
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {

@@ -15,7 +15,7 @@ export async function hint(context: AppContext, jobs: readonly Job[], delayMs = 
     await context.queue.enqueue(jobs, { delayMs });
     return true;
   } catch (error) {
-    context.log.warn("queue away", { code: toLockstepError(error).code, jobs: jobs.length });
+    context.log.debug("queue away", { code: toLockstepError(error).code, jobs: jobs.length });
     return false;
   }
 }

@@ -15,8 +15,14 @@ import { hint } from "./hint.ts";
  */
 const MAX_PER_SWEEP = 100;
 
-/** Answers the work that the queue did not take: the sweeping worker does it itself, as leases allow. */
-export async function sweep(context: AppContext): Promise<readonly Job[]> {
+export interface Swept {
+  /** Everything that is due now. */
+  readonly due: readonly Job[];
+  /** Not by a queue that is away: then the sweeping worker does it itself, as leases allow. */
+  readonly taken: boolean;
+}
+
+export async function sweep(context: AppContext): Promise<Swept> {
   const { read } = context.store;
   // One after the other: a worker that has nothing to do needs one connection for this, not five.
   const targets = await read.targets.due(MAX_PER_SWEEP);
@@ -33,5 +39,5 @@ export async function sweep(context: AppContext): Promise<readonly Job[]> {
   ];
   await expireAgents(context);
   await rotateDue(context);
-  return (await hint(context, jobs)) ? [] : jobs;
+  return { due: jobs, taken: await hint(context, jobs) };
 }

@@ -1,4 +1,5 @@
 /** Moves one rollout as far as its gates allow: loads its state, asks the engine, applies its actions, asks again. */
+import type { Job } from "../../core/ports/queue.ts";
 import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { type Decision, decide } from "../../core/rollout/engine.ts";
@@ -13,23 +14,29 @@ const LOOK_AGAIN_MS = 15_000;
 /** Every phase is entered once, and a finished rollout has no further actions. */
 const MAX_STEPS = 10;
 
-export async function advanceRollout(context: AppContext, rolloutId: string): Promise<void> {
+/** Answers the looks that the queue did not take: no row says that they are due. */
+export async function advanceRollout(context: AppContext, rolloutId: string): Promise<readonly Job[]> {
   const effects = await context.store.transaction(async (tx) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     return rollout === null ? NO_EFFECTS : advanceLocked(context, tx, rollout);
   });
-  await hintEffects(context, effects);
+  return await hintEffects(context, effects);
 }
 
 const NO_EFFECTS: Effects = { reconcile: [], look: [], asked: [] };
 
-/** After commit: what must be written and looked at now. */
-export async function hintEffects(context: AppContext, { reconcile, look, asked }: Effects): Promise<void> {
-  await hint(context, [
+/** After commit: what must be written and looked at now. Answers the looks that the queue did not take. */
+export async function hintEffects(
+  context: AppContext,
+  { reconcile, look, asked }: Effects,
+): Promise<readonly Job[]> {
+  const looks = look.map((id) => ({ name: "look", id }) as const);
+  const taken = await hint(context, [
     ...reconcile.map((id) => ({ name: "reconcile", id }) as const),
-    ...look.map((id) => ({ name: "look", id }) as const),
+    ...looks,
   ]);
   context.hints.tell(asked);
+  return taken ? [] : looks;
 }
 
 /** Within the caller's transaction; the caller hints the effects after commit. */

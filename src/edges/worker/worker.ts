@@ -15,11 +15,12 @@ import { sweep } from "../../app/loop/sweep.ts";
 import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
 import { SYSTEM } from "../../core/actor.ts";
-import { toLockstepError } from "../../core/errors.ts";
-import type { Job } from "../../core/ports/queue.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { Job, Queue } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { pause } from "../../lib/pause.ts";
+import { ForgottenWork } from "./forgotten-work.ts";
 
 /** Together they are how long after being seen something is told: below five seconds. */
 const WATCH_EVERY_MS = 2_000;
@@ -27,6 +28,13 @@ const DELIVER_EVERY_MS = 1_000;
 const CHECK_EVERY_MS = 2_000;
 /** With thousands of places it takes its time: a tenth of everybody's. */
 const WATCH_PAUSE = 9;
+const NO_QUEUE: Queue = {
+  enqueue: async () => {
+    throw new LockstepError("QUEUE_UNAVAILABLE", "The queue gives out nothing.");
+  },
+  start: async () => {},
+  close: async () => {},
+};
 const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };
 
 export interface Worker {
@@ -39,13 +47,14 @@ export async function startWorker(
   options: { readonly concurrency: number },
 ): Promise<Worker> {
   const stopping = new AbortController();
-  await context.queue.start(
-    (job, signal) => handle(context, job, AbortSignal.any([signal, stopping.signal])),
-    options,
-  );
+  const forgotten = new ForgottenWork(context.log);
+  await context.queue.start(async (job, signal) => {
+    const ended = forgotten.delivered();
+    await handle(context, job, AbortSignal.any([signal, stopping.signal])).finally(ended);
+  }, options);
   const sweeping = Promise.all([
     repeat(context, context.timing.sweepMs, stopping.signal, "sweep", () =>
-      sweepOnce(context, options.concurrency, stopping.signal),
+      sweepOnce(context, forgotten, options.concurrency, stopping.signal),
     ),
     // Not through the queue: a place that is slow to look at must keep no push waiting.
     repeat(context, CHECK_EVERY_MS, stopping.signal, "check", () => checkDue(context, stopping.signal)),
@@ -67,8 +76,7 @@ async function handle(context: AppContext, job: Job, signal: AbortSignal): Promi
     await run(context, job, signal);
   } catch (error) {
     const failure = toLockstepError(error);
-    // Another worker, or an agent's report, was faster: nothing is lost.
-    const level = failure.code === "LEASE_LOST" ? "debug" : "error";
+    const level = isNothing(failure) ? "debug" : "error";
     context.log[level]("job failed", {
       job: job.name,
       id: job.id,
@@ -78,6 +86,11 @@ async function handle(context: AppContext, job: Job, signal: AbortSignal): Promi
     if (failure.code === "INTERNAL" && error instanceof Error)
       context.log.debug("defect", { at: whereOf(error) });
   }
+}
+
+/** Another worker was faster, or what a job names is gone: a queue may repeat what was said long ago. */
+function isNothing({ code }: LockstepError): boolean {
+  return code === "LEASE_LOST" || code === "NOT_FOUND";
 }
 
 async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
@@ -92,7 +105,8 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
     case "look":
       return lookAtTarget(context, job.id, signal);
     case "advance":
-      return advanceRollout(context, job.id);
+      for (const { id } of await advanceRollout(context, job.id)) await lookAtTarget(context, id, signal);
+      return;
     case "renew":
       await renewSecret(context, RENEWER, job.id, "due", signal);
       return;
@@ -102,9 +116,19 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
 }
 
 /** Without a queue the work goes on, only slower: leases keep two workers from doing the same. */
-async function sweepOnce(context: AppContext, concurrency: number, signal: AbortSignal): Promise<void> {
-  const untaken = await sweep(context);
-  await mapLimited(untaken, concurrency, (job) => handle(context, job, signal));
+async function sweepOnce(
+  context: AppContext,
+  forgotten: ForgottenWork,
+  concurrency: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { due, taken } = await sweep(context);
+  const undone = forgotten.among(due);
+  if (taken && undone.length === 0) return;
+  if (taken) forgotten.tell();
+  // What comes of it is handed to nobody who might lose it again.
+  const alone = { ...context, queue: NO_QUEUE };
+  await mapLimited(taken ? undone : due, concurrency, (job) => handle(alone, job, signal));
 }
 
 /** Side by side, so that none waits for another. */

@@ -58,7 +58,10 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
     candidates: (environment) => select(environment === undefined ? sql`true` : sql`e.name = ${environment}`),
 
     async lock(secretId) {
-      await sql`insert into renewal (secret_id) values (${secretId}) on conflict do nothing`.execute(db);
+      // Of no other: a queue may name what never was.
+      await sql`
+        insert into renewal (secret_id) select s.id from secret s where s.id = ${secretId} and ${ISSUED}
+        on conflict do nothing`.execute(db);
       await sql`select 1 from renewal where secret_id = ${secretId} for update`.execute(db);
       return (await select(sql`s.id = ${secretId}`))[0] ?? null;
     },
