@@ -3,6 +3,7 @@ import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { compareOrder, type Order } from "../../core/order.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
+import { distrustLag } from "../../core/reconcile/distrust-lag.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
@@ -32,7 +33,7 @@ export async function runPush(
   };
   const observation = await look(run, target, signal);
   assertOursIsNewest(run, observation);
-  const items = plan(context, run, observation);
+  const items = toWrite(context, run, plan(context, run, observation));
   await context.checkpoint("observed");
 
   if (!items.some(isWrite)) {
@@ -74,6 +75,16 @@ function look(run: Run, target: Target, signal: AbortSignal): Promise<TargetObse
 
 function plan(context: AppContext, run: Run, observation: TargetObservation): readonly PlannedItem[] {
   return planChange(run.desired.slots, run.desired.pruned, observation.keys, context.sameValue);
+}
+
+function toWrite(
+  context: AppContext,
+  { lease: { target }, desired }: Run,
+  items: readonly PlannedItem[],
+): readonly PlannedItem[] {
+  if (kindOf(context, target.kind).capabilities(target.config).readsLag !== true) return items;
+  const settled = desired.bindings.filter((binding) => binding.settled.primary !== undefined);
+  return distrustLag(items, desired.slots, new Set(settled.map(({ id }) => id)));
 }
 
 /** Law 3 where the place cannot refuse by itself: a newer mark found there stops us before anything is sent. */

@@ -28,6 +28,8 @@ export interface TargetCapabilities {
   readonly conditionalWrite: boolean;
   /** How long a write of unknown outcome may still land, in ms; 0 where writes are conditional. */
   readonly inFlightMs: number;
+  /** A look may show what stood there before the last writes: equal is believed only where it can not be from then. */
+  readonly readsLag?: true;
 }
 
 /**

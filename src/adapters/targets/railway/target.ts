@@ -63,6 +63,7 @@ export const railwayKind: TargetKind = {
       readable: true,
       deletable: true,
       conditionalWrite: false,
+      readsLag: true,
       inFlightMs: requestTimeoutMs + Math.min(LATE_WRITE_MS, requestTimeoutMs),
     };
   },
