@@ -29,6 +29,7 @@ import { assertSchema, migrate } from "./adapters/store/migrator.ts";
 import { createDatabase, createPool, type StoreConnection } from "./adapters/store/pool.ts";
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
 import { createStore } from "./adapters/store/store.ts";
+import { startStoreClock } from "./adapters/store/store-clock.ts";
 import { agentKind } from "./adapters/targets/agent/target.ts";
 import { manualKind } from "./adapters/targets/manual/target.ts";
 import { createRailwayExplorer } from "./adapters/targets/railway/explore.ts";
@@ -103,6 +104,9 @@ async function build(
   const store = createStore(pool);
   undo.push(() => store.close());
 
+  const clock = await startStoreClock(() => store.read.targets.beginLook());
+  undo.push(async () => clock.stop());
+
   undo.push(closeSshConnections);
 
   const { storeId, epoch, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
@@ -128,7 +132,8 @@ async function build(
     sameValue,
     queue,
     hints,
-    clock: { now: () => new Date() },
+    clock,
+    ownClock: { now: () => new Date() },
     log,
     budget,
     makeRandom: randomValue,

@@ -97,7 +97,10 @@ export interface AppContext {
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;
   readonly hints: AgentHints;
+  /** The store's: the same in every process. */
   readonly clock: Clock;
+  /** This machine's, as others see it. */
+  readonly ownClock: Clock;
   readonly log: Logger;
   readonly budget: RequestBudget;
   readonly makeRandom: (options: RandomOptions) => SecretValue;

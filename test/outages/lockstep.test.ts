@@ -137,7 +137,7 @@ playOutages(
   (world) => {
     it("two clocks that differ are told", async () => {
       const now = () => new Date(Date.now() + 600_000);
-      const context = { ...world().context, clock: { now } };
+      const context = { ...world().context, ownClock: { now } };
       const { findings } = await runDoctor(
         context,
         { live: false, timeoutMs: 1_000 },

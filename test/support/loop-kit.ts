@@ -200,6 +200,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },
     queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
     clock: { now: () => new Date() },
+    ownClock: { now: () => new Date() },
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     budget: { take: async () => {}, report: async () => {} },
     targetKinds: new Map([[scriptedKind.kind, scriptedKind]]),

@@ -87,10 +87,10 @@ function isSoon(endsAt: Date, madeAt: Date, now: Date): boolean {
 }
 
 /** Half of the way there and back is not known, and told as no difference. */
-async function clockSkewMs({ store, clock }: AppContext): Promise<number> {
-  const beforeMs = clock.now().getTime();
+async function clockSkewMs({ store, ownClock }: AppContext): Promise<number> {
+  const beforeMs = ownClock.now().getTime();
   const storeMs = await store.read.targets.beginLook();
-  const afterMs = clock.now().getTime();
+  const afterMs = ownClock.now().getTime();
   if (storeMs > afterMs) return storeMs - afterMs;
   return storeMs < beforeMs ? storeMs - beforeMs : 0;
 }
