@@ -3,7 +3,7 @@
  * machine sees what is mounted there, and it is gone with the program.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** Before a program's words. It becomes the program: the process id stays. */
@@ -23,6 +23,8 @@ export interface OwnMounts {
   turnReadOnly(directory: string): void;
   /** After a repair. */
   turnWritable(directory: string): void;
+  /** Another program, or `/dev/null`, where this one stood. */
+  cover(path: string, by: string): void;
   /** The directory as it was, with the files that stand there now. */
   giveBack(directory: string): void;
 }
@@ -57,6 +59,9 @@ export function ownMountsOf(pid: number): OwnMounts {
       inside("mount", "-o", "remount,ro,bind", directory);
     },
     turnWritable: (directory) => void inside("mount", "-o", "remount,rw,bind", directory),
+    cover(path, by) {
+      if (existsSync(path)) inside("mount", "--bind", by, path);
+    },
     giveBack(directory) {
       const aside = inside("mktemp", "-d").trim();
       copied(directory, aside);

@@ -4,7 +4,8 @@
  * (CI) a missing server fails the run instead.
  */
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, readdirSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** Shells count among them, because completion is tried in the real ones, and the real readers of what we write. */
@@ -21,12 +22,17 @@ export const REAL_SERVERS = [
   "openclaw",
   // The right to mounts of one's own: on Linux root has it, unless a container takes it away.
   "mount-namespace",
+  // The right to set attributes (`chattr`), and ACLs, where temporary files are.
+  "file-attributes",
+  "file-acls",
+  "busybox",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
+type Tried = "openclaw" | "mount-namespace" | "file-attributes" | "file-acls";
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 
-const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw" | "mount-namespace">, readonly string[]>> = {
+const PROGRAMS: Readonly<Record<Exclude<RealServer, Tried>, readonly string[]>> = {
   postgres: ["postgres"],
   redis: ["redis-server"],
   sshd: ["sshd"],
@@ -35,6 +41,7 @@ const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw" | "mount-namespac
   fish: ["fish"],
   "systemd-analyze": ["systemd-analyze"],
   python3: ["python3"],
+  busybox: ["busybox"],
   chromium: ["chromium", "chromium-browser", "google-chrome"],
 };
 
@@ -42,6 +49,8 @@ const PROGRAMS: Readonly<Record<Exclude<RealServer, "openclaw" | "mount-namespac
 export function findServer(server: RealServer): string | null {
   if (server === "openclaw") return findOpenclaw();
   if (server === "mount-namespace") return findMountNamespace();
+  if (server === "file-attributes") return findByTrying(server, ["chattr", "+a"], ["chattr", "-a"]);
+  if (server === "file-acls") return findByTrying(server, ["setfacl", "-m", "u:1:r"], ["setfacl", "-b"]);
   const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_DIRECTORIES];
   for (const program of PROGRAMS[server]) {
     for (const directory of directories) {
@@ -70,6 +79,27 @@ function findOpenclaw(): string | null {
     "openclaw.mjs",
   );
   return isAllowed(entry, constants.R_OK) ? entry : null;
+}
+
+const tried = new Map<RealServer, string | null>();
+
+function findByTrying(server: RealServer, on: readonly string[], off: readonly string[]): string | null {
+  const known = tried.get(server);
+  if (known !== undefined) return known;
+  const directory = mkdtempSync(join(tmpdir(), "lockstep-try-"));
+  const path = join(directory, "file");
+  let found: string | null = null;
+  try {
+    writeFileSync(path, "");
+    for (const [program = "", ...words] of [on, off])
+      execFileSync(program, [...words, path], { stdio: "ignore" });
+    found = on[0] ?? null;
+  } catch {
+    // The program, the right, or the file system is not there.
+  }
+  rmSync(directory, { recursive: true, force: true });
+  tried.set(server, found);
+  return found;
 }
 
 /** Only trying tells. Once per process: the account asks again. */

@@ -68,10 +68,21 @@ export function refusal(action: string, { word, rest }: Pick<Answer, "word" | "r
       return error("TARGET_FULL", `the disk there is full (${shown})`);
     case "read-only":
       return error("TARGET_READ_ONLY", `the file system there can only be read (${shown})`);
+    case "fixed":
+      return error(
+        "TARGET_PERMISSION",
+        `${shown} is immutable or append-only`,
+        `An attribute forbids it, not a mode: \`lsattr -d\` there shows it, and root takes it away with \`chattr -i -a\` (macOS and BSD: \`ls -ldO\`, \`chflags\`).`,
+      );
     case "missing":
       return error("TARGET_REFUSED", `the directory ${shown} does not exist`, "Create it.");
     case "large":
       return error("TARGET_REFUSED", "the file is larger than 4 MiB");
+    case "short":
+      return error(
+        "WRITE_CONFLICT",
+        "what arrived there has another digest than what was sent: the line lost a part, or the host's program for digests does not work",
+      );
     case "lacks":
       return error(
         "UNSUPPORTED",
@@ -105,7 +116,7 @@ function deniedText(rest: string): string {
 }
 
 const LACKING: Readonly<Record<string, string>> = {
-  sha256: "sha256sum, shasum and openssl",
+  sha256: "sha256sum, shasum, sha256 and openssl",
   mktemp: "mktemp, or room for a file in ~/.lockstep",
   acl: "getfacl and setfacl, which are needed to keep the file's ACL",
 };

@@ -55,8 +55,7 @@ if (!$getxattr) { print "lockstep $hello lacks\n"; exit 0; }
 print "lockstep $hello ready\n";
 
 my $me = $>; my $home = $ENV{HOME}; $home = "/" if !defined $home || $home eq ""; my $state = "$home/.lockstep";
-my $temp = ""; my $incoming = ""; my $swept = 0;
-my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $size);
+my $temp = ""; my $incoming = ""; my $swept = 0; my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $size);
 my ($file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock);
 
 sub clean {
@@ -74,6 +73,7 @@ sub spoilt {
   my ($at, @otherwise) = @_;
   say_("full", $at) if $!{ENOSPC} || $!{EDQUOT};
   say_("read-only", $at) if $!{EROFS};
+  say_("fixed", $at) if $!{EPERM};
   say_(@otherwise);
 }
 sub answer { my ($body, $words) = @_; $words =~ tr/\n//d; print "lockstep $nonce ", length($body), " $words\n", $body; }
@@ -94,8 +94,7 @@ sub content_of {
   my @now = stat $in; return undef if !@now || ($now[2] & 0170000) != 0100000;
   my $content = "";
   while (1) {
-    my $got = sysread($in, $content, 65536, length $content);
-    return undef if !defined $got;
+    my $got = sysread($in, $content, 65536, length $content); return undef if !defined $got;
     last if $got == 0;
     say_("large", $path) if length $content > ${MAX_FILE_BYTES};
   }
@@ -178,8 +177,7 @@ sub need_state {
 }
 sub sweep {
   return if $swept; $swept = 1;
-  opendir(my $all, $state) or return;
-  for (readdir $all) { unlink "$state/$_" if /\.in\./ && -f "$state/$_" && -M _ > 60 / 1440; }
+  opendir(my $all, $state) or return; for (readdir $all) { unlink "$state/$_" if /\.in\./ && -f "$state/$_" && -M _ > 60 / 1440; }
 }
 sub lock_ {
   sysopen($lock, "$file.lock", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_NOFOLLOW(), 0600) or spoilt($state, "denied", "make", $me, $state);
@@ -196,8 +194,9 @@ sub check_content {
   return $content;
 }
 sub has_more_rights {
-  for my $attribute ("system.posix_acl_access", "security.selinux") {
-    my ($at, $of, $into) = ("./$name", $attribute, "\0" x 4096);
+  my ($where, @attributes) = @_;
+  for my $attribute (@attributes) {
+    my ($at, $of, $into) = ($where, $attribute, "\0" x 4096);
     return 1 if syscall($getxattr, $at, $of, $into, 4096) != -1 || !($!{ENODATA} || $!{EOPNOTSUPP});
   }
   return 0;
@@ -211,26 +210,34 @@ sub random_name {
 # Whether there is room is found out before anything is locked or marked.
 sub try_room {
   my $data = shift;
-  my $at = "$file.in." . random_name(); $incoming = $at;
-  put($at, $data);
-  unlink $at; $incoming = "";
+  my $at = "$file.in." . random_name(); $incoming = $at; put($at, $data); unlink $at; $incoming = "";
 }
 sub make_temp {
   for (1 .. 8) {
-    my $out; $temp = ".lockstep-" . random_name();
-    return $out if sysopen($out, "./$temp", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_NOFOLLOW(), 0600);
+    my $out; $temp = ".lockstep-" . random_name(); return $out if sysopen($out, "./$temp", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_NOFOLLOW(), 0600);
     $temp = ""; last if !$!{EEXIST};
   }
   $temp = ""; spoilt($real, "denied", "make", $me, $real);
 }
 
+# See the script.
+sub check_fixed {
+  if ($present) { sysopen(my $there, "./$name", Fcntl::O_RDWR() | Fcntl::O_NOFOLLOW() | Fcntl::O_NONBLOCK()) or ($!{EPERM} && say_("fixed", $path)); }
+  rename("./$temp", "./$temp-") or spoilt($real, "failed", "rename"); $temp = "$temp-";
+}
+
 sub replace {
   my $new = shift;
   lock_(); look(); check_order(); my $old = check_content();
-  say_("other") if $present && has_more_rights();
-  if (-f "$file.temp") { my $left = line_of("$file.temp"); unlink "./$left" if defined $left && $left =~ m{^\.lockstep-[^/]*$}; }
+  say_("other") if $present && has_more_rights("./$name", "system.posix_acl_access", "security.selinux");
+  my $left = -f "$file.temp" ? line_of("$file.temp") : undef;
+  if (defined $left && $left =~ m{^\.lockstep-[^/]*$}) { unlink "./$left"; say_("fixed", $real) if -e "./$left"; }
   my $out = make_temp();
   put("$file.temp", "$temp\n");
+  check_fixed();
+  put("$file.temp", "$temp\n");
+  # An ACL that the directory gives to every new file.
+  say_("other") if $present && has_more_rights("./$temp", "system.posix_acl_access");
   fill($out, $new, $real);
   if ($present) {
     my @s = stat $out;
@@ -248,8 +255,7 @@ sub replace {
   flush_directory($state);
   check_content();
   rename("./$temp", "./$name") or spoilt($real, "failed", "rename");
-  $temp = "";
-  flush_directory(".");
+  $temp = ""; flush_directory(".");
   unlink "$file.temp";
 }
 

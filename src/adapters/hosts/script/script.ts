@@ -62,6 +62,7 @@ trap finish EXIT; trap "exit 1" HUP INT TERM PIPE;
 
 if command -v sha256sum >/dev/null 2>&1; then sha256() { sha256sum; };
 elif command -v shasum >/dev/null 2>&1; then sha256() { shasum -a 256; };
+elif command -v sha256 >/dev/null 2>&1; then sha256() { command sha256 -q; };
 elif command -v openssl >/dev/null 2>&1; then sha256() { openssl dgst -sha256 -r; };
 else say lacks sha256; fi;
 digest_of() { sum=$(sha256 <"$1"); sum=\${sum%% *}; };
@@ -79,6 +80,7 @@ spoilt() {
   case $said in
     *"No space left"*|*"uota exceeded"*) say full "$at";;
     *"Read-only file system"*) say read-only "$at";;
+    *"Operation not permitted"*) say fixed "$at";;
   esac;
   say $3;
 };
@@ -181,10 +183,20 @@ check_content() {
   digest_of "./$name"; [ "$sum" = "$expected" ] || say conflict;
 };
 
+# Immutable or append-only: nothing may take the file's place, or what is made in the directory could never leave it. Found
+# out before anything is marked, and without a byte of the value: opening for both truncates nothing.
+check_fixed() {
+  [ "$present" = no ] || { why=$({ : <>"./$name"; } 2>&1) || case $why in *"Operation not permitted"*) say fixed "$path";; esac; };
+  why=$(mv -f "$temp" "$temp-" 2>&1) || spoilt "$real" "$why" "failed rename";
+  temp=$temp-;
+};
+
 # Owner is ours already; group, mode and ACL are taken over from the file that is replaced.
 take_over_rights() {
   if [ "$present" = no ]; then chmod "$mode" "$temp" || say failed mode; return; fi;
   chgrp "$group" "$temp" 2>/dev/null || say failed group "$group";
+  # The directory may give every new file an ACL, which the old one has not.
+  case $perm in *+) ;; *) case $(ls -dn "$temp") in ??????????+*) setfacl -b "$temp" 2>/dev/null || say lacks acl "$path";; esac;; esac;
   bits=\${perm#?}; others=\${bits#??????}; others=\${others%\${others#???}};
   mine=\${bits%\${bits#???}}; groups=\${bits#???}; groups=\${groups%\${groups#???}};
   chmod "$(printf "u=%s,g=%s,o=%s" "$mine" "$groups" "$others" | tr -d -)" "$temp" || say failed mode;
@@ -205,9 +217,11 @@ keep_copy() {
 replace() {
   lock; look; check_order; check_content;
   if [ -f "$file.temp" ]; then
-    IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left";; esac;
+    IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left" 2>/dev/null; [ ! -e "./$left" ] || say fixed "$real";; esac;
   fi;
   temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>&1) || { why=$temp; temp=; spoilt "$real" "$why" "denied make $me $real"; };
+  put_line "\${temp#./}" "$file.temp";
+  check_fixed;
   put_line "\${temp#./}" "$file.temp";
   copy "$incoming" "$temp";
   take_over_rights;
@@ -217,7 +231,7 @@ replace() {
   mv -f "$file.order.new" "$file.order" || say failed space;
   flush "$state";
   check_content;
-  mv -f "$temp" "./$name" || say failed rename;
+  why=$(mv -f "$temp" "./$name" 2>&1) || spoilt "$real" "$why" "failed rename";
   temp=;
   flush .;
   rm -f "$file.temp";

@@ -3,6 +3,8 @@
  * set, so a write that was sent can land after a newer one. The content and the order's marker are still compared
  * right before the rename, which finds nearly all races without being a promise.
  *
+ * It shows no ACLs and keeps none: `target test` says so where a group may read.
+ *
  * State has the names and the meaning of the script's (script.ts), so an account may change to a shell and back.
  * Nothing can be run.
  */
@@ -184,11 +186,14 @@ async function replaceFile(
   const stateful = await needState(place);
   const left = await readState(place, "temp");
   const leftName = left?.toString("latin1").trim() ?? "";
-  if (/^\.lockstep-[0-9a-f]+$/.test(leftName)) await session.remove(`${directory}/${leftName}`);
-
   const name = `.lockstep-${randomBytes(10).toString("hex")}`;
   const temporary = `${directory === "/" ? "" : directory}/${name}`;
-  if (stateful) await writeState(place, "temp", name);
+  await assertNotFixed(place, async () => {
+    if (/^\.lockstep-[0-9a-f]+$/.test(leftName)) await session.remove(`${directory}/${leftName}`);
+    if (stateful) await writeState(place, "temp", name);
+    await session.create(temporary, new Uint8Array());
+    await session.remove(temporary);
+  });
   try {
     await session.create(temporary, write.content);
     const rights = await session.lstat(path);
@@ -209,6 +214,28 @@ async function replaceFile(
     throw error;
   }
   await session.remove(`${place.file}.temp`);
+}
+
+/**
+ * Immutable or append-only: SFTP's word for it is "denied", as for a missing right. Found out before anything is marked,
+ * and without a byte of the value: what is made in such a directory can never leave it.
+ */
+async function assertNotFixed(place: Place, tryDirectory: () => Promise<void>): Promise<void> {
+  const { session, path, directory, state, refuse } = place;
+  // What we made tells who we are, also where the home tells nothing.
+  const self = place.me ?? (await session.lstat(state))?.uid;
+  const found = await session.lstat(path);
+  const isOurs = found !== null && found.uid === self && (found.mode & 0o200) !== 0;
+  if (isOurs && !(await session.opens(path))) throw refuse("fixed", path);
+  try {
+    await tryDirectory();
+  } catch (error) {
+    const isDenied = error instanceof SftpFailure && error.status === SFTP_STATUS.permissionDenied;
+    const at = isDenied ? await session.lstat(directory) : null;
+    // Its mode allows it.
+    if (at !== null && at.uid === self && (at.mode & 0o300) === 0o300) throw refuse("fixed", directory);
+    throw error;
+  }
 }
 
 /** Null: there is room, or the server does not tell. */

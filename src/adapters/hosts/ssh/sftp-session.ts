@@ -88,6 +88,18 @@ export class SftpSession {
     }
   }
 
+  /** Whether the server opens it for writing; nothing is written. */
+  async opens(path: string): Promise<boolean> {
+    try {
+      const handle = await this.#request<Buffer>((done) => this.#sftp.open(path, "r+", done));
+      await this.#request((done) => this.#sftp.close(handle, done));
+      return true;
+    } catch (error) {
+      if (error instanceof SftpFailure && error.status === SFTP_STATUS.permissionDenied) return false;
+      throw error;
+    }
+  }
+
   async setRights(path: string, rights: { mode: number; uid?: number; gid?: number }): Promise<void> {
     await this.#request((done) => this.#sftp.setstat(path, rights, done));
   }

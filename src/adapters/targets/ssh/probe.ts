@@ -7,6 +7,8 @@ import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { shellQuote } from "../../../lib/shell-quote.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+import { refusal } from "../../hosts/script/answer.ts";
 import type { Activation } from "../../placements/activation/config.ts";
 import { processOf, showsRunning } from "../../placements/running/environment.ts";
 import type { SshConfig } from "./config.ts";
@@ -15,7 +17,7 @@ const TIMEOUT_MS = 15_000;
 
 /** Prints a word for each thing that is there. */
 const FIND_TOOLS =
-  "for tool in sha256sum shasum openssl mktemp flock; do command -v $tool >/dev/null 2>&1 && echo $tool; done; exit 0";
+  "for tool in sha256sum shasum sha256 openssl mktemp flock; do command -v $tool >/dev/null 2>&1 && echo $tool; done; exit 0";
 /**
  * $1: a file's path. Who may not write is told why by trying what must fail, and nothing is left where it does not. No
  * block that this user could have, says `df`: what root may still use counts for root alone.
@@ -23,10 +25,17 @@ const FIND_TOOLS =
 const MAY_WRITE = [
   'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; dir=${1%/*}; dir=${dir:-/}; [ -d "$dir" ] || exit 3',
   'why=$([ -w "$dir" ] || { LC_ALL=C mktemp "$dir/.lockstep-XXXXXXXXXX" && echo left; } 2>&1)',
+  'attributes=$(lsattr -d "$dir" 2>/dev/null); case ${attributes%% *} in *[ai]*) exit 7;; esac',
+  'case $why in *"Operation not permitted"*) exit 7;; esac',
+  '[ ! -f "$1" ] || fixed=$({ : <>"$1"; } 2>&1) || case $fixed in *"Operation not permitted"*) exit 8;; esac',
   'case $why in "") ;; *"Read-only file system"*) exit 5;; *left) rm -f "${why%?left}"; exit 4;; *) exit 4;; esac',
   'free=$(df -Pk "$dir" 2>/dev/null | { read -r head; read -r disk blocks used free rest; echo "$free"; })',
   '[ "$free" != 0 ] || exit 6',
 ].join("; ");
+
+/** $1: a file's path. Prints its ACL, where it has one and the host can show it. */
+const SHOW_ACL =
+  'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; command -v getfacl >/dev/null 2>&1 && getfacl -cp "$1" 2>/dev/null; exit 0';
 
 type Check = (name: string, work: () => Promise<string>) => Promise<boolean>;
 
@@ -56,10 +65,18 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
   if (reached) {
     for (const { path } of config.files) {
       await check(`file ${path}`, async () => {
-        const { state } = await host.read(path, signal);
+        const file = await host.read(path, signal);
         if (!config.ssh.sftpOnly)
           assertWritable(path, (await run(["sh", "-c", MAY_WRITE, "sh", path])).exitCode);
-        return state === "present" ? "can be read and is safe" : "does not exist yet; it will be made";
+        if (file.state === "absent") return "does not exist yet; it will be made";
+        if (config.ssh.sftpOnly)
+          return (file.mode & 0o040) === 0
+            ? "can be read and is safe"
+            : "can be read and is safe; SFTP alone shows no ACL of it, and keeps none";
+        const others = readersIn((await run(["sh", "-c", SHOW_ACL, "sh", path])).stdout);
+        return others.length === 0
+          ? "can be read and is safe"
+          : `can be read and is safe; its ACL lets others read it too: ${others.join(", ")}`;
       });
     }
     const { activate } = config;
@@ -92,8 +109,8 @@ function judgeTools(stdout: string): string {
   const found = new Set(stdout.split("\n"));
   const lacks = (what: string, hint: string) =>
     new LockstepError("UNSUPPORTED", `The host lacks ${what}.`, { hint });
-  if (!["sha256sum", "shasum", "openssl"].some((tool) => found.has(tool))) {
-    throw lacks("sha256sum, shasum and openssl", "Install one of them (coreutils, perl or openssl).");
+  if (!["sha256sum", "shasum", "sha256", "openssl"].some((tool) => found.has(tool))) {
+    throw lacks("sha256sum, shasum, sha256 and openssl", "Install one of them (coreutils, perl or openssl).");
   }
   if (!found.has("mktemp")) throw lacks("mktemp", "Install coreutils.");
   return found.has("flock")
@@ -107,6 +124,8 @@ function assertWritable(path: string, exitCode: number | null): void {
   if (exitCode === 5)
     throw new LockstepError("TARGET_READ_ONLY", `The file system of ${directory} can only be read.`);
   if (exitCode === 6) throw new LockstepError("TARGET_FULL", `The disk of ${directory} is full.`);
+  if (exitCode === 7 || exitCode === 8)
+    throw refusal(`write ${path}`, { word: "fixed", rest: exitCode === 8 ? path : directory });
   const missing = exitCode === 3;
   throw new LockstepError(
     missing ? "TARGET_MISSING" : "TARGET_PERMISSION",
@@ -119,6 +138,15 @@ function assertWritable(path: string, exitCode: number | null): void {
         : "Give the directory to the SSH user; keep it closed to others.",
     },
   );
+}
+
+/** `user daemon`: entries of an ACL that name somebody and let him read, whatever the mode says. */
+function readersIn(acl: string): readonly string[] {
+  return acl.split("\n").flatMap((line) => {
+    const [, kind, name, rights, effective] =
+      /^(user|group):([^:]+):([r-][w-][x-])(?:\s+#effective:([r-][w-][x-]))?$/.exec(line) ?? [];
+    return (effective ?? rights)?.startsWith("r") === true ? [`${kind} ${visibleLine(String(name))}`] : [];
+  });
 }
 
 /** Not seeing the process holds up rotations that wait for it, so its remedy belongs here. */
