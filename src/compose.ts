@@ -109,13 +109,9 @@ async function build(
 
   undo.push(closeSshConnections);
 
-  const { storeId, epoch, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
-    store,
-    rootKeyFileOf(settings),
-    {
-      previousRootKeyFile: settings.previousRootKeyFile,
-    },
-  );
+  const { storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFileOf(settings), {
+    previousRootKeyFile: settings.previousRootKeyFile,
+  });
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
   const hints = createPostgresHints(connection, log);
@@ -125,7 +121,6 @@ async function build(
   return {
     store,
     storeId,
-    epoch,
     rootKeyId,
     sealer: knowing(sealer, scrubber),
     fingerprinter,

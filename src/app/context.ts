@@ -88,7 +88,6 @@ export const DEFAULT_TIMING: LoopTiming = {
 export interface AppContext {
   readonly store: Store;
   readonly storeId: string;
-  readonly epoch: number;
   /** Names the root key under which everything is sealed, and tells nothing of it. */
   readonly rootKeyId: string;
   readonly sealer: Sealer;

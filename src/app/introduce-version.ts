@@ -29,7 +29,7 @@ export interface Introduced {
 }
 
 /**
- * Throws NOT_FOUND for an unknown secret, ROLLOUT_OPEN while two versions are in use, STRATEGY_IMPOSSIBLE. An open rollout
+ * Throws STORE_SET_BACK, NOT_FOUND for an unknown secret, ROLLOUT_OPEN while two versions are in use, STRATEGY_IMPOSSIBLE. An open rollout
  * whose new version nobody was sent to is superseded: waiting for a dead place must not hold an urgent change.
  */
 export async function introduceVersion(
@@ -39,6 +39,7 @@ export async function introduceVersion(
   how: HowToMove = {},
 ): Promise<Introduced> {
   const { introduced, effects } = await context.store.transaction(async (tx) => {
+    await tx.meta.assertMayMove();
     const secret = await tx.secrets.find(value.environment, value.name);
     if (secret === null) {
       throw new LockstepError(

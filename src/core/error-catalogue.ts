@@ -65,6 +65,10 @@ export const CATALOGUE = {
   },
   LEASE_LOST: { family: "conflict", hint: "Another worker took over; nothing needs to be done." },
   ORDER_REFUSED: { family: "conflict", hint: "The place carries a newer write; look at `lockstep history`." },
+  STORE_SET_BACK: {
+    family: "conflict",
+    hint: "Look at what stands where with `lockstep epoch`, see that no other copy of the store runs, then `lockstep epoch begin --reason …`.",
+  },
   WRITE_CONFLICT: {
     family: "conflict",
     hint: "Something else wrote there at the same time; it is looked at again.",

@@ -1,5 +1,6 @@
 /** Operations that look: status, history, rollouts, targets, audit, check. */
 import { z } from "zod";
+import { setBackView } from "./api-epoch.ts";
 import { operation } from "./api-operation.ts";
 import {
   actor,
@@ -30,7 +31,11 @@ export const secretStatus = z.object({
 });
 export type SecretStatus = z.output<typeof secretStatus>;
 
-const status = z.object({ secrets: z.array(secretStatus) });
+const status = z.object({
+  secrets: z.array(secretStatus),
+  /** Nothing is moved until a new epoch begins; null: it was not, as far as is known. */
+  setBack: setBackView.nullable(),
+});
 export type StatusAnswer = z.output<typeof status>;
 
 const push = z.object({

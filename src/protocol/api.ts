@@ -3,6 +3,7 @@ import { AGENT_OPERATIONS } from "./api-agents.ts";
 import { ALERT_OPERATIONS } from "./api-alerts.ts";
 import { CONFIG_OPERATIONS } from "./api-config.ts";
 import { DOCTOR_OPERATIONS } from "./api-doctor.ts";
+import { EPOCH_OPERATIONS } from "./api-epoch.ts";
 import { FIRST_RUN_OPERATIONS } from "./api-first-run.ts";
 import { RENEWAL_OPERATIONS } from "./api-renewals.ts";
 import { ROLLOUT_OPERATIONS } from "./api-rollouts.ts";
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   ...CONFIG_OPERATIONS,
   ...FIRST_RUN_OPERATIONS,
   ...STORE_OPERATIONS,
+  ...EPOCH_OPERATIONS,
   ...AGENT_OPERATIONS,
   ...STEP_OPERATIONS,
   ...TOKEN_OPERATIONS,

@@ -112,6 +112,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
       v: 1,
       nonce: asked,
       have,
+      accepted: null,
       facts: FACTS,
     });
     const answer = bundleAnswer.parse(

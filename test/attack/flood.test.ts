@@ -98,7 +98,7 @@ describeOnAStore("one agent's identity floods its server", (getDatabase) => {
     const [row] = await kit.rows<{ generation: number }>("select generation from target where name = 'mini'");
     return {
       v: 1,
-      epoch: context.epoch,
+      epoch: 1,
       generation: Number(row?.generation ?? 0),
       digest: "digest",
       look: null,

@@ -33,6 +33,6 @@ it("where it is read", async () => {
 
 it("where it would be written", async () => {
   const change = { set: [{ placement: PATH, key: "TOKEN", value: SecretValue.of("two") }], unset: [] };
-  const order = { storeId: "0b9f1a52-6c1d-4a7e-9d57-4a1c2e3f5a6b", epoch: 1, generation: 1 };
+  const order = { storeId: "0b9f1a52-6c1d-4a7e-9d57-4a1c2e3f5a6b", epoch: 1, generation: 1, digest: null };
   await expect(applyToFiles(host, files, change, order, never)).rejects.toMatchObject(named);
 });

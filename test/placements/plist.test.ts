@@ -186,7 +186,7 @@ it("a plist that the group may read is refused on the host, with the remedy", as
   const path = join(home, "job.plist");
   const files = [{ path, format: "plist", mode: "0600" }] as const;
   const change = { set: [{ placement: path, key: "TOKEN", value: SecretValue.of("new") }], unset: [] };
-  const order = { storeId: "store", epoch: 1, generation: 1 };
+  const order = { storeId: "store", epoch: 1, generation: 1, digest: null };
   const signal = AbortSignal.timeout(20_000);
   try {
     writeFileSync(path, JOB, { mode: 0o640 });

@@ -294,6 +294,7 @@ export function bundleOf(agentId: string, storeId: string, nonce: string, conten
     agentId,
     storeId,
     epoch: 1,
+    orderDigest: null,
     look: null,
     generation: 1,
     nonce,

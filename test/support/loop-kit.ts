@@ -191,7 +191,6 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
   return {
     store: database.store,
     storeId: STORE_ID,
-    epoch: 1,
     rootKeyId: ROOT_KEYS.keyId,
     sealer,
     fingerprinter,

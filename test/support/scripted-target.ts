@@ -98,7 +98,7 @@ function openScripted(name: string): Target {
       place.observes += 1;
       return {
         keys: addresses.map((address) => ({ ...address, observed: look(place, address) })),
-        order: place.order,
+        orders: place.order === null ? [] : [place.order],
         units: [unit],
       };
     },

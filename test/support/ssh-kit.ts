@@ -14,7 +14,7 @@ export const STORE_ID = "0b9f1a52-6c1d-4a7e-9d57-4a1c2e3f5a6b";
 export const OTHER_STORE_ID = "5d3c8e10-2f4b-4c6d-8e9f-a0b1c2d3e4f5";
 
 export function orderOf(generation: number, epoch = 1, storeId = STORE_ID): Order {
-  return { storeId, epoch, generation };
+  return { storeId, epoch, generation, digest: "a".repeat(64) };
 }
 
 /** An upper limit that only a broken test reaches. */

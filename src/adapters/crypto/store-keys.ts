@@ -26,7 +26,6 @@ const KEY_CHECK = "lockstep root key";
 
 export interface StoreKeys {
   readonly storeId: string;
-  readonly epoch: number;
   /** Names the root key under which everything is sealed from now on. */
   readonly rootKeyId: string;
   readonly sealer: Sealer;
@@ -113,7 +112,6 @@ async function openKnown(meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> 
   const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
   return {
     storeId: meta.storeId,
-    epoch: meta.epoch,
     rootKeyId: keyRing.keyId,
     sealer,
     fingerprinter: createFingerprinter(key),

@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { LockstepError } from "../../core/errors.ts";
-import { compareOrder, type Order } from "../../core/order.ts";
+import { compareOrder, formatOrder, type Order } from "../../core/order.ts";
 import type { Host, HostFile } from "../../core/ports/host.ts";
 import type { Address, ApplyResult, Change, ObservedKey } from "../../core/ports/target.ts";
 import { SecretValue } from "../../core/secret-value.ts";
@@ -52,15 +52,15 @@ export async function observeFiles(
   addresses: readonly Address[],
   signal: AbortSignal,
   looks: LastLooks = new Map(),
-): Promise<{ readonly keys: readonly ObservedKey[]; readonly order: Order | null }> {
+): Promise<{ readonly keys: readonly ObservedKey[]; readonly orders: readonly Order[] }> {
   const texts = new Map<string, string | null>();
-  let newest: Order | null = null;
+  const orders = new Map<string, Order>();
   for (const path of new Set(addresses.map((address) => address.placement))) {
     const file = await host.read(path, signal);
     assertClosed(file, fileOf(files, path));
     looks.set(path, file);
     texts.set(path, textOf(file, path));
-    newest = newer(newest, file.order);
+    if (file.order !== null) orders.set(formatOrder(file.order), file.order);
   }
   const keys = addresses.map((address): ObservedKey => {
     const text = texts.get(address.placement) ?? null;
@@ -76,7 +76,7 @@ export async function observeFiles(
         value === undefined ? { state: "absent" } : { state: "present", value: SecretValue.of(value) },
     };
   });
-  return { keys, order: newest };
+  return { keys, orders: [...orders.values()] };
 }
 
 export async function applyToFiles(
@@ -121,8 +121,11 @@ async function applyToFile(
   lastLook: HostFile | null,
 ): Promise<boolean> {
   let known = lastLook;
+  let planned = lastLook;
   for (let conflicts = 0; ; ) {
     const before = known ?? (await host.read(file.path, signal));
+    planned ??= before;
+    assertSameMark(file.path, order, planned, before);
     assertClosed(before, file);
     const text = textOf(before, file.path);
     const absent = text === null && [...changes.values()].every((value) => value === null);
@@ -184,11 +187,14 @@ export function textOf(file: HostFile, path: string): string | null {
   }
 }
 
-function newer(left: Order | null, right: Order | null): Order | null {
-  if (left === null || right === null) return left ?? right;
-  // A mark of another store must not hide behind one of ours.
-  const verdict = compareOrder(right, left);
-  return verdict === "newer" || verdict === "foreign-store" ? right : left;
+/** A mark that nobody has judged yet: what was planned before it came may be older than what it stands for. */
+function assertSameMark(path: string, order: Order, known: HostFile, now: HostFile): void {
+  if (now.order === null || compareOrder(order, now.order) === "same") return;
+  if (known.order !== null && formatOrder(known.order) === formatOrder(now.order)) return;
+  throw new LockstepError(
+    "ORDER_REFUSED",
+    `Cannot write ${path}: another write came to it after it was looked at.`,
+  );
 }
 
 function fileOf(files: readonly PlacedFile[], path: string): PlacedFile {

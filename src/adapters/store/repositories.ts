@@ -11,6 +11,7 @@ import { createCheckRepo } from "./repositories/checks.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
+import { createOrderRepo } from "./repositories/orders.ts";
 import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRenewalRepo } from "./repositories/renewals.ts";
@@ -31,6 +32,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     sealedTexts: createSealedTextRepo(db),
     tokens: new PostgresTokenRepo(db),
     targets: createTargetRepo(db),
+    orders: createOrderRepo(db),
     places: createPlacesRepo(db),
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),

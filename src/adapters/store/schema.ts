@@ -11,6 +11,7 @@ import type { Evidence } from "../../core/evidence.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
+import type { SeenBy } from "../../core/set-back.ts";
 import type {
   AgentDeliveryTable,
   AgentRequestTable,
@@ -28,7 +29,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 9;
+export const OLDEST_SCHEMA = 11;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -40,7 +41,27 @@ export interface StoreMetaTable {
   fingerprint_key_sealed: string;
   recovery_key_id: string | null;
   recovery_checked_at: Date | null;
+  set_back_at: Date | null;
+  set_back_target: string | null;
+  set_back_seen: string | null;
+  set_back_by: SeenBy | null;
   created_at: Generated<Date>;
+}
+
+export interface GivenOrderTable {
+  digest: string;
+  target_id: string;
+  epoch: number;
+  generation: number;
+  given_at: Generated<Date>;
+}
+
+export interface EpochEntryTable {
+  epoch: number;
+  signed: string;
+  reason: string;
+  actor: Jsonb<JsonObject>;
+  begun_at: Generated<Date>;
 }
 
 export interface EnvironmentTable {
@@ -138,6 +159,7 @@ export interface BindingTable {
   settled: JsonbWithDefault<{ readonly [slot in Slot]?: number | null }>;
   settled_digest: string | null;
   settled_at: Date | null;
+  settled_epoch: Generated<number>;
   evidence: Evidence | null;
   evidence_at: Date | null;
   looked_at: Date | null;
@@ -256,6 +278,8 @@ export interface Database {
   target_unit: TargetUnitTable;
   binding: BindingTable;
   ownership: OwnershipTable;
+  given_order: GivenOrderTable;
+  epoch_entry: EpochEntryTable;
   rollout: RolloutTable;
   rollout_gate: RolloutGateTable;
   push: PushTable;

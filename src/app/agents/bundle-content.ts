@@ -3,6 +3,7 @@
  * code over each (HMAC under a key of this one bundle).
  */
 import { createHmac, randomBytes } from "node:crypto";
+import type { Order } from "../../core/order.ts";
 import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -22,6 +23,9 @@ export interface BundleParts {
   /** Null: nothing may be told to it. */
   readonly takeOverKey: PublicJwk | null;
   readonly digest: string;
+  readonly order: Order;
+  /** Signed, of the epochs that the agent has not taken. */
+  readonly epochs: readonly string[];
   readonly pushId: string | null;
   readonly nonce: string;
 }
@@ -32,7 +36,7 @@ export function lookOf({ lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">): 
 }
 
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
-  const { agent, target, desired, asks, takeOverKey, digest, pushId, nonce } = parts;
+  const { agent, target, desired, asks, takeOverKey, digest, order, epochs, pushId, nonce } = parts;
   const { shortLived: _, ...config } = target.config;
   const macKey = randomBytes(32);
   const known = (versions: ReadonlyMap<number, SecretValue>) =>
@@ -52,8 +56,10 @@ export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
     kind: "bundle",
     agentId: agent.id,
     storeId: context.storeId,
-    epoch: context.epoch,
+    epoch: target.epoch,
     generation: target.generation,
+    orderDigest: order.digest,
+    ...(epochs.length === 0 ? {} : { epochs: [...epochs] }),
     nonce,
     issuedAt: context.clock.now().toISOString(),
     target: target.name,

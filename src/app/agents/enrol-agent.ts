@@ -74,7 +74,7 @@ export async function enrolAgent(
     kind: "welcome",
     agentId: begun.agentId,
     storeId: context.storeId,
-    epoch: context.epoch,
+    epoch: await context.store.read.meta.epoch(),
     target: enrolment.target,
     environment: enrolment.environment,
     nonce: asked.nonce,

@@ -13,6 +13,7 @@ import type { AppContext } from "../context.ts";
 import { observationsOf } from "../loop/record-push.ts";
 import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
+import { hearOrder, neverGiven } from "./hear-order.ts";
 import { contentOf, mergeContent, storedContent, type Untold } from "./report-content.ts";
 import { plannedOf, settleReports } from "./settle-reports.ts";
 import { takeOverNewer } from "./take-over-newer.ts";
@@ -26,8 +27,8 @@ const IN_FLIGHT_MS = 120_000;
 const AGAIN_MS = 1_000;
 
 /**
- * Throws ORDER_REFUSED for an order that was never given, and TOO_MANY_REQUESTS while another report of this agent is
- * being taken, here or by another server.
+ * Throws ORDER_REFUSED for an order that was never given, STORE_SET_BACK for one that a lost life of this store gave, and
+ * TOO_MANY_REQUESTS while another report of this agent is being taken, here or by another server.
  */
 export async function recordReport(context: AppContext, agent: AgentRecord, report: Report): Promise<void> {
   const { store } = context;
@@ -50,12 +51,16 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
   const { read } = context.store;
   const target = await read.targets.findById(agent.targetId);
   if (target === null) return;
-  if (told.epoch !== context.epoch || told.generation > target.generation) {
-    await refuse(context, agent, "reported an order that it was never given");
-    throw new LockstepError(
-      "ORDER_REFUSED",
-      "Cannot take the report: it speaks of an order that was never given.",
-    );
+  const { epoch, generation, orderDigest: digest = null } = told;
+  // It has not heard of the new epoch yet, and tells again once it has.
+  if (epoch < target.epoch) return;
+  try {
+    await hearOrder(context, target, { storeId: context.storeId, epoch, generation, digest });
+    if (epoch > target.epoch || generation > target.generation) throw neverGiven();
+  } catch (error) {
+    if (toLockstepError(error).code === "ORDER_REFUSED")
+      await refuse(context, agent, "reported an order that it was never given");
+    throw error;
   }
   // A copy that was under way while a newer one arrived.
   if (agent.reportedEpoch === told.epoch && (agent.reportedGeneration ?? 0) > told.generation) return;
@@ -71,7 +76,6 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
     const { copies = [], unread = [], shared = [] } = report.copies ?? {};
     await tx.checks.recordCopies(target.id, { copies, unread, shared });
     const content = { ...merged, untold: await tellRefusals(tx, agent, merged.untold) };
-    const { epoch, generation } = report;
     await tx.agents.recordReport(agent.id, { epoch, generation, content: storedContent(content) });
     await tx.agents.touch(agent.id, { ...report.facts });
     const live = report.seen.filter(({ version }) => version !== null);
@@ -82,7 +86,8 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
     }
   });
   await settleOnceFree(context, target.id);
-  await takeOverNewer(context, agent, report.newer ?? []);
+  // A store that was set back takes nothing over.
+  if ((await read.meta.setBack()) === null) await takeOverNewer(context, agent, report.newer ?? []);
 }
 
 /** Of another target's push this agent has nothing to say. */

@@ -36,7 +36,7 @@ export async function observeReported(
     const items = seen.map((items) => items.get(addressText({ placement, key })));
     return { placement, key, observed: together(items) };
   });
-  return { keys, order: null, units: [] };
+  return { keys, orders: [], units: [] };
 }
 
 /** `lockstep target test`: nothing is asked; how the agent stands is told. */

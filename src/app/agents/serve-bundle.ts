@@ -12,19 +12,22 @@ import type { AgentRecord } from "../../core/ports/store/agents.ts";
 import type { PushItem } from "../../core/ports/store/pushes.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
+import { MAX_ENTRIES } from "../../protocol/agent/epoch.ts";
 import { publicPart } from "../../protocol/agent/keys.ts";
 import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
+import { orderOf } from "../epoch/given-order.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { slotsDigest } from "../loop/digest.ts";
 import { bundleAsks } from "./bundle-asks.ts";
 import { type BundleParts, bundleContent, lookOf } from "./bundle-content.ts";
+import { hearOrder } from "./hear-order.ts";
 import { contentOf } from "./report-content.ts";
 import { openBundleKey, openTakeOverKey } from "./store-keys.ts";
 
 const MAX_TRIES = 3;
 
-/** Throws NOT_FOUND when the target is gone. */
+/** Throws NOT_FOUND when the target is gone, STORE_SET_BACK: then the agent keeps what it has. */
 export async function serveBundle(
   context: AppContext,
   agent: AgentRecord,
@@ -36,7 +39,8 @@ export async function serveBundle(
   for (let tries = 1; ; tries += 1) {
     const target = await context.store.read.targets.findById(agent.targetId);
     if (target === null) throw gone(agent);
-    const answer = hasAll(context, agent, target, request)
+    await assertNotSetBack(context, target, request);
+    const answer = hasAll(agent, target, request)
       ? unchanged(context, agent, target, request)
       : await whole(context, agent, target, request);
     // New intent came in between: what was computed may be neither the one nor the other.
@@ -49,13 +53,22 @@ export async function serveBundle(
   }
 }
 
-/** It holds what is wanted now, has told so, and nothing is owed. Opens no value. */
-function hasAll(
-  { epoch }: AppContext,
-  agent: AgentRecord,
+/** The highest order that the agent took is told with each request, so that a store that was set back hears of it here. */
+async function assertNotSetBack(
+  context: AppContext,
   target: TargetRecord,
-  { have }: BundleRequest,
-): boolean {
+  { accepted }: BundleRequest,
+): Promise<void> {
+  if (accepted !== null) {
+    const { digest, ...number } = accepted;
+    await hearOrder(context, target, { storeId: context.storeId, digest, ...number });
+  }
+  await context.store.read.meta.assertMayMove();
+}
+
+/** It holds what is wanted now, has told so, and nothing is owed. Opens no value. */
+function hasAll(agent: AgentRecord, target: TargetRecord, { have }: BundleRequest): boolean {
+  const { epoch } = target;
   return (
     have !== null &&
     have.epoch === epoch &&
@@ -69,9 +82,9 @@ function hasAll(
 }
 
 function unchanged(
-  { storeId, epoch }: AppContext,
+  { storeId }: AppContext,
   { id }: AgentRecord,
-  { generation }: TargetRecord,
+  { epoch, generation }: TargetRecord,
   { nonce }: BundleRequest,
 ): BundleAnswer {
   return { v: 1, kind: "unchanged", agentId: id, storeId, epoch, generation, nonce };
@@ -81,16 +94,29 @@ async function whole(
   context: AppContext,
   agent: AgentRecord,
   target: TargetRecord,
-  { nonce }: BundleRequest,
+  { nonce, accepted }: BundleRequest,
 ): Promise<BundleAnswer | null> {
   const desired = await loadDesired(context, target.id);
   const digest = slotsDigest(desired.slots);
   const asks = await bundleAsks(context, target.id, desired);
-  const pushId = await commit(context, agent, target, { desired, asks, digest });
+  const order = orderOf(context, target, desired.slots);
+  const pushId = await commit(context, agent, target, { desired, asks, digest, order });
   if (pushId === undefined) return null;
+  const epochs = await context.store.read.meta.epochEntries(accepted?.epoch ?? 0);
   const mayTell = asks.some(({ authority }) => authority === true);
   const takeOverKey = mayTell ? publicPart(await openTakeOverKey(context)) : null;
-  return bundleContent(context, { agent, target, desired, asks, takeOverKey, digest, pushId, nonce });
+  return bundleContent(context, {
+    agent,
+    target,
+    desired,
+    asks,
+    takeOverKey,
+    digest,
+    order,
+    epochs: epochs.slice(-MAX_ENTRIES).map(({ signed }) => signed),
+    pushId,
+    nonce,
+  });
 }
 
 /** The push that is owed, null where nothing is; undefined when the target moved on since `target` was read. */
@@ -98,15 +124,25 @@ function commit(
   context: AppContext,
   agent: AgentRecord,
   target: TargetRecord,
-  { desired, asks, digest }: Pick<BundleParts, "asks" | "desired" | "digest">,
+  { desired, asks, digest, order }: Pick<BundleParts, "asks" | "desired" | "digest" | "order">,
 ): Promise<string | null | undefined> {
   return context.store.transaction(async (tx) => {
+    await tx.meta.assertMayMove();
     const lease = await tx.targets.leaseForAgent(target.id, `agent:${agent.id}`, 0);
-    if (lease?.target.generation !== target.generation) return undefined;
+    if (lease?.target.generation !== target.generation || lease.target.epoch !== target.epoch)
+      return undefined;
+    if (!(await tx.orders.give(target.id, order))) {
+      // The number was given to something else: what changed since, without new intent, gets one of its own.
+      await tx.targets.bumpGenerations([target.id], target.intentActor ?? SYSTEM);
+      return undefined;
+    }
     await tx.agents.recordDeliveries(agent.id, deliveredBy({ desired, asks }));
     if (!isOwed(lease.target)) return null;
     const open = await tx.pushes.open(target.id);
-    const same = open.find((push) => push.generation === target.generation && push.digest === digest);
+    const same = open.find(
+      (push) =>
+        push.epoch === target.epoch && push.generation === target.generation && push.digest === digest,
+    );
     for (const push of open) {
       if (push !== same) await tx.pushes.end(push.id, { outcome: "superseded", evidence: null, error: null });
     }
@@ -114,7 +150,7 @@ function commit(
     const actor = target.intentActor ?? SYSTEM;
     const pushId = await tx.pushes.start({
       targetId: target.id,
-      epoch: context.epoch,
+      epoch: target.epoch,
       generation: target.generation,
       attempt: lease.target.attempts + 1,
       leaseToken: lease.token,

@@ -67,20 +67,15 @@ async function endPush(
   push: OpenPush,
   told: readonly Told[],
 ): Promise<void> {
-  const { storeId, epoch, timing } = context;
   const owner = `agent:${told[0]?.agent.id}`;
   const lease = await context.store.transaction((tx) =>
-    tx.targets.leaseForAgent(targetId, owner, timing.leaseMs),
+    tx.targets.leaseForAgent(targetId, owner, context.timing.leaseMs),
   );
   if (lease === null) return;
   // Newer intent may have come since: then this settles what was given, and the target stays owed.
   const target = { ...lease.target, generation: push.generation };
   const desired = await loadDesired(context, targetId);
-  const run = {
-    lease: { ...lease, target },
-    order: { storeId, epoch, generation: push.generation },
-    desired,
-  };
+  const run = { lease: { ...lease, target }, desired };
   const settledAt = new Map(desired.slots.map((slot) => [addressText(slot), slot.settledVersion]));
   const planned = told
     .flatMap(({ content }) => content.push?.before ?? [])

@@ -21,7 +21,9 @@ export async function watchFindings(context: AppContext): Promise<void> {
   const wanted = new Map(findings.flatMap(alertableOf).map((one) => [subjectId(one), one]));
   const open = await openAlerts(context.store.read);
   const isNew = [...wanted.keys()].some((id) => !open.has(id));
-  const isOver = [...open.keys()].some((id) => !wanted.has(id));
+  // What a store that was set back knows of its places is from before: that something is over, it cannot tell.
+  const isSetBack = findings.some(({ id }) => id === "store-set-back");
+  const isOver = !isSetBack && [...open.keys()].some((id) => !wanted.has(id));
   if (!isNew && !isOver) return;
   await context.store.transaction(async (tx) => {
     if (!(await tx.checks.takeTurn("watch"))) return;
@@ -29,7 +31,7 @@ export async function watchFindings(context: AppContext): Promise<void> {
     const known = await openAlerts(tx);
     for (const [id, { about, holdMs, identity: _, ...alert }] of wanted)
       if (!known.has(id)) await raiseAlert(tx, { kind: "alert", id, name: about }, alert, holdMs);
-    for (const [id, { kind, name }] of known)
+    for (const [id, { kind, name }] of isSetBack ? [] : known)
       if (!wanted.has(id)) await resolveAlert(tx, SYSTEM, { kind: "alert", id, name }, kind);
   });
 }

@@ -150,6 +150,7 @@ async function isToBeHealed(
   targetId: string,
   { bindings }: CheckedTarget,
 ): Promise<boolean> {
+  if ((await store.read.meta.setBack()) !== null) return false;
   const drifted = bindings.filter(({ state, isSettled }) => isDrift(state) && isSettled);
   if (drifted.length === 0) return false;
   const healing = await store.read.checks.healing(targetId);

@@ -4,12 +4,12 @@ import { setMaxListeners } from "node:events";
 import { copyInterest } from "../../core/copies/recognise.ts";
 import { type BindingState, bindingState } from "../../core/drift/state.ts";
 import { toLockstepError } from "../../core/errors.ts";
+import type { Order } from "../../core/order.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
-import type { BindingLook, TargetRecord } from "../../core/ports/store/targets.ts";
+import type { BindingLook, LoopBinding, TargetRecord } from "../../core/ports/store/targets.ts";
 import type { ObservedKey, Target } from "../../core/ports/target.ts";
 import type { SharedReads } from "../../core/ports/target-context.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
-import type { Slot } from "../../core/secret.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { lookNow } from "../agents/look-now.ts";
@@ -17,6 +17,7 @@ import { observeReported } from "../agents/reported-places.ts";
 import { askAuthorities, type Newer } from "../authority/ask-authorities.ts";
 import { takeOver } from "../authority/take-over.ts";
 import type { AppContext } from "../context.ts";
+import { judgeOrders } from "../epoch/judge-orders.ts";
 import { inTime } from "../in-time.ts";
 import { type Desired, loadDesired } from "../loop/desired.ts";
 import { observationsOf } from "../loop/record-push.ts";
@@ -97,7 +98,7 @@ async function checkTarget(
     const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
       planChange(desired.slots, [], keys, context.sameValue);
     const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
-      const { keys, units } = await target.observe(desired.slots, limited);
+      const { keys, units, orders } = await target.observe(desired.slots, limited);
       const items = await nameElsewhere(context, planned({ keys }), keys);
       const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
       const copies = await lookForCopies(context, target, desired, limited);
@@ -110,14 +111,14 @@ async function checkTarget(
           limited,
         ),
       );
-      return { items, newer, copies, processes: processes ?? [] };
+      return { items, orders, newer, copies, processes: processes ?? [] };
     };
     const look = async (limited: AbortSignal): Promise<Seen> => {
       if (kindOf(context, record.kind).isReported) {
         if (asksAgents) await lookNow(context, record, limited);
         const seen = await observeReported(context, record, desired.slots);
         // Its agent finds copies by itself, and has told them.
-        return { items: planned(seen), newer: [], copies: null, processes: [] };
+        return { items: planned(seen), orders: [], newer: [], copies: null, processes: [] };
       }
       return await withTarget(
         context,
@@ -127,7 +128,7 @@ async function checkTarget(
         sharedReads,
       );
     };
-    const { items, newer, copies, processes } = await (timeoutMs === null
+    const { items, orders, newer, copies, processes } = await (timeoutMs === null
       ? look(signal)
       : inTime(record.name, signal, timeoutMs, look));
     await context.store.transaction(async (tx) => {
@@ -135,22 +136,41 @@ async function checkTarget(
       if (copies !== null) await tx.checks.recordCopies(record.id, copies);
       for (const seen of processes) await tx.targets.recordLook(seen);
     });
-    for (const { binding, found } of newer) await takeOver(context, { target: record, binding, found });
+    // What was seen is on record; what it proves may stop everything else.
+    const fault = await faultOf(context, record, orders);
+    if (fault === null && (await context.store.read.meta.setBack()) === null)
+      for (const { binding, found } of newer) await takeOver(context, { target: record, binding, found });
     const names = new Map(desired.bindings.map((binding) => [binding.id, binding]));
     const bindings = items.map((item) => checked(record, item, names.get(item.bindingId)));
-    return { target: record.name, error: null, bindings };
+    return { target: record.name, error: fault, bindings };
   } catch (error) {
-    const { code, message, hint, retryAfterMs } = toLockstepError(error);
-    return {
-      target: record.name,
-      error: { code, message, hint, retryAfterMs: retryAfterMs ?? null },
-      bindings: [],
-    };
+    return { target: record.name, error: shownError(error), bindings: [] };
+  }
+}
+
+function shownError(error: unknown): CheckedTarget["error"] {
+  const { code, message, hint, retryAfterMs } = toLockstepError(error);
+  return { code, message, hint, retryAfterMs: retryAfterMs ?? null };
+}
+
+/** A mark there that this store never gave; null: none. */
+async function faultOf(
+  context: AppContext,
+  record: TargetRecord,
+  orders: readonly Order[],
+): Promise<CheckedTarget["error"]> {
+  try {
+    await judgeOrders(context, record, orders, "mark");
+    return null;
+  } catch (error) {
+    return shownError(error);
   }
 }
 
 interface Seen {
   readonly items: readonly PlannedItem[];
+  /** Marks; an agent tells its own by itself. */
+  readonly orders: readonly Order[];
   readonly newer: readonly Newer[];
   /** Null: nobody looked for them. */
   readonly copies: CopiesSeen | null;
@@ -194,9 +214,7 @@ async function besides<T>(
 function checked(
   record: TargetRecord,
   item: PlannedItem,
-  binding:
-    | { readonly secretName: string; readonly settled: Readonly<Partial<Record<Slot, number>>> }
-    | undefined,
+  binding: Pick<LoopBinding, "secretName" | "settled" | "settledInEpoch"> | undefined,
 ): CheckedBinding {
   const found = item.found.kind === "reference" ? "unknown" : item.found.kind;
   const foundVersion = item.found.kind === "version" ? item.found.version : null;
@@ -208,7 +226,7 @@ function checked(
   });
   return {
     bindingId: item.bindingId,
-    isSettled: (binding?.settled[item.slot] ?? null) === item.version,
+    isSettled: (binding?.settled[item.slot] ?? null) === item.version && binding?.settledInEpoch === true,
     target: record.name,
     secret: binding?.secretName ?? "",
     placement: item.placement,

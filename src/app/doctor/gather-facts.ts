@@ -129,6 +129,7 @@ export async function gatherFacts(
   return {
     now,
     release: context.release,
+    setBack: await read.meta.setBack(),
     clockSkewMs: await clockSkewMs(context),
     checksLateMs: await read.checks.lateMs(),
     recoveryCopy: recoveryCopyOf(context, await read.meta.read()),

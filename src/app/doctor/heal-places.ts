@@ -27,7 +27,7 @@ interface Place {
 
 /**
  * Without a target or secret: what is known to differ. Named ones are looked at whatever is known of them. A target is
- * healed as a whole: its other keys of ours are looked at too. Throws NOT_FOUND when nothing is meant.
+ * healed as a whole: its other keys of ours are looked at too. Throws NOT_FOUND when nothing is meant, STORE_SET_BACK.
  */
 export async function healPlaces(
   context: AppContext,
@@ -39,6 +39,7 @@ export async function healPlaces(
   const healing = meant.filter((place) => !foreign.includes(place));
   const byTarget = groupBy(healing, ({ row }) => row.targetId);
   await context.store.transaction(async (tx) => {
+    await tx.meta.assertMayMove();
     await tx.targets.bumpGenerations([...byTarget.keys()], actor);
     await tx.activations.reopen([...byTarget.keys()]);
     await tx.activations.oweAgain([...byTarget.keys()]);
@@ -98,9 +99,9 @@ async function placesMeant(context: AppContext, request: HealRequest): Promise<r
   return chosen ? named : named.filter(({ row }) => bindingStatus(row).state !== "in-sync");
 }
 
-/** Never settled and not ours: the loop would refuse it, and give the target up. */
-function isForeign({ settled, found }: BindingRow): boolean {
-  return (settled.primary ?? null) === null && found === "unknown";
+/** Not ours, or no more since a new epoch began: the loop would refuse it, and give the target up. */
+function isForeign({ settled, settledInEpoch, found }: BindingRow): boolean {
+  return ((settled.primary ?? null) === null || !settledInEpoch) && found === "unknown";
 }
 
 function shown({ row, secret, environment }: Place): HealAnswer["healing"][number] {

@@ -4,11 +4,12 @@
  * meanwhile drops it.
  */
 import { toLockstepError } from "../../core/errors.ts";
-import type { BindingLook, LoopBinding } from "../../core/ports/store/targets.ts";
+import type { BindingLook, LoopBinding, TargetRecord } from "../../core/ports/store/targets.ts";
 import type { Target } from "../../core/ports/target.ts";
 import { judgeLook } from "../../core/rollout/judge-look.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
+import { judgeOrders } from "../epoch/judge-orders.ts";
 import { inTime } from "../in-time.ts";
 import { hint } from "../loop/hint.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
@@ -36,7 +37,12 @@ export async function lookAtTarget(
   if (known.length === 0) return;
   try {
     const looks = await inTime(target.name, signal, LOOK_WITHIN_MS, (limited) =>
-      withTarget(context, target, (open) => lookAt(context, open, known, beganAtMs, limited), "background"),
+      withTarget(
+        context,
+        target,
+        (open) => lookAt(context, target, open, known, beganAtMs, limited),
+        "background",
+      ),
     );
     await record(context, looks);
   } catch (error) {
@@ -56,6 +62,7 @@ export async function lookAtTarget(
 
 async function lookAt(
   context: AppContext,
+  record: TargetRecord,
   target: Target,
   known: readonly KnownBinding[],
   beganAtMs: number,
@@ -66,6 +73,7 @@ async function lookAt(
     { placement, key: fallbackKey },
   ]);
   const observation = await target.observe(addresses, signal);
+  await judgeOrders(context, record, observation.orders, "mark");
   const lives = await lookAtLives(context, target, observation.units, known, signal);
   return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);

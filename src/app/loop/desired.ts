@@ -48,7 +48,7 @@ export async function loadDesired(context: AppContext, targetId: string): Promis
         slot,
         version,
         value,
-        owned: settledVersion !== null,
+        owned: settledVersion !== null && binding.settledInEpoch,
         takeOver: binding.takeOver,
         settledVersion,
         others: renderKnown(versions, binding.template, version),

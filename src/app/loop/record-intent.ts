@@ -4,34 +4,47 @@
  * the restart.
  */
 import { SYSTEM } from "../../core/actor.ts";
+import { invariant } from "../../core/invariant.ts";
 import type { PushItem } from "../../core/ports/store/pushes.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
 import type { UnitSpec } from "../../core/ports/target.ts";
 import type { Found, PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { AppContext } from "../context.ts";
+import { orderOf } from "../epoch/given-order.ts";
 import { kindOf } from "../open-target.ts";
 import { slotsDigest } from "./digest.ts";
 import type { Run } from "./run-push.ts";
 
+export interface Intent {
+  readonly pushId: string;
+  /** Under the number that the write has: the lease's, or a higher one where that was given to something else. */
+  readonly run: Run;
+}
+
+/** Throws LEASE_LOST, STORE_SET_BACK. */
 export async function recordIntent(
   context: AppContext,
-  run: Run,
+  before: Run,
   items: readonly PlannedItem[],
   units: readonly UnitSpec[],
-): Promise<string> {
-  const { target, token } = run.lease;
+): Promise<Intent> {
+  const { target, token } = before.lease;
   const { inFlightMs } = kindOf(context, target.kind).capabilities(target.config);
   const actor = target.intentActor ?? SYSTEM;
-  const digest = slotsDigest(run.desired.slots);
+  const digest = slotsDigest(before.desired.slots);
   return context.store.transaction(async (tx) => {
+    await tx.meta.assertMayMove();
     await tx.targets.markInFlight(
       target.id,
       token,
       inFlightMs === 0 ? 0 : inFlightMs + context.timing.sendWithinMs,
     );
+    const run = await numbered(context, tx, before);
+    const { epoch, generation } = run.order;
     const pushId = await tx.pushes.start({
       targetId: target.id,
-      epoch: context.epoch,
-      generation: target.generation,
+      epoch,
+      generation,
       attempt: target.attempts + 1,
       leaseToken: token,
       actor: { ...actor, via: [...(actor.via ?? []), context.processId] },
@@ -54,14 +67,30 @@ export async function recordIntent(
       subject: { kind: "target", id: target.id, name: target.name },
       details: {
         push: pushId,
-        generation: target.generation,
+        generation,
         keys: items
           .filter((item) => item.action === "set" || item.action === "unset")
           .map((item) => item.key),
       },
     });
-    return pushId;
+    return { pushId, run };
   });
+}
+
+/**
+ * A number is given to one content alone. What is wanted may change without new intent (a version that was marked
+ * compromised, a rollout that another took the place of), and another target of the same file may have gone further.
+ */
+async function numbered(context: AppContext, tx: Repositories, run: Run): Promise<Run> {
+  const { target, token } = run.lease;
+  const isFree = run.overtakenAt === null && (await tx.orders.give(target.id, run.order));
+  if (isFree) return run;
+  const above = Math.max(target.generation, run.overtakenAt ?? 0);
+  const generation = await tx.targets.raiseGeneration(target.id, token, above);
+  const raised = { ...target, generation };
+  const order = orderOf(context, raised, run.desired.slots);
+  invariant(await tx.orders.give(target.id, order), "a generation that was just raised is nobody's");
+  return { ...run, lease: { ...run.lease, target: raised }, order, overtakenAt: null };
 }
 
 export function pushItems(items: readonly PlannedItem[]): readonly PushItem[] {

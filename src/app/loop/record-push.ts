@@ -20,6 +20,9 @@ import { slotsDigest } from "./digest.ts";
 import { foundText, pushItems } from "./record-intent.ts";
 import type { Run } from "./run-push.ts";
 
+/** What was worked at, by whoever wrote. */
+export type Worked = Pick<Run, "desired" | "lease">;
+
 export interface Settled {
   /** Null when nothing had to be written. */
   readonly pushId: string | null;
@@ -31,7 +34,7 @@ export interface Settled {
   readonly failure?: LockstepError | null;
 }
 
-export async function recordSettled(context: AppContext, run: Run, result: Settled): Promise<void> {
+export async function recordSettled(context: AppContext, run: Worked, result: Settled): Promise<void> {
   const { lease } = run;
   const blocked = result.seen.filter((item) => item.action === "blocked");
   const error = result.failure ?? (blocked.length === 0 ? null : foreignValues(lease.target.name, blocked));
@@ -42,7 +45,7 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
   await context.store.transaction(async (tx) => {
     // Of a write whose answer was lost: what stands there now is ours all the same.
     const sentBefore = await tx.pushes.openSets(lease.target.id, lease.target.generation);
-    const pushId = result.pushId ?? (await pushWithoutWrite(context, tx, run, result.seen));
+    const pushId = result.pushId ?? (await pushWithoutWrite(tx, run, result.seen));
     if (pushId !== null) {
       await tx.pushes.end(pushId, {
         outcome: error === null ? (wrote && result.pushId !== null ? "succeeded" : "unchanged") : "failed",
@@ -90,7 +93,7 @@ export async function recordSettled(context: AppContext, run: Run, result: Settl
 /** The write failed, or nobody knows. Nothing is settled; what stands there is looked at before the next write. */
 export async function recordFailedPush(
   context: AppContext,
-  run: Run,
+  run: Worked,
   pushId: string,
   error: LockstepError,
 ): Promise<void> {
@@ -130,9 +133,8 @@ export async function recordFailedPush(
 
 /** Nothing to write: an open push of this generation is thereby resolved; otherwise the visit itself is recorded, once. */
 async function pushWithoutWrite(
-  context: AppContext,
   tx: Repositories,
-  run: Run,
+  run: Worked,
   seen: readonly PlannedItem[],
 ): Promise<string | null> {
   const { target, token } = run.lease;
@@ -142,7 +144,7 @@ async function pushWithoutWrite(
   if (open.some((push) => push.generation === target.generation) || acknowledged.length > 0) return null;
   return tx.pushes.start({
     targetId: target.id,
-    epoch: context.epoch,
+    epoch: target.epoch,
     generation: target.generation,
     attempt: target.attempts + 1,
     leaseToken: token,
@@ -153,7 +155,7 @@ async function pushWithoutWrite(
 }
 
 /** By reading back it is decided now what became of pushes that were left open. */
-async function closeEarlierPushes(tx: Repositories, run: Run, ownPushId: string | null): Promise<void> {
+async function closeEarlierPushes(tx: Repositories, run: Worked, ownPushId: string | null): Promise<void> {
   const { target } = run.lease;
   for (const push of await tx.pushes.open(target.id)) {
     if (push.id === ownPushId) continue;

@@ -5,10 +5,12 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
+import { invariant } from "../../core/invariant.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
 import type { Restorer } from "../../core/ports/target.ts";
 import type { AppContext } from "../context.ts";
+import { restoringOrderOf } from "../epoch/given-order.ts";
 import { withTarget } from "../open-target.ts";
 import { loadDesired } from "./desired.ts";
 import { slotsDigest } from "./digest.ts";
@@ -41,25 +43,23 @@ async function putBack(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { slots } = await loadDesired(context, lease.target.id);
-  const pushId = await context.store.transaction((tx) =>
-    tx.pushes.start({
+  const placements = [...new Set(slots.map((slot) => slot.placement))];
+  const order = restoringOrderOf(context, lease.target, placements);
+  const pushId = await context.store.transaction(async (tx) => {
+    invariant(await tx.orders.give(lease.target.id, order), "the lease came with a number of its own");
+    return await tx.pushes.start({
       targetId: lease.target.id,
-      epoch: context.epoch,
+      epoch: lease.target.epoch,
       generation: lease.target.generation,
       attempt: 1,
       leaseToken: lease.token,
       actor: { ...SYSTEM, id: "restore", name: "restore after a failed activation" },
       digest: slotsDigest(slots),
       items: [],
-    }),
-  );
+    });
+  });
   try {
-    const placements = [...new Set(slots.map((slot) => slot.placement))];
-    await restorer.restore(
-      placements,
-      { storeId: context.storeId, epoch: context.epoch, generation: lease.target.generation },
-      signal,
-    );
+    await restorer.restore(placements, order, signal);
     await end(context, lease, pushId, null);
     return true;
   } catch (error) {

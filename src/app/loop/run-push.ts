@@ -8,6 +8,8 @@ import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.t
 import { startStopwatch } from "../../lib/stopwatch.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
+import { orderOf } from "../epoch/given-order.ts";
+import { judgeOrders } from "../epoch/judge-orders.ts";
 import { kindOf } from "../open-target.ts";
 import { type Desired, loadDesired } from "./desired.ts";
 import { tellLateWrite } from "./late-write.ts";
@@ -18,6 +20,11 @@ export interface Run {
   readonly lease: Lease;
   readonly order: Order;
   readonly desired: Desired;
+  /**
+   * The place carries an order as high as ours, or higher, that this store gave to something else, for example to another
+   * target of the same file: ours must be above it. Null: it carries none such.
+   */
+  readonly overtakenAt: number | null;
 }
 
 export async function runPush(
@@ -26,29 +33,30 @@ export async function runPush(
   target: Target,
   signal: AbortSignal,
 ): Promise<void> {
-  const run: Run = {
-    lease,
-    order: { storeId: context.storeId, epoch: context.epoch, generation: lease.target.generation },
-    desired: await loadDesired(context, lease.target.id),
-  };
-  const observation = await look(run, target, signal);
-  assertOursIsNewest(run, observation);
-  const items = toWrite(context, run, plan(context, run, observation));
+  const desired = await loadDesired(context, lease.target.id);
+  const order = orderOf(context, lease.target, desired.slots);
+  const looked: Run = { lease, order, desired, overtakenAt: null };
+  const observation = await look(looked, target, signal);
+  await judgeOrders(context, lease.target, observation.orders, "mark");
+  const planned: Run = { ...looked, overtakenAt: overtakenAt(looked, observation) };
+  const items = toWrite(context, planned, plan(context, planned, observation));
   await context.checkpoint("observed");
 
   if (!items.some(isWrite)) {
-    await recordSettled(context, run, { pushId: null, planned: items, seen: items });
+    await recordSettled(context, planned, { pushId: null, planned: items, seen: items });
     return;
   }
   const sinceIntentMs = startStopwatch();
-  const pushId = await recordIntent(context, run, items, observation.units);
+  const { pushId, run } = await recordIntent(context, planned, items, observation.units);
   await context.checkpoint("intent");
   let sent = false;
   try {
     try {
       assertNotStopped(context, run, sinceIntentMs());
       sent = true;
-      await write(context, run, target, items, signal);
+      await write(context, run, target, items, signal).catch((error: unknown) =>
+        refused(context, run, target, toLockstepError(error), signal),
+      );
       await context.checkpoint("written");
       const after = await readBack(context, run, target, signal);
       await context.checkpoint("read-back");
@@ -87,24 +95,37 @@ function toWrite(
   return distrustLag(items, desired.slots, new Set(settled.map(({ id }) => id)));
 }
 
-/** Law 3 where the place cannot refuse by itself: a newer mark found there stops us before anything is sent. */
-function assertOursIsNewest(run: Run, observation: TargetObservation): void {
-  if (observation.order === null) return;
-  const verdict = compareOrder(run.order, observation.order);
-  if (verdict === "newer" || verdict === "same") return;
+/** Law 3: of our own marks all are known by now, and ours must be the highest; throws ORDER_REFUSED for another store's. */
+function overtakenAt(run: Run, { orders }: TargetObservation): number | null {
+  const verdicts = orders.map((order) => ({ order, verdict: compareOrder(run.order, order) }));
   const told = run.desired.slots.some((slot) => slot.takeOver);
-  if (verdict === "foreign-store" && told) return;
-  const who = verdict === "foreign-store" ? "another Lockstep store" : "a newer write of this store";
-  throw new LockstepError(
-    "ORDER_REFUSED",
-    `Cannot write to target "${run.lease.target.name}": it carries the mark of ${who}.`,
-    {
-      hint:
-        verdict === "foreign-store"
-          ? "If this store shall take the place over, repeat `lockstep apply --take-over`."
-          : "This store was restored or copied; look at `lockstep history` before going on.",
-    },
+  if (!told && verdicts.some(({ verdict }) => verdict === "foreign-store")) {
+    throw new LockstepError(
+      "ORDER_REFUSED",
+      `Cannot write to target "${run.lease.target.name}": it carries the mark of another Lockstep store.`,
+      { hint: "If this store shall take the place over, repeat `lockstep apply --take-over`." },
+    );
+  }
+  const higher = verdicts.flatMap(({ order, verdict }) =>
+    verdict === "older" || verdict === "disputed" ? [order.generation] : [],
   );
+  return higher.length === 0 ? null : Math.max(...higher);
+}
+
+/** The place itself refused our order: what it carries tells whether this store was set back. Always throws. */
+async function refused(
+  context: AppContext,
+  run: Run,
+  target: Target,
+  error: LockstepError,
+  signal: AbortSignal,
+): Promise<never> {
+  if (error.code !== "ORDER_REFUSED") throw error;
+  const { orders } = await look(run, target, signal);
+  await judgeOrders(context, run.lease.target, orders, "mark");
+  if (orders.some(({ storeId }) => storeId !== run.order.storeId)) throw error;
+  // A write of this store came in between: the next look sees it.
+  throw new LockstepError("WRITE_CONFLICT", error.message);
 }
 
 /** Whoever was stopped after the intent sends nothing: others may count the write as landed or lost, and write anew. */

@@ -24,6 +24,9 @@ export interface Swept {
 
 export async function sweep(context: AppContext): Promise<Swept> {
   const { read } = context.store;
+  await expireAgents(context);
+  // A store that was set back only looks.
+  if ((await read.meta.setBack()) !== null) return { due: [], taken: true };
   // One after the other: a worker that has nothing to do needs one connection for this, not five.
   const targets = await read.targets.due(MAX_PER_SWEEP);
   const activations = await read.activations.due(MAX_PER_SWEEP);
@@ -37,7 +40,6 @@ export async function sweep(context: AppContext): Promise<Swept> {
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
   ];
-  await expireAgents(context);
   await rotateDue(context);
   return { due: jobs, taken: await hint(context, jobs) };
 }

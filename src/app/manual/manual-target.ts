@@ -37,7 +37,7 @@ export async function observeManual(
         observed: version === undefined ? { state: "absent" } : { state: "recognised", version },
       };
     }),
-    order: null,
+    orders: [],
     units: [],
   };
 }

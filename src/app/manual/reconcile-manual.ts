@@ -29,8 +29,7 @@ export async function reconcileManual(context: AppContext, lease: Lease): Promis
       }),
     );
   } else {
-    const order = { storeId: context.storeId, epoch: context.epoch, generation: target.generation };
-    await recordSettled(context, { lease, order, desired }, { pushId: null, planned: items, seen: items });
+    await recordSettled(context, { lease, desired }, { pushId: null, planned: items, seen: items });
   }
   await afterPush(context, target.id);
 }

@@ -9,7 +9,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
-import { isStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
+import { type ErrorCode, isStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
@@ -44,6 +44,8 @@ const BUSY_MS = 2_000;
 const KEEP_PAUSE_MS = 2_000;
 const KEEP_TRIES = 300;
 const NEVER = new AbortController().signal;
+/** Says nothing of the issuer. */
+const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "STORE_SET_BACK"]);
 
 interface Attempt {
   readonly id: string;
@@ -53,7 +55,7 @@ interface Attempt {
   readonly slowest: Parameters<typeof acceptToken>[1]["slowest"];
 }
 
-/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it. */
+/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it, STORE_SET_BACK. */
 export async function renewSecret(
   context: AppContext,
   actor: Actor,
@@ -66,7 +68,7 @@ export async function renewSecret(
     begun = await context.store.transaction((tx) => begin(context, tx, actor, secretId, mode));
   } catch (thrown) {
     const error = toLockstepError(thrown);
-    if (error.code === "NOT_FOUND" || isStoreAway(error)) throw error;
+    if (NOT_ASKED.has(error.code) || isStoreAway(error)) throw error;
     return { state: "failed", error: await recordFailure(context, secretId, null, error) };
   }
   if ("state" in begun) return begun;
@@ -93,6 +95,8 @@ async function begin(
   secretId: string,
   mode: RenewMode,
 ): Promise<Attempt | Exclude<Renewal, { readonly state: "renewed" }>> {
+  // It may hold a refresh token that was used up since.
+  await tx.meta.assertMayMove();
   const candidate = await tx.renewals.lock(secretId);
   if (candidate === null) throw new LockstepError("NOT_FOUND", "There is no such secret with an issuer.");
   const { issuer, config } = issuerOf(context, candidate.policy);

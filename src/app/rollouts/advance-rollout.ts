@@ -18,6 +18,8 @@ const MAX_STEPS = 10;
 export async function advanceRollout(context: AppContext, rolloutId: string): Promise<readonly Job[]> {
   const effects = await context.store.transaction(async (tx) => {
     const rollout = await tx.rollouts.lock(rolloutId);
+    // What a store that was set back knows of the places is from before.
+    if ((await tx.meta.setBack()) !== null) return NO_EFFECTS;
     return rollout === null ? NO_EFFECTS : advanceLocked(context, tx, rollout);
   });
   return await hintEffects(context, effects);

@@ -4,13 +4,15 @@ import type { SecretRow } from "../../core/ports/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { SecretStatus, StatusAnswer } from "../../protocol/api-views.ts";
 import type { AppContext } from "../context.ts";
+import { setBackView } from "../epoch/view-epoch.ts";
 import { bindingStatus } from "./binding-status.ts";
 
 export async function viewStatus(
   context: AppContext,
   filter: { readonly environment?: string },
 ): Promise<StatusAnswer> {
-  const { views } = context.store.read;
+  const { views, meta } = context.store.read;
+  const setBack = await meta.setBack();
   const [secrets, bindings] = await Promise.all([views.secrets(filter), views.bindings(filter)]);
   const bySecret = groupBy(bindings, (binding) => binding.secretId);
   return {
@@ -18,6 +20,7 @@ export async function viewStatus(
       ...secretStatusOf(secret),
       bindings: (bySecret.get(secret.id) ?? []).map(bindingStatus),
     })),
+    setBack: setBack === null ? null : setBackView(setBack),
   };
 }
 

@@ -5,7 +5,7 @@
  *
  *   viewer    looks: status, history, audit, names; never a value
  *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test, silence
- *   admin     besides: new values, configuration, tokens, keys; not the grants
+ *   admin     besides: new values, configuration, tokens, keys, epochs; not the grants
  *
  * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values. And `plan` alone, for
  * CI on a pull request: the differences of a proposed configuration, from destinations that were applied.
@@ -44,6 +44,7 @@ export const PERMISSIONS = [
   "token.manage",
   "store.rewrap",
   "store.recovery",
+  "store.epoch",
   "values.export",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
@@ -78,6 +79,24 @@ const GRANTED: Readonly<Record<Scope, readonly Permission[]>> = {
   force: ["rollout.force"],
   export: ["values.export"],
 };
+
+/** What would move something: a store that was set back refuses it until a new epoch begins. */
+const MOVING: ReadonlySet<Permission> = new Set<Permission>([
+  "secret.set",
+  "secret.destroy",
+  "secret.adopt",
+  "rollout.start",
+  "rollout.resume",
+  "rollout.rollback",
+  "rollout.force",
+  "renewal.start",
+  "target.heal",
+  "config.apply",
+]);
+
+export function isMoving(permission: string): boolean {
+  return isPermission(permission) && MOVING.has(permission);
+}
 
 export function isPermission(text: string): text is Permission {
   return PERMISSIONS.some((permission) => permission === text);

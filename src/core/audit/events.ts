@@ -3,6 +3,8 @@ export const AUDIT_ACTIONS = [
   "store.created",
   "store.rewrapped",
   "store.recovery_copy_checked",
+  "store.set_back",
+  "store.epoch_begun",
   "environment.created",
   "config.applied",
   "secret.created",

@@ -15,12 +15,13 @@ import { exposedCopies, otherCopies, sharedFiles, unreadCopies } from "./copies-
 import { exposuresOf } from "./exposure-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
-import { ofLockstepItself } from "./itself-finding.ts";
+import { ofLockstepItself, ofSetBack } from "./itself-finding.ts";
 import { oldUses } from "./old-use-finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
 import { diagnoseToken } from "./token-finding.ts";
 
 export function diagnose(facts: DoctorFacts): readonly Finding[] {
+  if (facts.setBack !== null) return bySeverity([ofSetBack(facts.setBack), ...ofLockstepItself(facts)]);
   const commands = new Commands(facts);
   const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
   const findings: Finding[] = facts.targets.flatMap((target) => [

@@ -7,6 +7,7 @@ import type { Evidence } from "../evidence.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
 import type { Exposure } from "../ports/target.ts";
 import type { Role } from "../secret.ts";
+import type { SetBack } from "../set-back.ts";
 
 export interface DoctorFacts {
   readonly now: Date;
@@ -14,6 +15,8 @@ export interface DoctorFacts {
   readonly severalEnvironments: boolean;
   readonly secrets: readonly SecretFacts[];
   readonly targets: readonly TargetFacts[];
+  /** Nothing is moved any more, because of what was met there; null: it was not set back, as far as is known. */
+  readonly setBack: SetBack | null;
   /** Of the server that answers. */
   readonly release: string;
   /** The store's clock less this process's, in ms, as far as it is more than the way there. */

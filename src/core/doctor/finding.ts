@@ -1,5 +1,6 @@
 /** One thing that doctor says. Ids are contracts: they may be added, never renamed. */
 export const FINDING_IDS = [
+  "store-set-back",
   "hand-edit",
   "stale-copy",
   "missing",

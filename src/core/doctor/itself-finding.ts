@@ -1,6 +1,7 @@
 /** What is wrong with Lockstep itself: its clock, its quotas, its own tokens, its ways to people, its queue. Pure. */
 import { ageText, durationText } from "../../lib/age.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
+import { BEGIN_EPOCH, type SetBack, setBackText } from "../set-back.ts";
 import type { DoctorFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
@@ -18,6 +19,19 @@ const ITSELF = {
   environment: null,
   consequence: [],
 };
+
+/** Alone: whatever else was said would be said from what is from before. */
+export function ofSetBack(setBack: SetBack): Finding {
+  return {
+    ...ITSELF,
+    id: "store-set-back",
+    severity: "wrong",
+    what: `This store was set back, or a copy of it runs elsewhere: ${setBackText(setBack)}.`,
+    cause:
+      "What it would write may be older than what stands, so that it only looks: nothing is pushed, rotated, renewed, restarted or healed, and agents keep what they have. See that no other copy of it runs; `lockstep epoch` shows what stands where.",
+    command: BEGIN_EPOCH,
+  };
+}
 
 export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
   return [

@@ -12,6 +12,7 @@ export function healthOf(findings: readonly Finding[]): Health {
 }
 
 const SHORT: Readonly<Record<FindingId, string>> = {
+  "store-set-back": "this store was set back, and only looks",
   "hand-edit": "was changed by hand",
   "stale-copy": "holds an older copy",
   missing: "was deleted",

@@ -18,7 +18,8 @@ export interface Host {
   /**
    * Replaces the file atomically (random temp name, exclusive creation, fsync, rename), if and only if its content
    * still has `expectedDigest` (WRITE_CONFLICT otherwise) and the file's order marker is not newer (ORDER_REFUSED
-   * otherwise; an equal order may repeat). A copy for restoring is kept beside, mode 0600.
+   * otherwise; an equal order may repeat with the digest that it was given with, and with no other). The marker belongs to
+   * the file, whatever links lead to it. A copy for restoring is kept beside, mode 0600.
    * Owner, mode and ACL of an existing file are kept; a new one gets `mode`.
    */
   write(path: string, write: HostWrite, signal: AbortSignal): Promise<void>;

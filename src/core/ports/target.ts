@@ -61,8 +61,8 @@ export interface ObservedKey extends Address {
 export interface TargetObservation {
   /** One entry for each address asked for, in that order; other keys of the place are dropped inside the client. */
   readonly keys: readonly ObservedKey[];
-  /** The highest revision marker found at the place, if any. */
-  readonly order: Order | null;
+  /** The revision markers found at the place: one of each of its files, or one of all. */
+  readonly orders: readonly Order[];
   /** What must restart to use a change of these keys. */
   readonly units: readonly UnitSpec[];
 }
@@ -124,8 +124,8 @@ export interface Target {
 
   /**
    * Writes all of `change` or throws. May be repeated safely. Throws TARGET_OUTCOME_UNKNOWN when something was sent
-   * and no definite answer came; ORDER_REFUSED when the place carries a newer order (only where writes are conditional:
-   * elsewhere the caller compares `observe().order` directly before). Never activates anything.
+   * and no definite answer came; ORDER_REFUSED when the place carries a newer order, or the same with another digest (only
+   * where writes are conditional: elsewhere the caller compares `observe().orders` directly before). Never activates anything.
    * `signal` carries the write's deadline: nothing is sent after it aborts.
    */
   apply(change: Change, order: Order, signal: AbortSignal): Promise<ApplyResult>;

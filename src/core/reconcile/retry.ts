@@ -2,10 +2,13 @@
  * When a target is tried again. The ladder is long and never ends for failures that may pass; a failure that cannot
  * pass by itself waits for new intent or a person's resume.
  */
-import type { LockstepError } from "../errors.ts";
+import type { ErrorCode, LockstepError } from "../errors.ts";
 
 const LADDER_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000] as const;
 const JITTER = 0.2;
+
+/** A store that was set back hands out no work at all, and goes on where it stood once a person has said so. */
+const RACES: ReadonlySet<ErrorCode> = new Set(["WRITE_CONFLICT", "LEASE_LOST", "STORE_SET_BACK"]);
 
 export type NextTry =
   | { readonly kind: "in"; readonly delayMs: number; readonly spendsAttempt: boolean }
@@ -18,9 +21,7 @@ export function nextTry(error: LockstepError, attempts: number, random: number):
       return { kind: "gave-up" };
     case "replan":
       // A refused order or a foreign value stays so until somebody acts; a lost race is worth another look.
-      return error.code === "WRITE_CONFLICT" || error.code === "LEASE_LOST"
-        ? onLadder(attempts, random)
-        : { kind: "gave-up" };
+      return RACES.has(error.code) ? onLadder(attempts, random) : { kind: "gave-up" };
     case "at-retry-after":
       return { kind: "in", delayMs: error.retryAfterMs ?? rung(attempts + 3, random), spendsAttempt: false };
     case "read-back":

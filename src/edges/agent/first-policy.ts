@@ -16,7 +16,7 @@ export async function draftFirstPolicy(
   try {
     if ((await loadPolicy(policyPath, currentUid())).text !== null) return null;
     const nonce = randomBytes(16).toString("base64url");
-    const sealed = await client.bundle({ v: 1, nonce, have: null, facts }, signal);
+    const sealed = await client.bundle({ v: 1, nonce, have: null, accepted: null, facts }, signal);
     const answer = await openBundle(sealed, { identity, nonce, accepted: null });
     return answer.kind === "bundle" ? draftPolicy(requestOf(answer)) : null;
   } catch {

@@ -6,7 +6,7 @@ import type { Bundle } from "../../protocol/agent/messages.ts";
 import type { AgentStatus } from "../../protocol/agent/on-host.ts";
 import { AGENT_PATHS } from "../../protocol/agent/paths.ts";
 import { openBundle } from "./apply/open-bundle.ts";
-import { emptyRecord, readRecord } from "./cache/record.ts";
+import { type AgentRecord, emptyRecord, readRecord } from "./cache/record.ts";
 import { readCache } from "./cache/sealed-cache.ts";
 import { createTransport } from "./client/transport.ts";
 import { openAgentFiles } from "./identity/agent-files.ts";
@@ -27,7 +27,7 @@ export async function readStatus(
   const found = await readRecord(files);
   const record = found?.agentId === agentId ? found : emptyRecord(agentId);
   const cached = await readCache(files);
-  const bundle = cached === null ? null : await openCached(identity, cached);
+  const bundle = cached === null ? null : await openCached(identity, cached, record);
   const reach = record.revokedAt === null ? await reachServer(identity, signal) : "the agent was revoked";
   return {
     agentId,
@@ -75,9 +75,10 @@ export async function readStatus(
 async function openCached(
   identity: Identity,
   { sealed, nonce }: { readonly sealed: string; readonly nonce: string },
+  { accepted }: Pick<AgentRecord, "accepted">,
 ): Promise<Bundle | null> {
   try {
-    const answer = await openBundle(sealed, { identity, nonce, accepted: null });
+    const answer = await openBundle(sealed, { identity, nonce, accepted });
     return answer.kind === "bundle" ? answer : null;
   } catch {
     return null;

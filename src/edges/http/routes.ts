@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { AppContext } from "../../app/context.ts";
+import { isMoving } from "../../core/access/permissions.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
@@ -95,6 +96,8 @@ async function answer(
   // The table's type pairs each id with its own call; only the loop over it cannot see that.
   const run = surroundings.handlers[id] as (call: unknown, handler: HandlerContext) => Promise<unknown>;
   if (operation.method === "GET") return run(call, handler);
+  if (operation.permission !== null && isMoving(operation.permission))
+    await context.store.read.meta.assertMayMove();
   return runOnce(request, operation, { context, caller }, () => run(call, handler));
 }
 

@@ -7,12 +7,15 @@
 import { z } from "zod";
 import { bundleAsk, MAX_ASKED, newerValue, reportedAnswer, wholeInStore } from "./asks.ts";
 import { toldCopies } from "./copies.ts";
+import { MAX_ENTRIES, MAX_SIGNED } from "./epoch.ts";
 
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const publicKey = (crv: "Ed25519" | "X25519") =>
   z.strictObject({ kty: z.literal("OKP"), crv: z.literal(crv), x: digest });
 const nonce = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const whole = z.int().min(0);
+/** Over what is held under an order; see core/order.ts. */
+const orderDigest = z.string().regex(/^[0-9a-f]{64}$/);
 const text = (max: number) => z.string().max(max);
 
 /** Of a report. Who has more keys at one machine than that divides them over several targets. */
@@ -89,6 +92,8 @@ export const bundleRequest = z.strictObject({
   nonce,
   /** What the agent holds and has reported; null: nothing. */
   have: z.strictObject({ epoch: whole, generation: whole, digest: text(64) }).nullable(),
+  /** The highest order of a bundle that it took; null: it took none. */
+  accepted: z.strictObject({ epoch: whole, generation: whole, digest: orderDigest.nullable() }).nullable(),
   facts: agentFacts,
 });
 export type BundleRequest = z.output<typeof bundleRequest>;
@@ -134,6 +139,9 @@ export const bundle = z.strictObject({
   kind: z.literal("bundle"),
   agentId: z.uuid(),
   ...order,
+  orderDigest: orderDigest.nullable(),
+  /** By which a person began the epochs that the agent has not taken yet. */
+  epochs: z.array(text(MAX_SIGNED)).max(MAX_ENTRIES).exactOptional(),
   /** The request's own: an older answer does not pass for a fresh one. */
   nonce,
   issuedAt: z.iso.datetime(),
@@ -240,6 +248,7 @@ export const report = z.strictObject({
   v: z.literal(1),
   epoch: wholeInStore,
   generation: whole,
+  orderDigest: orderDigest.nullable().exactOptional(),
   digest: text(64),
   /** Of the bundle by which was looked: answers a look that was asked for. */
   look: text(40).nullable().default(null),

@@ -39,7 +39,7 @@ export function openLockstep(fleet: Fleet, hosts: readonly FleetHost[]): Lockste
   return {
     async push(value, atOnce, signal) {
       generation += 1;
-      const order = { storeId: STORE_ID, epoch: 1, generation };
+      const order = { storeId: STORE_ID, epoch: 1, generation, digest: null };
       const secret = SecretValue.of(value);
       await mapLimited(targets, atOnce, async ({ host, config, credentials }) => {
         const target = open(kind, config, credentials);

@@ -3,8 +3,17 @@
  * as its own files; `home` is the host user's.
  */
 import { createHash } from "node:crypto";
-import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Host, HostWrite } from "../../../src/core/ports/host.ts";
 import { failure, OTHER_STORE_ID, orderOf, soon } from "../../support/ssh-kit.ts";
@@ -85,16 +94,58 @@ export function hostConformance(conformance: HostConformance): void {
       expect(await host.read(path, soon())).toMatchObject({ order: null });
     });
 
-    it("lets an equal order repeat, and refuses a lower one and another store's", async () => {
+    it("lets an equal order repeat, and refuses a lower one, another store's, and the same with another digest (ruling 29)", async () => {
       const path = newPath();
       await host.write(path, writing("A=1\n", null, 5), soon());
       await host.write(path, writing("A=2\n", "A=1\n", 5), soon());
-      for (const order of [orderOf(4), orderOf(9, 0), orderOf(9, 9, OTHER_STORE_ID)]) {
+      const disputed = { ...orderOf(5), digest: "b".repeat(64) };
+      for (const order of [orderOf(4), orderOf(9, 0), orderOf(9, 9, OTHER_STORE_ID), disputed]) {
         const write = { ...writing("A=3\n", "A=2\n"), order };
         await expect(host.write(path, write, soon())).rejects.toMatchObject({ code: "ORDER_REFUSED" });
       }
       expect(await host.read(path, soon())).toMatchObject({ order: orderOf(5) });
       expect(readFileSync(path, "utf8")).toBe("A=2\n");
+    });
+
+    it("lets what an earlier release marked without a digest be written again at its own order, once", async () => {
+      const path = newPath();
+      await host.write(path, { ...writing("A=1\n", null), order: { ...orderOf(5), digest: null } }, soon());
+      expect(await host.read(path, soon())).toMatchObject({ order: { ...orderOf(5), digest: null } });
+      await host.write(path, writing("A=2\n", "A=1\n", 5), soon());
+      const other = { ...orderOf(5), digest: "b".repeat(64) };
+      const late = host.write(path, { ...writing("A=3\n", "A=2\n"), order: other }, soon());
+      await expect(late).rejects.toMatchObject({ code: "ORDER_REFUSED" });
+    });
+
+    it("keeps one order of a file, whatever links lead to it (law 3)", async () => {
+      const path = newPath("A=1\n");
+      const link = join(place.directory, "another-way");
+      symlinkSync(place.directory, link);
+      const named = join(link, basename(path));
+      await host.write(path, writing("A=2\n", "A=1\n", 5), soon());
+      expect(await host.read(named, soon())).toMatchObject({ order: orderOf(5) });
+      await expect(host.write(named, writing("A=3\n", "A=2\n", 4), soon())).rejects.toMatchObject({
+        code: "ORDER_REFUSED",
+      });
+      await host.write(named, writing("A=3\n", "A=2\n", 6), soon());
+      expect(await host.read(path, soon())).toMatchObject({ order: orderOf(6) });
+    });
+
+    it("goes on from the order that an earlier release kept by the name of a link", async () => {
+      const path = newPath("A=1\n");
+      const link = join(place.directory, "old-way");
+      symlinkSync(place.directory, link);
+      const named = join(link, basename(path));
+      await host.write(named, writing("A=2\n", "A=1\n", 5), soon());
+      const state = join(place.home, ".lockstep");
+      const key = (of: string) => join(state, `${createHash("sha256").update(of).digest("hex")}.order`);
+      renameSync(key(path), key(named));
+      expect(await host.read(named, soon())).toMatchObject({ order: orderOf(5) });
+      await expect(host.write(named, writing("A=3\n", "A=2\n", 4), soon())).rejects.toMatchObject({
+        code: "ORDER_REFUSED",
+      });
+      await host.write(named, writing("A=3\n", "A=2\n", 6), soon());
+      expect([existsSync(key(path)), existsSync(key(named))]).toEqual([true, false]);
     });
 
     it("lets exactly one of two writers win", async () => {
@@ -112,7 +163,7 @@ export function hostConformance(conformance: HostConformance): void {
       await host.write(path, writing("A=1b\n", "A=1\n", 3), soon());
       // What a crash leaves: the marker is raised, the content is the old one, and a temporary file stands beside.
       const state = join(place.home, ".lockstep", createHash("sha256").update(path).digest("hex"));
-      writeFileSync(`${state}.order`, readFileSync(`${state}.order`, "utf8").replace(/3\n$/, "7\n"));
+      writeFileSync(`${state}.order`, readFileSync(`${state}.order`, "utf8").replace(".3.", ".7."));
       writeFileSync(`${state}.temp`, ".lockstep-leftover01\n");
       writeFileSync(join(place.directory, ".lockstep-leftover01"), "half");
       await expect(host.write(path, writing("A=2\n", "A=1b\n", 6), soon())).rejects.toMatchObject({

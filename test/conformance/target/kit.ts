@@ -11,6 +11,7 @@ export const order = (generation: number, epoch = 1, storeId = STORE_ID): Order 
   storeId,
   epoch,
   generation,
+  digest: "a".repeat(64),
 });
 
 /** An upper limit that only a broken target reaches. */

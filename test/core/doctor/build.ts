@@ -64,7 +64,10 @@ export interface FactParts {
   readonly queueAway?: boolean;
   readonly mutedChannels?: DoctorFacts["mutedChannels"];
   readonly itself?: Partial<
-    Pick<DoctorFacts, "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "checksLateMs">
+    Pick<
+      DoctorFacts,
+      "setBack" | "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "checksLateMs"
+    >
   >;
 }
 
@@ -77,6 +80,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     now: NOW,
     severalEnvironments: parts.severalEnvironments ?? false,
     release: "1.2.3",
+    setBack: null,
     clockSkewMs: 0,
     lowBudgets: [],
     endingTokens: [],

@@ -14,7 +14,7 @@ describe("writing", () => {
     });
     expect(await kit.railway.log.writes()).toHaveLength(1);
     expect(await kit.railway.log.deploys()).toHaveLength(0);
-    expect((await kit.open().observe(at("OLD"), never)).order).toEqual(order(7));
+    expect((await kit.open().observe(at("OLD"), never)).orders).toEqual([order(7)]);
   });
 
   it("leaves no marker when it was turned off, and sends nothing for nothing", async () => {

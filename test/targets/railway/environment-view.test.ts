@@ -28,8 +28,8 @@ describe("a whole environment", () => {
   });
 
   /** Values in the clear, to be compared. */
-  const told = ({ keys, order, units }: TargetObservation) => ({
-    order,
+  const told = ({ keys, orders, units }: TargetObservation) => ({
+    orders,
     units: units.map(({ key, name }) => ({ key, name })),
     keys: keys.map(({ observed, ...rest }) => ({
       ...rest,
@@ -99,7 +99,7 @@ describe("a whole environment", () => {
     const target = kit.open();
     await redeploy(target);
     await kit.railway.state.idle();
-    await target.apply(set({ KEPT: "ours" }), { storeId: "s", epoch: 1, generation: 1 }, never);
+    await target.apply(set({ KEPT: "ours" }), { storeId: "s", epoch: 1, generation: 1, digest: null }, never);
     const candidates = new Map([
       [1, SecretValue.of("theirs")],
       [2, SecretValue.of("ours")],

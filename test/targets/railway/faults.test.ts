@@ -165,7 +165,7 @@ describe("when Railway misbehaves", () => {
     expect((await target.observe(at("NEW"), never)).keys[0]?.observed.state).toBe("absent");
     await kit.railway.faults.release({});
     const later = await target.observe(at("NEW"), never);
-    expect([later.keys[0]?.observed.state, later.order]).toEqual(["present", order(1)]);
+    expect([later.keys[0]?.observed.state, later.orders]).toEqual(["present", [order(1)]]);
   });
 
   it("never follows a redirect, so that the token stays with its origin", async () => {

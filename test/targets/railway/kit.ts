@@ -16,7 +16,12 @@ import {
 
 export const never = new AbortController().signal;
 export const STORE = "11111111-2222-4333-8444-555555555555";
-export const order = (generation: number): Order => ({ storeId: STORE, epoch: 1, generation });
+export const order = (generation: number): Order => ({
+  storeId: STORE,
+  epoch: 1,
+  generation,
+  digest: "a".repeat(64),
+});
 export const CANARY = "canary-4f1d-value";
 
 export interface Opening {

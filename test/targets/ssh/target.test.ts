@@ -87,7 +87,7 @@ describe.skipIf(lacks("sshd")).each([
     await target.apply({ set: [], unset: [at("A"), at("NEVER")] }, orderOf(4), soon());
     expect(await value(target, at("A"))).toBe("(absent)");
     expect(readFileSync(path, "utf8")).toBe(FOREIGN);
-    expect((await target.observe([at("A")], soon())).order).toEqual(orderOf(4));
+    expect((await target.observe([at("A")], soon())).orders).toEqual([orderOf(4)]);
   });
 
   it("refuses an older order and another store's place", async () => {

@@ -24,6 +24,7 @@ export const HELPER_FIELDS = [
   "store",
   "epoch",
   "generation",
+  "mark",
   "size",
 ] as const;
 
@@ -55,8 +56,9 @@ if (!$getxattr) { print "lockstep $hello lacks\n"; exit 0; }
 print "lockstep $hello ready\n";
 
 my $me = $>; my $home = $ENV{HOME}; $home = "/" if !defined $home || $home eq ""; my $state = "$home/.lockstep";
-my $temp = ""; my $incoming = ""; my $swept = 0; my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $size);
-my ($file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock);
+my $temp = ""; my $incoming = ""; my $swept = 0;
+my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $size);
+my ($asked, $file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock);
 
 sub clean {
   if ($temp ne "") { unlink "./$temp"; $temp = ""; }
@@ -153,15 +155,26 @@ sub look {
   say_("large", $path) if $s[7] > ${MAX_FILE_BYTES};
 }
 
+# The path with every link on its way followed, as far as it exists: see the script.
+sub true_path {
+  my ($up, $name) = $path =~ m{^(.*)/([^/]+)$}s or return $path;
+  my $below = "";
+  while (!-d ($up eq "" ? "/" : $up)) { $up =~ s{(/[^/]*)$}{}s or last; $below = "$1$below"; }
+  my $way = Cwd::realpath($up eq "" ? "/" : $up); $way = $up if !defined $way; $way = "" if $way eq "/";
+  return "$way$below/$name";
+}
+sub marker_file { return -f "$file.order" ? "$file.order" : "$asked.order"; }
 sub read_marker {
-  return if !-f "$file.order";
-  my $line = line_of("$file.order"); defined $line or say_("unreadable", "$file.order");
+  my $at = marker_file(); return if !-f $at;
+  my $line = line_of($at); defined $line or say_("unreadable", $at);
   $marker = $line;
 }
 sub check_order {
   read_marker(); return if $marker eq "-";
-  my ($their_store, $their_epoch, $their_generation) = $marker =~ /^([^.]*)\.([0-9]+)\.([0-9]+)$/ or say_("unreadable", "$file.order");
-  say_("order", $marker) if $their_store ne $store || $their_epoch > $epoch || ($their_epoch == $epoch && $their_generation > $generation);
+  my ($their_store, $their_epoch, $their_generation, $their_mark) = $marker =~ /^([^.]*)\.([0-9]+)\.([0-9]+)(?:\.([0-9a-f]+))?$/ or say_("unreadable", marker_file());
+  say_("order", $marker) if $their_store ne $store || $their_epoch > $epoch;
+  return if $their_epoch < $epoch || $their_generation < $generation;
+  say_("order", $marker) if $their_generation > $generation || (defined $their_mark && $their_mark ne $mark);
 }
 sub check_state {
   my @s = lstat $state or return 0;
@@ -249,7 +262,7 @@ sub replace {
     rename("$file.keep.new", "$file.keep") or spoilt($state, "failed", "space");
     put("$file.wrote", "$digest\n");
   } else { unlink "$file.keep", "$file.wrote"; }
-  my $order = put("$file.order.new", "$store.$epoch.$generation\n");
+  my $order = put("$file.order.new", join(".", $store, $epoch, $generation, $mark eq "-" ? () : $mark) . "\n");
   flush($out, $order);
   rename("$file.order.new", "$file.order") or spoilt($state, "failed", "space");
   flush_directory($state);
@@ -257,6 +270,7 @@ sub replace {
   rename("./$temp", "./$name") or spoilt($real, "failed", "rename");
   $temp = ""; flush_directory(".");
   unlink "$file.temp";
+  unlink "$asked.order", "$asked.keep", "$asked.wrote" if $asked ne $file;
 }
 
 sub serve {
@@ -278,18 +292,19 @@ sub serve {
     say_(check_state() && -f "$file.keep" && -f "$file.wrote" ? "kept" : "nothing");
   } elsif ($verb eq "discard") {
     check_state() or say_("done");
-    lock_(); unlink "$file.keep", "$file.wrote"; say_("done");
+    lock_(); unlink "$file.keep", "$file.wrote", "$asked.keep", "$asked.wrote"; say_("done");
   } else { say_("other"); }
 }
 
 while (defined(my $line = <STDIN>)) {
   chomp $line;
-  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $size) = split /\t/, $line, -1;
+  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $size) = split /\t/, $line, -1;
   defined $size && $size =~ /^[0-9]+$/ && $size <= ${MAX_FILE_BYTES} or exit 1;
   my $data = "";
   if ($size > 0) { my $got = read(STDIN, $data, $size); exit 1 if !defined $got || $got != $size; }
   $path = "$home/" . substr($path, 2) if substr($path, 0, 2) eq "~/";
-  $file = "$state/" . Digest::SHA::sha256_hex($path);
+  $asked = "$state/" . Digest::SHA::sha256_hex($path);
+  $file = "$state/" . Digest::SHA::sha256_hex(true_path());
   $marker = "-"; $lock = undef;
   my $words = eval { serve($data); 1 } ? undef : ref $@ ? $@->[0] : "failed helper";
   # Nothing is left and nothing is held any more when the answer is heard.

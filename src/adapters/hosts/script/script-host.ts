@@ -232,8 +232,8 @@ export class ScriptHost implements Host {
 }
 
 function orderArguments(order: Order): Arguments {
-  const [store = "", epoch = "", generation = ""] = formatOrder(order).split(".");
-  return { store, epoch, generation };
+  const [store = "", epoch = "", generation = "", mark = "-"] = formatOrder(order).split(".");
+  return { store, epoch, generation, mark };
 }
 
 function isLook(verb: string): boolean {

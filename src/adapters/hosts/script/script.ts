@@ -7,15 +7,16 @@
  * stdout: anything that start files print; then `lockstep <nonce> <word> …` as the only line that counts. Each call
  * has a nonce of its own, so that no file's content can pass for an answer.
  *
- * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path:
- *   <key>.order   the marker: the highest order that a write here may have had
+ * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path, with the links on the way to it
+ * followed, so that one file has one state however it is named:
+ *   <key>.order   the marker: the highest order that a write here may have had, with the digest of what it was given to
  *   <key>.keep    the copy for restoring, 0600; <key>.wrote: digest of what replaced it
  *   <key>.temp    name of the temporary file beside the target, to remove it after a crash
  *   <key>.lock    locked by flock where there is one; otherwise <key>.lock.d is made and holds the owner's pid
  *
  * Why no crash lets an older write win: under the lock, the marker is raised and synced BEFORE the rename, and checked
  * before it is raised. A crash between the two leaves the old content under the new marker: the same write may repeat
- * (equal order), a newer one may come, an older one is refused. The marker therefore says "nothing older may be written
+ * (equal order, equal digest), a newer one may come, an older one and another one of the same number are refused. The marker therefore says "nothing older may be written
  * any more", never "this was written"; what stands there is told by reading.
  *
  * The data is taken in completely, and its digest checked, before the lock is asked for: a line that dies or falls
@@ -39,6 +40,7 @@ export const ARGUMENTS = [
   "store",
   "epoch",
   "generation",
+  "mark",
 ] as const;
 
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -66,8 +68,15 @@ elif command -v sha256 >/dev/null 2>&1; then sha256() { command sha256 -q; };
 elif command -v openssl >/dev/null 2>&1; then sha256() { openssl dgst -sha256 -r; };
 else say lacks sha256; fi;
 digest_of() { sum=$(sha256 <"$1"); sum=\${sum%% *}; };
-# One file has one marker, however it is written: the key of a path below home is made here.
-case $path in "~/"*) path=$home/\${path#??}; key=$(printf %s "$path" | sha256); key=\${key%% *};; esac;
+key_of() { key=$(printf %s "$1" | sha256); key=\${key%% *}; };
+case $path in "~/"*) path=$home/\${path#??}; key_of "$path";; esac;
+# One file has one marker, whatever links lead to it. What an earlier release left goes by the path as it is written: asked.
+asked=$state/$key;
+up=\${path%/*}; below=;
+until [ -d "\${up:-/}" ]; do below=/\${up##*/}$below; up=\${up%/*}; done;
+way=$(cd -P -- "\${up:-/}" 2>/dev/null && pwd -P) || way=$up;
+[ "$way" != / ] || way=;
+[ "$way$below/\${path##*/}" = "$path" ] || key_of "$way$below/\${path##*/}";
 file=$state/$key;
 
 flush() { sync "$@" 2>/dev/null || sync; };
@@ -127,17 +136,22 @@ look() {
 
 # Sets marker; - when there is none.
 read_marker() {
-  [ -f "$file.order" ] || return 0;
-  IFS= read -r marker <"$file.order" || say unreadable "$file.order";
+  at=$file.order; [ -f "$at" ] || at=$asked.order; [ -f "$at" ] || return 0;
+  IFS= read -r marker <"$at" || say unreadable "$at";
 };
 check_order() {
   read_marker;
   [ "$marker" = - ] && return;
-  their_store=\${marker%%.*}; rest=\${marker#*.}; their_epoch=\${rest%%.*}; their_generation=\${rest#*.};
-  case $their_epoch$their_generation in ""|*[!0-9]*) say unreadable "$file.order";; esac;
+  their_store=\${marker%%.*}; rest=\${marker#*.}; their_epoch=\${rest%%.*}; rest=\${rest#*.}; their_generation=\${rest%%.*};
+  their_mark=; case $rest in *.*) their_mark=\${rest#*.};; esac;
+  case $their_epoch in ""|*[!0-9]*) say unreadable "$at";; esac;
+  case $their_generation in ""|*[!0-9]*) say unreadable "$at";; esac;
+  case $their_mark in *[!0-9a-f]*) say unreadable "$at";; esac;
   [ "$their_store" = "$store" ] || say order "$marker";
   [ "$their_epoch" -le "$epoch" ] || say order "$marker";
-  [ "$their_epoch" -lt "$epoch" ] || [ "$their_generation" -le "$generation" ] || say order "$marker";
+  [ "$their_epoch" -eq "$epoch" ] || return 0;
+  [ "$their_generation" -le "$generation" ] || say order "$marker";
+  [ "$their_generation" -lt "$generation" ] || [ -z "$their_mark" ] || [ "$their_mark" = "$mark" ] || say order "$marker";
 };
 
 check_state() {
@@ -226,7 +240,8 @@ replace() {
   copy "$incoming" "$temp";
   take_over_rights;
   [ "$keeping" = no ] || keep_copy;
-  put_line "$store.$epoch.$generation" "$file.order.new";
+  case $mark in -) order=$store.$epoch.$generation;; *) order=$store.$epoch.$generation.$mark;; esac;
+  put_line "$order" "$file.order.new";
   flush "$temp" "$file.order.new";
   mv -f "$file.order.new" "$file.order" || say failed space;
   flush "$state";
@@ -235,6 +250,7 @@ replace() {
   temp=;
   flush .;
   rm -f "$file.temp";
+  [ "$asked" = "$file" ] || rm -f "$asked.order" "$asked.keep" "$asked.wrote";
 };
 
 case $verb in
@@ -266,7 +282,7 @@ case $verb in
     say nothing;;
   discard)
     check_state || say done;
-    lock; rm -f "$file.keep" "$file.wrote";
+    lock; rm -f "$file.keep" "$file.wrote" "$asked.keep" "$asked.wrote";
     say done;;
   *) say failed verb;;
 esac;

@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto";
 import type { SFTPWrapper } from "ssh2";
 import { LockstepError } from "../../../core/errors.ts";
-import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
+import { formatOrder, mayWrite, type Order } from "../../../core/order.ts";
 import type { Host, HostFile, HostWrite, ProcessSeen, RunResult } from "../../../core/ports/host.ts";
 import { isOver } from "../../../lib/with-deadline.ts";
 import { refusal } from "../script/answer.ts";
@@ -249,8 +249,7 @@ async function badDisk({ session, directory, state, refuse }: Place): Promise<Lo
 }
 
 function assertNewest(marker: Order | null, { order }: HostWrite, refuse: Refuse): void {
-  if (marker !== null && ["older", "foreign-store"].includes(compareOrder(order, marker)))
-    throw refuse("order", formatOrder(marker));
+  if (marker !== null && !mayWrite(order, marker)) throw refuse("order", formatOrder(marker));
 }
 
 function assertExpected(found: HostFile, write: HostWrite, refuse: Refuse): void {

@@ -16,7 +16,10 @@ export interface Place {
   readonly path: string;
   readonly directory: string;
   readonly state: string;
+  /** What is kept of the file, whatever links lead to it. */
   readonly file: string;
+  /** What an earlier release kept, by the path as it was written. */
+  readonly asked: string;
   readonly me: number | null;
   readonly refuse: Refuse;
 }
@@ -25,7 +28,6 @@ export async function findPlace(session: SftpSession, path: string, action: stri
   const home = await session.realpath(".");
   const resolved = path.startsWith("~/") ? `${home === "/" ? "" : home}/${path.slice(2)}` : path;
   const state = `${home === "/" ? "" : home}/.lockstep`;
-  const key = sha256(resolved);
   const owner = (await session.lstat(state))?.uid ?? (await session.lstat(home))?.uid ?? 0;
   const directory = resolved.slice(0, resolved.lastIndexOf("/")) || "/";
   return {
@@ -33,15 +35,30 @@ export async function findPlace(session: SftpSession, path: string, action: stri
     path: resolved,
     directory,
     state,
-    file: `${state}/${key}`,
+    file: `${state}/${sha256(await truePath(session, resolved))}`,
+    asked: `${state}/${sha256(resolved)}`,
     // A root-owned home (chroot) tells nothing about who we are, unless we are root.
     me: owner === 0 ? null : owner,
     refuse: (word, rest) => refusal(action, { word, rest }),
   };
 }
 
+/** The path with every link on its way followed, as far as it exists. */
+async function truePath(session: SftpSession, path: string): Promise<string> {
+  const parts = path.split("/");
+  for (let at = parts.length - 1; at > 1; at -= 1) {
+    const way = parts.slice(0, at).join("/");
+    if ((await session.lstat(way)) === null) continue;
+    const real = await session.realpath(way);
+    return [real === "/" ? "" : real, ...parts.slice(at)].join("/");
+  }
+  return path;
+}
+
 export async function readMarker(place: Place): Promise<Order | null> {
-  const text = await readState(place, "order");
+  const text =
+    (await readState(place, "order")) ??
+    (place.asked === place.file ? null : await readState({ ...place, file: place.asked }, "order"));
   if (text === null) return null;
   const order = parseOrder(text.toString("latin1").trim());
   if (order === null) throw place.refuse("unreadable", `${place.file}.order`);
@@ -96,10 +113,14 @@ export async function recordState(
     await discard(place);
   }
   await writeState(place, "order", formatOrder(write.order));
+  if (place.asked === place.file) return;
+  for (const name of ["order", "keep", "wrote"]) await place.session.remove(`${place.asked}.${name}`);
 }
 
-export async function discard(place: Place): Promise<void> {
-  for (const name of ["keep", "wrote"]) await place.session.remove(`${place.file}.${name}`);
+export async function discard({ session, file, asked }: Place): Promise<void> {
+  for (const kept of new Set([file, asked])) {
+    for (const name of ["keep", "wrote"]) await session.remove(`${kept}.${name}`);
+  }
 }
 
 export function sha256(bytes: string | Uint8Array): string {

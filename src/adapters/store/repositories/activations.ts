@@ -9,6 +9,7 @@ import {
 } from "../../../core/ports/store/activations.ts";
 import type { UnitSpec } from "../../../core/ports/target.ts";
 import type { Database } from "../schema.ts";
+import { MAY_MOVE } from "./standing.ts";
 
 const RECORD = sql`
   a.id, a.lease_owner as claim, a.unit_id as "unitId", a.target_id as "targetId", a.state, a.digest, a.push_ids as "pushIds", a.attempts,
@@ -110,7 +111,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       const { rows } = await sql<{ id: string }>`
         select a.id from activation a
         where a.state = 'owed' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
-          and ${BY_WORKERS} and ${NONE_UNDER_WAY} and ${QUIET_TARGETS}
+          and ${BY_WORKERS} and ${NONE_UNDER_WAY} and ${QUIET_TARGETS} and ${MAY_MOVE}
         order by a.next_action_at limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },
@@ -127,7 +128,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
       const { rows } = await sql<{ group: string }>`
         select distinct u.follow_group as "group" from activation a join unit u on u.id = a.unit_id
         where a.state = 'requested' and a.next_action_at <= now() and (a.lease_until is null or a.lease_until < now())
-          and ${BY_WORKERS}
+          and ${BY_WORKERS} and ${MAY_MOVE}
         limit ${limit}`.execute(db);
       return rows.map((row) => row.group);
     },
@@ -138,7 +139,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
           update activation a set lease_owner = ${claimOf(owner)}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where a.id = ${activationId} and a.state = 'owed' and a.next_action_at <= now()
             and (a.lease_until is null or a.lease_until < now()) and ${BY_WORKERS} and ${NONE_UNDER_WAY}
-            and ${QUIET_TARGETS}
+            and ${QUIET_TARGETS} and ${MAY_MOVE}
           returning *)
         select ${RECORD} from claimed a join unit u on u.id = a.unit_id`.execute(db);
       return rows[0] ?? null;
@@ -194,7 +195,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
           update activation a set lease_owner = ${claimOf(owner)}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
           from unit u
           where u.id = a.unit_id and u.follow_group = ${followGroup} and a.state = 'requested'
-            and (a.lease_until is null or a.lease_until < now())
+            and (a.lease_until is null or a.lease_until < now()) and ${MAY_MOVE}
           returning a.*)
         select ${RECORD} from claimed a join unit u on u.id = a.unit_id order by a.created_at`.execute(db);
       return rows;

@@ -1,7 +1,9 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { MetaRepo, StoreMeta } from "../../../core/ports/store/meta.ts";
+import type { EpochEntry, MetaRepo, StoreMeta } from "../../../core/ports/store/meta.ts";
+import type { SetBack } from "../../../core/set-back.ts";
 import type { Database } from "../schema.ts";
+import { assertMayMove, EPOCH, noMeta, setBackOf } from "./standing.ts";
 
 export class PostgresMetaRepo implements MetaRepo {
   readonly #db: Kysely<Database>;
@@ -63,6 +65,50 @@ export class PostgresMetaRepo implements MetaRepo {
 
   async replaceKeyCheck(sealed: string): Promise<void> {
     await this.#db.updateTable("store_meta").set({ key_check: sealed }).execute();
+  }
+
+  async epoch(): Promise<number> {
+    const { rows } = await sql<{ epoch: number }>`select ${EPOCH} as epoch`.execute(this.#db);
+    return rows[0]?.epoch ?? 1;
+  }
+
+  setBack(): Promise<SetBack | null> {
+    return setBackOf(this.#db);
+  }
+
+  async freeze({ targetId, seen, by }: Parameters<MetaRepo["freeze"]>[0]): Promise<boolean> {
+    const { numAffectedRows } = await sql`
+      update store_meta set set_back_at = now(), set_back_target = ${targetId}, set_back_seen = ${seen},
+        set_back_by = ${by}
+      where set_back_at is null`.execute(this.#db);
+    return numAffectedRows === 1n;
+  }
+
+  assertMayMove(): Promise<void> {
+    return assertMayMove(this.#db);
+  }
+
+  async lockEpoch(): Promise<number> {
+    const { rows } = await sql<{ epoch: number }>`select epoch from store_meta for update`.execute(this.#db);
+    const [row] = rows;
+    if (row === undefined) throw noMeta();
+    return row.epoch;
+  }
+
+  async beginEpoch({ epoch, signed, reason, actor }: EpochEntry): Promise<void> {
+    await sql`
+      update store_meta set epoch = ${epoch}, set_back_at = null, set_back_target = null, set_back_seen = null,
+        set_back_by = null`.execute(this.#db);
+    await sql`
+      insert into epoch_entry (epoch, signed, reason, actor)
+      values (${epoch}, ${signed}, ${reason}, ${JSON.stringify(actor)}::jsonb)`.execute(this.#db);
+  }
+
+  async epochEntries(after: number): ReturnType<MetaRepo["epochEntries"]> {
+    const { rows } = await sql<EpochEntry & { readonly begunAt: Date }>`
+      select epoch, signed, reason, actor, begun_at as "begunAt" from epoch_entry
+      where epoch > ${after} order by epoch`.execute(this.#db);
+    return rows;
   }
 
   async recordRecoveryCopy(keyId: string): Promise<void> {

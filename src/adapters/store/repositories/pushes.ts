@@ -37,7 +37,7 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
 
     async open(targetId) {
       const { rows } = await sql<OpenPush>`
-        select id, generation, digest, outcome from push
+        select id, epoch, generation, digest, outcome from push
         where target_id = ${targetId} and outcome in ('started', 'unknown') order by started_at, id`.execute(
         db,
       );

@@ -12,13 +12,14 @@ import type {
 } from "../../../core/ports/store/targets.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
+import { assertMayMove, EPOCH, MAY_MOVE } from "./standing.ts";
 import { targetEvidence } from "./target-evidence.ts";
 
 const RECORD = sql`
   t.id, t.environment_id as "environmentId", e.name as environment, t.name, t.kind, t.config,
   t.credentials_sealed as "credentialsSealed", t.destination, t.generation, t.settled_generation as "settledGeneration",
   t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
-  t.error_code as "errorCode", t.error_message as "errorMessage", ${ms(sql`t.look_asked_at`)} as "lookAskedAtMs"`;
+  t.error_code as "errorCode", t.error_message as "errorMessage", ${EPOCH} as epoch, ${ms(sql`t.look_asked_at`)} as "lookAskedAtMs"`;
 
 type LeaseRow = TargetRecord & { readonly token: number; readonly inFlightLeftMs: number };
 
@@ -40,7 +41,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
         select id from target
         where generation <> settled_generation and removed_at is null and gave_up_at is null
           and (next_action_at is null or next_action_at <= now())
-          and (lease_until is null or lease_until < now())
+          and (lease_until is null or lease_until < now()) and ${MAY_MOVE}
         order by next_action_at nulls first limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },
@@ -79,7 +80,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
             lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where id = ${targetId} and removed_at is null and generation <> settled_generation and gave_up_at is null
             and (lease_until is null or lease_until < now())
-            and (next_action_at is null or next_action_at <= now())
+            and (next_action_at is null or next_action_at <= now()) and ${MAY_MOVE}
           returning *)
         ${LEASED}`.execute(db);
       return toLease(rows[0]);
@@ -126,11 +127,31 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
 
     async bumpGenerations(targetIds, actor) {
       if (targetIds.length === 0) return new Map();
+      await assertMayMove(db);
       const { rows } = await sql<{ id: string; generation: number }>`
         update target set generation = generation + 1, next_action_at = now(), attempts = 0, gave_up_at = null,
           error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb
         where id = any(${targetIds}) returning id, generation`.execute(db);
       return new Map(rows.map((row) => [row.id, row.generation]));
+    },
+
+    async raiseGeneration(targetId, token, above) {
+      const { rows } = await sql<{ generation: number }>`
+        update target set generation = greatest(generation, ${above}::bigint) + 1
+        where id = ${targetId} and lease_token = ${token} returning generation`.execute(db);
+      const [row] = rows;
+      if (row === undefined) throw leaseLost(targetId);
+      return row.generation;
+    },
+
+    async beginEpoch(actor) {
+      // Whoever holds a lease of the old epoch can neither record an intent nor a result any more.
+      const { rows } = await sql<{ id: string }>`
+        update target set generation = generation + 1, next_action_at = now(), attempts = 0, gave_up_at = null,
+          error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb,
+          lease_token = lease_token + 1, lease_owner = null, lease_until = null
+        where removed_at is null returning id`.execute(db);
+      return rows.map(({ id }) => id);
     },
 
     async leaseForRestore(targetId, owner, leaseMs) {
@@ -139,7 +160,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           update target set lease_owner = ${owner}, lease_token = lease_token + 1, generation = generation + 1,
             lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where id = ${targetId} and removed_at is null and generation = settled_generation
-            and (lease_until is null or lease_until < now())
+            and (lease_until is null or lease_until < now()) and ${MAY_MOVE}
           returning *)
         ${LEASED}`.execute(db);
       return toLease(rows[0]);
@@ -171,6 +192,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       const { rows } = await sql<LoopBinding>`
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
+          b.settled_epoch = ${EPOCH} as "settledInEpoch",
           b.aside,
           ${ms(sql`b.looked_at`)} as "lookedAtMs",
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
@@ -242,7 +264,7 @@ async function settleBinding(
 ): Promise<void> {
   const wrote = binding.written.length > 0;
   await sql`
-    update binding set settled = ${JSON.stringify(binding.settled)}::jsonb, settled_digest = ${binding.digest},
+    update binding set settled = ${JSON.stringify(binding.settled)}::jsonb, settled_epoch = ${EPOCH}, settled_digest = ${binding.digest},
       settled_at = case when ${wrote} or settled_digest is distinct from ${binding.digest}
         or evidence is null or evidence = 'acknowledged' then now() else settled_at end,
       evidence = case when ${wrote} or settled_digest is distinct from ${binding.digest}
@@ -266,8 +288,11 @@ async function settleBinding(
 }
 
 function assertHeld(affected: bigint | undefined, targetId: string): void {
-  if (affected === 1n) return;
-  throw new LockstepError("LEASE_LOST", "Another worker took over this target.", {
+  if (affected !== 1n) throw leaseLost(targetId);
+}
+
+function leaseLost(targetId: string): LockstepError {
+  return new LockstepError("LEASE_LOST", "Another worker took over this target.", {
     details: { target: targetId },
   });
 }

@@ -11,6 +11,7 @@ import type {
   ViewRepo,
 } from "../../../core/ports/store/views.ts";
 import type { Database } from "../schema.ts";
+import { EPOCH } from "./standing.ts";
 
 export function createViewRepo(db: Kysely<Database>): ViewRepo {
   return {
@@ -28,7 +29,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
     async bindings({ environment, secretId }) {
       const { rows } = await sql<BindingRow>`
         select b.id, b.secret_id as "secretId", t.name as target, t.id as "targetId", b.placement, b.key, b.role,
-          b.settled, b.settled_at as "settledAt", b.evidence, b.acceptance, b.used_by as "usedBy", v.version as "currentVersion",
+          b.settled, b.settled_epoch = ${EPOCH} as "settledInEpoch", b.settled_at as "settledAt", b.evidence, b.acceptance, b.used_by as "usedBy", v.version as "currentVersion",
           case when r.id is null then null else jsonb_build_object('strategy', r.strategy, 'phase', r.phase,
             'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout,
           o.found, o.version as "foundVersion", o.reason as "foundReason", o.observed_at as "observedAt",

@@ -6,7 +6,7 @@
  * Leaves to others: every habit of a real place; those are tested against real servers and the simulator.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import { compareOrder, type Order } from "../../../core/order.ts";
+import { mayWrite, type Order } from "../../../core/order.ts";
 import type {
   Address,
   ApplyResult,
@@ -71,7 +71,7 @@ function open(config: MemoryConfig, place: MemoryPlace, context: TargetContext):
         { ...asking, name: "read", write: false, fault: place.faults.reads.shift() },
         () => ({
           keys: addresses.map((address) => ({ ...address, observed: look(config, place, address) })),
-          order: place.order,
+          orders: place.order === null ? [] : [place.order],
           units: config.restarts ? [unitOf(config)] : [],
         }),
         signal,
@@ -123,8 +123,6 @@ function write(
 }
 
 function assertNotNewer(place: MemoryPlace, order: Order, target: string): void {
-  if (place.order === null) return;
-  const verdict = compareOrder(order, place.order);
-  if (verdict === "newer" || verdict === "same") return;
+  if (place.order === null || mayWrite(order, place.order)) return;
   throw new LockstepError("ORDER_REFUSED", `Cannot write to target "${target}": it carries a newer write.`);
 }

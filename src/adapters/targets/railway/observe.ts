@@ -47,7 +47,7 @@ export async function observe(
         : await readService(client, config, config.service, target, signal);
   return {
     keys: addresses.map((address) => observeKey(scope, address)),
-    order: orderOf(scope),
+    orders: ordersOf(scope),
     units: scope.units,
   };
 }
@@ -72,9 +72,10 @@ function look({ stored, metadata }: Scope, key: string): Observed {
   return { state: "present", value: SecretValue.of(value) };
 }
 
-function orderOf({ stored }: Scope): Order | null {
+function ordersOf({ stored }: Scope): readonly Order[] {
   const marker = Object.hasOwn(stored, REVISION_KEY) ? stored[REVISION_KEY] : null;
-  return typeof marker === "string" ? parseOrder(marker) : null;
+  const order = typeof marker === "string" ? parseOrder(marker) : null;
+  return order === null ? [] : [order];
 }
 
 function scopeIn(

@@ -1,3 +1,6 @@
+import type { Actor } from "../../actor.ts";
+import type { SeenBy, SetBack } from "../../set-back.ts";
+
 export interface StoreMeta {
   readonly storeId: string;
   readonly epoch: number;
@@ -5,6 +8,14 @@ export interface StoreMeta {
   readonly fingerprintKeySealed: string;
   /** Of which root key a copy was seen that is kept elsewhere, and when; null: of none. */
   readonly recoveryCopy: { readonly keyId: string; readonly checkedAt: Date } | null;
+}
+
+export interface EpochEntry {
+  readonly epoch: number;
+  /** For agents: signed by the bundle key. */
+  readonly signed: string;
+  readonly reason: string;
+  readonly actor: Actor;
 }
 
 export interface MetaRepo {
@@ -18,4 +29,19 @@ export interface MetaRepo {
   /** Last step of a `rewrap`: from then on the new root key alone opens the store. */
   replaceKeyCheck(sealed: string): Promise<void>;
   recordRecoveryCopy(keyId: string): Promise<void>;
+
+  /** 1 in a store that was never restored. */
+  epoch(): Promise<number>;
+  /** Null: it was not set back, as far as anybody has seen. */
+  setBack(): Promise<SetBack | null>;
+  /** From now on nothing is moved. False when that was so before. */
+  freeze(seen: { readonly targetId: string; readonly seen: string; readonly by: SeenBy }): Promise<boolean>;
+  /** Throws STORE_SET_BACK. */
+  assertMayMove(): Promise<void>;
+  /** The present one, locked until the transaction ends. */
+  lockEpoch(): Promise<number>;
+  /** Things move again, under the entry's epoch. */
+  beginEpoch(entry: EpochEntry): Promise<void>;
+  /** Later ones than `after`, oldest first. */
+  epochEntries(after: number): Promise<readonly (EpochEntry & { readonly begunAt: Date })[]>;
 }

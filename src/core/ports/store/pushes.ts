@@ -35,6 +35,7 @@ export interface PushEnd {
 
 export interface OpenPush {
   readonly id: string;
+  readonly epoch: number;
   readonly generation: number;
   readonly digest: string;
   readonly outcome: PushOutcome;

@@ -15,6 +15,7 @@ import type { CheckRepo } from "./checks.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
 import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
+import type { OrderRepo } from "./orders.ts";
 import type { PlacesRepo } from "./places.ts";
 import type { PushRepo } from "./pushes.ts";
 import type { RenewalRepo } from "./renewals.ts";
@@ -32,6 +33,7 @@ export interface Repositories {
   readonly sealedTexts: SealedTextRepo;
   readonly tokens: TokenRepo;
   readonly targets: TargetRepo;
+  readonly orders: OrderRepo;
   readonly places: PlacesRepo;
   readonly pushes: PushRepo;
   readonly activations: ActivationRepo;

@@ -15,6 +15,8 @@ export interface TargetRecord {
   readonly config: JsonObject;
   readonly credentialsSealed: string | null;
   readonly destination: string;
+  /** The store's, at the time of reading: its orders belong to it. */
+  readonly epoch: number;
   readonly generation: number;
   readonly settledGeneration: number;
   readonly attempts: number;
@@ -51,6 +53,8 @@ export interface LoopBinding {
   readonly options: JsonObject;
   readonly settled: Readonly<Partial<Record<Slot, number>>>;
   readonly settledDigest: string | null;
+  /** Settled under the present epoch: what an earlier one settled is ours no more until it was seen there again. */
+  readonly settledInEpoch: boolean;
   /** Begin of the last look; ms since the epoch. */
   readonly lookedAtMs: number | null;
   /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */
@@ -149,8 +153,12 @@ export interface TargetRepo {
   distrust(targetId: string, inFlightMs: number, actor: Actor): Promise<void>;
   /** Records the end of a run and lets the lease go. Throws LEASE_LOST. */
   settle(targetId: string, token: number, settlement: Settlement): Promise<void>;
-  /** New intent: clears backoff and giving up. Answers the new generations by target id. */
+  /** New intent: clears backoff and giving up. Answers the new generations by target id. Throws STORE_SET_BACK. */
   bumpGenerations(targetIds: readonly string[], actor: Actor): Promise<ReadonlyMap<string, number>>;
+  /** The same intent under a number of its own, above `above`. Answers it. Throws LEASE_LOST. */
+  raiseGeneration(targetId: string, token: number, above: number): Promise<number>;
+  /** Every target is to be visited under the new epoch, and leases of the old one count no more. Answers the targets. */
+  beginEpoch(actor: Actor): Promise<readonly string[]>;
   /**
    * Leases a target whose unit is blocked, to put back what stood there before, under a generation of its own that
    * stays owed: the change is still wanted. Null when other intent came or somebody works there.

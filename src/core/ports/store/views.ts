@@ -37,6 +37,8 @@ export interface BindingRow {
   readonly key: string;
   readonly role: Role;
   readonly settled: Readonly<Partial<Record<Slot, number | null>>>;
+  /** Under the present epoch; otherwise it counts as ours no more until it was seen there. */
+  readonly settledInEpoch: boolean;
   readonly settledAt: Date | null;
   readonly evidence: Evidence | null;
   readonly currentVersion: number | null;

@@ -19,6 +19,7 @@ export function makeReport({ records, facts }: AgentContext, bundle: Bundle, all
     v: 1,
     epoch: bundle.epoch,
     generation: bundle.generation,
+    orderDigest: bundle.orderDigest,
     digest: bundle.digest,
     look: lookedBy,
     push: endedPush(push),

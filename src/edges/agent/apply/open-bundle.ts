@@ -1,13 +1,15 @@
 /**
  * Opens what claims to be a bundle, and checks it before any of it is used, in this order: sealed to us (JWE), signed by
  * the pinned key (JWS), a message that we know (schema), for this agent, of this store, asked for by this request
- * (nonce), of our epoch, not older than what was accepted.
+ * (nonce), of our epoch, not older than what was accepted, and not another one of the same number.
  *
- * A higher epoch, which a restored store has, is refused as well: its bundle key is the same key, so the signature alone
- * would let a restored copy of the store take over. The new epoch comes in by a new enrolment, a person's act.
+ * A higher epoch is taken with the signed entries alone by which a person began it, each since ours: a restored copy of the
+ * store has the same bundle key, so the signature over the bundle alone would let it take over.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import { compareOrder, type Order } from "../../../core/order.ts";
 import { openMessage } from "../../../protocol/agent/envelope.ts";
+import { leadTo } from "../../../protocol/agent/epoch.ts";
 import { type BundleAnswer, bundleAnswer } from "../../../protocol/agent/messages.ts";
 import type { Identity } from "../identity/identity.ts";
 
@@ -15,7 +17,7 @@ export interface Expected {
   readonly identity: Identity;
   readonly nonce: string;
   /** The highest that was accepted from this store; null: none yet. */
-  readonly accepted: { readonly storeId: string; readonly epoch: number; readonly generation: number } | null;
+  readonly accepted: Order | null;
 }
 
 /** Throws BUNDLE_REFUSED. */
@@ -32,26 +34,35 @@ export async function openBundle(sealed: string, expected: Expected): Promise<Bu
   if (data.agentId !== identity.agentId) throw refused("it was made for another agent");
   if (data.storeId !== identity.storeId) throw refused("it comes from another store");
   if (data.nonce !== nonce) throw refused("it is the answer to an earlier request");
-  if (data.epoch > identity.epoch) {
-    throw refused(
-      `its store was restored since (epoch ${data.epoch}, enrolled at ${identity.epoch})`,
-      "If that is so, enroll this agent again: `lockstep agent invite TARGET` there, `lockstep agent enroll` here.",
-    );
-  }
-  if (data.epoch < identity.epoch) throw refused("it is from before the store was restored");
-  if (accepted?.storeId === data.storeId && isOlder(data, accepted)) {
-    throw refused(
-      `its generation ${data.generation} is lower than ${accepted.generation}, which was accepted before`,
-    );
-  }
+  const own = accepted?.storeId === data.storeId ? accepted : null;
+  const known = Math.max(identity.epoch, own?.epoch ?? 0);
+  if (data.epoch < known) throw refused("it is from before the store was restored");
+  if (data.epoch > known) await assertBegun(data, identity, known);
+  if (own !== null) assertInOrder(data, own);
   return data;
 }
 
-function isOlder(
-  ours: { readonly epoch: number; readonly generation: number },
-  than: { readonly epoch: number; readonly generation: number },
-): boolean {
-  return ours.epoch < than.epoch || (ours.epoch === than.epoch && ours.generation < than.generation);
+async function assertBegun(data: BundleAnswer, identity: Identity, known: number): Promise<void> {
+  const entries = data.kind === "bundle" ? (data.epochs ?? []) : [];
+  const way = { storeId: identity.storeId, from: known, to: data.epoch, signedBy: identity.bundleKey };
+  if (await leadTo(entries, way)) return;
+  throw refused(
+    `it is of epoch ${data.epoch}, and no signed entry says that somebody began that after epoch ${known}`,
+    "If the store was restored: `lockstep epoch begin` there. Or enroll again: `lockstep agent invite TARGET` there, `lockstep agent enroll` here.",
+  );
+}
+
+function assertInOrder(data: BundleAnswer, accepted: Order): void {
+  const { storeId, epoch, generation } = data;
+  // That nothing changed is said of what is held, whatever that is.
+  const digest = data.kind === "bundle" ? data.orderDigest : accepted.digest;
+  const verdict = compareOrder({ storeId, epoch, generation, digest }, accepted);
+  if (verdict === "older")
+    throw refused(
+      `its generation ${generation} is lower than ${accepted.generation}, which was accepted before`,
+    );
+  if (verdict === "disputed")
+    throw refused(`its generation ${generation} was accepted before with something else in it`);
 }
 
 function refused(why: string, hint?: string): LockstepError {

@@ -23,8 +23,8 @@ export async function writeFiles(
   items: readonly PlannedItem[],
   signal: AbortSignal,
 ): Promise<Written> {
-  const { storeId, epoch, generation } = bundle;
-  const order: Order = { storeId, epoch, generation };
+  const { storeId, epoch, generation, orderDigest: digest } = bundle;
+  const order: Order = { storeId, epoch, generation, digest };
   const failures: LockstepError[] = [];
   let changed = false;
   const inFiles = items.filter((item) => item.placement !== "" && isWrite(item));

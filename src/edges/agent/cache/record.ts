@@ -12,7 +12,12 @@ import type { AgentFiles } from "../identity/agent-files.ts";
 const RECORD_FILE = "record.json";
 const MAX_INCIDENTS = 20;
 
-const order = z.strictObject({ storeId: z.uuid(), epoch: z.int(), generation: z.int() });
+const order = z.strictObject({
+  storeId: z.uuid(),
+  epoch: z.int(),
+  generation: z.int(),
+  digest: z.string().nullable().default(null),
+});
 const failure = z.strictObject({ code: z.string(), message: z.string() }).nullable();
 const items = z.array(z.custom<ReportedItem>((item) => typeof item === "object" && item !== null));
 
@@ -43,6 +48,8 @@ const recordSchema = z.strictObject({
   agentId: z.uuid(),
   /** The highest order of a bundle that was accepted. */
   accepted: order.nullable(),
+  /** The signed entries of the epochs that began since the enrolment, as they were taken. */
+  epochs: z.array(z.string()).default([]),
   /** The push under way, or ended and not yet taken by the server. */
   push: z
     .strictObject({
@@ -79,6 +86,7 @@ export function emptyRecord(agentId: string): AgentRecord {
     v: 1,
     agentId,
     accepted: null,
+    epochs: [],
     push: null,
     closedPushId: null,
     unit: null,

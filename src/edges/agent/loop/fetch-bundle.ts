@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { type LockstepError, toLockstepError } from "../../../core/errors.ts";
+import { MAX_ENTRIES } from "../../../protocol/agent/epoch.ts";
 import type { Bundle, BundleAnswer } from "../../../protocol/agent/messages.ts";
 import { openBundle } from "../apply/open-bundle.ts";
 import { readCache, writeCache } from "../cache/sealed-cache.ts";
@@ -18,7 +19,12 @@ export async function fetchBundle(
   const { client, records, identity, facts, files } = context;
   const nonce = randomBytes(16).toString("base64url");
   const have = isReported(context, held) ? records.now.reported : null;
-  const sealed = await client.bundle({ v: 1, nonce, have, facts }, signal);
+  const { accepted: before } = records.now;
+  const accepted =
+    before?.storeId === identity.storeId
+      ? { epoch: before.epoch, generation: before.generation, digest: before.digest }
+      : null;
+  const sealed = await client.bundle({ v: 1, nonce, have, accepted, facts }, signal);
   await context.checkpoint("received");
   let answer: BundleAnswer;
   try {
@@ -31,8 +37,7 @@ export async function fetchBundle(
   await records.update({ lastContactAt: now, lastFailure: null, revokedAt: null });
   if (answer.kind === "unchanged") return null;
   await writeCache(files, { sealed, nonce, receivedAt: now });
-  const { storeId, epoch, generation } = answer;
-  await records.update({ accepted: { storeId, epoch, generation } });
+  await keepOrder(context, answer);
   await context.checkpoint("cached");
   return answer;
 }
@@ -46,13 +51,19 @@ export async function cachedBundle(context: AgentContext): Promise<Bundle | null
     const { sealed, nonce } = cached;
     const answer = await openBundle(sealed, { identity, nonce, accepted: records.now.accepted });
     if (answer.kind !== "bundle") return null;
-    const { storeId, epoch, generation } = answer;
-    await records.update({ accepted: { storeId, epoch, generation } });
+    await keepOrder(context, answer);
     return answer;
   } catch (error) {
     await tellIncident(context, toLockstepError(error));
     return null;
   }
+}
+
+/** How far we came, with the entries of the epochs that led there. */
+async function keepOrder({ records }: AgentContext, bundle: Bundle): Promise<void> {
+  const { storeId, epoch, generation, orderDigest: digest, epochs = [] } = bundle;
+  const entries = [...new Set([...records.now.epochs, ...epochs])].slice(-MAX_ENTRIES);
+  await records.update({ accepted: { storeId, epoch, generation, digest }, epochs: entries });
 }
 
 /** Said without having the values, the server would keep them back. */

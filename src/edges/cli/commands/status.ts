@@ -1,10 +1,12 @@
-/** `lockstep status`: the matrix of secrets and targets, from what is recorded. */
+/** `lockstep status`: the matrix of secrets and targets, from what is recorded. Exits with 4 where the store was set back. */
 import { setTimeout as delay } from "node:timers/promises";
 import { LockstepError } from "../../../core/errors.ts";
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { SecretStatus } from "../../../protocol/api-views.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
+import { EXIT_CANNOT_TELL } from "../follow.ts";
 import { type BindingLine, bindingColumns, needsPerson, stateText } from "../show/binding-table.ts";
+import { showSetBack } from "../show/epoch.ts";
 
 export interface StatusOptions {
   readonly environment?: string;
@@ -22,9 +24,15 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
   const api = await cli.api();
   for (;;) {
     const answer = await api.call("getStatus", { query: environment === undefined ? {} : { environment } });
-    if (watch) cli.output.anew(answer, () => show(cli, answer.secrets));
-    else cli.output.answer(answer, () => show(cli, answer.secrets));
-    if (!watch || cli.interrupted.aborted) return 0;
+    const { setBack, secrets } = answer;
+    const tell = () => {
+      if (setBack !== null) showSetBack(cli.output, setBack, new Date());
+      show(cli, secrets);
+    };
+    if (watch) cli.output.anew(answer, tell);
+    else cli.output.answer(answer, tell);
+    // What it knows is from before: that places are in sync with it says nothing.
+    if (!watch || cli.interrupted.aborted) return setBack === null ? 0 : EXIT_CANNOT_TELL;
     await delay(every, undefined, { signal: cli.interrupted }).catch(() => undefined);
     if (cli.interrupted.aborted) return 0;
   }

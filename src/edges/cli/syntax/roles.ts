@@ -8,6 +8,8 @@ const AGENTS = [
   "serve agents there, and nothing else; as LOCKSTEP_AGENT_LISTEN",
 ] as const;
 
+const EPOCH_BEGIN = "lockstep epoch begin --reason 'restored from the backup of Monday'";
+
 export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
@@ -88,6 +90,22 @@ export function attachKeys(program: Command, attach: Attach): void {
         )}\n\nThe copy is read here and never sent. To open a store with it, put it where the key was, for its owner alone\n(chmod 600), and start Lockstep.`,
       ),
     () => import("../commands/root-key-check.ts"),
+  );
+  const epoch = program
+    .command("epoch")
+    .description("whether the store was set back, and what stands at every place; exits with 4 if it was")
+    .summary("whether the store was set back, and what stands where")
+    .addHelpText("after", examples("lockstep epoch", EPOCH_BEGIN));
+  attach(epoch, () => import("../commands/epoch.ts"));
+  attach(
+    epoch
+      .command("begin")
+      .description("after a restore: this store counts from now on, as it is; shows every place, and asks")
+      .summary("after a restore: this store counts from now on")
+      .requiredOption("--reason <text>", "why; it goes on record, and agents see it")
+      .option("--yes", "do not ask")
+      .addHelpText("after", examples(EPOCH_BEGIN)),
+    () => import("../commands/epoch-begin.ts"),
   );
   attach(
     program

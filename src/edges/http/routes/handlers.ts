@@ -4,6 +4,7 @@ import { agentHandlers } from "./agents.ts";
 import { alertHandlers } from "./alerts.ts";
 import { configHandlers } from "./config.ts";
 import { doctorHandlers } from "./doctor.ts";
+import { epochHandlers } from "./epoch.ts";
 import { firstRunHandlers } from "./first-run.ts";
 import { renewalHandlers } from "./renewals.ts";
 import { rolloutHandlers } from "./rollouts.ts";
@@ -23,6 +24,7 @@ export const handlers: Handlers = {
   ...configHandlers,
   ...firstRunHandlers,
   ...storeHandlers,
+  ...epochHandlers,
   ...agentHandlers,
   ...stepHandlers,
   ...tokenHandlers,

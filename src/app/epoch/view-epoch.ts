@@ -1,0 +1,84 @@
+/** What a person looks at before they begin a new epoch: every place now, and what of it this store does not know. */
+import { LockstepError } from "../../core/errors.ts";
+import type { BindingRow } from "../../core/ports/store/views.ts";
+import { type SetBack, seenText } from "../../core/set-back.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
+import type { EpochAnswer, EpochPlace, SetBackView } from "../../protocol/api-epoch.ts";
+import { checkTargets } from "../checks/check-targets.ts";
+import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
+
+const LOOK = { maxAtOnce: 32, timeoutMs: 10_000, asksAgents: false };
+
+export async function viewEpoch(context: AppContext, signal: AbortSignal): Promise<EpochAnswer> {
+  const { read } = context.store;
+  const targets = await read.views.targets({});
+  const records = await read.targets.findAll(targets.map(({ id }) => id));
+  const checked = await checkTargets(context, records, signal, LOOK);
+  const failures = new Map(
+    checked.map(({ error }, index) => [records[index]?.id ?? "", error === null ? null : error.message]),
+  );
+  // After the looks, which may have found that the store was set back.
+  const [epoch, setBack, entries, secrets, rows] = [
+    await read.meta.epoch(),
+    await read.meta.setBack(),
+    await read.meta.epochEntries(0),
+    await read.views.secrets({}),
+    await read.views.bindings({}),
+  ];
+  const names = new Map(secrets.map((secret) => [secret.id, secret]));
+  const kinds = new Map(targets.map((target) => [target.id, target]));
+  const isSeveral = new Set(targets.map(({ environment }) => environment)).size > 1;
+  const last = entries.at(-1);
+  return {
+    epoch,
+    begun: last === undefined ? null : { at: last.begunAt.toISOString(), reason: last.reason },
+    setBack: setBack === null ? null : setBackView(setBack),
+    places: rows
+      .filter(({ leftover }) => !leftover)
+      .map((row): EpochPlace => {
+        const secret = names.get(row.secretId);
+        const target = kinds.get(row.targetId);
+        const stands = standsThere(row, failures.get(row.targetId) ?? null);
+        const sends = target !== undefined && kindOf(context, target.kind).isReported !== true;
+        const where = isSeveral ? ["--environment", secret?.environment ?? ""] : [];
+        return {
+          secret: secret?.name ?? "",
+          environment: target?.environment ?? "",
+          target: row.target,
+          placement: row.placement,
+          key: row.key,
+          current: row.currentVersion,
+          ...stands,
+          import:
+            stands.stands === "unknown" && sends
+              ? shellCommand(["lockstep", "import", secret?.name ?? "", "--from", row.target, ...where])
+              : null,
+        };
+      }),
+  };
+}
+
+function standsThere(
+  { found, foundVersion, foundReason, currentVersion }: BindingRow,
+  failure: string | null,
+): Pick<EpochPlace, "reason" | "stands" | "version"> {
+  if (found === "version") {
+    const stands = foundVersion === currentVersion ? "current" : "older";
+    return { stands, version: foundVersion, reason: null };
+  }
+  if (found === "unknown" || found === "absent") return { stands: found, version: null, reason: foundReason };
+  return { stands: "unreadable", version: null, reason: failure ?? foundReason ?? "nobody has looked there" };
+}
+
+export function setBackView(setBack: SetBack): SetBackView {
+  const { at, target, environment, by } = setBack;
+  return { at: at.toISOString(), target, environment, by, seen: seenText(setBack) };
+}
+
+/** Throws INPUT_INVALID for a reason of nothing. */
+export function assertReason(reason: string): string {
+  const told = reason.trim();
+  if (told !== "") return told;
+  throw new LockstepError("INPUT_INVALID", "Cannot begin an epoch without a reason: it goes on record.");
+}
