@@ -178,7 +178,11 @@ describe("a bundle that must not be", () => {
       says: /earlier request/,
     },
     { what: "of a lower generation", sealed: () => ({ content: { generation: 4 } }), says: /lower than 5/ },
-    { what: "of a restored store", sealed: () => ({ content: { epoch: 2 } }), says: /restored/ },
+    {
+      what: "of an epoch that nobody is known to have begun (ruling 7)",
+      sealed: () => ({ content: { epoch: 2 } }),
+      says: /no signed entry/,
+    },
     { what: "of no known form", sealed: () => ({ content: { extra: 1 } as object }), says: /form/ },
   ];
   it.each(cases)("$what is dropped, changes nothing, and is told", async ({ sealed, says }) => {

@@ -63,7 +63,7 @@ describe("status", () => {
   test("of another environment is empty", async () => {
     await seed();
     const answer = await http.ask("/api/v1/status?environment=staging");
-    expect(answer.json()).toEqual({ secrets: [] });
+    expect(answer.json()).toEqual({ secrets: [], setBack: null });
   });
 });
 

@@ -14,6 +14,7 @@ const source = [
   "schema-manual.ts",
   "schema-renewals.ts",
   "schema-alerts.ts",
+  "schema-epochs.ts",
 ]
   .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
   .join("\n");

@@ -21,6 +21,7 @@ import type {
 } from "./schema-agents.ts";
 import type { AlertTable, ChannelTable, DeliveryTable, SilenceTable } from "./schema-alerts.ts";
 import type { ApiTokenTable, IdempotencyTable } from "./schema-api.ts";
+import type { EpochEntryTable, GivenOrderTable } from "./schema-epochs.ts";
 import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 import type { RenewalTable } from "./schema-renewals.ts";
@@ -29,7 +30,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 11;
+export const OLDEST_SCHEMA = 12;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -46,22 +47,6 @@ export interface StoreMetaTable {
   set_back_seen: string | null;
   set_back_by: SeenBy | null;
   created_at: Generated<Date>;
-}
-
-export interface GivenOrderTable {
-  digest: string;
-  target_id: string;
-  epoch: number;
-  generation: number;
-  given_at: Generated<Date>;
-}
-
-export interface EpochEntryTable {
-  epoch: number;
-  signed: string;
-  reason: string;
-  actor: Jsonb<JsonObject>;
-  begun_at: Generated<Date>;
 }
 
 export interface EnvironmentTable {

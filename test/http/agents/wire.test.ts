@@ -278,7 +278,7 @@ describeOnAStore("agents over the wire", (getDatabase) => {
       413,
     );
     expect((await post(identity, AGENT_PATHS.bundle, { v: 2 })).status).toBe(422);
-    const good = { v: 1, nonce: nonce(), have: null, facts: FACTS };
+    const good = { v: 1, nonce: nonce(), have: null, accepted: null, facts: FACTS };
     expect((await post(identity, AGENT_PATHS.bundle, good)).status).toBe(200);
     const late = await post(identity, AGENT_PATHS.bundle, good, {
       nowSeconds: Math.floor(Date.now() / 1_000) - 600,

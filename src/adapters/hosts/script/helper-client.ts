@@ -9,7 +9,8 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { Semaphore } from "../../../lib/semaphore.ts";
 import type { Answer } from "./answer.ts";
-import { HELPER_FIELDS, HELPER_PROGRAM, HELPER_SCRIPT } from "./helper-program.ts";
+import { HELPER_PROGRAM } from "./helper-program.ts";
+import { HELPER_FIELDS, HELPER_SCRIPT } from "./helper-script.ts";
 import { MAX_FILE_BYTES } from "./script.ts";
 
 /** An idle helper answers a ping at once: a line that is dead without a word shows itself here. */

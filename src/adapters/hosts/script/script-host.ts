@@ -22,7 +22,7 @@ import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
 import { assertPlainPath } from "./assert-plain-path.ts";
-import { HELPER_VERBS } from "./helper-program.ts";
+import { HELPER_VERBS } from "./helper-script.ts";
 import { lookIntoProcess } from "./process-look.ts";
 import {
   ARGUMENTS,
