@@ -101,17 +101,19 @@ async function build(
     await assertSchema(connection);
   }
   const pool = createPool(connection, log);
-  const store = createStore(pool);
-  undo.push(() => store.close());
+  const opened = createStore(pool);
+  undo.push(() => opened.close());
 
-  const clock = await startStoreClock(() => store.read.targets.beginLook());
+  const clock = await startStoreClock(() => opened.read.targets.beginLook());
   undo.push(async () => clock.stop());
 
   undo.push(closeSshConnections);
 
-  const { storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(store, rootKeyFileOf(settings), {
-    previousRootKeyFile: settings.previousRootKeyFile,
-  });
+  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
+    opened,
+    rootKeyFileOf(settings),
+    { previousRootKeyFile: settings.previousRootKeyFile },
+  );
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
   const hints = createPostgresHints(connection, log);
@@ -197,6 +199,7 @@ function openQueue(settings: Settings, connection: StoreConnection, log: Logger)
 /** Every value passes here on its way in and out of the store: from then on the log knows it. */
 function knowing(sealer: Sealer, scrubber: Scrubber): Sealer {
   return {
+    ...sealer,
     seal: (plain, associatedData) => {
       know(plain, scrubber);
       return sealer.seal(plain, associatedData);
@@ -206,7 +209,6 @@ function knowing(sealer: Sealer, scrubber: Scrubber): Sealer {
       know(plain, scrubber);
       return plain;
     },
-    rewrap: (sealed, associatedData) => sealer.rewrap(sealed, associatedData),
   };
 }
 

@@ -234,6 +234,7 @@ export const CATALOGUE = {
     family: "integrity",
     hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
   },
+  ROOT_KEY_CHANGED: { family: "unavailable", hint: "Start it with the root key file that is in use now." },
   RECOVERY_COPY_WRONG: {
     family: "invalid",
     hint: "Make another copy where Lockstep runs: `lockstep root-key copy FILE`.",

@@ -38,8 +38,10 @@ const rewrapped = z.object({
   credentials: z.int(),
   /** The store's keys that agents pin, and those of enrolment codes. */
   agentKeys: z.int(),
-  /** Stayed as they are, because no known key opens them. Empty: the previous root key is not needed any more. */
+  /** Stayed as they are, because no known key opens them. */
   unreadable: z.array(unreadableSealed).readonly(),
+  /** Under other root keys, as the last transaction counted. 0: no other key is needed any more. */
+  left: z.int(),
 });
 
 const shownHostKey = z.object({

@@ -14,7 +14,7 @@ describeOnEachStore("the store's identity and its tokens", (getDatabase) => {
       store.transaction((tx) => tx.meta.create({ ...meta, keyCheck: "other" })),
     ).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
     await store.transaction((tx) => tx.meta.replaceFingerprintKey("resealed"));
-    const known = { ...meta, epoch: 1, fingerprintKeySealed: "resealed" };
+    const known = { ...meta, epoch: 1, fingerprintKeySealed: "resealed", sealingKeyId: "" };
     expect(await store.read.meta.read()).toEqual({ ...known, recoveryCopy: null });
     await store.transaction((tx) => tx.meta.recordRecoveryCopy("key-in-use"));
     expect(await store.read.meta.read()).toEqual({

@@ -9,29 +9,27 @@ const NONCE_BYTES = 12;
 
 export function createLocalKeyRing(rootKeys: readonly [Uint8Array, ...Uint8Array[]]): KeyRing {
   const keys = new Map(rootKeys.map((rootKey) => [keyIdOf(rootKey), wrappingKeyOf(rootKey)]));
-  const keyId = keyIdOf(rootKeys[0]);
-  const wrappingKey = wrappingKeyOf(rootKeys[0]);
+  const keyOf = (keyId: string): Uint8Array => {
+    const key = keys.get(keyId);
+    if (key !== undefined) return key;
+    throw new LockstepError(
+      "ROOT_KEY_WRONG",
+      "A sealed value was wrapped under another root key than the one given.",
+      { details: { keyId } },
+    );
+  };
   return {
-    keyId,
+    keyId: keyIdOf(rootKeys[0]),
+    keyIds: [...keys.keys()],
 
-    async wrap(dataKey, associatedData) {
-      const { nonce, ciphertext } = encrypt(wrappingKey, dataKey, wrapContext(keyId, associatedData));
+    async wrap(dataKey, keyId, associatedData) {
+      const { nonce, ciphertext } = encrypt(keyOf(keyId), dataKey, wrapContext(keyId, associatedData));
       return Buffer.concat([nonce, ciphertext]);
     },
 
-    async unwrap(wrapped, wrappedUnder, associatedData) {
-      const key = keys.get(wrappedUnder);
-      if (key === undefined) {
-        throw new LockstepError(
-          "ROOT_KEY_WRONG",
-          "A sealed value was wrapped under another root key than the one given.",
-          {
-            details: { keyId: wrappedUnder },
-          },
-        );
-      }
+    async unwrap(wrapped, keyId, associatedData) {
       const sealed = { nonce: wrapped.subarray(0, NONCE_BYTES), ciphertext: wrapped.subarray(NONCE_BYTES) };
-      return decrypt(key, sealed, wrapContext(wrappedUnder, associatedData));
+      return decrypt(keyOf(keyId), sealed, wrapContext(keyId, associatedData));
     },
   };
 }

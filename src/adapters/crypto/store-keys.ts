@@ -7,7 +7,9 @@
  *   store known, other key       ROOT_KEY_WRONG
  *
  * Changing the root key: every process starts with the new file and the old one as `previousRootKeyFile`; `rewrap`
- * moves what is stored; then the old file is no longer named. A process may die anywhere between.
+ * moves what is stored; then the old file is no longer named. A process may die anywhere between. The store names the
+ * key that it is sealed under and takes no text under another: all seal under the old one until `rewrap` begins, then
+ * under the new one, and a process that was left behind with the old one alone writes nothing.
  */
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -20,11 +22,13 @@ import type { Store } from "../../core/ports/store/store.ts";
 import { createFingerprinter, newFingerprintKey } from "./fingerprint.ts";
 import { createLocalKeyRing } from "./local-key-ring.ts";
 import { createRootKey, readRootKey } from "./root-key-file.ts";
-import { createSealer } from "./sealer.ts";
+import { createSealer, type SealingKey } from "./sealer.ts";
 
 const KEY_CHECK = "lockstep root key";
 
 export interface StoreKeys {
+  /** The one given. When it refuses a text because its key changed meanwhile, the transaction runs again with the new one. */
+  readonly store: Store;
   readonly storeId: string;
   /** Names the root key under which everything is sealed from now on. */
   readonly rootKeyId: string;
@@ -47,7 +51,7 @@ export async function openStoreKeys(
   if (known === null) return setUp(store, rootKeyFile);
   const rootKey = await mustRead(rootKeyFile);
   const previous = previousRootKeyFile === null ? [] : [await mustRead(previousRootKeyFile)];
-  return openKnown(known, createLocalKeyRing([rootKey, ...previous]));
+  return openKnown(store, known, createLocalKeyRing([rootKey, ...previous]));
 }
 
 async function mustRead(path: string): Promise<Uint8Array> {
@@ -61,7 +65,8 @@ async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
   if (await store.read.meta.holdsSealedData()) {
     const meanwhile = await store.read.meta.read();
     // Another process set it up between our two looks, and made the key's file before.
-    if (meanwhile !== null) return openKnown(meanwhile, createLocalKeyRing([await mustRead(rootKeyFile)]));
+    if (meanwhile !== null)
+      return openKnown(store, meanwhile, createLocalKeyRing([await mustRead(rootKeyFile)]));
     throw new LockstepError(
       "SEALED_UNREADABLE",
       "The store holds sealed values but has lost its identity row.",
@@ -77,13 +82,13 @@ async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
     if (!(error instanceof LockstepError) || error.code !== "ALREADY_EXISTS") throw error;
     return joinOther(store, keyRing, made === null ? null : rootKeyFile);
   }
-  return openKnown(await readMeta(store), keyRing);
+  return openKnown(store, await readMeta(store), keyRing);
 }
 
 /** Another process set the store up meanwhile: fine with the same key; a key made here for nothing is taken away. */
 async function joinOther(store: Store, keyRing: KeyRing, madeFile: string | null): Promise<StoreKeys> {
   try {
-    return await openKnown(await readMeta(store), keyRing);
+    return await openKnown(store, await readMeta(store), keyRing);
   } catch (error) {
     if (madeFile !== null && error instanceof LockstepError && error.code === "ROOT_KEY_WRONG") {
       await rm(madeFile, { force: true });
@@ -106,11 +111,13 @@ async function createMeta(store: Store, sealer: Sealer): Promise<void> {
   });
 }
 
-async function openKnown(meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> {
-  const sealer = createSealer(keyRing);
+async function openKnown(store: Store, meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> {
+  const sealing = followSealingKey(store, meta.sealingKeyId);
+  const sealer = createSealer(keyRing, sealing);
   await checkKey(meta, sealer);
   const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
   return {
+    store: retrying(store, sealing),
     storeId: meta.storeId,
     rootKeyId: keyRing.keyId,
     sealer,
@@ -118,12 +125,49 @@ async function openKnown(meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> 
   };
 }
 
+/** Known from the start, and asked again when something speaks against it: sealing costs no question of its own. */
+function followSealingKey(store: Store, known: string): SealingKey {
+  let keyId = known;
+  return {
+    get keyId() {
+      return keyId;
+    },
+    refresh: async () => {
+      keyId = (await store.read.meta.read())?.sealingKeyId ?? keyId;
+    },
+  };
+}
+
+function retrying(store: Store, sealing: SealingKey): Store {
+  return {
+    ...store,
+    transaction: async (work) => {
+      try {
+        return await store.transaction(work);
+      } catch (error) {
+        if (!(error instanceof LockstepError) || error.code !== "ROOT_KEY_CHANGED") throw error;
+        await sealing.refresh();
+        return store.transaction(work);
+      }
+    },
+  };
+}
+
 async function checkKey(meta: StoreMeta, sealer: Sealer): Promise<void> {
-  const opened = await sealer.open(meta.keyCheck, keyCheckAssociatedData(meta.storeId)).catch(() => null);
-  if (opened === KEY_CHECK) return;
+  const bound = keyCheckAssociatedData(meta.storeId);
+  const opened = await sealer.open(meta.keyCheck, bound).catch(() => null);
+  // In the middle of a `rewrap` two keys are needed: the check's own, which moves last, and the one in use.
+  if (opened === KEY_CHECK && sealer.keyIds.includes(meta.sealingKeyId)) return;
   throw new LockstepError(
     "ROOT_KEY_WRONG",
-    "Cannot open the store: the root key is not the one that it was made with.",
+    opened === KEY_CHECK
+      ? "Cannot open the store: it is being moved to another root key than the one given."
+      : "Cannot open the store: the root key is not the one that it was made with.",
+    sealer.keyIds.includes(meta.sealingKeyId) && opened === null
+      ? {
+          hint: "If `rewrap` has not ended, name the key before as well (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE). Otherwise give the key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+        }
+      : {},
   );
 }
 

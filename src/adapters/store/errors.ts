@@ -27,6 +27,9 @@ const UNAVAILABLE_CODES = new Set(["25P03", "25P04", ...RETRYABLE]);
 /** Postgres answers, and does not let us in. */
 const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
 
+/** Raised by our own trigger: a text under another root key than the store's. See the migration that made it. */
+const OTHER_ROOT_KEY = "LK001";
+
 /** Raised by pg, pg-pool and Kysely themselves, without any code; compared, never copied. */
 const CONNECTION_LOST = /^(Connection terminated|Client (has encountered a connection error|was closed))/;
 const NO_CONNECTION =
@@ -56,6 +59,9 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
       ...(hint === undefined ? {} : { hint }),
     });
 
+  if (code === OTHER_ROOT_KEY) {
+    return make("ROOT_KEY_CHANGED", "the store is sealed under another root key, and nothing was written");
+  }
   if (REFUSED_CODES.has(code)) {
     return make(
       "STORE_UNAVAILABLE",

@@ -46,6 +46,7 @@ export interface StoreMetaTable {
   set_back_target: string | null;
   set_back_seen: string | null;
   set_back_by: SeenBy | null;
+  sealing_key_id: string;
   created_at: Generated<Date>;
 }
 

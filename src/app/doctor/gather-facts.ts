@@ -126,13 +126,15 @@ export async function gatherFacts(
   const agents = await agentFacts(context, recorded.targets);
   const heals = await read.checks.healsWithin(HEALER.id, HOUR_MS);
   const now = context.clock.now();
+  const meta = await read.meta.read();
   return {
     now,
     release: context.release,
     setBack: await read.meta.setBack(),
     clockSkewMs: await clockSkewMs(context),
     checksLateMs: await read.checks.lateMs(),
-    recoveryCopy: recoveryCopyOf(context, await read.meta.read()),
+    recoveryCopy: recoveryCopyOf(context, meta),
+    sealing: meta === null ? null : sealingOf(context, meta, await read.sealedTexts.countByKey()),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
       expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)
@@ -151,6 +153,20 @@ export async function gatherFacts(
     mutedChannels: (await read.channels.health()).flatMap(({ name, error }) =>
       error === null ? [] : [{ name, reason: error.message, since: error.since }],
     ),
+  };
+}
+
+function sealingOf(
+  { sealer: { keyIds } }: AppContext,
+  { sealingKeyId }: StoreMeta,
+  counts: ReadonlyMap<string, number>,
+): DoctorFacts["sealing"] {
+  const sum = (wanted: (keyId: string) => boolean): number =>
+    [...counts].reduce((all, [keyId, count]) => (wanted(keyId) ? all + count : all), 0);
+  return {
+    hasCurrent: keyIds.includes(sealingKeyId),
+    unopened: sum((keyId) => !keyIds.includes(keyId)),
+    underOthers: sum((keyId) => keyIds.includes(keyId) && keyId !== keyIds[0]),
   };
 }
 

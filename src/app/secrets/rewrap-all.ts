@@ -1,9 +1,13 @@
 /**
- * Moves everything that is sealed to the present root key: the data keys are wrapped anew, the contents stay. May be
- * repeated, and goes on after a process died in the middle, because each text opens under its own key at every moment.
+ * Moves everything that is sealed to the present root key: the data keys are wrapped anew, the contents stay.
  *
- * The store's key check moves last, and only when nothing stayed behind: until then a start without the previous root
- * key is refused, instead of finding out later that a value does not open.
+ *   1  the store names the new key: from this commit on it takes no text under another (whoever seals is waited for)
+ *   2  a pass over all texts, page by page
+ *   3  the last transaction holds everybody who seals, counts what is left under other keys in every column there is,
+ *      and only with nothing left moves the store's own two texts; otherwise another pass, while passes still move some
+ *
+ * May be repeated, by two at once too, and goes on after a process died in the middle, because each text opens under
+ * its own key at every moment. Until the end a start needs both keys: the store's key check moves last.
  */
 import type { Actor } from "../../core/actor.ts";
 import {
@@ -29,8 +33,10 @@ export interface Rewrapped {
   readonly credentials: number;
   /** The store's keys that agents pin, and those of enrolment codes. */
   readonly agentKeys: number;
-  /** Do not open under any known key: they stayed as they are. Empty: the previous root key is not needed any more. */
+  /** Do not open under any known key: they stayed as they are. */
   readonly unreadable: readonly UnreadableText[];
+  /** Sealed texts under other keys than the present one, as the last transaction counted. 0: no other key is needed. */
+  readonly left: number;
 }
 
 export type UnreadableText =
@@ -40,13 +46,55 @@ export type UnreadableText =
   | { readonly kind: "enrolment"; readonly enrolmentId: string }
   | { readonly kind: "channel"; readonly name: string };
 
-interface Page extends Rewrapped {
+type Moved = Omit<Rewrapped, "left">;
+
+interface Page extends Moved {
   readonly last: SealedText | null;
 }
 
-/** Throws SEALED_UNREADABLE or ROOT_KEY_WRONG when the store's own keys do not open. */
+/**
+ * Throws ROOT_KEY_CHANGED when the store is sealed under a key that this process lacks, SEALED_UNREADABLE when the
+ * store's own keys do not open.
+ */
 export async function rewrapAll(context: AppContext, actor: Actor): Promise<Rewrapped> {
-  let total: Rewrapped = { versions: 0, credentials: 0, agentKeys: 0, unreadable: [] };
+  const keyId = await switchKey(context, actor);
+  let total: Moved = { versions: 0, credentials: 0, agentKeys: 0, unreadable: [] };
+  for (;;) {
+    const pass = await rewrapPass(context, actor);
+    total = {
+      versions: total.versions + pass.versions,
+      credentials: total.credentials + pass.credentials,
+      agentKeys: total.agentKeys + pass.agentKeys,
+      unreadable: pass.unreadable,
+    };
+    const left = await context.store.transaction((tx) => finish(context, tx, actor, keyId));
+    const moved = pass.versions + pass.credentials + pass.agentKeys;
+    if (left === 0 || moved === 0) return { ...total, left };
+  }
+}
+
+async function switchKey(context: AppContext, actor: Actor): Promise<string> {
+  const { keyIds } = context.sealer;
+  const [keyId = ""] = keyIds;
+  await context.store.transaction(async (tx) => {
+    const before = await tx.meta.read();
+    if (before?.sealingKeyId === keyId) return;
+    if (!(await tx.meta.switchSealingKey(keyId, keyIds))) throw leftBehind();
+    await record(context, tx, actor, { keyId });
+  });
+  await context.sealer.assertCurrent();
+  return keyId;
+}
+
+function leftBehind(): LockstepError {
+  return new LockstepError(
+    "ROOT_KEY_CHANGED",
+    "Cannot rewrap: the store is sealed under a root key that this process does not have.",
+  );
+}
+
+async function rewrapPass(context: AppContext, actor: Actor): Promise<Moved> {
+  let total: Moved = { versions: 0, credentials: 0, agentKeys: 0, unreadable: [] };
   let after: SealedText | null = null;
   do {
     const from: SealedText | null = after;
@@ -59,7 +107,6 @@ export async function rewrapAll(context: AppContext, actor: Actor): Promise<Rewr
     };
     after = page.last;
   } while (after !== null);
-  await context.store.transaction((tx) => rewrapOwnKeys(context, tx, actor, total.unreadable.length === 0));
   return total;
 }
 
@@ -75,9 +122,9 @@ async function rewrapPage(
   for (const text of texts) {
     const sealed = await rewrapOne(context, text);
     if (sealed === null) unreadable.push(nameOf(text));
-    else if (await tx.sealedTexts.replace(text, sealed)) counts[text.kind] += 1;
+    else if (sealed !== text.sealed && (await tx.sealedTexts.replace(text, sealed))) counts[text.kind] += 1;
   }
-  if (texts.length > 0) {
+  if (Object.values(counts).some((count) => count > 0)) {
     await record(context, tx, actor, { ...counts, unreadable: unreadable.length });
   }
   return {
@@ -116,24 +163,32 @@ function associatedDataOf(context: AppContext, text: SealedText): string {
   }
 }
 
-async function rewrapOwnKeys(
-  context: AppContext,
-  tx: Repositories,
-  actor: Actor,
-  isComplete: boolean,
-): Promise<void> {
-  const meta = await tx.meta.read();
+/** Answers how many texts are left under other keys. */
+async function finish(context: AppContext, tx: Repositories, actor: Actor, keyId: string): Promise<number> {
+  const meta = await tx.meta.lock();
   if (meta === null) throw new LockstepError("INTERNAL", "The store's identity row is missing.");
+  if (meta.sealingKeyId !== keyId) throw leftBehind();
   const { sealer } = context;
   const fingerprintKey = await sealer.rewrap(
     meta.fingerprintKeySealed,
     fingerprintKeyAssociatedData(meta.storeId),
   );
+  const keyCheck = await sealer.rewrap(meta.keyCheck, keyCheckAssociatedData(meta.storeId));
   await tx.meta.replaceFingerprintKey(fingerprintKey);
-  if (isComplete) {
-    await tx.meta.replaceKeyCheck(await sealer.rewrap(meta.keyCheck, keyCheckAssociatedData(meta.storeId)));
-  }
-  await record(context, tx, actor, { complete: isComplete });
+  const own = keyCheck === meta.keyCheck ? 0 : 1;
+  const left = (await countLeft(tx, keyId)) - own;
+  if (left > 0) return left;
+  await tx.meta.replaceKeyCheck(keyCheck);
+  // Nobody believes a subtraction: the same transaction counts once more what stands there now.
+  const counted = await countLeft(tx, keyId);
+  if (counted > 0) throw new LockstepError("INTERNAL", "A sealed text stayed under another root key.");
+  if (own > 0) await record(context, tx, actor, { complete: true });
+  return 0;
+}
+
+async function countLeft(tx: Repositories, keyId: string): Promise<number> {
+  const counts = await tx.sealedTexts.countByKey();
+  return [...counts].reduce((sum, [under, count]) => (under === keyId ? sum : sum + count), 0);
 }
 
 function nameOf(text: SealedText): UnreadableText {
@@ -157,7 +212,7 @@ function record(
   context: AppContext,
   tx: Repositories,
   actor: Actor,
-  details: Readonly<Record<string, number | boolean>>,
+  details: Readonly<Record<string, number | boolean | string>>,
 ): Promise<void> {
   return tx.audit.append({
     action: "store.rewrapped",

@@ -30,6 +30,15 @@ export interface DoctorFacts {
   }[];
   /** Of the root key; null: a store without one of its own. */
   readonly recoveryCopy: "checked" | "none" | "of-another-key" | null;
+  /** What is sealed, by the root keys that the server which answers has; null: a store without a key of its own. */
+  readonly sealing: {
+    /** It has the one that the store takes texts under. */
+    readonly hasCurrent: boolean;
+    /** Sealed texts under keys that it does not have. */
+    readonly unopened: number;
+    /** Under keys that it has, and not under the one that it was started with. */
+    readonly underOthers: number;
+  } | null;
   /** Lockstep's own API tokens that end soon. */
   readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
   /** For how long a place has waited to be looked at, in ms. */

@@ -43,6 +43,9 @@ export const FINDING_IDS = [
   "budget-low",
   "own-token-ends",
   "no-recovery-copy",
+  "root-key-changed",
+  "sealed-unopened",
+  "rewrap-unfinished",
   "checks-late",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];

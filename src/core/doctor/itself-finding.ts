@@ -39,6 +39,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...budgets(facts),
     ...ownTokens(facts),
     ...recoveryCopy(facts),
+    ...sealing(facts),
     ...checksLate(facts),
     ...channels(facts),
     ...queue(facts),
@@ -103,6 +104,49 @@ function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
       cause:
         "Nobody has made one and said so. Copy it where Lockstep runs, take the file away from that machine and from backups of the store, and check it there: `lockstep root-key check FILE`.",
       command: shellCommand(["lockstep", "root-key", "copy", "lockstep-root.key"]),
+    },
+  ];
+}
+
+/** By the names of keys alone: nothing is opened for it. */
+function sealing({ sealing }: DoctorFacts): readonly Finding[] {
+  if (sealing === null) return [];
+  const { hasCurrent, unopened, underOthers } = sealing;
+  if (!hasCurrent) {
+    return [
+      {
+        ...ITSELF,
+        id: "root-key-changed",
+        severity: "wrong",
+        what: "The store is sealed under a root key that this server does not have: it writes nothing and works on nothing.",
+        cause:
+          "`lockstep rewrap` moved the store while this server ran with the key before. Start it with the key file in use (LOCKSTEP_ROOT_KEY_FILE).",
+        command: null,
+      },
+    ];
+  }
+  if (unopened > 0) {
+    return [
+      {
+        ...ITSELF,
+        id: "sealed-unopened",
+        severity: "wrong",
+        what: `${unopened} sealed ${unopened === 1 ? "text stands" : "texts stand"} under root keys that this server does not have: nobody here can open them.`,
+        cause:
+          "Rows came from another store or another time. Start with the key that they were sealed under (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE) and run `lockstep rewrap`; what nobody has the key of is set or given again.",
+        command: null,
+      },
+    ];
+  }
+  if (underOthers === 0) return [];
+  return [
+    {
+      ...ITSELF,
+      id: "rewrap-unfinished",
+      severity: "hint",
+      what: `${underOthers} sealed ${underOthers === 1 ? "text stands" : "texts stand"} under the previous root key: it is still needed.`,
+      cause: "The change of the root key has not begun, or did not end.",
+      command: shellCommand(["lockstep", "rewrap"]),
     },
   ];
 }

@@ -54,6 +54,9 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "own-token-ends": "an API token of Lockstep's own ends soon",
   "checks-late": "nobody looks at the places any more",
   "no-recovery-copy": "no copy of the root key is known",
+  "root-key-changed": "a server was left behind with another root key",
+  "sealed-unopened": "sealed texts do not open under the keys that this server has",
+  "rewrap-unfinished": "the change of the root key has not ended",
   "old-value-used": "is called with the value before, by somebody who is not known",
   "rollout-stalled": "stands still on its way to the next version",
 };

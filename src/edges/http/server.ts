@@ -85,7 +85,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async () => {
-    await context.store.read.meta.read();
+    // Also asks the store whether it answers.
+    await context.sealer.assertCurrent();
     return { status: "ok" };
   });
   app.get("/metrics", async (request, reply) => {

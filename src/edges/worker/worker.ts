@@ -94,6 +94,8 @@ function isNothing({ code }: LockstepError): boolean {
 }
 
 async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
+  // With another root key than the store's every place would seem to fail: whoever has the right one does the work.
+  await context.sealer.assertCurrent();
   switch (job.name) {
     case "reconcile":
       await reconcileTarget(context, job.id, signal);
@@ -143,6 +145,7 @@ async function repeat(
   while (!signal.aborted) {
     const beganAtMs = performance.now();
     try {
+      await context.sealer.assertCurrent();
       await work();
     } catch (error) {
       context.log.warn(`${name} failed`, { code: toLockstepError(error).code });

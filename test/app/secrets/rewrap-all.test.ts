@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.ts";
+import { createLocalKeyRing, keyIdOf } from "../../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../../src/adapters/crypto/sealer.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { revealSecret } from "../../../src/app/secrets/read-secrets.ts";
@@ -58,7 +58,7 @@ describeOnAStore("rewrapping", (database) => {
       await before.seal("token", bound),
     ]);
 
-    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [] };
+    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0 };
     expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
     expect(await read(204, after)).toBe("value 204");
     await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
@@ -70,7 +70,7 @@ describeOnAStore("rewrapping", (database) => {
       "key",
     );
 
-    expect(await rewrapAll(under(after), TESTER)).toEqual(expected);
+    expect(await rewrapAll(under(after), TESTER)).toEqual({ ...expected, versions: 0, credentials: 0 });
     expect(await kit.rows("select from audit_entry where action = 'store.rewrapped'")).not.toEqual([]);
   });
 
@@ -91,6 +91,7 @@ describeOnAStore("rewrapping", (database) => {
       credentials: 0,
       agentKeys: 2,
       unreadable: [],
+      left: 0,
     });
     const key = await database().store.read.agents.key("bundle");
     expect(await after.open(key?.privateSealed ?? "", keyBound)).toBe("signs");
@@ -104,13 +105,14 @@ describeOnAStore("rewrapping", (database) => {
     const channel = { kind: "slack", config: {}, destination: "there" } as const;
     await database().store.transaction(async (tx) => {
       await tx.channels.save("ops", { ...channel, credentialsSealed: await before.seal("url", bound) });
-      await tx.channels.save("worn", { ...channel, credentialsSealed: "lockstep.v1.x.y.z.w" });
+      await tx.channels.save("worn", { ...channel, credentialsSealed: `lockstep.v1.${keyIdOf(OLD)}.y.z.w` });
     });
     expect(await rewrapAll(under(during), TESTER)).toEqual({
       versions: 0,
       credentials: 1,
       agentKeys: 0,
       unreadable: [{ kind: "channel", name: "worn" }],
+      left: 1,
     });
     const [ops] = await database().store.read.channels.all();
     expect(await after.open(ops?.credentialsSealed ?? "", bound)).toBe("url");
@@ -120,15 +122,16 @@ describeOnAStore("rewrapping", (database) => {
   it("a damaged text is named, holds no other back, and keeps the previous root key needed", async () => {
     const damaged = await set(1, "one");
     await set(2, "two");
-    await database().pool.query(
-      "update secret_version set value_sealed = 'lockstep.v1.x.y.z.w' where secret_id = $1",
-      [damaged.secretId],
-    );
+    await database().pool.query("update secret_version set value_sealed = $2 where secret_id = $1", [
+      damaged.secretId,
+      `lockstep.v1.${keyIdOf(OLD)}.y.z.w`,
+    ]);
     expect(await rewrapAll(under(during), TESTER)).toEqual({
       versions: 1,
       credentials: 0,
       agentKeys: 0,
       unreadable: [{ kind: "version", secretId: damaged.secretId, version: 1 }],
+      left: 1,
     });
     expect(await read(2, after)).toBe("two");
     const meta = await database().store.read.meta.read();
@@ -156,10 +159,11 @@ describeOnAStore("rewrapping", (database) => {
     const { secretId } = await set(1, "one");
     const { store, pool } = database();
     const [text] = await store.read.sealedTexts.page(null, 1);
-    await pool.query("update secret_version set value_sealed = 'newer' where secret_id = $1", [secretId]);
+    const newer = await before.seal("newer", "row");
+    await pool.query("update secret_version set value_sealed = $2 where secret_id = $1", [secretId, newer]);
     expect(text).toBeDefined();
     if (text === undefined) return;
     expect(await store.transaction((tx) => tx.sealedTexts.replace(text, "older"))).toBe(false);
-    expect(await kit.rows("select value_sealed from secret_version")).toEqual([{ value_sealed: "newer" }]);
+    expect(await kit.rows("select value_sealed from secret_version")).toEqual([{ value_sealed: newer }]);
   });
 });

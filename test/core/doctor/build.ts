@@ -66,7 +66,7 @@ export interface FactParts {
   readonly itself?: Partial<
     Pick<
       DoctorFacts,
-      "setBack" | "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "checksLateMs"
+      "setBack" | "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "sealing" | "checksLateMs"
     >
   >;
 }
@@ -85,6 +85,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     lowBudgets: [],
     endingTokens: [],
     recoveryCopy: "checked",
+    sealing: { hasCurrent: true, unopened: 0, underOthers: 0 },
     checksLateMs: 0,
     ...parts.itself,
     queueAway: parts.queueAway ?? false,

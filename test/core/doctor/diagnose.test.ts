@@ -336,6 +336,33 @@ const ROWS: readonly Row[] = [
     says: /check it there/,
   },
   {
+    when: "ruling 32: the store went on to a root key that this server lacks",
+    parts: {
+      bindings: [verifier],
+      itself: { sealing: { hasCurrent: false, unopened: 9, underOthers: 0 } },
+    },
+    id: "root-key-changed",
+    severity: "wrong",
+    command: null,
+    says: /moved the store while this server ran/,
+  },
+  {
+    when: "ruling 32: something is sealed under a key that is not here",
+    parts: { bindings: [verifier], itself: { sealing: { hasCurrent: true, unopened: 2, underOthers: 1 } } },
+    id: "sealed-unopened",
+    severity: "wrong",
+    command: null,
+    says: /another store or another time/,
+  },
+  {
+    when: "ruling 32: the root key's change has not ended",
+    parts: { bindings: [verifier], itself: { sealing: { hasCurrent: true, unopened: 0, underOthers: 1 } } },
+    id: "rewrap-unfinished",
+    severity: "hint",
+    command: "lockstep rewrap",
+    says: /has not begun, or did not end/,
+  },
+  {
     when: "an older version came back",
     parts: { bindings: [healthyBinding("api", { state: "stale", version: 3 })] },
     id: "stale-copy",

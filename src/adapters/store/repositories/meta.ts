@@ -1,8 +1,9 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type Selectable, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { EpochEntry, MetaRepo, StoreMeta } from "../../../core/ports/store/meta.ts";
 import type { SetBack } from "../../../core/set-back.ts";
-import type { Database } from "../schema.ts";
+import type { Database, StoreMetaTable } from "../schema.ts";
+import { keyIdIn, SEALED_COLUMNS } from "./sealed-texts.ts";
 import { assertMayMove, EPOCH, noMeta, setBackOf } from "./standing.ts";
 
 export class PostgresMetaRepo implements MetaRepo {
@@ -13,21 +14,24 @@ export class PostgresMetaRepo implements MetaRepo {
   }
 
   async read(): Promise<StoreMeta | null> {
-    const row = await this.#db.selectFrom("store_meta").selectAll().executeTakeFirst();
-    if (row === undefined) return null;
-    return {
-      storeId: row.store_id,
-      epoch: row.epoch,
-      keyCheck: row.key_check,
-      fingerprintKeySealed: row.fingerprint_key_sealed,
-      recoveryCopy:
-        row.recovery_key_id === null || row.recovery_checked_at === null
-          ? null
-          : { keyId: row.recovery_key_id, checkedAt: row.recovery_checked_at },
-    };
+    return metaOf(await this.#db.selectFrom("store_meta").selectAll().executeTakeFirst());
   }
 
-  async create(meta: Omit<StoreMeta, "epoch" | "recoveryCopy">): Promise<void> {
+  async lock(): Promise<StoreMeta | null> {
+    return metaOf(await this.#db.selectFrom("store_meta").selectAll().forUpdate().executeTakeFirst());
+  }
+
+  async switchSealingKey(keyId: string, keyIds: readonly string[]): Promise<boolean> {
+    const row = await this.#db
+      .updateTable("store_meta")
+      .set({ sealing_key_id: keyId })
+      .where("sealing_key_id", "in", keyIds)
+      .returning("store_id")
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  async create(meta: Omit<StoreMeta, "epoch" | "recoveryCopy" | "sealingKeyId">): Promise<void> {
     // `do nothing` instead of a caught violation, which would abort the caller's transaction.
     const created = await this.#db
       .insertInto("store_meta")
@@ -35,6 +39,7 @@ export class PostgresMetaRepo implements MetaRepo {
         store_id: meta.storeId,
         key_check: meta.keyCheck,
         fingerprint_key_sealed: meta.fingerprintKeySealed,
+        sealing_key_id: keyIdIn(sql.val(meta.keyCheck)),
       })
       .onConflict((conflict) => conflict.column("only_row").doNothing())
       .returning("store_id")
@@ -47,14 +52,12 @@ export class PostgresMetaRepo implements MetaRepo {
   }
 
   async holdsSealedData(): Promise<boolean> {
+    const filled = SEALED_COLUMNS.map(
+      ({ table, column }) =>
+        sql`exists (select from ${sql.table(table)} where ${sql.ref(column)} is not null)`,
+    );
     const row = await this.#db
-      .selectNoFrom(
-        sql<boolean>`exists (select from store_meta)
-          or exists (select from secret_version where value_sealed is not null)
-          or exists (select from target where credentials_sealed is not null)
-          or exists (select from store_key)
-          or exists (select from enrolment)`.as("holds"),
-      )
+      .selectNoFrom(sql<boolean>`${sql.join(filled, sql` or `)}`.as("holds"))
       .executeTakeFirstOrThrow();
     return row.holds;
   }
@@ -117,4 +120,19 @@ export class PostgresMetaRepo implements MetaRepo {
       .set({ recovery_key_id: keyId, recovery_checked_at: sql<Date>`now()` })
       .execute();
   }
+}
+
+function metaOf(row: Selectable<StoreMetaTable> | undefined): StoreMeta | null {
+  if (row === undefined) return null;
+  return {
+    storeId: row.store_id,
+    epoch: row.epoch,
+    keyCheck: row.key_check,
+    fingerprintKeySealed: row.fingerprint_key_sealed,
+    sealingKeyId: row.sealing_key_id,
+    recoveryCopy:
+      row.recovery_key_id === null || row.recovery_checked_at === null
+        ? null
+        : { keyId: row.recovery_key_id, checkedAt: row.recovery_checked_at },
+  };
 }

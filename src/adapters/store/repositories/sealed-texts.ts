@@ -3,6 +3,25 @@ import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { SealedText, SealedTextRepo } from "../../../core/ports/store/sealed-texts.ts";
 import type { Database } from "../schema.ts";
 
+/**
+ * Every column that holds a sealed text: `rewrap` counts them, doctor counts them, and a trigger on each refuses a text
+ * under another key than the store's. A test compares the list with the schema and with the triggers.
+ */
+export const SEALED_COLUMNS = [
+  { table: "secret_version", column: "value_sealed" },
+  { table: "target", column: "credentials_sealed" },
+  { table: "store_key", column: "private_sealed" },
+  { table: "enrolment", column: "mac_key_sealed" },
+  { table: "channel", column: "credentials_sealed" },
+  { table: "store_meta", column: "fingerprint_key_sealed" },
+  { table: "store_meta", column: "key_check" },
+] as const;
+
+/** The key that a sealed text was wrapped under: envelope.ts tells its shape. Empty for what is none. */
+export function keyIdIn(sealed: RawBuilder<unknown>): RawBuilder<string> {
+  return sql<string>`split_part(${sealed}, '.', 3)`;
+}
+
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
 type Kind = SealedText["kind"];
@@ -74,6 +93,18 @@ export function createSealedTextRepo(db: Kysely<Database>): SealedTextRepo {
         found = await rowsOf(kind, null, limit);
       }
       return found;
+    },
+
+    async countByKey() {
+      const parts = SEALED_COLUMNS.map(
+        ({ table, column }) => sql`
+          select ${keyIdIn(sql.ref(column))} as key_id from ${sql.table(table)}
+          where ${sql.ref(column)} is not null`,
+      );
+      const { rows } = await sql<{ key_id: string; count: number }>`
+        select key_id, count(*)::int as count from (${sql.join(parts, sql` union all `)}) as texts
+        group by key_id`.execute(db);
+      return new Map(rows.map(({ key_id, count }) => [key_id, count]));
     },
 
     async replace(text, sealed) {

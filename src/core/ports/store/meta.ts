@@ -6,6 +6,8 @@ export interface StoreMeta {
   readonly epoch: number;
   readonly keyCheck: string;
   readonly fingerprintKeySealed: string;
+  /** The root key that everything is sealed under from now on, by public name. The store takes no text under another. */
+  readonly sealingKeyId: string;
   /** Of which root key a copy was seen that is kept elsewhere, and when; null: of none. */
   readonly recoveryCopy: { readonly keyId: string; readonly checkedAt: Date } | null;
 }
@@ -21,10 +23,17 @@ export interface EpochEntry {
 export interface MetaRepo {
   /** Null only in an empty store. */
   read(): Promise<StoreMeta | null>;
-  /** Refuses when the row exists: a root key is made only for an empty store. */
-  create(meta: Omit<StoreMeta, "epoch" | "recoveryCopy">): Promise<void>;
+  /** Refuses when the row exists: a root key is made only for an empty store. Seals under the key check's own key. */
+  create(meta: Omit<StoreMeta, "epoch" | "recoveryCopy" | "sealingKeyId">): Promise<void>;
   /** True when any table that holds sealed data has rows: then a missing key must not be replaced by a new one. */
   holdsSealedData(): Promise<boolean>;
+  /**
+   * First step of a `rewrap`: from its commit on nobody seals under another key. Waits for those who are writing.
+   * False when the store is sealed under none of `keyIds`: whoever has none of its keys moves it nowhere.
+   */
+  switchSealingKey(keyId: string, keyIds: readonly string[]): Promise<boolean>;
+  /** Waits for everybody who seals, and keeps them waiting until the transaction ends. */
+  lock(): Promise<StoreMeta | null>;
   replaceFingerprintKey(sealed: string): Promise<void>;
   /** Last step of a `rewrap`: from then on the new root key alone opens the store. */
   replaceKeyCheck(sealed: string): Promise<void>;

@@ -45,6 +45,8 @@ export interface SealedChannel {
 export interface SealedTextRepo {
   /** In a stable order; `after` is the last of the page before. An empty page is the end. */
   page(after: SealedText | null, limit: number): Promise<readonly SealedText[]>;
+  /** How many sealed texts there are under which root key, by its public name; of the store's own row as well. */
+  countByKey(): Promise<ReadonlyMap<string, number>>;
   /** False when the row does not hold `text.sealed` any more: what stands there now is newer, and stays. */
   replace(text: SealedText, sealed: string): Promise<boolean>;
 }

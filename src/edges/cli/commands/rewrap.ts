@@ -14,9 +14,13 @@ export const run: CommandFunction<[], unknown> = async (cli) => {
     for (const text of answer.unreadable) {
       cli.output.line(`Cannot be opened, left as it is: ${nameOf(text)}`);
     }
-    if (answer.unreadable.length === 0) cli.output.line("The previous root key is not needed any more.");
+    cli.output.line(
+      answer.left === 0
+        ? "Nothing is sealed under another root key: the previous one is not needed any more."
+        : `Still under another root key: ${answer.left} texts. Keep the previous key, and repeat when they are set anew.`,
+    );
   });
-  return answer.unreadable.length === 0 ? 0 : 1;
+  return answer.left === 0 && answer.unreadable.length === 0 ? 0 : 1;
 };
 
 function nameOf({ kind, secretId, version, targetId, name, enrolmentId }: UnreadableSealed): string {
