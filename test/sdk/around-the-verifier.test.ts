@@ -1,7 +1,18 @@
 /** What stands around the verifier: frameworks in front of it, files under it, and those who read its counts. */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -235,4 +246,46 @@ describe("values in a file", () => {
     expect(verifier.verify("two").accepted).toBe(true);
     verifier.close();
   });
+
+  it.each([
+    ["dotenv", "KEY=the-old-value\n", "KEY=the-ne", "w-value\n"],
+    ["dotenv", "KEY='the-old-value'\n", "KEY='the-ne", "w-value'\n"],
+    ["raw", "the-old-value\n", "the-ne", "w-value\n"],
+    ["json", '{"KEY":"the-old-value"}', '{"KEY":"the-ne', 'w-value"}'],
+  ] as const)(
+    "of %s: what is written in place, in halves, is never taken by half (%s)",
+    async (format, whole, first, second) => {
+      const path = join(directory, `in-place-${format}-${whole.length}`);
+      writeFileSync(path, whole, { mode: 0o600 });
+      const verifier = createVerifier({
+        name: "KEY",
+        source: { file: path, format, pollMs: 5 },
+        onSourceError: () => {},
+      });
+      const accepted = (value: string) => verifier.verify(value).accepted;
+      expect(accepted("the-old-value")).toBe(true);
+      // As `cat > file` does it: emptied first, then a piece, then the rest; each seen for some rounds of the event loop.
+      const handle = openSync(path, "w");
+      const seen = async () => {
+        for (let round = 0; round < 5; round += 1) {
+          utimesSync(path, new Date(), new Date(Date.now() + round * 1000));
+          await new Promise((resolve) => setImmediate(resolve));
+          expect([accepted("the-old-value"), accepted("the-ne"), accepted("'the-ne"), accepted("")]).toEqual([
+            true,
+            false,
+            false,
+            false,
+          ]);
+        }
+      };
+      await seen();
+      writeSync(handle, first);
+      await seen();
+      writeSync(handle, second);
+      closeSync(handle);
+      await vi.waitFor(() => expect(accepted("the-new-value")).toBe(true), { timeout: 20_000 });
+      expect([accepted("the-old-value"), accepted("the-ne")]).toEqual([false, false]);
+      verifier.close();
+    },
+  );
 });

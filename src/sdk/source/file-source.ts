@@ -6,7 +6,11 @@
  * What is missing, unreadable, half written or without the primary value never takes the last good values away: a
  * shrunken file must not lock callers out. Who wants to shut off a value writes another.
  *
- * Reads are synchronous: a file of a few lines, only after a change, and nobody ever sees half of it.
+ * A writer that does not rename lets a file be seen empty and in part. So another value is taken only after two reads a
+ * while apart saw the same file and the same values; a file that does not end as whole ones do has to stand longer. Until
+ * then the values before stay.
+ *
+ * Reads are synchronous: a file of a few lines, only after a change.
  */
 import {
   closeSync,
@@ -26,6 +30,16 @@ import { NO_VALUES, type SlotNames, usable, type Values } from "./values.ts";
 
 const POLL_MS = 2_000;
 const MAX_BYTES = 1024 * 1024;
+/** How long a changed file must stand as it is. */
+const SETTLE_MS = 200;
+/** Without a line end, a file may be the beginning of one; those that Lockstep writes have it. */
+const UNENDED_SETTLE_MS = 2_000;
+
+interface Candidate {
+  readonly stamp: string;
+  readonly values: Values;
+  readonly sinceMs: number;
+}
 
 /** The first read happens before it returns. Nothing here keeps the process alive. */
 export function followFile(source: FileSource, names: SlotNames, tell: Tell): OpenSource {
@@ -33,16 +47,40 @@ export function followFile(source: FileSource, names: SlotNames, tell: Tell): Op
   let values = NO_VALUES;
   let seen = "";
   let watcher: FSWatcher | undefined;
+  let candidate: Candidate | null = null;
+  let settling: NodeJS.Timeout | undefined;
+
+  /** Whether these values stood long enough; otherwise they are looked at again. */
+  function isSettled(found: Values, stamp: string, isEnded: boolean): boolean {
+    if (values === NO_VALUES || isSame(found, values)) return true;
+    const settleMs = isEnded ? SETTLE_MS : UNENDED_SETTLE_MS;
+    if (candidate?.stamp !== stamp || !isSame(candidate.values, found))
+      candidate = { stamp, values: found, sinceMs: performance.now() };
+    const leftMs = candidate.sinceMs + settleMs - performance.now();
+    if (leftMs <= 0) return true;
+    clearTimeout(settling);
+    settling = setTimeout(load, leftMs).unref();
+    return false;
+  }
 
   function load(): void {
     // Taken before reading: a change in between makes the next look differ.
     const stamp = stampOf(files);
     try {
-      values = valuesIn(source, names);
+      const { values: found, isEnded } = valuesIn(source, names);
+      // Written while it was read: the event, or the next look, comes again.
+      if (stampOf(files) !== stamp) {
+        seen = "";
+        return;
+      }
+      if (!isSettled(found, stamp, isEnded)) return;
+      values = found;
+      candidate = null;
       seen = stamp;
       tell(null);
     } catch (error) {
       seen = "";
+      candidate = null;
       tell(error instanceof SourceError ? error : failed("SOURCE_UNREADABLE", "its file cannot be read"));
     }
   }
@@ -77,6 +115,7 @@ export function followFile(source: FileSource, names: SlotNames, tell: Tell): Op
     read: () => values,
     close() {
       clearInterval(timer);
+      clearTimeout(settling);
       watcher?.close();
     },
   };
@@ -99,34 +138,57 @@ function stampOf(files: readonly string[]): string {
     .join(" ");
 }
 
-function valuesIn(source: FileSource, names: SlotNames): Values {
-  const values = usable(source.format === "raw" ? readRaw(source) : readNamed(source, names));
+function isSame(left: Values, right: Values): boolean {
+  return left.primary === right.primary && left.fallback === right.fallback;
+}
+
+interface Read {
+  readonly values: Partial<Values>;
+  /** It ends as whole files of its format do. */
+  readonly isEnded: boolean;
+}
+
+function valuesIn(
+  source: FileSource,
+  names: SlotNames,
+): { readonly values: Values; readonly isEnded: boolean } {
+  const read = source.format === "raw" ? readRaw(source) : readNamed(source, names);
+  const values = usable(read.values);
   if (values.primary === undefined) {
     const what = source.format === "raw" ? "is empty" : `holds no ${names.primary}`;
     throw failed("SOURCE_INCOMPLETE", `${source.file} ${what}`);
   }
-  return values;
+  return { values, isEnded: read.isEnded };
 }
 
-function readNamed({ file, format }: FileSource, names: SlotNames): Partial<Values> {
+function readNamed({ file, format }: FileSource, names: SlotNames): Read {
   const text = readText(file);
-  if (format === "dotenv") return parseDotenv(text, names);
+  if (format === "dotenv") {
+    const values = parseDotenv(text, names);
+    for (const value of [values.primary, values.fallback])
+      if (/^['"`]/.test(value ?? "")) throw failed("SOURCE_INVALID", `${file} has a quote that does not end`);
+    return { values, isEnded: text.endsWith("\n") };
+  }
   const values = parseJson(text, names);
   if (values === null) throw failed("SOURCE_INVALID", `${file} is not valid JSON`);
-  return values;
+  // What JSON begins, it ends.
+  return { values, isEnded: true };
 }
 
-function readRaw(source: FileSource): Partial<Values> {
+function readRaw(source: FileSource): Read {
+  let isEnded = true;
   const [primary = "", fallback = ""] = filesOf(source).map((file, index) => {
     try {
-      return readText(file).replace(/\r?\n$/, "");
+      const text = readText(file);
+      if (!text.endsWith("\n")) isEnded = false;
+      return text.replace(/\r?\n$/, "");
     } catch (error) {
       const isFallback = index === 1;
       if (isFallback && statSync(file, { throwIfNoEntry: false }) === undefined) return "";
       throw error;
     }
   });
-  return { primary, fallback };
+  return { values: { primary, fallback }, isEnded };
 }
 
 /** Throws SOURCE_UNREADABLE with the system's code. */
