@@ -133,10 +133,28 @@ describe("dotenv files", () => {
         ["ADDED", "z"],
       ]),
     );
-    expect(after).toBe("# top\r\nexport A=1 # one\r\n\r\n  KEY='new'\r\nB='x\ny'\r\nlast=1\r\nADDED='z'\r\n");
-    expect(format.write(after, new Map([["ADDED", null]]))).toBe(
-      "# top\r\nexport A=1 # one\r\n\r\n  KEY='new'\r\nB='x\ny'\r\nlast=1\r\n",
+    expect(after).toBe(
+      "# top\r\nexport A=1 # one\r\n\r\n  KEY='new' # why\r\nB='x\ny'\r\nlast=1\r\nADDED='z'\r\n",
     );
+    expect(format.write(after, new Map([["ADDED", null]]))).toBe(
+      "# top\r\nexport A=1 # one\r\n\r\n  KEY='new' # why\r\nB='x\ny'\r\nlast=1\r\n",
+    );
+  });
+
+  it.each([
+    ["export KEY=old\n", "export KEY='new'\n"],
+    ["  export\tKEY=old\r\n", "  export\tKEY='new'\r\n"],
+    ['export KEY = "old" # ours\n', "export KEY='new' # ours\n"],
+    ["export KEY=old\nX=1 # it's\n", "export KEY='new'\nX=1 # it's\n"],
+    // To a shell these are no remarks: a piece of the older value must not stay.
+    ["KEY=old#older\n", "KEY='new'\n"],
+    ["KEY='old' # it's 'older'\n", "KEY='new'\n"],
+    ["export KEY: old\n", "export KEY='new'\n"],
+    ["export KEY=\n", "export KEY='new'\n"],
+  ])("replaces the value of %j and keeps what its owner wrote around it", (before, after) => {
+    expect(format.write(before, new Map([["KEY", "new"]]))).toBe(after);
+    expect(format.read(after, ["KEY"]).get("KEY")).toBe("new");
+    expect(format.write(after, new Map([["KEY", null]]))).not.toContain("KEY");
   });
 
   it("leaves no older copy of a key that stands there twice", () => {

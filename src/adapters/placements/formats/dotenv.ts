@@ -37,8 +37,26 @@ function scan(text: string): readonly Assignment[] {
   return [...text.matchAll(LINE)].map((match) => {
     const [line, key = "", raw = ""] = match;
     const indent = line.length - line.trimStart().length;
-    return { key, value: unquote(raw.trim()), start: match.index + indent, end: match.index + line.length };
+    return {
+      key,
+      value: unquote(raw.trim()),
+      start: match.index + indent,
+      end: match.index + line.length,
+      around: around(line.slice(indent), raw),
+    };
   });
+}
+
+/**
+ * `export` and a remark stay: what sources the file may need the first, and the last is its owner's. Blanks around `=` and
+ * `KEY: value` do not, because only dotenv reads them; nor what a shell would not take for a remark (`KEY=value#more`),
+ * or a reader for something else (quotes in it).
+ */
+function around(line: string, raw: string): { readonly before: string; readonly after: string } {
+  const [, exported = "", key = ""] = /^(export[ \t]+)?([\w.-]+)/.exec(line) ?? [];
+  const tail = raw.trim() === "" ? "" : line.slice(line.lastIndexOf(raw.trimEnd()) + raw.trimEnd().length);
+  const [remark = ""] = /^[ \t]+#[^'"`\\]*$/.exec(tail) ?? [];
+  return { before: `${exported}${key}=`, after: remark };
 }
 
 /** dotenv's own steps, in its order. */

@@ -65,6 +65,8 @@ export interface Assignment {
   readonly value: string;
   readonly start: number;
   readonly end: number;
+  /** What its owner wrote around the value, and another value leaves alone; without it the whole text is rendered anew. */
+  readonly around?: { readonly before: string; readonly after: string };
 }
 
 /** The last assignment of a key wins in every reader of these files. */
@@ -91,7 +93,7 @@ export function writeAssignments(
   let written = "";
   let at = 0;
   const present = new Set<string>();
-  for (const { key, value, start, end } of all) {
+  for (const { key, value, start, end, around } of all) {
     const wanted = changes.get(key);
     if (wanted === undefined) continue;
     present.add(key);
@@ -100,7 +102,9 @@ export function writeAssignments(
     if (wanted === null) {
       at = endOfLine(source, end);
     } else {
-      written += render(key, wanted);
+      const rendered = render(key, wanted);
+      written +=
+        around === undefined ? rendered : around.before + rendered.slice(key.length + 1) + around.after;
       at = end;
     }
   }
