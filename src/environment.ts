@@ -7,6 +7,7 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { LockstepError } from "./core/errors.ts";
+import { judgePath } from "./lib/trusted-path.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,6 +28,8 @@ export function secretText(env: Environment, name: string): string | null {
   const file = path(env, `${name}_FILE`);
   if (file === null) return direct;
   if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
+  const judged = judgePath(file, { uid: process.geteuid?.() ?? 0, sticky: true });
+  if (judged.ok === false) throw invalid(`${name}_FILE`, `cannot be trusted: ${judged.why}`, judged.remedy);
   try {
     return readFileSync(file, "utf8").trim();
   } catch {

@@ -7,9 +7,10 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, link, mkdir, open, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { LockstepError } from "../../core/errors.ts";
 import { shellQuote } from "../../lib/shell-quote.ts";
+import { judgePath } from "../../lib/trusted-path.ts";
 import { ROOT_KEY_BYTES } from "./local-key-ring.ts";
 
 const TEXT = /^[A-Za-z0-9_-]{43}\n?$/;
@@ -33,7 +34,9 @@ export async function readRootKey(path: string): Promise<Uint8Array | null> {
   if (file === null) return null;
   try {
     // The opened file is judged, not the path, which may name another one by now.
-    assertPrivate(path, await file.stat());
+    const found = await file.stat();
+    assertPrivate(path, found);
+    assertWay(path, found);
     const buffer = Buffer.alloc(MAX_READ_BYTES);
     const { bytesRead } = await file.read(buffer, 0, MAX_READ_BYTES, 0);
     const key = parseRootKey(buffer.toString("latin1", 0, bytesRead));
@@ -88,6 +91,14 @@ function assertPrivate(path: string, found: Stats): void {
   if (exposure === "wide-mode") {
     throw refuse(path, "others than its owner can read it", `chmod 600 ${shellQuote(path)}`);
   }
+}
+
+/** Whoever may exchange the file gives the store a key of theirs; links, as orchestrators make them, are followed. */
+function assertWay(path: string, { dev, ino }: Stats): void {
+  const judged = judgePath(resolve(path), { uid: process.getuid?.() ?? 0, sticky: true });
+  if (judged.ok === false) throw refuse(path, judged.why, judged.remedy);
+  if (judged.ok === null || judged.stats.dev !== dev || judged.stats.ino !== ino)
+    throw refuse(path, "it was exchanged while it was read");
 }
 
 /**

@@ -4,6 +4,7 @@ import { LocalHost } from "../../adapters/hosts/local/local-host.ts";
 import type { AgentSettings } from "../../config-agent-program.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import { childEnvironment } from "../../lib/child-environment.ts";
+import { judgeProgram } from "../../lib/trusted-path.ts";
 import type { Bundle } from "../../protocol/agent/messages.ts";
 import type { Allowed } from "./apply/allowed.ts";
 import type { ChildUnit } from "./apply/child-unit.ts";
@@ -50,6 +51,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<AgentContext
     child,
     facts: agentFactsOf(version),
     bootId: await bootIdOf(nowMs()),
+    tidied: new Set(),
     log,
     timing,
     nowMs,
@@ -59,11 +61,35 @@ export async function openAgent(options: OpenAgentOptions): Promise<AgentContext
   };
 }
 
+/**
+ * The policy names programs; who may write one, or a directory above it, would choose what they do. Judged anew for each
+ * step, so also right before a restart.
+ */
+function withTrustedPrograms(allowed: Allowed): Allowed {
+  const { activation, health } = allowed;
+  const refusals = [activation?.command, health?.command].flatMap((command) => {
+    const [program] = command ?? [];
+    if (program === undefined) return [];
+    const judged = judgeProgram(program, { uid: currentUid(), sticky: true });
+    if (judged.ok === true) return [];
+    const reason = judged.ok === null ? "there is no such file" : judged.why;
+    return [
+      {
+        what: `command ${program}`.slice(0, 200),
+        reason: reason.slice(0, 500),
+        add: judged.ok === null ? "" : judged.remedy.slice(0, 1_000),
+      },
+    ];
+  });
+  if (refusals.length === 0) return allowed;
+  return { ...allowed, activation: null, health: null, refused: [...allowed.refused, ...refusals] };
+}
+
 /** A policy that cannot be trusted or read allows nothing, and the server is told why. */
 async function judge(bundle: Bundle, place: PolicyPlace, hasChild: boolean): Promise<Allowed> {
   try {
     const { policy } = await loadPolicy(place.policyPath, currentUid());
-    return judgeBundle(bundle, policy, place, hasChild);
+    return withTrustedPrograms(judgeBundle(bundle, policy, place, hasChild));
   } catch (error) {
     const { message, hint } = toLockstepError(error);
     const refusal = { what: "the host's policy", reason: message.slice(0, 500), add: hint.slice(0, 1_000) };

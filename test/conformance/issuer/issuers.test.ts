@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomUUID } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
@@ -17,7 +17,8 @@ import { startTokenProvider, type TokenProvider } from "../../support/token-prov
 import { failureOf, issue, issuerConformance, networkIssuerConformance, stored } from "./suite.ts";
 
 const connect = createDial({ ownListeners: () => [] });
-const directory = mkdtempSync(join(tmpdir(), "lockstep-issuer-"));
+// Not below /tmp: what others may write there is never run.
+const directory = mkdtempSync(join(homedir(), ".lockstep-issuer-"));
 const providers: TokenProvider[] = [];
 afterEach(async () => {
   for (const provider of providers.splice(0)) await provider.close().catch(() => undefined);

@@ -10,6 +10,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { Issuer } from "../../../core/ports/issuer.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
+import { judgePath, judgeProgram } from "../../../lib/trusted-path.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { CommandIssue } from "../../../protocol/issue.ts";
 import { lifeFor } from "../life.ts";
@@ -42,8 +43,10 @@ export function createCommandIssuer(allowed: AllowedCommands): Issuer {
           },
         );
       }
+      // Right before the start: what was right when it was listed may be anybody's by now.
+      const real = trusted(program);
       const output = await withDeadline(signal, timeoutSeconds * 1_000, (limited) =>
-        outputOf(program, words, limited, timeoutSeconds),
+        outputOf({ program, real }, words, limited, timeoutSeconds),
       );
       const { token, expiresInSeconds } = readOutput(program, output);
       const value = SecretValue.of(token);
@@ -53,16 +56,35 @@ export function createCommandIssuer(allowed: AllowedCommands): Issuer {
   };
 }
 
-/** One absolute path per line; `#` begins a remark. The file belongs to root or to this user, who alone may write it. */
+/** Where it really stands. Throws ISSUER_REFUSED, with the remedy, for what others could have put there. */
+function trusted(program: string): string {
+  const judged = judgeProgram(program, { uid: self(), sticky: false });
+  if (judged.ok === true) return judged.path;
+  throw new LockstepError(
+    "ISSUER_REFUSED",
+    `Cannot run ${program}: ${judged.ok === null ? "there is no such file" : judged.why}.`,
+    { hint: judged.ok === null ? "Install it, or list another." : judged.remedy },
+  );
+}
+
+/**
+ * One absolute path per line; `#` begins a remark. The file, and each directory above it, belongs to root or to this
+ * user, who alone may write it: throws ISSUER_REFUSED with the remedy otherwise.
+ */
 export function commandsIn(file: string | null): AllowedCommands {
   return async () => {
     if (file === null) return null;
+    const judged = judgePath(file, { uid: self(), sticky: false });
+    if (judged.ok === false) {
+      throw new LockstepError("ISSUER_REFUSED", `Cannot trust the list of programs ${file}: ${judged.why}.`, {
+        hint: judged.remedy,
+      });
+    }
     try {
       const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       try {
         const { uid, mode, size } = await handle.stat();
-        if ((uid !== 0 && uid !== process.geteuid?.()) || (mode & 0o022) !== 0 || size > MAX_LIST_BYTES)
-          return null;
+        if ((uid !== 0 && uid !== self()) || (mode & 0o022) !== 0 || size > MAX_LIST_BYTES) return null;
         const text = await handle.readFile("utf8");
         return text
           .split("\n")
@@ -77,14 +99,20 @@ export function commandsIn(file: string | null): AllowedCommands {
   };
 }
 
+function self(): number {
+  return process.geteuid?.() ?? 0;
+}
+
 function outputOf(
-  program: string,
+  { program, real }: { readonly program: string; readonly real: string },
   words: readonly string[],
   signal: AbortSignal,
   timeoutSeconds: number,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, {
+    const child = spawn(real, words, {
+      // Programs that are several under one file know by this which one is meant.
+      argv0: program,
       cwd: "/",
       env: {},
       stdio: ["ignore", "pipe", "ignore"],
