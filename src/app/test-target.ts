@@ -1,6 +1,7 @@
 /** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
 import { LockstepError, toLockstepError } from "../core/errors.ts";
-import type { Exposure, ProbeCheck, TargetCapabilities } from "../core/ports/target.ts";
+import type { TargetRecord } from "../core/ports/store/targets.ts";
+import type { Exposure, ProbeCheck, ProbeResult, Target, TargetCapabilities } from "../core/ports/target.ts";
 import { testReported } from "./agents/reported-places.ts";
 import type { AppContext } from "./context.ts";
 import { kindOf, withTarget } from "./open-target.ts";
@@ -32,7 +33,7 @@ export async function testTarget(
   try {
     const { ok, checks, exposures } = kind.isReported
       ? await testReported(context, record)
-      : await withTarget(context, record, (target) => target.probe(signal), "background");
+      : await withTarget(context, record, (target) => probe(context, record, target, signal), "background");
     if (!kind.isReported && !kind.isManual) await remember(context, record.id, checks, exposures);
     return { ...known, ok, checks, capabilities };
   } catch (error) {
@@ -44,6 +45,21 @@ export async function testTarget(
       capabilities,
     };
   }
+}
+
+/** Once a day this also finds copies for restoring that nobody knows of; the sweep removes them. */
+async function probe(
+  context: AppContext,
+  { id }: TargetRecord,
+  target: Target,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const result = await target.probe(signal);
+  const placements = await context.store.read.keptCopies.placementsOf(id);
+  const kept = await target.restorer?.kept(placements, signal).catch(() => []);
+  if (kept !== undefined && kept.length > 0)
+    await context.store.transaction((tx) => tx.keptCopies.found(id, kept));
+  return result;
 }
 
 /** For doctor; what a reporting place says of itself, it says again and again. */

@@ -10,7 +10,6 @@ import { type ErrorFamily, FAMILIES, type RetryVerdict } from "./error-families.
 export type ErrorCode = keyof typeof CATALOGUE;
 
 export interface ErrorOptions {
-  /** Ids and names that are safe to show. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** Overrides the catalogue's hint. */
   readonly hint?: string;

@@ -35,6 +35,11 @@ const version = z.object({
 });
 export type VersionView = z.output<typeof version>;
 
+const keptCopy = z.object({ target: z.string(), environment: z.string(), file: z.string() });
+export type KeptCopyAnswer = z.output<typeof keptCopy>;
+/** On hosts, kept for restoring and not removed yet: they go as soon as their hosts answer. */
+const keptCopies = z.array(keptCopy).readonly();
+
 export const SECRET_OPERATIONS = {
   listSecrets: operation({
     method: "GET",
@@ -93,6 +98,7 @@ export const SECRET_OPERATIONS = {
       version: z.int(),
       /** It is in use: only a new version ends that. */
       isInUse: z.boolean(),
+      copies: keptCopies,
     }),
   }),
   destroyVersion: operation({
@@ -101,6 +107,11 @@ export const SECRET_OPERATIONS = {
     summary: "Drops the value of a retired version for good. Backups made before still hold it.",
     permission: "secret.destroy",
     params: secretName.extend({ version: versionNumber }),
-    answer: z.object({ secret: z.string(), environment: z.string(), version: z.int() }),
+    answer: z.object({
+      secret: z.string(),
+      environment: z.string(),
+      version: z.int(),
+      copies: keptCopies,
+    }),
   }),
 };

@@ -20,6 +20,7 @@ import { versionAssociatedData } from "../../src/core/associated-data.ts";
 import type { Sealer } from "../../src/core/ports/sealer.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { startWorker } from "../../src/edges/worker/worker.ts";
+import { mapLimited } from "../../src/lib/map-limited.ts";
 import { describeOnAStore, somebodyWaitsForLock } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 
@@ -135,7 +136,7 @@ describeOnAStore("changing the root key under fire", (database) => {
 
   it("ruling 32: killed between two pages and anywhere in one, the next run ends the work", async () => {
     const old = await server("old");
-    await Promise.all(Array.from({ length: 203 }, (_, index) => set(old, index)));
+    await mapLimited([...Array(203).keys()], 4, (index) => set(old, index));
     const mover = await server("new", "old");
     const killed = (at: number) =>
       rewrapAll(

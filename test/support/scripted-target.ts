@@ -37,6 +37,7 @@ export class ScriptedPlace {
   conditionalWrite = false;
   inFlightMs = 0;
   unreadable = false;
+  isAway = false;
   observes = 0;
   incarnation = 1;
   /** What the running process was started with. */
@@ -44,6 +45,8 @@ export class ScriptedPlace {
   restarts = 0;
   restores = 0;
   discards = 0;
+  /** What stood here before the last write, where that write asked for a copy. */
+  copy: ReadonlyMap<string, string> | null = null;
 
   releaseLateWrites(): void {
     for (const write of this.lateWrites.splice(0)) write();
@@ -79,19 +82,19 @@ export const scriptedKind: TargetKind = {
       inFlightMs: place.inFlightMs,
     };
   },
+  units: (config) => [unitOf(config)],
   assertHoldable: () => {},
-  open: (config) => openScripted(placeName(config)),
+  open: (config) => openScripted(placeName(config), unitOf(config)),
 };
 
-function openScripted(name: string): Target {
+/** `unit`: where it is not the place itself. */
+function unitOf(config: { readonly [key: string]: unknown }): UnitSpec {
+  const name = String(config["unit"] ?? placeName(config));
+  return { key: `memory:${name}`, name, kind: "memory", config: {}, followGroup: `memory:${name}` };
+}
+
+function openScripted(name: string, unit: UnitSpec): Target {
   const place = scriptedPlace(name);
-  const unit: UnitSpec = {
-    key: `memory:${name}`,
-    name,
-    kind: "memory",
-    config: {},
-    followGroup: `memory:${name}`,
-  };
   return {
     probe: async () => ({ ok: true, checks: [] }),
     observe: async (addresses) => {
@@ -111,6 +114,7 @@ function openScripted(name: string): Target {
         throw new LockstepError("ORDER_REFUSED", "the place carries a newer write");
       }
       place.writes.push(change);
+      place.copy = change.keepCopies === true ? new Map(place.values) : null;
       const land = (): void => applyChange(place, change, order);
       if (behaviour.kind === "lost") {
         if (behaviour.applied === "at-once") land();
@@ -122,13 +126,19 @@ function openScripted(name: string): Target {
     },
     activator: scriptedActivator(place),
     restorer: {
+      keeps: true,
       restore: async () => {
+        if (place.copy === null) throw new LockstepError("NOT_FOUND", "no copy is kept");
         place.restores += 1;
+        place.copy = null;
         place.values.clear();
         for (const [key, value] of place.running) place.values.set(key, value);
       },
+      kept: async (placements) => (place.copy === null ? [] : placements),
       discard: async () => {
+        if (place.isAway) throw new LockstepError("TARGET_UNREACHABLE", "away");
         place.discards += 1;
+        place.copy = null;
       },
     },
     close: async () => {},

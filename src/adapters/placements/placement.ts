@@ -97,7 +97,9 @@ export async function applyToFiles(
     const changes = new Map(items.map(({ key, value }) => [key, value?.reveal() ?? null]));
     const look = looks.get(path) ?? null;
     looks.delete(path);
-    if (await applyToFile(host, fileOf(files, path), changes, order, signal, look)) changed = true;
+    const keepCopy = change.keepCopies === true;
+    if (await applyToFile(host, { ...fileOf(files, path), keepCopy }, changes, order, signal, look))
+      changed = true;
   }
   return { outcome: changed ? "changed" : "unchanged" };
 }
@@ -114,7 +116,7 @@ export function assertHoldable(
 
 async function applyToFile(
   host: Host,
-  file: PlacedFile,
+  { keepCopy, ...file }: PlacedFile & { readonly keepCopy: boolean },
   changes: ReadonlyMap<string, string | null>,
   order: Order,
   signal: AbortSignal,
@@ -143,6 +145,7 @@ async function applyToFile(
           expectedDigest: before.state === "absent" ? "absent" : before.digest,
           order,
           mode: Number.parseInt(file.mode, 8),
+          keepCopy,
         },
         signal,
       );

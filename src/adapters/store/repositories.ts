@@ -9,6 +9,7 @@ import { PostgresAuditLog } from "./repositories/audit.ts";
 import { createChannelRepo } from "./repositories/channels.ts";
 import { createCheckRepo } from "./repositories/checks.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
+import { createKeptCopyRepo } from "./repositories/kept-copies.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createOrderRepo } from "./repositories/orders.ts";
@@ -38,6 +39,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),
     asides: createAsideRepo(db),
+    keptCopies: createKeptCopyRepo(db),
     manual: createManualRepo(db),
     schedule: createScheduleRepo(db),
     renewals: createRenewalRepo(db),

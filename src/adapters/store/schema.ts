@@ -30,7 +30,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 12;
+export const OLDEST_SCHEMA = 15;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -254,6 +254,17 @@ export interface AuditEntryTable {
   details: JsonbWithDefault<JsonObject>;
 }
 
+export interface KeptCopyTable {
+  target_id: string;
+  placement: string;
+  destination: string;
+  kept_at: Generated<Date>;
+  owed_at: Date | null;
+  attempts: Generated<number>;
+  next_attempt_at: Generated<Date>;
+  error_message: string | null;
+}
+
 export interface Database {
   store_meta: StoreMetaTable;
   environment: EnvironmentTable;
@@ -286,6 +297,7 @@ export interface Database {
   channel: ChannelTable;
   delivery: DeliveryTable;
   silence: SilenceTable;
+  kept_copy: KeptCopyTable;
   manual_place: ManualPlaceTable;
   manual_reveal: ManualRevealTable;
 }

@@ -2,7 +2,7 @@
  * How the units stand that a target's agents restart, and what that proves. `running` where the agent itself started the
  * process with these very values; `deployed` where it restarted a unit afterwards.
  */
-import { AGENT_UNIT, type ReportedActivation } from "../../core/ports/store/activations.ts";
+import { agentUnit, type ReportedActivation } from "../../core/ports/store/activations.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { groupBy } from "../../lib/group-by.ts";
@@ -29,7 +29,7 @@ export async function recordUnits(
   await context.store.transaction(async (tx) => {
     await tx.activations.keepReported(
       targetId,
-      [...possible].map((key) => unitKey(targetId, key)),
+      [...possible].map((key) => agentUnit(targetId, key, key).key),
     );
     for (const unit of units) {
       const changed = await tx.activations.report(activationOf(targetId, first, unit));
@@ -64,13 +64,7 @@ function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): Re
   const [kind = "", ...rest] = unit.key.split(":");
   const name = kind === "child" ? "the process" : rest.join(":") || unit.key;
   return {
-    unit: {
-      key: unitKey(targetId, unit.key),
-      name: `${name} on ${agent.target}`,
-      kind: AGENT_UNIT,
-      config: {},
-      followGroup: `agent:${targetId}`,
-    },
+    unit: agentUnit(targetId, unit.key, `${name} on ${agent.target}`),
     targetId,
     digest: unit.digest,
     // It is tried again by itself.
@@ -78,10 +72,6 @@ function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): Re
     error: unit.error,
     incarnation: unit.incarnation,
   };
-}
-
-function unitKey(targetId: string, key: string): string {
-  return `agent:${targetId}:${key}`;
 }
 
 async function tellEnd(tx: Repositories, { agent }: Told, unit: ReportedUnit): Promise<void> {

@@ -10,10 +10,11 @@ import { type DesiredBinding, type DesiredTarget, targetId } from "../../core/pl
 import { bindingId, claimsOf, type Difference, keyId } from "../../core/plan/diff-config.ts";
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject, UnitSpec } from "../../core/ports/target.ts";
 import { endAgents, endBegun, hasShortLived } from "../agents/enrolment-turn.ts";
 import type { AppContext } from "../context.ts";
 import type { Prepared } from "./prepare.ts";
+import { unitsAfter } from "./units-after.ts";
 
 type Of<Subject extends Difference["subject"], Action extends Difference["action"]> = Extract<
   Difference,
@@ -94,6 +95,7 @@ class Writer {
       await this.#tx.places.removeTarget(change.stored.id);
       // A target of this name that is made later is another one, and may be for another machine.
       if (change.stored.kind === "agent") await endAgents(this.#tx, this.#actor, change.stored);
+      await this.#keepUnits(change.stored.id, []);
       await this.#record("target.removed", "target", change.stored.id, change.stored.name);
     }
   }
@@ -162,6 +164,8 @@ class Writer {
     await this.#tx.places.updateTarget(stored.id, desired);
     await this.#endAgents(desired, stored);
     await this.#forgetUnreachable(stored.id);
+    const units = unitsAfter(this.#context, stored, desired);
+    if (units !== null) await this.#keepUnits(stored.id, units);
     const moved = stored.kind !== desired.kind || stored.destination !== desired.destination;
     const verdict = this.#prepared.verdicts.get(targetId(desired.environment, desired.name));
     // An address that needs none any more must not keep one that is sealed for another.
@@ -177,6 +181,14 @@ class Writer {
     if (desired.kind !== stored.kind) await endAgents(this.#tx, this.#actor, stored);
     else if (stored.kind === "agent" && hasShortLived(desired) !== hasShortLived(stored))
       await endBegun(this.#tx, this.#actor, stored, { because: "changed" });
+  }
+
+  /** A unit that is configured no more owes nothing, and nothing waits for it. */
+  async #keepUnits(targetId: string, units: readonly UnitSpec[]): Promise<void> {
+    const { quietMs, maxQuietMs } = this.#context.timing;
+    const now = { targetId, units, quietMs, maxQuietMs };
+    for (const { unitId, name, ended } of await this.#tx.activations.keepUnits(now))
+      await this.#record("unit.retired", "unit", unitId, name, { target: targetId, ended });
   }
 
   /** Also what waits for its deletion: the loop would delete the same key at the new place. */
@@ -200,6 +212,7 @@ class Writer {
     await this.#tx.places.removeBinding(stored.id);
     const owned = this.#prepared.stored.owned.filter((key) => key.bindingId === stored.id);
     await this.#tx.places.release(stored.id, owned);
+    await this.#tx.keptCopies.oweAt(stored.targetId, stored.placement);
     await this.#record("binding.removed", "binding", stored.id, stored.secret, {
       target: stored.target,
       key: stored.key,

@@ -9,7 +9,6 @@ import type {
 } from "../../core/doctor/facts.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import type { ErrorCode } from "../../core/errors.ts";
-import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
@@ -23,6 +22,7 @@ import { kindOf } from "../open-target.ts";
 import { issuerOf } from "../renewals/renew-policy.ts";
 import { rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
+import { recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
 
 export interface Recorded {
   readonly secrets: readonly SecretRow[];
@@ -135,6 +135,7 @@ export async function gatherFacts(
     checksLateMs: await read.checks.lateMs(),
     recoveryCopy: recoveryCopyOf(context, meta),
     sealing: meta === null ? null : sealingOf(context, meta, await read.sealedTexts.countByKey()),
+    keptCopies: await read.keptCopies.list(),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
       expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)
@@ -154,26 +155,6 @@ export async function gatherFacts(
       error === null ? [] : [{ name, reason: error.message, since: error.since }],
     ),
   };
-}
-
-function sealingOf(
-  { sealer: { keyIds } }: AppContext,
-  { sealingKeyId }: StoreMeta,
-  counts: ReadonlyMap<string, number>,
-): DoctorFacts["sealing"] {
-  const sum = (wanted: (keyId: string) => boolean): number =>
-    [...counts].reduce((all, [keyId, count]) => (wanted(keyId) ? all + count : all), 0);
-  return {
-    hasCurrent: keyIds.includes(sealingKeyId),
-    unopened: sum((keyId) => !keyIds.includes(keyId)),
-    underOthers: sum((keyId) => keyIds.includes(keyId) && keyId !== keyIds[0]),
-  };
-}
-
-function recoveryCopyOf({ rootKeyId }: AppContext, meta: StoreMeta | null): DoctorFacts["recoveryCopy"] {
-  if (meta === null) return null;
-  if (meta.recoveryCopy === null) return "none";
-  return meta.recoveryCopy.keyId === rootKeyId ? "checked" : "of-another-key";
 }
 
 /** By target that only an agent reaches: the lasting one, or the last heard of several containers. */

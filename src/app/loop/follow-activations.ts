@@ -14,6 +14,7 @@ import type { AppContext } from "../context.ts";
 import { accessOf, kindOf, withTarget } from "../open-target.ts";
 import { afterActivation } from "./after-activation.ts";
 import { loadDesired } from "./desired.ts";
+import { discardCopiesAt } from "./discard-copies.ts";
 import { failedActivation } from "./failed-activation.ts";
 import { hint } from "./hint.ts";
 import { joinNext } from "./isolate-failure.ts";
@@ -35,7 +36,13 @@ export async function followActivations(
   // A thousand at once would queue at the store's few connections until they are given up.
   const asked = await mapLimited(claimed, MAX_AT_ONCE, async (activation) => {
     const target = await context.store.read.targets.findById(activation.targetId);
-    return target === null ? null : { activation, target, access: await followedBy(context, target) };
+    if (target === null) {
+      await context.store.transaction((tx) =>
+        tx.activations.end(activation, { state: "superseded", error: null }),
+      );
+      return null;
+    }
+    return { activation, target, access: await followedBy(context, target) };
   });
   const found = asked.filter((one) => one !== null);
   for (const [, group] of groupBy(found, (one) => one.access)) {
@@ -85,16 +92,9 @@ async function followAtTarget(
     requestedAgoMs: activation.requestedAgoMs,
     expected: await expectedOf(context, activation),
   }));
-  const progress = await withTarget(context, target, async ({ activator, restorer }) => {
-    if (activator === null) return [];
-    const seen = await activator.follow(asked, signal);
-    // The unit runs well with the change: what it replaced is not needed any more, and is a value at rest.
-    const placements = asked.flatMap(({ expected }, index) =>
-      seen[index]?.state === "succeeded" ? expected.map((item) => item.placement) : [],
-    );
-    if (placements.length > 0) await restorer?.discard([...new Set(placements)], signal);
-    return seen;
-  });
+  const progress = await withTarget(context, target, async ({ activator }) =>
+    activator === null ? [] : await activator.follow(asked, signal),
+  );
   const judged = activations.map((activation, index) => ({ activation, seen: progress[index] }));
   await mapLimited(judged, MAX_AT_ONCE, async ({ activation, seen }) => {
     if (seen === undefined)
@@ -103,6 +103,8 @@ async function followAtTarget(
       );
     else await judge(context, activation, seen, signal);
   });
+  // Where a unit runs well with its change, what that replaced is not needed any more, and is a value at rest.
+  await discardCopiesAt(context, target.id, signal);
 }
 
 /** What the unit should have been started with: everything that is settled at its targets. */

@@ -27,6 +27,7 @@ export async function recordIntent(
   before: Run,
   items: readonly PlannedItem[],
   units: readonly UnitSpec[],
+  keepCopies = false,
 ): Promise<Intent> {
   const { target, token } = before.lease;
   const { inFlightMs } = kindOf(context, target.kind).capabilities(target.config);
@@ -61,6 +62,7 @@ export async function recordIntent(
         maxQuietMs: context.timing.maxQuietMs,
       });
     }
+    if (keepCopies) await tx.keptCopies.keep(target.id, writtenPlacements(items));
     await tx.audit.append({
       action: "push.started",
       actor,
@@ -91,6 +93,11 @@ async function numbered(context: AppContext, tx: Repositories, run: Run): Promis
   const order = orderOf(context, raised, run.desired.slots);
   invariant(await tx.orders.give(target.id, order), "a generation that was just raised is nobody's");
   return { ...run, lease: { ...run.lease, target: raised }, order, overtakenAt: null };
+}
+
+function writtenPlacements(items: readonly PlannedItem[]): readonly string[] {
+  const written = items.filter(({ action }) => action === "set" || action === "unset");
+  return [...new Set(written.map(({ placement }) => placement))];
 }
 
 export function pushItems(items: readonly PlannedItem[]): readonly PushItem[] {

@@ -16,6 +16,7 @@ import { nextTry } from "../../core/reconcile/retry.ts";
 import type { Slot } from "../../core/secret.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
 import { slotsDigest } from "./digest.ts";
 import { foundText, pushItems } from "./record-intent.ts";
 import type { Run } from "./run-push.ts";
@@ -55,6 +56,7 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
     }
     if (!capped) await closeEarlierPushes(tx, run, pushId);
     await tx.pushes.observe(observationsOf(result.seen, pushId));
+    await keepUnits(context, tx, run);
     await tx.targets.settleBindings(
       lease.target.id,
       lease.target.generation,
@@ -88,6 +90,18 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
       });
     }
   });
+}
+
+/** Level: also what an earlier release left owed by a unit that is configured no more ends here. */
+async function keepUnits(
+  context: AppContext,
+  tx: Repositories,
+  { lease: { target } }: Worked,
+): Promise<void> {
+  const units = kindOf(context, target.kind).units?.(target.config, target.id);
+  if (units === undefined) return;
+  const { quietMs, maxQuietMs } = context.timing;
+  await tx.activations.keepUnits({ targetId: target.id, units, quietMs, maxQuietMs });
 }
 
 /** The write failed, or nobody knows. Nothing is settled; what stands there is looked at before the next write. */

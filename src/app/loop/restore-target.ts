@@ -21,7 +21,10 @@ export async function restoreAfterFailure(
   activation: ActivationRecord,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!(await context.store.read.targets.standsAlone(activation.targetId))) return false;
+  const { read } = context.store;
+  if (!(await read.targets.standsAlone(activation.targetId))) return false;
+  // Its copy holds what was destroyed, pruned or is known to somebody else.
+  if (await read.keptCopies.isAnyOwed(activation.targetId)) return false;
   const target = await context.store.read.targets.findById(activation.targetId);
   if (target === null) return false;
   return withTarget(context, target, async ({ restorer, activator }) => {

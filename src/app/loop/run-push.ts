@@ -46,15 +46,16 @@ export async function runPush(
     await recordSettled(context, planned, { pushId: null, planned: items, seen: items });
     return;
   }
+  const keepCopies = await mayBeRestored(context, planned, target, items);
   const sinceIntentMs = startStopwatch();
-  const { pushId, run } = await recordIntent(context, planned, items, observation.units);
+  const { pushId, run } = await recordIntent(context, planned, items, observation.units, keepCopies);
   await context.checkpoint("intent");
   let sent = false;
   try {
     try {
       assertNotStopped(context, run, sinceIntentMs());
       sent = true;
-      await write(context, run, target, items, signal).catch((error: unknown) =>
+      await write(context, run, target, { items, keepCopies }, signal).catch((error: unknown) =>
         refused(context, run, target, toLockstepError(error), signal),
       );
       await context.checkpoint("written");
@@ -141,7 +142,7 @@ async function write(
   context: AppContext,
   run: Run,
   target: Target,
-  items: readonly PlannedItem[],
+  { items, keepCopies }: { readonly items: readonly PlannedItem[]; readonly keepCopies: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const { inFlightMs } = kindOf(context, run.lease.target.kind).capabilities(run.lease.target.config);
@@ -152,6 +153,7 @@ async function write(
         : [],
     ),
     unset: items.filter((item) => item.action === "unset").map(({ placement, key }) => ({ placement, key })),
+    keepCopies,
   };
   if (inFlightMs === 0) {
     await target.apply(change, run.order, signal);
@@ -159,6 +161,35 @@ async function write(
   }
   // Nothing is sent once others may count the write as landed or lost.
   await withDeadline(signal, inFlightMs, (limited) => target.apply(change, run.order, limited));
+}
+
+/**
+ * Whether what is replaced now could be put back, if its unit does not run with the change: see restore-target.ts for
+ * when that happens. Never what was pruned, and never a version that somebody else knows.
+ */
+async function mayBeRestored(
+  context: AppContext,
+  { lease, desired }: Run,
+  { restorer, activator }: Target,
+  items: readonly PlannedItem[],
+): Promise<boolean> {
+  if (restorer?.keeps !== true || activator === null || desired.pruned.length > 0) return false;
+  const { read } = context.store;
+  if (!(await read.targets.standsAlone(lease.target.id))) return false;
+  const secrets = new Set(
+    items.flatMap(({ found, secretId }) => (found.kind === "version" ? [secretId] : [])),
+  );
+  for (const secretId of secrets) {
+    const versions = await read.secrets.versions(secretId);
+    const known = new Set(
+      versions.flatMap(({ version, compromisedAt }) => (compromisedAt === null ? [] : [version])),
+    );
+    const held = items.some(
+      ({ found, secretId: of }) => of === secretId && found.kind === "version" && known.has(found.version),
+    );
+    if (held) return false;
+  }
+  return true;
 }
 
 /** Looks until the write shows, at most the configured number of times: a read directly after a write may be old. */

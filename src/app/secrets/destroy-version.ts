@@ -1,8 +1,10 @@
 /** Drops a version's value for good. Backups made before still hold it, and the answer says so. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { KeptCopy } from "../../core/ports/store/kept-copies.ts";
 import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import type { AppContext } from "../context.ts";
+import { discardCopiesOf } from "../loop/discard-copies.ts";
 import { optionsOf } from "../rollouts/rollout-options.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
 
@@ -16,14 +18,15 @@ function mayGoBackTo(last: RolloutRecord, version: number): boolean {
 
 /**
  * Throws VERSION_IN_USE while anything may still need the value: an open rollout, or a place that was left with it or
- * seen to hold it last, which could not be told from a stranger's, nor restored, without it.
+ * seen to hold it last, which could not be told from a stranger's, nor restored, without it. Answers the copies that are
+ * kept on hosts for restoring and could not be removed yet: they go as soon as their hosts answer.
  */
 export async function destroyVersion(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
   version: number,
-): Promise<void> {
+): Promise<readonly KeptCopy[]> {
   const known = await findSecret(context, secret);
   await context.store.transaction(async (tx) => {
     await tx.secrets.lockForNewVersion(known.id);
@@ -31,6 +34,7 @@ export async function destroyVersion(
     if (found === undefined) {
       throw new LockstepError("NOT_FOUND", `Cannot destroy: "${secret.name}" has no version ${version}.`);
     }
+    await tx.keptCopies.oweOfSecret(known.id);
     if (found.state === "destroyed") return;
     const open = await tx.rollouts.openOf(known.id);
     const inRollout = open !== null && (open.fromVersion === version || open.toVersion === version);
@@ -67,4 +71,5 @@ export async function destroyVersion(
       details: { version },
     });
   });
+  return await discardCopiesOf(context, known.id);
 }

@@ -1,18 +1,23 @@
 /** Somebody else knows this version: it is never pushed, never a fallback and never gone back to from now on. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { KeptCopy } from "../../core/ports/store/kept-copies.ts";
 import type { AppContext } from "../context.ts";
+import { discardCopiesOf } from "../loop/discard-copies.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
 
-/** `isInUse`: places hold it, and only a new version ends that. Throws NOT_FOUND. */
+/**
+ * `isInUse`: places hold it, and only a new version ends that. `copies`: kept on hosts for restoring, and not removed yet;
+ * they go as soon as their hosts answer. Throws NOT_FOUND.
+ */
 export async function markCompromised(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
   version: number,
-): Promise<{ readonly isInUse: boolean }> {
+): Promise<{ readonly isInUse: boolean; readonly copies: readonly KeptCopy[] }> {
   const known = await findSecret(context, secret);
-  return context.store.transaction(async (tx) => {
+  const isInUse = await context.store.transaction(async (tx) => {
     await tx.secrets.lockForNewVersion(known.id);
     const found = (await tx.secrets.versions(known.id)).find((one) => one.version === version);
     if (found === undefined) {
@@ -21,7 +26,8 @@ export async function markCompromised(
       });
     }
     const isInUse = found.state === "current" || found.state === "retiring" || found.state === "staged";
-    if (found.compromisedAt !== null) return { isInUse };
+    await tx.keptCopies.oweOfSecret(known.id);
+    if (found.compromisedAt !== null) return isInUse;
     await tx.secrets.markCompromised(known.id, version);
     await tx.audit.append({
       action: "version.compromised",
@@ -29,6 +35,7 @@ export async function markCompromised(
       subject: { kind: "secret", id: known.id, name: known.name },
       details: { version },
     });
-    return { isInUse };
+    return isInUse;
   });
+  return { isInUse, copies: await discardCopiesOf(context, known.id) };
 }

@@ -22,6 +22,7 @@ export const AUDIT_ACTIONS = [
   "target.created",
   "target.changed",
   "target.removed",
+  "unit.retired",
   "target.trusted",
   "target.healed",
   "binding.created",

@@ -1,10 +1,11 @@
 /** Copies of a secret that stand on a host beside the kept one: the one that wins over it, and those that grow old. Pure. */
+import { ageText } from "../../lib/age.ts";
 import { shellQuote } from "../../lib/shell-quote.ts";
 import { copyText, holdsText } from "../copies/words.ts";
 import type { CopyKind, FoundCopy } from "../ports/copies.ts";
 import { aboutTarget } from "./about-target.ts";
 import { listText } from "./consequences.ts";
-import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
+import type { BindingFacts, DoctorFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
 const MAX_NAMED = 8;
@@ -132,6 +133,31 @@ function holds(copy: FoundCopy, { current }: SecretFacts): string {
   const key = copy.key === null ? "" : `as ${copy.key}, `;
   const age = copy.version !== null && current !== null && copy.version < current ? ", older" : "";
   return `${key}${holdsText(copy)}${age}`;
+}
+
+/** Long enough for any restart, and for a host that was away for a moment. */
+const KEPT_TOO_LONG_MS = 3_600_000;
+
+/** What should have been gone by itself. */
+export function keptCopies({ keptCopies: kept, now }: DoctorFacts): readonly Finding[] {
+  return kept
+    .filter(({ keptAt, owedAt }) => now.getTime() - (owedAt ?? keptAt).getTime() > KEPT_TOO_LONG_MS)
+    .map(({ target, environment, file, keptAt, owedAt, error }) => ({
+      id: "copy-kept",
+      severity: "hint",
+      secret: null,
+      target,
+      key: null,
+      placement: file,
+      environment,
+      what: `On the host of ${target} a copy of ${file} from before a change is still kept, since ${ageText(keptAt.toISOString(), now)}${owedAt === null ? "" : ", and must go"}: older values at rest.`,
+      cause:
+        error === null
+          ? "Its unit has not ended its restart. The copy goes with that, or as soon as it cannot be put back any more."
+          : `It could not be removed, and is tried again by itself: ${error} By hand: the *.keep and *.wrote files in ~/.lockstep there.`,
+      consequence: [],
+      command: null,
+    }));
 }
 
 export function unreadCopies(target: TargetFacts): readonly Finding[] {

@@ -11,7 +11,7 @@ import { boundedText } from "../../lib/visible-text.ts";
 import { diagnoseBinding } from "./binding-finding.ts";
 import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
-import { exposedCopies, otherCopies, sharedFiles, unreadCopies } from "./copies-finding.ts";
+import { exposedCopies, keptCopies, otherCopies, sharedFiles, unreadCopies } from "./copies-finding.ts";
 import { exposuresOf } from "./exposure-finding.ts";
 import type { DoctorFacts, SecretFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
@@ -30,6 +30,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     ...sharedFiles(target),
     ...exposuresOf(target, facts, commands),
   ]);
+  findings.push(...keptCopies(facts));
   for (const secret of facts.secrets) {
     // A token's own finding says more.
     if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));

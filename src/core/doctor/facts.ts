@@ -39,6 +39,8 @@ export interface DoctorFacts {
     /** Under keys that it has, and not under the one that it was started with. */
     readonly underOthers: number;
   } | null;
+  /** Kept on hosts for restoring, each an old value at rest; of removed targets too. */
+  readonly keptCopies: readonly KeptCopyFacts[];
   /** Lockstep's own API tokens that end soon. */
   readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
   /** For how long a place has waited to be looked at, in ms. */
@@ -47,6 +49,17 @@ export interface DoctorFacts {
   readonly queueAway: boolean;
   /** Ways to people by which the last message did not arrive. */
   readonly mutedChannels: readonly { readonly name: string; readonly reason: string; readonly since: Date }[];
+}
+
+export interface KeptCopyFacts {
+  readonly target: string;
+  readonly environment: string;
+  readonly file: string;
+  readonly keptAt: Date;
+  /** It must go; null: it may still be put back. */
+  readonly owedAt: Date | null;
+  /** Why it could not be removed. */
+  readonly error: string | null;
 }
 
 export interface SecretFacts {

@@ -23,6 +23,7 @@ export const FINDING_IDS = [
   "staged-change",
   "other-copies",
   "copies-unread",
+  "copy-kept",
   "exposed",
   "exposed-to-group",
   "exposed-to-builds",

@@ -39,6 +39,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "exposed-to-builds": "is given to builds",
   "exposed-to-pull-requests": "is copied for pull requests",
   "copies-unread": "has a file that could not be searched for copies",
+  "copy-kept": "has a copy for restoring that should be gone",
   unreadable: "cannot be read",
   unreachable: "cannot be looked at",
   "credential-refused": "refuses Lockstep's credential",

@@ -19,7 +19,8 @@ export interface Host {
    * Replaces the file atomically (random temp name, exclusive creation, fsync, rename), if and only if its content
    * still has `expectedDigest` (WRITE_CONFLICT otherwise) and the file's order marker is not newer (ORDER_REFUSED
    * otherwise; an equal order may repeat with the digest that it was given with, and with no other). The marker belongs to
-   * the file, whatever links lead to it. A copy for restoring is kept beside, mode 0600.
+   * the file, whatever links lead to it. A copy for restoring is kept beside, mode 0600, only where `keepCopy` asks for
+   * it; otherwise one of an earlier write is removed, because what it replaced can not be put back any more.
    * Owner, mode and ACL of an existing file are kept; a new one gets `mode`.
    */
   write(path: string, write: HostWrite, signal: AbortSignal): Promise<void>;
@@ -30,7 +31,7 @@ export interface Host {
   /** Whether `restore` would find a copy: to know before the first of several files is put back. */
   hasRestoreCopy(path: string, signal: AbortSignal): Promise<boolean>;
 
-  /** Removes the copy that `write` kept. Repeating is harmless. */
+  /** Removes the copy that `write` kept, and what a crash left of a write there. Repeating is harmless. */
   discardRestoreCopy(path: string, signal: AbortSignal): Promise<void>;
 
   /** Runs a program without a shell of ours: argv is quoted exactly; data goes over stdin. A non-zero exit is an answer. */
@@ -65,6 +66,8 @@ export interface HostWrite {
   readonly order: Order;
   /** For new files, for example 0o600. */
   readonly mode: number;
+  /** What is replaced may have to be put back. */
+  readonly keepCopy?: boolean;
 }
 
 /** How a process is found on its host: a unit's main process, or the number in a file that nobody else may write. */

@@ -87,6 +87,8 @@ export interface SetItem extends Address {
 export interface Change {
   readonly set: readonly SetItem[];
   readonly unset: readonly Address[];
+  /** What is replaced may have to be put back: only where there is a `restorer` that asks for it. */
+  readonly keepCopies?: boolean;
 }
 
 export interface ApplyResult {
@@ -155,11 +157,15 @@ export interface Target {
 
 /** Putting back what a write replaced, for a change that its unit cannot run with. */
 export interface Restorer {
+  /** Whether anything is ever put back here: only a unit that may fail to start with a change needs what stood before. */
+  readonly keeps: boolean;
   /**
    * Puts the kept copies of these placements back. `order` must be newer than the write's. NOT_FOUND when a copy is
    * missing: then nothing was put back.
    */
   restore(placements: readonly string[], order: Order, signal: AbortSignal): Promise<void>;
+  /** Of these placements those that a copy is kept of. */
+  kept(placements: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   /** Removes the kept copies: the unit runs well with the change. Repeating is harmless. */
   discard(placements: readonly string[], signal: AbortSignal): Promise<void>;
 }
@@ -254,6 +260,12 @@ export interface TargetKind {
   resolvePlacement(config: JsonObject, file: string | undefined): string;
 
   capabilities(config: JsonObject): TargetCapabilities;
+
+  /**
+   * What restarts there, where the configuration alone says so: what a target's units are is then known when it is
+   * applied. Absent: only a look tells.
+   */
+  units?(config: JsonObject, targetId: string): readonly UnitSpec[];
 
   /**
    * Ways by which a service can be asked from there: `http` with `from: target`, `command`, and `file`, where its use

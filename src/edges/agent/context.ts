@@ -82,5 +82,7 @@ export interface AgentContext {
   readonly random: () => number;
   /** Told each value before it is used, so that no sink shows it. */
   readonly know: (value: string) => void;
+  /** Files beside which nothing is left of earlier writes, as far as this life of the agent has seen. */
+  readonly tidied: Set<string>;
   readonly checkpoint: (point: AgentCheckpoint) => Promise<void>;
 }

@@ -9,6 +9,7 @@ import { checkDue } from "../../app/checks/check-scheduled.ts";
 import type { AppContext } from "../../app/context.ts";
 import { lookAtTarget } from "../../app/look/look-at-target.ts";
 import { activateUnit } from "../../app/loop/activate-unit.ts";
+import { discardDueCopies } from "../../app/loop/discard-copies.ts";
 import { followActivations } from "../../app/loop/follow-activations.ts";
 import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
 import { sweep } from "../../app/loop/sweep.ts";
@@ -26,6 +27,8 @@ import { ForgottenWork } from "./forgotten-work.ts";
 const WATCH_EVERY_MS = 2_000;
 const DELIVER_EVERY_MS = 1_000;
 const CHECK_EVERY_MS = 2_000;
+/** Of copies that nobody needs any more. */
+const DISCARD_EVERY_MS = 5_000;
 /** With thousands of places it takes its time: a tenth of everybody's. */
 const WATCH_PAUSE = 9;
 const NO_QUEUE: Queue = {
@@ -59,6 +62,9 @@ export async function startWorker(
     // Not through the queue: a place that is slow to look at must keep no push waiting.
     repeat(context, CHECK_EVERY_MS, stopping.signal, "check", () => checkDue(context, stopping.signal)),
     repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context), WATCH_PAUSE),
+    repeat(context, DISCARD_EVERY_MS, stopping.signal, "discard", () =>
+      discardDueCopies(context, stopping.signal),
+    ),
     repeat(context, DELIVER_EVERY_MS, stopping.signal, "deliver", async () => {
       while ((await deliverDue(context, stopping.signal)) > 0 && !stopping.signal.aborted);
     }),

@@ -15,6 +15,7 @@ import {
 } from "../../../src/core/associated-data.ts";
 import type { Sealer } from "../../../src/core/ports/sealer.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import { mapLimited } from "../../../src/lib/map-limited.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
@@ -50,7 +51,7 @@ describeOnAStore("rewrapping", (database) => {
     (await revealSecret(under(sealer), TESTER, name(index))).fields.get("value")?.reveal();
 
   it("moves versions, credentials and the store's own keys over several pages, and may be repeated", async () => {
-    for (let index = 0; index < 205; index += 1) await set(index, `value ${index}`);
+    await mapLimited([...Array(205).keys()], 4, (index) => set(index, `value ${index}`));
     await kit.target("api");
     const [id = ""] = await kit.targetIds("api");
     const bound = credentialsAssociatedData(id, "somewhere");

@@ -9,8 +9,10 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
@@ -61,7 +63,13 @@ export function hostConformance(conformance: HostConformance): void {
 
     function writing(content: string, before: string | null, generation = 1): HostWrite {
       const expectedDigest = before === null ? "absent" : createHash("sha256").update(before).digest("hex");
-      return { content: Buffer.from(content), expectedDigest, order: orderOf(generation), mode: 0o600 };
+      return {
+        content: Buffer.from(content),
+        expectedDigest,
+        order: orderOf(generation),
+        mode: 0o600,
+        keepCopy: true,
+      };
     }
 
     it("answers that a file is absent, and one that stands there with every byte", async () => {
@@ -188,6 +196,52 @@ export function hostConformance(conformance: HostConformance): void {
       await expect(host.restore(path, orderOf(4), soon())).rejects.toMatchObject({ code: "NOT_FOUND" });
       await host.discardRestoreCopy(path, soon());
     });
+
+    it("ruling 33: keeps no copy unless asked, and one of an earlier write no longer than that", async () => {
+      const path = newPath(`A=${CANARY}\n`);
+      await host.write(path, { ...writing("A=2\n", `A=${CANARY}\n`, 1), keepCopy: false }, soon());
+      expect(await host.hasRestoreCopy(path, soon())).toBe(false);
+      await host.write(path, writing(`A=${CANARY}\n`, "A=2\n", 2), soon());
+      await host.write(path, writing("A=4\n", `A=${CANARY}\n`, 3), soon());
+      expect(await host.hasRestoreCopy(path, soon())).toBe(true);
+      const { keepCopy, ...plain } = writing("A=5\n", "A=4\n", 4);
+      expect(keepCopy).toBe(true);
+      await host.write(path, plain, soon());
+      expect(await host.hasRestoreCopy(path, soon())).toBe(false);
+      expect(holding(CANARY)).toEqual([]);
+    });
+
+    it("ruling 33: with the copy goes what crashes left, and with any copy those that were forgotten for a day", async () => {
+      const state = join(place.home, ".lockstep");
+      const path = newPath("A=1\n");
+      await host.write(path, writing("A=2\n", "A=1\n"), soon());
+      const file = join(state, createHash("sha256").update(path).digest("hex"));
+      // Killed between the temporary file and its rename, and in the middle of the copy.
+      writeFileSync(join(place.directory, ".lockstep-0a1b2c"), CANARY, { mode: 0o600 });
+      writeFileSync(`${file}.temp`, ".lockstep-0a1b2c\n", { mode: 0o600 });
+      writeFileSync(`${file}.keep.new`, CANARY, { mode: 0o600 });
+      const forgotten = join(state, `${"f".repeat(64)}.keep`);
+      const recent = join(state, `${"e".repeat(64)}.keep`);
+      for (const copy of [forgotten, recent]) writeFileSync(copy, CANARY, { mode: 0o600 });
+      const [old, today] = [25, 23].map((hours) => new Date(Date.now() - hours * 3_600_000));
+      utimesSync(forgotten, old ?? 0, old ?? 0);
+      utimesSync(recent, today ?? 0, today ?? 0);
+      await host.discardRestoreCopy(path, soon());
+      expect(await host.hasRestoreCopy(path, soon())).toBe(false);
+      expect(readFileSync(path, "utf8")).toBe("A=2\n");
+      expect(holding(CANARY)).toEqual([recent]);
+      rmSync(recent);
+    });
+
+    /** Files of the host that hold this text: in its directory, and where state lies. */
+    function holding(text: string): readonly string[] {
+      return [place.directory, join(place.home, ".lockstep")].flatMap((directory) =>
+        readdirSync(directory, { withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map(({ name }) => join(directory, name))
+          .filter((path) => readFileSync(path, "utf8").includes(text)),
+      );
+    }
 
     it("refuses a link, a file that others may read and a directory that others may write", async () => {
       const link = newPath();

@@ -66,7 +66,14 @@ export interface FactParts {
   readonly itself?: Partial<
     Pick<
       DoctorFacts,
-      "setBack" | "clockSkewMs" | "lowBudgets" | "endingTokens" | "recoveryCopy" | "sealing" | "checksLateMs"
+      | "setBack"
+      | "clockSkewMs"
+      | "lowBudgets"
+      | "endingTokens"
+      | "recoveryCopy"
+      | "sealing"
+      | "keptCopies"
+      | "checksLateMs"
     >
   >;
 }
@@ -87,6 +94,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     recoveryCopy: "checked",
     sealing: { hasCurrent: true, unopened: 0, underOthers: 0 },
     checksLateMs: 0,
+    keptCopies: [],
     ...parts.itself,
     queueAway: parts.queueAway ?? false,
     mutedChannels: parts.mutedChannels ?? [],

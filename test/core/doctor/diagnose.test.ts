@@ -336,6 +336,36 @@ const ROWS: readonly Row[] = [
     says: /check it there/,
   },
   {
+    when: "ruling 33: a copy for restoring could not be removed from its host",
+    parts: {
+      bindings: [verifier],
+      itself: {
+        keptCopies: [
+          {
+            target: "api",
+            environment: "production",
+            file: "/etc/app/env",
+            keptAt: ago(600),
+            owedAt: ago(590),
+            error: "The host is away.",
+          },
+          {
+            target: "api",
+            environment: "production",
+            file: "/etc/app/new",
+            keptAt: ago(1),
+            owedAt: null,
+            error: null,
+          },
+        ],
+      },
+    },
+    id: "copy-kept",
+    severity: "hint",
+    command: null,
+    says: /The host is away/,
+  },
+  {
     when: "ruling 32: the store went on to a root key that this server lacks",
     parts: {
       bindings: [verifier],

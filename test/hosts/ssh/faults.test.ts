@@ -61,6 +61,7 @@ describe.skipIf(lacks("sshd")).each(WAYS)("a line that dies while $way writes a 
       expectedDigest: digest("A=1\n"),
       order: orderOf(generation),
       mode: 0o600,
+      keepCopy: true,
     };
   }
 

@@ -47,7 +47,13 @@ describe.skipIf(lacks("sshd")).each(WAYS)("files of a host over SSH, by $way", (
 
   function writing(content: string, before: string | null, generation = 1): HostWrite {
     const digest = before === null ? "absent" : createHash("sha256").update(before).digest("hex");
-    return { content: Buffer.from(content), expectedDigest: digest, order: orderOf(generation), mode: 0o600 };
+    return {
+      content: Buffer.from(content),
+      expectedDigest: digest,
+      order: orderOf(generation),
+      mode: 0o600,
+      keepCopy: true,
+    };
   }
 
   it("answers that a file is absent, also when its directory is", async () => {

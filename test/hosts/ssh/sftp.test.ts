@@ -53,7 +53,13 @@ describe.skipIf(lacks("sshd"))("files of a host with SFTP alone", () => {
 
   function writing(content: string | Buffer, before: string | null, generation = 1): HostWrite {
     const digest = before === null ? "absent" : createHash("sha256").update(before).digest("hex");
-    return { content: Buffer.from(content), expectedDigest: digest, order: orderOf(generation), mode: 0o640 };
+    return {
+      content: Buffer.from(content),
+      expectedDigest: digest,
+      order: orderOf(generation),
+      mode: 0o640,
+      keepCopy: true,
+    };
   }
 
   it("says that it is unfenced, and runs nothing", async () => {

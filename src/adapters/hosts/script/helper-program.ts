@@ -32,7 +32,7 @@ print "lockstep $hello ready\n";
 
 my $me = $>; my $home = $ENV{HOME}; $home = "/" if !defined $home || $home eq ""; my $state = "$home/.lockstep";
 my $temp = ""; my $incoming = ""; my $swept = 0;
-my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $size);
+my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $size);
 my ($asked, $file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock);
 
 sub clean {
@@ -164,8 +164,14 @@ sub need_state {
   $! = $why; spoilt($state, "denied", "make", $me, $home);
 }
 sub sweep {
-  return if $swept; $swept = 1;
-  opendir(my $all, $state) or return; for (readdir $all) { unlink "$state/$_" if /\.in\./ && -f "$state/$_" && -M _ > 60 / 1440; }
+  opendir(my $all, $state) or return; for (readdir $all) {
+    my $hours = /\.in\.|\.keep\.new$|\.new-/ ? 1 : /\.(keep|wrote)$/ ? 24 : next;
+    my @s = lstat "$state/$_"; unlink "$state/$_" if @s && ($s[2] & 0170000) == 0100000 && time - $s[9] > $hours * 3600;
+  }
+}
+sub drop_copy { unlink map { ("$_.keep", "$_.wrote", "$_.keep.new") } $file, $asked; }
+sub drop_left {
+  my $left = -f "$file.temp" ? line_of("$file.temp") : undef; if (defined $left && $left =~ m{^\.lockstep-[^/]*$}) { unlink "./$left"; say_("fixed", $real) if -e "./$left"; }
 }
 sub lock_ {
   sysopen($lock, "$file.lock", Fcntl::O_WRONLY() | Fcntl::O_CREAT() | Fcntl::O_NOFOLLOW(), 0600) or spoilt($state, "denied", "make", $me, $state);
@@ -218,8 +224,7 @@ sub replace {
   my $new = shift;
   lock_(); look(); check_order(); my $old = check_content();
   say_("other") if $present && has_more_rights("./$name", "system.posix_acl_access", "security.selinux");
-  my $left = -f "$file.temp" ? line_of("$file.temp") : undef;
-  if (defined $left && $left =~ m{^\.lockstep-[^/]*$}) { unlink "./$left"; say_("fixed", $real) if -e "./$left"; }
+  drop_left();
   my $out = make_temp();
   put("$file.temp", "$temp\n");
   check_fixed();
@@ -232,11 +237,11 @@ sub replace {
     say_("failed", "group", $group) if $s[5] != $group && !chown(-1, $group, $out);
     chmod($bits, $out) or say_("failed", "mode");
   } else { chmod(oct $mode, $out) or say_("failed", "mode"); }
-  if ($present) {
+  if ($present && $keep eq "yes") {
     put("$file.keep.new", $old);
     rename("$file.keep.new", "$file.keep") or spoilt($state, "failed", "space");
     put("$file.wrote", "$digest\n");
-  } else { unlink "$file.keep", "$file.wrote"; }
+  } else { drop_copy(); }
   my $order = put("$file.order.new", join(".", $store, $epoch, $generation, $mark eq "-" ? () : $mark) . "\n");
   flush($out, $order);
   rename("$file.order.new", "$file.order") or spoilt($state, "failed", "space");
@@ -257,7 +262,7 @@ sub serve {
     my $content = content_of("./$name"); defined $content or say_("denied", "read", $me, $path);
     answer($content, "file $perm $marker");
   } elsif ($verb eq "write") {
-    need_state(); sweep();
+    need_state(); if (time - $swept > 3600) { sweep(); $swept = time; }
     say_("short") if Digest::SHA::sha256_hex($data) ne $digest;
     try_room($data);
     replace($data); say_("done");
@@ -266,14 +271,14 @@ sub serve {
   } elsif ($verb eq "kept") {
     say_(check_state() && -f "$file.keep" && -f "$file.wrote" ? "kept" : "nothing");
   } elsif ($verb eq "discard") {
-    check_state() or say_("done");
-    lock_(); unlink "$file.keep", "$file.wrote", "$asked.keep", "$asked.wrote"; say_("done");
+    check_state() or say_("done"); lock_(); drop_copy(); sweep();
+    if (-f "$file.temp") { look(); drop_left(); unlink "$file.temp"; } say_("done");
   } else { say_("other"); }
 }
 
 while (defined(my $line = <STDIN>)) {
   chomp $line;
-  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $size) = split /\t/, $line, -1;
+  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $size) = split /\t/, $line, -1;
   defined $size && $size =~ /^[0-9]+$/ && $size <= ${MAX_FILE_BYTES} or exit 1;
   my $data = "";
   if ($size > 0) { my $got = read(STDIN, $data, $size); exit 1 if !defined $got || $got != $size; }

@@ -11,6 +11,7 @@ export const HELPER_FIELDS = [
   "epoch",
   "generation",
   "mark",
+  "keep",
   "size",
 ] as const;
 

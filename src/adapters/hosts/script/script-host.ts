@@ -79,6 +79,7 @@ export class ScriptHost implements Host {
       expected: write.expectedDigest,
       digest: sha256(write.content),
       mode: (write.mode & 0o777).toString(8).padStart(4, "0"),
+      keep: write.keepCopy === true ? "yes" : "no",
     };
     await this.#change("write", path, more, write.content, signal);
   }

@@ -10,7 +10,8 @@
  * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path, with the links on the way to it
  * followed, so that one file has one state however it is named:
  *   <key>.order   the marker: the highest order that a write here may have had, with the digest of what it was given to
- *   <key>.keep    the copy for restoring, 0600; <key>.wrote: digest of what replaced it
+ *   <key>.keep    the copy for restoring, 0600, where something can be restored; <key>.wrote: digest of what replaced
+ *                 it. Removed by whoever asked for it; what was forgotten goes a day later, with the next write here
  *   <key>.temp    name of the temporary file beside the target, to remove it after a crash
  *   <key>.lock    locked by flock where there is one; otherwise <key>.lock.d is made and holds the owner's pid
  *
@@ -41,6 +42,7 @@ export const ARGUMENTS = [
   "epoch",
   "generation",
   "mark",
+  "keep",
 ] as const;
 
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -49,8 +51,9 @@ const TEXT = `
 : lockstep 1;
 umask 077; LC_ALL=C; export LC_ALL; unset CDPATH IFS; set -f;
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin;
-temp=; incoming=; held=; sum=; marker=-; present=no; keeping=yes;
+temp=; incoming=; held=; sum=; marker=-; present=no;
 ${ARGUMENTS.map((name) => `IFS= read -r ${name};`).join(" ")}
+case $keep in yes) keeping=yes;; *) keeping=no;; esac;
 me=$(id -u); home=\${HOME:-/}; state=$home/.lockstep;
 
 # Everything ends through say: one answer, then out. The trap removes what must not stay.
@@ -220,9 +223,20 @@ take_over_rights() {
   esac;
 };
 
+drop_copy() { rm -f "$file.keep" "$file.wrote" "$file.keep.new" "$asked.keep" "$asked.wrote"; };
+# Named in "temp" before it holds anything, so that what a crash left is found.
+drop_left() {
+  [ -f "$file.temp" ] || return 0;
+  IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left" 2>/dev/null; [ ! -e "./$left" ] || say fixed "$real";; esac;
+};
+# Values at rest that nobody answers for any more: of a crash after an hour, copies after a day.
+sweep() {
+  find "$state" \\( -name "*.in.*" -o -name "*.keep.new" -o -name "*.new-*" \\) -mmin +60 -exec rm -f {} + 2>/dev/null;
+  find "$state" \\( -name "*.keep" -o -name "*.wrote" \\) -mmin +1440 -exec rm -f {} + 2>/dev/null;
+};
 # The copy is complete before it gets its name, and "wrote" names the content that it may replace.
 keep_copy() {
-  if [ "$present" = no ] || [ "$keeping" = no ]; then rm -f "$file.keep" "$file.wrote"; return; fi;
+  if [ "$present" = no ] || [ "$keeping" = no ]; then drop_copy; return; fi;
   copy "./$name" "$file.keep.new";
   mv -f "$file.keep.new" "$file.keep" || say failed space;
   put_line "$digest" "$file.wrote";
@@ -230,16 +244,14 @@ keep_copy() {
 
 replace() {
   lock; look; check_order; check_content;
-  if [ -f "$file.temp" ]; then
-    IFS= read -r left <"$file.temp"; case $left in */*) ;; .lockstep-*) rm -f "./$left" 2>/dev/null; [ ! -e "./$left" ] || say fixed "$real";; esac;
-  fi;
+  drop_left;
   temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>&1) || { why=$temp; temp=; spoilt "$real" "$why" "denied make $me $real"; };
   put_line "\${temp#./}" "$file.temp";
   check_fixed;
   put_line "\${temp#./}" "$file.temp";
   copy "$incoming" "$temp";
   take_over_rights;
-  [ "$keeping" = no ] || keep_copy;
+  [ "$keeping" = as-it-is ] || keep_copy;
   case $mark in -) order=$store.$epoch.$generation;; *) order=$store.$epoch.$generation.$mark;; esac;
   put_line "$order" "$file.order.new";
   flush "$temp" "$file.order.new";
@@ -262,7 +274,7 @@ case $verb in
     printf "%s\\n" "lockstep $nonce file $perm $marker"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
   write)
     need_state;
-    find "$state" -name "*.in.*" -mmin +60 -exec rm -f {} + 2>/dev/null;
+    sweep;
     make_incoming;
     why=$({ cat >"$incoming"; } 2>&1) || spoilt "$incoming" "$why" "failed space";
     digest_of "$incoming"; [ "$sum" = "$digest" ] || say short;
@@ -273,16 +285,18 @@ case $verb in
     [ -f "$file.keep" ] || say nothing; [ -f "$file.wrote" ] || say nothing;
     make_incoming;
     copy "$file.keep" "$incoming";
-    IFS= read -r expected <"$file.wrote"; keeping=no;
+    IFS= read -r expected <"$file.wrote"; keeping=as-it-is;
     replace;
-    rm -f "$file.keep" "$file.wrote";
+    drop_copy;
     say done;;
   kept)
     check_state && [ -f "$file.keep" ] && [ -f "$file.wrote" ] && say kept;
     say nothing;;
   discard)
     check_state || say done;
-    lock; rm -f "$file.keep" "$file.wrote" "$asked.keep" "$asked.wrote";
+    lock; drop_copy; sweep;
+    [ -f "$file.temp" ] || say done;
+    look; drop_left; rm -f "$file.temp";
     say done;;
   *) say failed verb;;
 esac;

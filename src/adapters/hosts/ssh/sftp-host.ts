@@ -59,7 +59,7 @@ export class SftpHost implements Host {
   async write(path: string, write: HostWrite, signal: AbortSignal): Promise<void> {
     await this.#at("write", path, signal, async (place, progress) => {
       if (write.content.length > MAX_FILE_BYTES) throw place.refuse("large", path);
-      await replaceFile(place, write, { keep: true, signal, progress });
+      await replaceFile(place, write, { keep: write.keepCopy === true, signal, progress });
     });
   }
 
@@ -72,7 +72,7 @@ export class SftpHost implements Host {
       await replaceFile(
         place,
         { content, expectedDigest, order, mode: 0o600 },
-        { keep: false, signal, progress },
+        { keep: null, signal, progress },
       );
       await discard(place);
     });
@@ -87,7 +87,10 @@ export class SftpHost implements Host {
   }
 
   async discardRestoreCopy(path: string, signal: AbortSignal): Promise<void> {
-    await this.#at("discard the copy of", path, signal, async (place) => await discard(place));
+    await this.#at("discard the copy of", path, signal, async (place) => {
+      await discard(place);
+      await dropLeft(place);
+    });
   }
 
   async run(): Promise<RunResult> {
@@ -177,19 +180,17 @@ async function readFile(place: Place): Promise<HostFile> {
 async function replaceFile(
   place: Place,
   write: HostWrite,
-  { keep, signal, progress }: { keep: boolean; signal: AbortSignal; progress: Progress },
+  { keep, signal, progress }: { keep: boolean | null; signal: AbortSignal; progress: Progress },
 ): Promise<void> {
   const { session, path, directory, refuse } = place;
   const before = await readFile(place);
   assertNewest(before.order, write, refuse);
   assertExpected(before, write, refuse);
   const stateful = await needState(place);
-  const left = await readState(place, "temp");
-  const leftName = left?.toString("latin1").trim() ?? "";
   const name = `.lockstep-${randomBytes(10).toString("hex")}`;
   const temporary = `${directory === "/" ? "" : directory}/${name}`;
   await assertNotFixed(place, async () => {
-    if (/^\.lockstep-[0-9a-f]+$/.test(leftName)) await session.remove(`${directory}/${leftName}`);
+    await dropLeft(place);
     if (stateful) await writeState(place, "temp", name);
     await session.create(temporary, new Uint8Array());
     await session.remove(temporary);
@@ -236,6 +237,14 @@ async function assertNotFixed(place: Place, tryDirectory: () => Promise<void>): 
     if (at !== null && at.uid === self && (at.mode & 0o300) === 0o300) throw refuse("fixed", directory);
     throw error;
   }
+}
+
+/** What a crash left of a write: its name was noted before it held anything. */
+async function dropLeft(place: Place): Promise<void> {
+  const left = (await readState(place, "temp"))?.toString("latin1").trim() ?? "";
+  if (!/^\.lockstep-[0-9a-f]+$/.test(left)) return;
+  await place.session.remove(`${place.directory === "/" ? "" : place.directory}/${left}`);
+  await place.session.remove(`${place.file}.temp`);
 }
 
 /** Null: there is room, or the server does not tell. */

@@ -99,17 +99,17 @@ export async function writeState(place: Place, name: string, content: string | U
   await place.session.replace(fresh, target);
 }
 
-/** The copy first, then the marker: as in the script. */
+/** The copy first, then the marker: as in the script. `keep` null: the copy there is being put back, and stays so long. */
 export async function recordState(
   place: Place,
   before: HostFile,
   write: HostWrite,
-  keep: boolean,
+  keep: boolean | null,
 ): Promise<void> {
-  if (keep && before.state === "present") {
+  if (keep === true && before.state === "present") {
     await writeState(place, "keep", before.content);
     await writeState(place, "wrote", sha256(write.content));
-  } else if (keep) {
+  } else if (keep !== null) {
     await discard(place);
   }
   await writeState(place, "order", formatOrder(write.order));

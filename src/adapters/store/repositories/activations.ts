@@ -6,10 +6,12 @@ import {
   type ActivationRecord,
   type ActivationRepo,
   AGENT_UNIT,
+  type OweActivation,
 } from "../../../core/ports/store/activations.ts";
 import type { UnitSpec } from "../../../core/ports/target.ts";
 import type { Database } from "../schema.ts";
 import { MAY_MOVE } from "./standing.ts";
+import { unitChanges } from "./unit-changes.ts";
 
 const RECORD = sql`
   a.id, a.lease_owner as claim, a.unit_id as "unitId", a.target_id as "targetId", a.state, a.digest, a.push_ids as "pushIds", a.attempts,
@@ -74,18 +76,7 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
         delete from unit u using gone where u.id = gone.unit_id`.execute(db);
     },
 
-    async owe({ unit, targetId, digest, pushId, quietMs, maxQuietMs }) {
-      const unitId = await upsertUnit(db, unit, targetId);
-      await sql`
-        insert into activation (unit_id, target_id, state, digest, push_ids, next_action_at)
-        values (${unitId}, ${targetId}, 'owed', ${digest}, array[${pushId}]::uuid[],
-          now() + ${quietMs} * interval '1 millisecond')
-        on conflict (unit_id) where state = 'owed' do update set
-          digest = excluded.digest, target_id = excluded.target_id, attempts = 0, error_code = null, error_message = null,
-          push_ids = activation.push_ids || excluded.push_ids,
-          next_action_at = greatest(now(), least(excluded.next_action_at,
-            activation.created_at + ${maxQuietMs} * interval '1 millisecond'))`.execute(db);
-    },
+    owe: (activation) => oweActivation(db, activation),
 
     async oweAgain(targetIds) {
       await sql`
@@ -99,6 +90,8 @@ export function createActivationRepo(db: Kysely<Database>): ActivationRepo {
         where newest.state not in ('owed', 'requested')
         on conflict (unit_id) where state = 'owed' do nothing`.execute(db);
     },
+
+    keepUnits: (now) => unitChanges(db, (activation) => oweActivation(db, activation)).keepUnits(now),
 
     async withdraw(pushId) {
       await sql`
@@ -248,6 +241,22 @@ function assertClaimed(affected: bigint | undefined, activationId: string): void
   throw new LockstepError("LEASE_LOST", "Another worker took over this restart.", {
     details: { activation: activationId },
   });
+}
+
+async function oweActivation(
+  db: Kysely<Database>,
+  { unit, targetId, digest, pushId, quietMs, maxQuietMs }: OweActivation,
+): Promise<void> {
+  const unitId = await upsertUnit(db, unit, targetId);
+  await sql`
+    insert into activation (unit_id, target_id, state, digest, push_ids, next_action_at)
+    values (${unitId}, ${targetId}, 'owed', ${digest}, array[${pushId}]::uuid[],
+      now() + ${quietMs} * interval '1 millisecond')
+    on conflict (unit_id) where state = 'owed' do update set
+      digest = excluded.digest, target_id = excluded.target_id, attempts = 0, error_code = null, error_message = null,
+      push_ids = activation.push_ids || excluded.push_ids,
+      next_action_at = greatest(now(), least(excluded.next_action_at,
+        activation.created_at + ${maxQuietMs} * interval '1 millisecond'))`.execute(db);
 }
 
 /** Whatever of the unit was still open is part of this one. */

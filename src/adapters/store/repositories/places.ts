@@ -87,7 +87,6 @@ export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
         update target set removed_at = now(), credentials_sealed = null, settled_generation = generation,
           next_action_at = null
         where id = ${targetId}`.execute(db);
-      await sql`delete from target_unit where target_id = ${targetId}`.execute(db);
     },
 
     async removeSecret(secretId) {

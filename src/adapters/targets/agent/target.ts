@@ -6,9 +6,10 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { LadderEvidence } from "../../../core/evidence.ts";
+import { agentUnit } from "../../../core/ports/store/activations.ts";
 import type { TargetKind } from "../../../core/ports/target.ts";
 import { assertHoldable } from "../../placements/placement.ts";
-import { type AgentConfig, parseAgent, readConfig } from "./config.ts";
+import { type AgentConfig, type NamedActivation, parseAgent, readConfig } from "./config.ts";
 
 /** In a binding: the environment of the program that `lockstep run` starts. */
 const ENVIRONMENT = "environment";
@@ -51,6 +52,12 @@ export const agentKind: TargetKind = {
     inFlightMs: 0,
   }),
 
+  units(stored, targetId) {
+    const { activate } = readConfig(stored);
+    const name = activate === null ? null : nameOf(activate);
+    return ["child", ...(name === null ? [] : [name])].map((one) => agentUnit(targetId, one, one));
+  },
+
   assertHoldable(stored, address, value) {
     if (address.placement !== "") return assertHoldable(readConfig(stored).files, address, value);
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(address.key)) {
@@ -75,6 +82,14 @@ export const agentKind: TargetKind = {
     );
   },
 };
+
+/** As its agent names it in reports. */
+function nameOf({ systemd, launchd, signal, command }: NamedActivation): string | null {
+  if (systemd !== undefined) return `systemd:${systemd}`;
+  if (launchd !== undefined) return `launchd:${launchd}`;
+  if (signal !== undefined) return `signal:${signal.unit}`;
+  return command === undefined ? null : `command:${command}`;
+}
 
 /** By the agent's own child it is seen that the process has the values; by a restart that it was started after. */
 function provable({ files, activate }: AgentConfig): LadderEvidence {

@@ -84,6 +84,8 @@ export const sshKind: TargetKind = {
     };
   },
 
+  units: (stored) => unitsOf(readConfig(stored)),
+
   assertHoldable: (stored, address, value) => assertHoldable(readConfig(stored).files, address, value),
 
   open: openOn(connections),
@@ -112,7 +114,7 @@ function openOn(lines: SshConnections): TargetKind["open"] {
       }),
       apply: (change, order, signal) => applyToFiles(host, config.files, change, order, signal, looks),
       activator: createHostActivator(host, config.activate, config.health, config.files),
-      restorer: restorerOf(host),
+      restorer: restorerOf(host, config.activate !== null),
       prober: createHostProber({ host: config.ssh.sftpOnly ? null : host, connect: dial }),
       usageReader: createUsageReader(dial, "target"),
       ...(showsRunning(config.activate, config.files)
@@ -132,8 +134,9 @@ function copyPlacesOf({ files, activate, alsoCheck = [] }: SshConfig): CopyPlace
   return { files, activate, alsoCheck, profiles: PROFILES };
 }
 
-function restorerOf(host: Host): Restorer {
+function restorerOf(host: Host, keeps: boolean): Restorer {
   return {
+    keeps,
     async restore(placements, order, signal) {
       // All or nothing as far as it can be known: half of a restored set would be a state that never ran.
       for (const path of placements) {
@@ -141,6 +144,11 @@ function restorerOf(host: Host): Restorer {
         throw new LockstepError("NOT_FOUND", `No copy of ${path} is kept; nothing was put back.`);
       }
       for (const path of placements) await host.restore(path, order, signal);
+    },
+    async kept(placements, signal) {
+      const found: string[] = [];
+      for (const path of placements) if (await host.hasRestoreCopy(path, signal)) found.push(path);
+      return found;
     },
     async discard(placements, signal) {
       for (const path of placements) await host.discardRestoreCopy(path, signal);

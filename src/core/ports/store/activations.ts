@@ -55,6 +55,26 @@ export interface ReportedActivation {
 /** Of units that agents restart: no worker asks for, follows or claims their activations. */
 export const AGENT_UNIT = "agent";
 
+/** `name`: as the agent knows it, `systemd:app.service` or `child`. */
+export function agentUnit(targetId: string, name: string, label: string): UnitSpec {
+  const of = `agent:${targetId}`;
+  return { key: `${of}:${name}`, name: label, kind: AGENT_UNIT, config: {}, followGroup: of };
+}
+
+export interface UnitsNow {
+  readonly targetId: string;
+  readonly units: readonly UnitSpec[];
+  readonly quietMs: number;
+  readonly maxQuietMs: number;
+}
+
+export interface RetiredUnit {
+  readonly unitId: string;
+  readonly name: string;
+  /** Restarts that were owed or under way and have ended with it. */
+  readonly ended: number;
+}
+
 export interface ActivationRepo {
   /** Level: the same report again changes nothing. The unit's kind is `AGENT_UNIT`. True when its state is another now. */
   report(activation: ReportedActivation): Promise<boolean>;
@@ -64,6 +84,11 @@ export interface ActivationRepo {
   owe(activation: OweActivation): Promise<void>;
   /** Units of these targets whose process was seen to hold less than is settled there: once more, as the last time. */
   oweAgain(targetIds: readonly string[]): Promise<void>;
+  /**
+   * A target has these units and no others. What a unit owed that no target has any more has ended, as `superseded`; where
+   * another target still has it, it is that one's. New units owe what was unfinished.
+   */
+  keepUnits(now: UnitsNow): Promise<readonly RetiredUnit[]>;
   /** The write behind this push surely did not happen: what only it owed is owed no more. */
   withdraw(pushId: string): Promise<void>;
   /** Ids of owed activations whose targets have no write under way or in flight, and whose unit has none requested. */

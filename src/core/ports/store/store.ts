@@ -13,6 +13,7 @@ import type { AuditLog } from "./audit.ts";
 import type { ChannelRepo } from "./channels.ts";
 import type { CheckRepo } from "./checks.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
+import type { KeptCopyRepo } from "./kept-copies.ts";
 import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
 import type { OrderRepo } from "./orders.ts";
@@ -39,6 +40,7 @@ export interface Repositories {
   readonly activations: ActivationRepo;
   readonly rollouts: RolloutRepo;
   readonly asides: AsideRepo;
+  readonly keptCopies: KeptCopyRepo;
   readonly manual: ManualRepo;
   readonly schedule: ScheduleRepo;
   readonly renewals: RenewalRepo;

@@ -16,7 +16,7 @@ import type { Bundle } from "../../../protocol/agent/messages.ts";
 import type { AgentContext } from "../context.ts";
 import type { Allowed } from "./allowed.ts";
 import { isWrite, type Looked, look, reportedItem } from "./look.ts";
-import { oweRestart, tryAgain, withdrawRestart } from "./unit-record.ts";
+import { followUnit, oweRestart, tryAgain, withdrawRestart } from "./unit-record.ts";
 import { childEnvironmentOf, writeFiles } from "./write.ts";
 
 const MAX_ROUNDS = 4;
@@ -24,12 +24,35 @@ const MAX_ROUNDS = 4;
 export async function applyBundle(context: AgentContext, bundle: Bundle, signal: AbortSignal): Promise<void> {
   for (const value of valuesOf(bundle)) context.know(value);
   const allowed = await context.judge(bundle);
+  await followUnit(context, bundle, allowed);
   await stageChild(context, bundle, allowed);
   if (isOwed(context, bundle)) await push(context, bundle, allowed, signal);
   else await lookOnly(context, bundle, allowed, signal);
+  await tidy(context, bundle, allowed, signal);
   // Only now: what is told by this word was seen after it was asked for. Services are asked once nothing restarts.
   if (context.records.now.lookedBy !== bundle.look && !hasQuestions(bundle))
     await context.records.update({ lookedBy: bundle.look, answers: [] });
+}
+
+/**
+ * Nothing is ever put back by an agent, so nothing is kept. What another release or a crash left is an old value at rest:
+ * once in each life of the agent it is looked for beside each file.
+ */
+async function tidy(
+  { host, tidied }: AgentContext,
+  bundle: Bundle,
+  allowed: Allowed,
+  signal: AbortSignal,
+): Promise<void> {
+  const mayTouch = [...bundle.slots, ...bundle.pruned].filter((slot) => allowed.whyNot(slot) === null);
+  for (const path of new Set(mayTouch.map(({ placement }) => placement))) {
+    if (path === "" || tidied.has(path)) continue;
+    const done = await host.discardRestoreCopy(path, signal).then(
+      () => true,
+      () => false,
+    );
+    if (done) tidied.add(path);
+  }
 }
 
 export function hasQuestions({ asks = [] }: Bundle): boolean {

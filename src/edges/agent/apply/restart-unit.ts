@@ -47,7 +47,7 @@ export async function restartUnit(
     }
     case "asking":
     case "requested":
-      return follow(context, unit, activator, bundle, signal);
+      return follow(context, unit, activator, signal);
     case "succeeded":
     case "blocked":
     case "dormant":
@@ -97,7 +97,6 @@ async function follow(
   context: AgentContext,
   unit: UnitRecord,
   activator: Activator,
-  bundle: Bundle,
   signal: AbortSignal,
 ): Promise<number | null> {
   const requestedAgoMs = Math.max(0, context.nowMs() - Date.parse(unit.askedAt ?? unit.owedAt));
@@ -122,7 +121,6 @@ async function follow(
     case "outdated":
       return again(context, unit);
     case "succeeded":
-      await discardCopies(context, bundle, signal);
       return end(
         context,
         {
@@ -170,14 +168,6 @@ async function end(context: AgentContext, unit: UnitRecord, words: string): Prom
   await context.records.update({ unit });
   context.log.say(`${unit.key} ${words}`);
   return null;
-}
-
-/** What a write replaced is an old value at rest; with the change running nobody needs it. */
-async function discardCopies({ host }: AgentContext, bundle: Bundle, signal: AbortSignal): Promise<void> {
-  const paths = new Set([...bundle.slots, ...bundle.pruned].map(({ placement }) => placement));
-  for (const path of paths) {
-    if (path !== "") await host.discardRestoreCopy(path, signal).catch(() => undefined);
-  }
 }
 
 function specOf({ key }: UnitRecord): UnitSpec {

@@ -43,6 +43,20 @@ export async function withdrawRestart(
   await context.records.update({ unit: before });
 }
 
+/**
+ * Another unit is configured than the one on record: what that one had not finished is the new one's to start with, and
+ * nobody asks for the old one any more.
+ */
+export async function followUnit(context: AgentContext, bundle: Bundle, allowed: Allowed): Promise<void> {
+  const { unit } = context.records.now;
+  const wanted = context.child === null ? unitName(bundle.activate) : CHILD_KEY;
+  if (unit === null || unit.key === wanted) return;
+  // Not allowed by the host's owner yet: what is owed stays owed until it is.
+  if (wanted !== null && unitKey(context, bundle, allowed) === null) return;
+  await context.records.update({ unit: null });
+  if (unit.state !== "succeeded" && unit.state !== "dormant") await oweRestart(context, bundle, allowed);
+}
+
 /** A new push of what failed to start is a person's word to try it again. */
 export async function tryAgain(context: AgentContext, bundle: Bundle): Promise<void> {
   const { unit } = context.records.now;

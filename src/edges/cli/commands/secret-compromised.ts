@@ -1,6 +1,7 @@
 /** `lockstep secret compromised NAME --secret-version N`: somebody else knows it. */
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { CommandFunction } from "../cli.ts";
+import { sayCopies } from "../kept-copies.ts";
 import { resolveSecret } from "../secret-name.ts";
 
 export interface CompromisedOptions {
@@ -22,6 +23,7 @@ export const run: CommandFunction<[name: string], CompromisedOptions> = async (c
       cli.output.line(
         `Places still use it. Replace it everywhere now: ${shellCommand(["lockstep", "rotate", name])} --wait`,
       );
+    sayCopies(cli, answer.copies);
   });
   return 0;
 };

@@ -1,6 +1,7 @@
 /** `lockstep secret destroy NAME --version N`: drops a retired version's value for good. */
 import { LockstepError } from "../../../core/errors.ts";
 import type { CommandFunction } from "../cli.ts";
+import { sayCopies } from "../kept-copies.ts";
 import { canAsk, confirm } from "../prompt.ts";
 import { resolveSecret } from "../secret-name.ts";
 
@@ -26,8 +27,9 @@ export const run: CommandFunction<[name: string], DestroyOptions> = async (cli, 
     }
   }
   const answer = await api.call("destroyVersion", { params: { ...secret, version: options.secretVersion } });
-  cli.output.answer(answer, () =>
-    cli.output.line(`${name} v${answer.version} is destroyed. Backups made before still hold it.`),
-  );
+  cli.output.answer(answer, () => {
+    cli.output.line(`${name} v${answer.version} is destroyed. Backups made before still hold it.`);
+    sayCopies(cli, answer.copies);
+  });
   return 0;
 };

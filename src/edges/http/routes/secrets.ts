@@ -5,8 +5,9 @@ import { generateSecret, type SecretName, setSecret } from "../../../app/secrets
 import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
 import { markCompromised } from "../../../app/secrets/mark-compromised.ts";
 import { listSecrets, listVersions, revealSecret } from "../../../app/secrets/read-secrets.ts";
+import type { KeptCopy } from "../../../core/ports/store/kept-copies.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import type { IntroducedAnswer, SECRET_OPERATIONS } from "../../../protocol/api-secrets.ts";
+import type { IntroducedAnswer, KeptCopyAnswer, SECRET_OPERATIONS } from "../../../protocol/api-secrets.ts";
 import type { Handlers } from "../routes.ts";
 
 export const secretHandlers: Pick<Handlers, keyof typeof SECRET_OPERATIONS> = {
@@ -54,14 +55,18 @@ export const secretHandlers: Pick<Handlers, keyof typeof SECRET_OPERATIONS> = {
     };
   },
   compromiseVersion: async ({ params: { version, ...secret } }, { context, caller }) => {
-    const { isInUse } = await markCompromised(context, caller.actor, secret, version);
-    return { secret: secret.name, environment: secret.environment, version, isInUse };
+    const { isInUse, copies } = await markCompromised(context, caller.actor, secret, version);
+    return { secret: secret.name, environment: secret.environment, version, isInUse, copies: shown(copies) };
   },
   destroyVersion: async ({ params: { version, ...secret } }, { context, caller }) => {
-    await destroyVersion(context, caller.actor, secret, version);
-    return { secret: secret.name, environment: secret.environment, version };
+    const copies = await destroyVersion(context, caller.actor, secret, version);
+    return { secret: secret.name, environment: secret.environment, version, copies: shown(copies) };
   },
 };
+
+function shown(copies: readonly KeptCopy[]): readonly KeptCopyAnswer[] {
+  return copies.map(({ target, environment, file }) => ({ target, environment, file }));
+}
 
 function introduced(secret: SecretName, { version, rolloutId }: Introduced): IntroducedAnswer {
   return { secret: secret.name, environment: secret.environment, version, rollout: rolloutId };
