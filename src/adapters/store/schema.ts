@@ -11,7 +11,6 @@ import type { Evidence } from "../../core/evidence.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
-import type { SeenBy } from "../../core/set-back.ts";
 import type {
   AgentDeliveryTable,
   AgentRequestTable,
@@ -21,7 +20,7 @@ import type {
 } from "./schema-agents.ts";
 import type { AlertTable, ChannelTable, DeliveryTable, SilenceTable } from "./schema-alerts.ts";
 import type { ApiTokenTable, IdempotencyTable } from "./schema-api.ts";
-import type { EpochEntryTable, GivenOrderTable } from "./schema-epochs.ts";
+import type { EpochEntryTable, GivenOrderTable, StoreMetaTable } from "./schema-epochs.ts";
 import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 import type { RenewalTable } from "./schema-renewals.ts";
@@ -33,22 +32,6 @@ export { jsonb } from "./schema-parts.ts";
 export const OLDEST_SCHEMA = 15;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
-
-export interface StoreMetaTable {
-  only_row: Generated<boolean>;
-  store_id: string;
-  epoch: Generated<number>;
-  key_check: string;
-  fingerprint_key_sealed: string;
-  recovery_key_id: string | null;
-  recovery_checked_at: Date | null;
-  set_back_at: Date | null;
-  set_back_target: string | null;
-  set_back_seen: string | null;
-  set_back_by: SeenBy | null;
-  sealing_key_id: string;
-  created_at: Generated<Date>;
-}
 
 export interface EnvironmentTable {
   id: Generated<string>;

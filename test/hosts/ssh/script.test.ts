@@ -18,7 +18,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseAnswer } from "../../../src/adapters/hosts/script/answer.ts";
-import { ARGUMENTS, BOOTSTRAP, SCRIPT } from "../../../src/adapters/hosts/script/script.ts";
+import { BOOTSTRAP } from "../../../src/adapters/hosts/script/bootstrap.ts";
+import { ARGUMENTS, SCRIPT } from "../../../src/adapters/hosts/script/script.ts";
 import { STORE_ID } from "../../support/ssh-kit.ts";
 
 function sha256(text: string): string {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { BOOTSTRAP } from "../../../src/adapters/hosts/script/script.ts";
+import { BOOTSTRAP } from "../../../src/adapters/hosts/script/bootstrap.ts";
 import { lacks } from "../../support/servers.ts";
 import { failure, orderOf, type SshKit, soon, startSshKit } from "../../support/ssh-kit.ts";
 

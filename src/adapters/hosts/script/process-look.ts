@@ -5,8 +5,8 @@ import type { ProcessLook, ProcessName, ProcessSeen } from "../../../core/ports/
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
 import { assertPlainPath } from "./assert-plain-path.ts";
+import { BOOTSTRAP } from "./bootstrap.ts";
 import { PROCESS_ARGUMENTS, PROCESS_SCRIPT } from "./process-script.ts";
-import { BOOTSTRAP } from "./script.ts";
 import type { ScriptTransport } from "./script-host.ts";
 
 /** What start files may print, and 65 bytes for each key. */

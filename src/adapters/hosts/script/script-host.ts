@@ -22,17 +22,10 @@ import { shellCommand } from "../../../lib/shell-quote.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { type Answer, contentOf, modeOfPermissions, parseAnswer, refusal } from "./answer.ts";
 import { assertPlainPath } from "./assert-plain-path.ts";
+import { BOOTSTRAP, BOOTSTRAP_MISSED, KILL_SCRIPT, RUN_SCRIPT } from "./bootstrap.ts";
 import { HELPER_VERBS } from "./helper-script.ts";
 import { lookIntoProcess } from "./process-look.ts";
-import {
-  ARGUMENTS,
-  BOOTSTRAP,
-  BOOTSTRAP_MISSED,
-  KILL_SCRIPT,
-  MAX_FILE_BYTES,
-  RUN_SCRIPT,
-  SCRIPT,
-} from "./script.ts";
+import { ARGUMENTS, MAX_FILE_BYTES, SCRIPT } from "./script.ts";
 import type { ScriptTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;

@@ -1,14 +1,11 @@
 /**
- * The one script that reads and writes files on a host: constant, POSIX sh, and sent over stdin together with its
- * arguments and the data. Nothing stands in argv but BOOTSTRAP, so nothing shows in `ps`, and no login shell (csh,
- * fish) has anything to interpret: BOOTSTRAP holds no quote inside its quotes, no backslash, no `!` and no newline.
- *
+ * The one script that reads and writes files on a host: constant, POSIX sh, sent as bootstrap.ts says.
  * stdin: the script as one line; its arguments, one a line, in the order of ARGUMENTS; then the data up to the end.
  * stdout: anything that start files print; then `lockstep <nonce> <word> …` as the only line that counts. Each call
  * has a nonce of its own, so that no file's content can pass for an answer.
  *
- * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path, with the links on the way to it
- * followed, so that one file has one state however it is named:
+ * State on the host, in ~/.lockstep (0700, checked), named by <key> = sha256 of the path, its links followed, so that one
+ * file has one state however it is named:
  *   <key>.order   the marker: the highest order that a write here may have had, with the digest of what it was given to
  *   <key>.keep    the copy for restoring, 0600, where something can be restored; <key>.wrote: digest of what replaced
  *                 it. Removed by whoever asked for it; what was forgotten goes a day later, with the next write here
@@ -17,18 +14,11 @@
  *
  * Why no crash lets an older write win: under the lock, the marker is raised and synced BEFORE the rename, and checked
  * before it is raised. A crash between the two leaves the old content under the new marker: the same write may repeat
- * (equal order, equal digest), a newer one may come, an older one and another one of the same number are refused. The marker therefore says "nothing older may be written
- * any more", never "this was written"; what stands there is told by reading.
- *
- * The data is taken in completely, and its digest checked, before the lock is asked for: a line that dies or falls
- * silent in the middle of the data blocks nobody and changes nothing.
+ * (equal order, equal digest), a newer one may come, an older one and another one of the same number are refused. The
+ * marker says "nothing older may be written any more", never "this was written"; what stands there is told by reading.
+ * The data is taken in completely, and its digest checked, before the lock is asked for: a line that dies in the middle
+ * of the data blocks nobody.
  */
-
-/** `read` takes a pipe byte by byte, so whatever follows the first line is left for the script. */
-export const BOOTSTRAP = `exec /bin/sh -c 'IFS= read -r l; case $l in ": lockstep 1;"*) eval "$l";; esac; exit 97'`;
-
-/** Exit code of BOOTSTRAP when the first line did not arrive whole: a start file consumed stdin. */
-export const BOOTSTRAP_MISSED = 97;
 
 export const ARGUMENTS = [
   "nonce",
@@ -308,12 +298,3 @@ export const SCRIPT = TEXT.split("\n")
   .map((line) => line.trim())
   .filter((line) => line !== "" && !line.startsWith("#"))
   .join(" ");
-
-/**
- * Runs a program: its words, quoted, are the third line; what follows on stdin is the program's. The marked lines on
- * both outputs tell what start files print from what the program says, and the process group's id.
- */
-export const RUN_SCRIPT = `: lockstep 1; IFS= read -r nonce; IFS= read -r words; printf "%s\\n" "lockstep $nonce $$"; printf "%s\\n" "lockstep $nonce $$" >&2; eval "exec $words"`;
-
-/** Ends a process group; its id is the second line (dash takes `--` after `-s KILL` only). For servers that pass no signals on (OpenSSH for root). */
-export const KILL_SCRIPT = `: lockstep 1; IFS= read -r group; kill -s KILL -- "-$group" 2>/dev/null; exit 0`;

@@ -7,8 +7,8 @@ import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import type { LockstepError } from "../../../core/errors.ts";
 import { pause } from "../../../lib/pause.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
+import { BOOTSTRAP } from "../script/bootstrap.ts";
 import { HelperClient } from "../script/helper-client.ts";
-import { BOOTSTRAP } from "../script/script.ts";
 import type { ExecOptions, ExecResult } from "../script/script-host.ts";
 import { unreachable } from "./errors.ts";
 
