@@ -2,12 +2,12 @@
  * Readers of one variable each, for `config.ts` and its parts. A wrong one is refused by name, with the remedy, and never
  * quoted: it may hold a credential.
  */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { LockstepError } from "./core/errors.ts";
 import { judgePath } from "./lib/trusted-path.ts";
+import { readUserFileSync, UnreadableFile } from "./lib/user-file.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,14 +30,18 @@ export function secretText(env: Environment, name: string): string | null {
   if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
   const judged = judgePath(file, { uid: process.geteuid?.() ?? 0, sticky: true });
   if (judged.ok === false) throw invalid(`${name}_FILE`, `cannot be trusted: ${judged.why}`, judged.remedy);
+  return readSettingFile(`${name}_FILE`, file, MAX_CREDENTIAL_BYTES).trim();
+}
+
+const MAX_CREDENTIAL_BYTES = 64 * 1024;
+
+/** The text of a file that a setting names. Throws SETTING_INVALID. */
+export function readSettingFile(name: string, file: string, maxBytes: number): string {
   try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    throw invalid(
-      `${name}_FILE`,
-      "names a file that cannot be read",
-      `Check that ${file} exists and may be read.`,
-    );
+    return readUserFileSync(file, { maxBytes }).toString("utf8");
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    throw invalid(name, `names a file that ${error.message}`, `Check that ${file} is the right one.`);
   }
 }
 

@@ -3,7 +3,7 @@
  * operator's, which is checked as usual and read anew when its file changes, or the store's own, whose key they pin.
  */
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { unwatchFile, watchFile } from "node:fs";
 import { hostname } from "node:os";
 import { makeSelfSigned } from "./adapters/crypto/self-signed.ts";
 import { openListenerKey } from "./app/agents/listener-key.ts";
@@ -13,6 +13,7 @@ import { LockstepError } from "./core/errors.ts";
 import { createAgentServer } from "./edges/http/agents/server.ts";
 import { hostInUrl } from "./edges/http/listener.ts";
 import type { AgentListenerAddress } from "./edges/http/routes.ts";
+import { readSettingFile } from "./environment.ts";
 
 export interface StartedAgentListener extends AgentListenerAddress {
   close(): Promise<void>;
@@ -24,6 +25,8 @@ interface Credentials {
 }
 
 const LOOK_AT_FILES_MS = 60_000;
+/** A certificate with its whole chain. */
+const MAX_PEM_BYTES = 1024 * 1024;
 
 /** Throws SETTING_INVALID. */
 export async function startAgentListener(
@@ -78,8 +81,8 @@ function readCredentials({
   certificateFile: string;
   keyFile: string;
 }): Credentials {
-  const cert = readSetting("LOCKSTEP_AGENT_TLS_CERT_FILE", certificateFile);
-  const key = readSetting("LOCKSTEP_AGENT_TLS_KEY_FILE", keyFile);
+  const cert = readSettingFile("LOCKSTEP_AGENT_TLS_CERT_FILE", certificateFile, MAX_PEM_BYTES);
+  const key = readSettingFile("LOCKSTEP_AGENT_TLS_KEY_FILE", keyFile, MAX_PEM_BYTES);
   let fits = false;
   try {
     fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
@@ -91,14 +94,6 @@ function readCredentials({
     "LOCKSTEP_AGENT_TLS_KEY_FILE",
     `${keyFile} holds no key for the certificate ${certificateFile}`,
   );
-}
-
-function readSetting(name: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    throw invalid(name, `${file} cannot be read`);
-  }
 }
 
 /** By looking now and then: renewals replace the file, often through a link, which tells a watcher nothing. */

@@ -7,6 +7,7 @@ import type { ErrorFamily } from "./error-families.ts";
 /** code → family and what to do when the message has no better remedy. */
 export const CATALOGUE = {
   USAGE: { family: "invalid", hint: "See `lockstep --help`." },
+  INTERRUPTED: { family: "unavailable", hint: "Run it again whenever you like." },
   INPUT_INVALID: { family: "invalid", hint: "Correct the named fields and send the request again." },
   REQUEST_MALFORMED: { family: "invalid", hint: "Send it as /api/v1/openapi.json describes it." },
   REQUEST_TOO_SLOW: { family: "invalid", hint: "Send the whole request within 15 seconds." },

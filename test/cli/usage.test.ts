@@ -70,7 +70,7 @@ describe("the environment", () => {
     [{ LOCKSTEP_URL: "https://user:canary@lockstep.example.com" }, "more than an address"],
     [{ LOCKSTEP_URL: "nowhere" }, "not an address"],
     [{ LOCKSTEP_TOKEN: "canary\r\nx: y" }, "not a token"],
-    [{ LOCKSTEP_TOKEN_FILE: "/nonexistent/canary-file" }, "cannot be read"],
+    [{ LOCKSTEP_TOKEN_FILE: "/nonexistent/canary-file" }, "does not exist"],
   ])("%j is refused by name, with the remedy", async (env, words) => {
     const ran = await runCli(["status"], { env: { LOCKSTEP_DATA: empty, ...env } });
     expect(ran.exitCode).toBe(64);

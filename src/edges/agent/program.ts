@@ -2,10 +2,10 @@
  * The agent as its commands know it. Each opens what it needs and closes it again; only `run` and `runChild` stay, and
  * hold the identity's lock while they do.
  */
-import { readFile } from "node:fs/promises";
 import type { AgentSettings } from "../../config-agent-program.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { pause } from "../../lib/pause.ts";
+import { readUserFile } from "../../lib/user-file.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
 import { type EnrolmentCode, parseEnrolmentCode } from "../../protocol/agent/enrolment-code.ts";
 import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
@@ -171,7 +171,7 @@ export function createAgentProgram(options: AgentProgramOptions) {
       return { files, identity, release: await lockIdentity(settings.stateDirectory) };
     }
     const files = memoryFiles();
-    const code = readCode(await readCodeFile(settings.enrolmentFile));
+    const code = readCode(await readCodeFile(settings.enrolmentFile, signal));
     for (let failures = 0; ; failures += 1) {
       try {
         return { files, identity: await exchange(code, files, signal), release: async () => undefined };
@@ -211,9 +211,11 @@ function ownEnvironment(env: AgentSettings["env"]): Record<string, string> {
   );
 }
 
-async function readCodeFile(path: string): Promise<string> {
+const MAX_CODE_BYTES = 16 * 1024;
+
+async function readCodeFile(path: string, signal: AbortSignal): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return (await readUserFile(path, { maxBytes: MAX_CODE_BYTES }, signal)).toString("utf8");
   } catch {
     throw new LockstepError(
       "ENROLMENT_INVALID",

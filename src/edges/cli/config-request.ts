@@ -9,6 +9,7 @@ import { type Filled, idOf } from "./config-file/fill-in.ts";
 import { formatProblem } from "./config-file/located.ts";
 import { locateProblems, type ReadConfig, readConfig } from "./config-file/read-config.ts";
 import type { GivenReference } from "./config-file/references.ts";
+import { userInput } from "./user-input.ts";
 
 const configProblem = z.object({
   path: z.array(z.union([z.string(), z.number()])),
@@ -45,7 +46,7 @@ export async function readPlanRequest(
   options: ConfigOptions,
   { lenient }: { readonly lenient: boolean },
 ): Promise<PlanRequest> {
-  const source = await readConfig(options.file ?? [], cli.surroundings);
+  const source = await readConfig(options.file ?? [], { ...cli.surroundings, input: userInput(cli) });
   const body = requestOf(source.config, options);
   if (options.askNew === true) {
     const { config, sent, unread } = await source.resolve(() => true);

@@ -3,12 +3,12 @@
  * shell keeps. One final line break is dropped, because `echo` and editors add it, and the note says so; `--exact`
  * keeps every byte.
  */
-import { open } from "node:fs/promises";
-import { resolve } from "node:path";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import { textOf, UnreadableFile } from "../../lib/user-file.ts";
 import type { Cli } from "./cli.ts";
 import { promptHidden } from "./prompt.ts";
+import { userInput } from "./user-input.ts";
 
 export interface ValueOptions {
   readonly valueFile?: string;
@@ -16,15 +16,13 @@ export interface ValueOptions {
 }
 
 const MAX_BYTES = 256 * 1024;
+const MAX_KEY_BYTES = 64 * 1024;
+const STANDARD_INPUT = "-";
 
 /** Throws VALUE_INVALID for what is empty, too large or no UTF-8; CONFIG_UNREADABLE for a file that cannot be read. */
 export async function readValue(cli: Cli, options: ValueOptions): Promise<SecretValue> {
   if (options.valueFile === undefined && cli.stdin.isTTY) return promptTwice(cli);
-  const bytes =
-    options.valueFile === undefined
-      ? await readAll(cli.stdin)
-      : await readFile(resolve(cli.surroundings.workingDirectory, options.valueFile));
-  const text = decode(bytes);
+  const text = await readText(cli, options.valueFile ?? STANDARD_INPUT);
   const kept = options.exact === true ? text : text.replace(/\r?\n$/, "");
   if (kept === "") throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is empty.");
   if (kept !== text) cli.output.note("note: one final line break was dropped; --exact keeps it.");
@@ -33,10 +31,7 @@ export async function readValue(cli: Cli, options: ValueOptions): Promise<Secret
 
 /** Of a key: what a line break at its end would be is nobody's. */
 export async function readCopy(cli: Cli, path: string | undefined): Promise<SecretValue> {
-  const bytes =
-    path === undefined
-      ? await readAll(cli.stdin)
-      : await readFile(resolve(cli.surroundings.workingDirectory, path));
+  const bytes = await readBytes(cli, "the copy", path ?? STANDARD_INPUT, MAX_KEY_BYTES);
   return SecretValue.of(bytes.toString("latin1").trim());
 }
 
@@ -50,41 +45,28 @@ async function promptTwice(cli: Cli): Promise<SecretValue> {
   );
 }
 
-async function readFile(path: string): Promise<Buffer> {
+async function readText(cli: Cli, path: string): Promise<string> {
+  const bytes = await readBytes(cli, "the value", path, MAX_BYTES);
   try {
-    const file = await open(path, "r");
-    try {
-      return await readAll(file.createReadStream());
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof LockstepError) throw error;
-    throw new LockstepError("CONFIG_UNREADABLE", `Cannot read the value from ${path}.`, {
-      hint: "Check that the file exists and may be read.",
+    return textOf(bytes, { keepMark: true });
+  } catch {
+    throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is not valid UTF-8.", {
+      hint: "Encode binary data first, for example with base64.",
     });
   }
 }
 
-async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    const bytes = Buffer.from(chunk);
-    size += bytes.length;
-    if (size > MAX_BYTES)
-      throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is larger than 256 KiB.");
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks);
-}
-
-function decode(bytes: Buffer): string {
+/** Throws VALUE_INVALID for what is too large, CONFIG_UNREADABLE for what cannot be read, INTERRUPTED. */
+export async function readBytes(cli: Cli, what: string, path: string, maxBytes: number): Promise<Buffer> {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is not valid UTF-8.", {
-      hint: "Encode binary data first, for example with base64.",
+    return await userInput(cli).read(path, maxBytes);
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    const name = path === STANDARD_INPUT ? "the standard input" : path;
+    if (error.trouble === "too-large")
+      throw new LockstepError("VALUE_INVALID", `Cannot use ${what} from ${name}: it ${error.message}.`);
+    throw new LockstepError("CONFIG_UNREADABLE", `Cannot read ${what} from ${name}: it ${error.message}.`, {
+      hint: "Name a file that exists and may be read, or a pipe; `-` is the standard input.",
     });
   }
 }

@@ -1,12 +1,9 @@
 /** `lockstep agent …` on a managed machine, and `lockstep run`: they call the agent's program, and never the API. */
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { text } from "node:stream/consumers";
-import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { EnrolledAgent } from "../../../protocol/agent/on-host.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import { canAsk, confirm, promptHidden } from "../prompt.ts";
+import { readBytes } from "../value-input.ts";
 
 export interface OnHostOptions {
   readonly state?: string;
@@ -71,18 +68,12 @@ async function mayWrite(
 }
 
 async function readCode(cli: Cli, { codeFile }: EnrollOptions): Promise<string> {
-  if (codeFile === undefined) {
-    return cli.stdin.isTTY ? promptHidden(cli, "Code (not shown): ") : text(cli.stdin);
-  }
-  const path = resolve(cli.surroundings.workingDirectory, codeFile);
-  try {
-    return await readFile(path, "utf8");
-  } catch {
-    throw new LockstepError("CONFIG_UNREADABLE", `Cannot read the code from ${path}.`, {
-      hint: "Check that the file exists and may be read.",
-    });
-  }
+  if (codeFile === undefined && cli.stdin.isTTY) return promptHidden(cli, "Code (not shown): ");
+  return (await readBytes(cli, "the code", codeFile ?? "-", MAX_CODE_BYTES)).toString("utf8");
 }
+
+/** Many times what a code has. */
+const MAX_CODE_BYTES = 16 * 1024;
 
 const runAgentRun: CommandFunction<[], OnHostOptions> = async (cli, _parameters, options) => {
   await (await cli.agent(options)).run(cli.interrupted);

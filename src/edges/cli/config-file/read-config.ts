@@ -6,8 +6,8 @@
  *
  * What a target's own keys mean is left to the server; `locate` finds the line for what it answers.
  */
-import { resolve } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
+import { textOf, UnreadableFile } from "../../../lib/user-file.ts";
 import { checkConfig } from "../../../core/plan/check-config.ts";
 import { type Config, configSchema } from "../../../protocol/config.ts";
 import {
@@ -16,7 +16,7 @@ import {
   problemsOf,
   wordIssue,
 } from "../../../protocol/config-problem.ts";
-import { readBounded, whyUnreadable } from "../read-bounded.ts";
+import { filesOf } from "../user-input.ts";
 import { type Assembled, assemble } from "./assemble.ts";
 import { type Filled, fillIn } from "./fill-in.ts";
 import { formatProblem, type LocatedProblem, type Location, locateProblem } from "./located.ts";
@@ -166,12 +166,15 @@ function namesOfTargets(raw: Raw): ReadonlyMap<string, readonly string[]> {
 }
 
 async function readText(file: string, surroundings: Surroundings): Promise<string> {
-  const path = resolve(surroundings.workingDirectory, file);
+  const input = surroundings.input ?? filesOf(surroundings.workingDirectory);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readBounded(path, MAX_CONFIG_BYTES));
+    const text = textOf(await input.read(file, MAX_CONFIG_BYTES));
+    // UTF-16 without its mark is valid UTF-8, and another text than its writer sees.
+    if (text.includes("\0")) throw new UnreadableFile("not-text");
+    return text;
   } catch (error) {
-    const isLarge = error instanceof Error && "code" in error && error.code === "EFBIG";
-    throw unreadable(file, isLarge ? "it is larger than 1 MiB" : `it ${whyUnreadable(error)}`);
+    if (!(error instanceof UnreadableFile)) throw error;
+    throw unreadable(file, `it ${error.message}`);
   }
 }
 

@@ -7,10 +7,11 @@
  * destination is known. What it yields is never looked into again, and never shown. `$${` stands for a literal `${`.
  */
 import { dirname, join, resolve } from "node:path";
+import { readUserFile, textOf, UnreadableFile } from "../../../lib/user-file.ts";
 import type { ConfigPath, ConfigProblem } from "../../../protocol/config-problem.ts";
 import { didYouMean } from "../../../protocol/config-problem.ts";
 import { isCredentialPath, type Unsent } from "../../../protocol/credentials.ts";
-import { readBounded, whyUnreadable } from "../read-bounded.ts";
+import type { UserInput } from "../user-input.ts";
 import type { Plain } from "./yaml-source.ts";
 
 export interface Surroundings {
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly homeDirectory: string;
   /** What relative paths of `-f` stand in; `${file:}` is relative to the file that names it. */
   readonly workingDirectory: string;
+  /** What `-f` reads; files and pipes unless told. */
+  readonly input?: UserInput;
 }
 
 export interface Reference {
@@ -160,18 +163,18 @@ async function resolveFile(
     remedy,
   });
   try {
-    const content = new TextDecoder("utf-8", { fatal: true }).decode(await readBounded(path, MAX_FILE_BYTES));
+    const content = textOf(await readUserFile(path, { maxBytes: MAX_FILE_BYTES, pipes: false }));
     if (content.includes("\0")) return refuse("is not UTF-8 text", "Name the right file.");
     // Editors and `echo` end a file with a newline that nobody means as part of a token.
     const value = content.replace(/\r?\n$/, "");
     return value === "" ? refuse("is empty", "Write the credential into it.") : value;
   } catch (error) {
-    const isLarge = error instanceof Error && "code" in error && error.code === "EFBIG";
-    return isLarge
-      ? refuse("is larger than 64 KiB", "Name the right file.")
-      : refuse(
-          whyUnreadable(error),
-          "Check path and rights; relative paths begin where the configuration file is.",
-        );
+    if (!(error instanceof UnreadableFile)) throw error;
+    return refuse(
+      error.message,
+      error.trouble === "too-large"
+        ? "Name the right file."
+        : "Check path and rights; relative paths begin where the configuration file is.",
+    );
   }
 }

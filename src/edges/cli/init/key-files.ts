@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { readBounded, whyUnreadable } from "../read-bounded.ts";
+import { readUserFile, UnreadableFile } from "../../../lib/user-file.ts";
 
 const MAX_KEY_BYTES = 64 * 1024;
 const HEADER = /^-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----$/m;
@@ -24,7 +24,7 @@ export async function findKeyFiles(homeDirectory: string): Promise<readonly stri
   const found: string[] = [];
   for (const name of names.toSorted(byUse)) {
     if (name.endsWith(".pub")) continue;
-    const text = await readKey(join(directory, name)).catch(() => "");
+    const text = await readText(join(directory, name)).catch(() => "");
     if (HEADER.test(text)) found.push(`~/.ssh/${name}`);
   }
   return found;
@@ -34,9 +34,10 @@ export async function findKeyFiles(homeDirectory: string): Promise<readonly stri
 export async function readKeyFile(path: string, shown: string): Promise<KeyFile> {
   let text: string;
   try {
-    text = await readKey(path);
+    text = await readText(path);
   } catch (error) {
-    throw unusable(shown, `it ${whyUnreadable(error)}`, "Name a private key file that you may read.");
+    if (!(error instanceof UnreadableFile)) throw error;
+    throw unusable(shown, `it ${error.message}`, "Name a private key file that you may read.");
   }
   if (!HEADER.test(text)) {
     throw unusable(
@@ -60,8 +61,8 @@ function isEncrypted(text: string): boolean {
   return blob.toString("latin1", magic.length + 4, magic.length + 4 + Math.min(length, 64)) !== "none";
 }
 
-async function readKey(path: string): Promise<string> {
-  return (await readBounded(path, MAX_KEY_BYTES)).toString("utf8");
+async function readText(path: string): Promise<string> {
+  return (await readUserFile(path, { maxBytes: MAX_KEY_BYTES, pipes: false })).toString("utf8");
 }
 
 function byUse(left: string, right: string): number {

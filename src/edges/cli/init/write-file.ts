@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { chmod, link, lstat, rename, rm, writeFile } from "node:fs/promises";
 import { LockstepError } from "../../../core/errors.ts";
-import { whyUnreadable } from "../read-bounded.ts";
 
 const MODE = 0o644;
 
@@ -26,12 +25,18 @@ export async function writeConfigFile(
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EEXIST") throw alreadyThere(shown);
-    throw new LockstepError("CONFIG_UNREADABLE", `Cannot write ${shown}: it ${whyUnreadable(error)}.`, {
+    throw new LockstepError("CONFIG_UNREADABLE", `Cannot write ${shown}: ${whyUnwritable(code)}.`, {
       hint: "Name another file with -f.",
     });
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+function whyUnwritable(code: unknown): string {
+  if (code === "ENOENT" || code === "ENOTDIR") return "its directory does not exist";
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "its directory may not be written";
+  return code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the system refuses it";
 }
 
 export function alreadyThere(shown: string): LockstepError {
