@@ -2,6 +2,7 @@
 /** The entry: closes what a debugger or a foreign variable could open, then hands over to the command line. */
 import "./adapters/telemetry/before-all.ts";
 import { readFileSync } from "node:fs";
+import { leaveSignals } from "./edges/cli/ending.ts";
 import { runCommandLine } from "./edges/cli/run.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -19,6 +20,7 @@ process.exitCode = await runCommandLine({
   start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
 });
 
+leaveSignals();
 /** A library that still tries to reach a queue that is gone must not hold a process that has ended its work. */
 const LINGER_MS = 3_000;
 setTimeout(() => process.exit(), LINGER_MS).unref();

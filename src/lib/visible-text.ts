@@ -33,6 +33,18 @@ function cut(text: string, max: number): string {
   return `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
+/** JSON with the same meaning in which nothing steers a terminal. JSON itself escapes the controls below U+0020. */
+export function visibleJson(json: string): string {
+  return json.replace(DANGEROUS, (character) =>
+    // What indents it; within its texts JSON has escaped them already.
+    character === "\n"
+      ? character
+      : Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
+          .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+          .join(""),
+  );
+}
+
 function escaped(character: string): string {
   const point = character.codePointAt(0) ?? 0;
   return `\\u{${point.toString(16)}}`;

@@ -303,7 +303,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
 
     test("when it is interrupted", async () => {
       const ran = await init([], { types: "\n\u0003" });
-      expect(ran).toMatchObject({ exitCode: 64, stderr: expect.stringContaining("it was interrupted") });
+      expect(ran).toMatchObject({ exitCode: 130, stderr: expect.stringContaining("it was interrupted") });
     });
 
     afterEach(() => {

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { boundedJson } from "../../src/lib/bounded-json.ts";
-import { boundedLine, boundedText, visibleLine, visibleText } from "../../src/lib/visible-text.ts";
+import {
+  boundedLine,
+  boundedText,
+  visibleJson,
+  visibleLine,
+  visibleText,
+} from "../../src/lib/visible-text.ts";
 
 describe("text from elsewhere", () => {
   it.each([
@@ -26,6 +32,16 @@ describe("text from elsewhere", () => {
       }),
     );
     expect(visibleLine("grüße 東京 עברית عربى 👍")).toBe("grüße 東京 עברית عربى 👍");
+  });
+
+  it("as JSON keeps its meaning, and nothing in it is left to obey", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const json = visibleJson(JSON.stringify({ [text]: [text] }, null, 2));
+        expect(JSON.parse(json)).toEqual({ [text]: [text] });
+        expect(json.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      }),
+    );
   });
 
   it("line breaks and tabs stay where several lines are meant", () => {

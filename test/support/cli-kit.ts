@@ -49,7 +49,8 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
       stderr: stderr.stream as unknown as NodeJS.WriteStream,
     },
   });
-  if (exitCode !== 64 && left.length > 0) throw new Error(`never asked: ${left[0]?.[0]}\n${stderr.text()}`);
+  if (exitCode !== 64 && exitCode !== 130 && left.length > 0)
+    throw new Error(`never asked: ${left[0]?.[0]}\n${stderr.text()}`);
   return {
     exitCode,
     stdout: stdout.text(),

@@ -4,6 +4,7 @@
  */
 import { type DestinationStream, pino } from "pino";
 import type { Logger } from "../../core/ports/logger.ts";
+import { visibleJson } from "../../lib/visible-text.ts";
 import { loggable } from "./loggable.ts";
 import type { Scrubber } from "./scrubber.ts";
 
@@ -15,7 +16,8 @@ export interface LoggerOptions {
 }
 
 export function createLogger({ level, scrubber, write = standardError() }: LoggerOptions): Logger {
-  const destination: DestinationStream = { write: (line) => write(escapeUnseen(scrubber.scrub(line))) };
+  // After scrubbing: an escaped value would not be found any more.
+  const destination: DestinationStream = { write: (line) => write(visibleJson(scrubber.scrub(line))) };
   const log = pino(
     {
       level,
@@ -32,15 +34,6 @@ export function createLogger({ level, scrubber, write = standardError() }: Logge
     warn: (event, fields = {}) => log.warn(loggable(fields), event),
     error: (event, fields = {}) => log.error(loggable(fields), event),
   };
-}
-
-/** After scrubbing: an escaped value would not be found any more. JSON itself escapes the other controls. */
-function escapeUnseen(line: string): string {
-  return line.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    [...Array(character.length).keys()]
-      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`)
-      .join(""),
-  );
 }
 
 function standardError(): (line: string) => void {

@@ -78,6 +78,8 @@ export interface Cli {
   readonly rootKeyCopies: OpenRootKeyCopies;
   /** Aborts at Ctrl-C or when the process is asked to end. */
   readonly interrupted: AbortSignal;
+  /** From now on a second signal is a program's that runs in the foreground, and does not end this process. */
+  handOverSignals(): void;
 }
 
 /** Answers the exit code; nothing means 0. */

@@ -1,7 +1,7 @@
 /**
  * Speaks with the server. Promises: the token goes over the one line that was chosen, never after a redirect; every
  * write carries an Idempotency-Key, so that a lost answer is asked for again without doing the work twice; what the
- * server says arrives as a LockstepError in the catalogue's words.
+ * server says arrives as a LockstepError in the catalogue's words, bounded in size and time.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { withDeadline } from "../../lib/with-deadline.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { type AnswerOf, API_PREFIX, type CallOf, type Operation } from "../../protocol/api-operation.ts";
 import { problem } from "../../protocol/api-parts.ts";
-import { type Exchange, type Transport, unreachable } from "./transport.ts";
+import { type Answered, type Exchange, SOMETHING_ELSE, type Transport, unreachable } from "./transport.ts";
 
 export interface ServerLine {
   readonly transport: Transport;
@@ -23,12 +23,22 @@ const TIMEOUT_MS = 120_000;
 const NEVER = new AbortController().signal;
 const MAX_TRIES = 3;
 const PAUSE_MS = 300;
+/** Of one message; several screens. */
+const MAX_WORDS = 64 * 1024;
 
 export class ApiClient {
   readonly #line: ServerLine;
+  readonly #ended: AbortSignal;
 
-  constructor(line: ServerLine) {
+  /** `ended` aborts every call. */
+  constructor(line: ServerLine, ended: AbortSignal = NEVER) {
     this.#line = line;
+    this.#ended = ended;
+  }
+
+  /** The same, whose calls end with this signal as well. */
+  endedBy(signal: AbortSignal): ApiClient {
+    return new ApiClient(this.#line, signal);
   }
 
   async call<Id extends OperationId>(
@@ -55,22 +65,49 @@ export class ApiClient {
   }
 
   async #send(exchange: Omit<Exchange, "signal">, signal: AbortSignal | undefined): Promise<unknown> {
+    const stop = new AbortController();
+    const abort = (): void => stop.abort();
+    const both = signal === undefined ? [this.#ended] : [this.#ended, signal];
+    for (const one of both) {
+      if (one.aborted) abort();
+      one.addEventListener("abort", abort, { once: true });
+    }
+    try {
+      return await this.#sendUntil(exchange, stop.signal);
+    } finally {
+      for (const one of both) one.removeEventListener("abort", abort);
+    }
+  }
+
+  async #sendUntil(exchange: Omit<Exchange, "signal">, stop: AbortSignal): Promise<unknown> {
+    if (stop.aborted) throw interrupted("GET");
     for (let attempt = 1; ; attempt += 1) {
-      const answered = await withDeadline(signal ?? NEVER, TIMEOUT_MS, (limited) =>
+      const answered = await withDeadline(stop, TIMEOUT_MS, (limited) =>
         this.#line.transport.send({ ...exchange, signal: limited }),
       );
       if (answered !== null) return documentIn(answered);
-      signal?.throwIfAborted();
-      if (attempt === MAX_TRIES) throw unreachable(this.#line.transport);
-      await delay(PAUSE_MS * attempt, undefined, signal === undefined ? {} : { signal });
+      if (attempt === MAX_TRIES && !stop.aborted) throw unreachable(this.#line.transport);
+      await delay(PAUSE_MS * attempt, undefined, { signal: stop }).catch(() => undefined);
+      if (stop.aborted) throw interrupted(exchange.method);
     }
   }
 }
 
+function interrupted(method: string): LockstepError {
+  return method === "GET"
+    ? new LockstepError("INTERRUPTED", "Nothing was done: it was interrupted.")
+    : new LockstepError(
+        "INTERRUPTED",
+        "Interrupted before the server answered: it may do what it was asked all the same.",
+        { hint: "Look with `lockstep status` and `lockstep audit list` before you run it again." },
+      );
+}
+
 /** Throws what the server says in the catalogue's words. */
-function documentIn({ status, text }: { readonly status: number; readonly text: string }): unknown {
-  const document = parseJson(text);
-  if (status >= 200 && status < 300 && document !== undefined) return document;
+function documentIn({ status, contentType, text }: Answered): unknown {
+  const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
+  const document = isJson ? parseJson(text) : undefined;
+  if (status >= 200 && status < 300 && typeof document === "object" && document !== null) return document;
   throw toError(status, document);
 }
 
@@ -80,14 +117,14 @@ function toError(status: number, document: unknown): LockstepError {
     return new LockstepError(
       "SERVER_UNREACHABLE",
       `Something else than Lockstep answered (HTTP ${status}).`,
-      {
-        hint: "Check LOCKSTEP_URL and what stands between here and the server.",
-      },
+      { hint: SOMETHING_ELSE },
     );
   }
-  const { code, detail, hint, details } = parsed.data;
+  const { code, details } = parsed.data;
+  const detail = parsed.data.detail.slice(0, MAX_WORDS);
+  const hint = parsed.data.hint.slice(0, MAX_WORDS);
   if (!isKnown(code)) {
-    return new LockstepError("INTERNAL", `${code}: ${detail}`, { hint, details });
+    return new LockstepError("INTERNAL", `${code.slice(0, MAX_WORDS)}: ${detail}`, { hint, details });
   }
   return new LockstepError(code, detail, { hint, details });
 }

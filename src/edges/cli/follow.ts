@@ -3,6 +3,8 @@
  * the work: the server moves it, and it is said how to look again.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { LockstepError } from "../../core/errors.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
 import type { RolloutView, TargetView } from "../../protocol/api-views.ts";
 import type { Cli } from "./cli.ts";
 import type { ApiClient } from "./client.ts";
@@ -15,6 +17,11 @@ const POLL_MS = 500;
 /** `deployed` is what most get to. */
 const EVIDENCE_WIDTH = 8;
 
+/** What was seen last, when the looking itself was interrupted. */
+function isInterruption(error: unknown): boolean {
+  return error instanceof LockstepError && error.code === "INTERRUPTED";
+}
+
 /** Until it has ended, stalls, or nobody wants to wait any longer. */
 export async function followRollout(
   cli: Cli,
@@ -22,13 +29,14 @@ export async function followRollout(
   rollout: string,
   timeoutMs: number | undefined,
 ): Promise<RolloutView> {
+  const stillGoesOn = `The rollout goes on. Look again: ${shellCommand(["lockstep", "rollout", "show", rollout])}`;
   const view = await poll(cli, timeoutMs, {
     look: () => api.call("getRollout", { params: { rollout } }),
     lines: rolloutLines,
     goesOn: ({ state }) => state === "running",
+    stillGoesOn,
   });
-  if (view.state === "running")
-    cli.output.note(`The rollout goes on. Look again: lockstep rollout show ${rollout}`);
+  if (view.state === "running") cli.output.note(stillGoesOn);
   if (view.state === "stalled") {
     cli.output.note([`It waits for a repair: ${view.reason ?? ""}`, ...wayOut(view)].join("\n"));
   }
@@ -49,32 +57,46 @@ export async function followTargets(
     },
     lines: targetLines,
     goesOn: (seen) => seen.some(({ state }) => state === "owed"),
+    stillGoesOn: "The work goes on. Look again: lockstep target list",
   });
   if (targets.some(({ state }) => state === "owed"))
     cli.output.note("The work goes on. Look again: lockstep target list");
   return targets;
 }
 
-interface Following<View> {
+export interface Following<View> {
   readonly look: () => Promise<View>;
   readonly lines: (view: View) => readonly string[];
   readonly goesOn: (view: View) => boolean;
+  /** Said where nothing was seen before it was interrupted. */
+  readonly stillGoesOn: string;
 }
 
-async function poll<View>(
+/** Until it does not go on, the time is over or the command is ended: then what was seen last. */
+export async function poll<View>(
   { output, interrupted }: Cli,
   timeoutMs: number | undefined,
-  { look, lines, goesOn }: Following<View>,
+  { look, lines, goesOn, stillGoesOn }: Following<View>,
 ): Promise<View> {
   const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  let seen: View | undefined;
   for (;;) {
-    const view = await look();
-    output.progress(lines(view));
-    if (!goesOn(view) || interrupted.aborted || Date.now() >= deadline) {
+    try {
+      seen = await look();
+    } catch (error) {
+      if (!isInterruption(error)) throw error;
       output.endProgress();
-      return view;
+      if (seen !== undefined) return seen;
+      output.note(stillGoesOn);
+      throw error;
     }
-    await delay(POLL_MS, undefined, { signal: interrupted }).catch(() => undefined);
+    output.progress(lines(seen));
+    if (goesOn(seen) && Date.now() < deadline)
+      await delay(POLL_MS, undefined, { signal: interrupted }).catch(() => undefined);
+    if (!goesOn(seen) || interrupted.aborted || Date.now() >= deadline) {
+      output.endProgress();
+      return seen;
+    }
   }
 }
 

@@ -3,11 +3,11 @@
  *
  * Promises: answers go to stdout, everything else to stderr; with `--json` stdout holds exactly one JSON document (one a
  * line where answers follow each other), and
- * progress is not told; colours appear on a terminal alone; text from elsewhere cannot steer the terminal; a closed pipe (`| head`) ends
- * quietly. Leaves to others: what to say.
+ * progress is not told; colours appear on a terminal alone; text from elsewhere cannot steer the terminal. Leaves to others: what
+ * to say, and what a closed pipe means (`ending.ts`).
  */
 import type { LockstepError } from "../../core/errors.ts";
-import { visibleLine, visibleText } from "../../lib/visible-text.ts";
+import { visibleJson, visibleLine, visibleText } from "../../lib/visible-text.ts";
 import { wrapWords } from "../../lib/wrap-words.ts";
 import { displayWidth, renderTable, type TableColumn } from "./table.ts";
 
@@ -53,14 +53,14 @@ export class Output {
 
   /** Prints the document with --json, otherwise what `show` prints. */
   answer(document: unknown, show: () => void): void {
-    if (this.json) this.#streams.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    if (this.json) this.#streams.stdout.write(`${visibleJson(JSON.stringify(document, null, 2))}\n`);
     else show();
   }
 
   /** One of several answers, in place of the one before on a terminal. With --json each is a line of its own. */
   anew(document: unknown, show: () => void): void {
     if (this.json) {
-      this.#streams.stdout.write(`${JSON.stringify(document)}\n`);
+      this.#streams.stdout.write(`${visibleJson(JSON.stringify(document))}\n`);
       return;
     }
     if (this.#streams.stdout.isTTY) this.#streams.stdout.write(CLEAR);
@@ -72,9 +72,10 @@ export class Output {
     this.#streams.stdout.write(`${visibleText(text)}\n`);
   }
 
-  /** `head`, then the text, which goes on below itself where the terminal ends. Off a terminal it is one line. */
-  paragraph(head: string, text: string, tone: Tone | null = null): void {
+  /** `title`, then the text, which goes on below itself where the terminal ends. Off a terminal it is one line. */
+  paragraph(title: string, text: string, tone: Tone | null = null): void {
     const width = this.#width;
+    const head = visibleLine(title);
     const shown = visibleText(text);
     const room =
       width === null ? Number.POSITIVE_INFINITY : Math.max(MIN_TEXT_WIDTH, width - displayWidth(head));
@@ -92,9 +93,21 @@ export class Output {
     return isTTY ? columns : this.#forcedColumns;
   }
 
-  /** Exactly these characters: a revealed value. A terminal gets a line break after it. */
+  /**
+   * Exactly these characters: a revealed value. A terminal gets a line break after it, and sees what would steer it: a
+   * value may have been taken over from a place that lies.
+   */
   raw(text: string): void {
-    this.#streams.stdout.write(this.#streams.stdout.isTTY && !text.endsWith("\n") ? `${text}\n` : text);
+    if (this.#streams.stdout.isTTY !== true) {
+      this.#streams.stdout.write(text);
+      return;
+    }
+    const shown = visibleText(text);
+    this.#streams.stdout.write(shown.endsWith("\n") ? shown : `${shown}\n`);
+    if (shown !== text)
+      this.note(
+        "note: it holds characters that steer a terminal, shown as \\u{…}; a pipe or a file gets them as they are.",
+      );
   }
 
   /** `empty`: what is said in place of a table without rows. */
@@ -188,7 +201,7 @@ export class Output {
     this.#endProgress();
     const { stderr } = this.#streams;
     if (this.json) {
-      stderr.write(`${JSON.stringify(problemOf(error), null, 2)}\n`);
+      stderr.write(`${visibleJson(JSON.stringify(problemOf(error), null, 2))}\n`);
       return;
     }
     stderr.write(`${this.#paint(stderr, "bad", `error ${error.code}:`)} ${visibleText(error.message)}\n`);
@@ -232,13 +245,4 @@ function problemOf(error: LockstepError) {
     hint: error.hint,
     details: error.details,
   };
-}
-
-/** A reader that goes away (`| head`) is not a failure. Other write failures end the process with 1. */
-export function survivePipes(streams: Streams): void {
-  for (const stream of [streams.stdout, streams.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      process.exit(error.code === "EPIPE" ? (process.exitCode ?? 0) : 1);
-    });
-  }
 }

@@ -47,7 +47,7 @@ export function canAsk({ stdin, output }: Cli): boolean {
   return stdin.isTTY === true && output.asksPeople;
 }
 
-/** Throws USAGE when it is interrupted or the terminal goes away. */
+/** Throws INTERRUPTED when it is interrupted or the terminal goes away. */
 function readLine(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     let typed = "";
@@ -60,13 +60,7 @@ function readLine(stdin: NodeJS.ReadStream, interrupted: AbortSignal): Promise<s
       settle();
     };
     const abort = (): void =>
-      end(() =>
-        reject(
-          new LockstepError("USAGE", "Nothing was done: it was interrupted.", {
-            hint: "Run it again whenever you like.",
-          }),
-        ),
-      );
+      end(() => reject(new LockstepError("INTERRUPTED", "Nothing was done: it was interrupted.")));
     const take = (chunk: string): void => {
       const characters = [...chunk];
       for (const [index, character] of characters.entries()) {

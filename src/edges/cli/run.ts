@@ -1,13 +1,15 @@
 /**
  * The command line from argv to exit code: 0 done or in sync, 1 failed, 2 `plan` has changes, 3 drift, 4 cannot tell,
- * 64 usage. Errors leave in the catalogue's words on stderr.
+ * 64 usage; 130 and 143 ended by a signal, 141 nobody reads the answer. Errors leave in the catalogue's words on stderr.
  */
 import { CommanderError } from "commander";
 import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Cli, OpenAgent, OpenRootKeyCopies, RunDemo, StartProcess } from "./cli.ts";
-import { Output, type Streams, survivePipes } from "./output.ts";
+import { Ending } from "./ending.ts";
+import { Output, type Streams } from "./output.ts";
 import { buildProgram, inheritSettings } from "./syntax/program.ts";
+import { beStrict } from "./syntax/strict.ts";
 
 export interface CommandLine {
   readonly argv: readonly string[];
@@ -22,19 +24,15 @@ export interface CommandLine {
 }
 
 const EXIT_USAGE = 64;
-const ENDING = ["SIGINT", "SIGTERM"] as const;
 
 export async function runCommandLine(commandLine: CommandLine): Promise<number> {
   const { argv, streams } = commandLine;
-  survivePipes(streams);
+  const ending = new Ending(streams);
   // Known before anything is parsed, so that a usage error already speaks the wanted language.
-  const json = argv.includes("--json");
+  const json = asksForJson(argv);
   let output = new Output(streams, { json, noColor: true, forcedColumns: null });
   // What commander would write to stderr: help is passed on, errors are told in our own words.
   const complaints: string[] = [];
-  const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  for (const signal of ENDING) process.once(signal, interrupt);
   try {
     const surroundings = readCliSurroundings(commandLine.env);
     output = new Output(streams, { json, ...surroundings });
@@ -47,18 +45,29 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
       demo: commandLine.demo,
       agent: commandLine.agent,
       rootKeyCopies: commandLine.rootKeyCopies,
-      api: async () => (await import("./connection.ts")).connect(surroundings),
-      interrupted: interrupted.signal,
+      api: async () =>
+        (await (await import("./connection.ts")).connect(surroundings)).endedBy(ending.aborted),
+      interrupted: ending.aborted,
+      handOverSignals: () => ending.handOver(),
     };
-    return await parse(commandLine, cli, complaints);
+    return await ending.exitCode(await parse(commandLine, cli, complaints));
   } catch (error) {
-    if (error instanceof CommanderError) return ofCommander(error, output, { argv, complaints });
+    if (error instanceof CommanderError)
+      return await ending.exitCode(ofCommander(error, output, { argv, complaints }));
     const translated = toLockstepError(error);
     output.error(translated);
-    return translated.exitCode;
+    return await ending.exitCode(
+      translated.code === "INTERRUPTED" ? ending.interruptedCode : translated.exitCode,
+    );
   } finally {
-    for (const signal of ENDING) process.off(signal, interrupt);
+    ending.close();
   }
+}
+
+/** What follows `--` is another program's. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
 }
 
 async function parse(
@@ -81,6 +90,7 @@ async function parse(
       writeErr: (text) => complaints.push(text),
     });
   inheritSettings(program);
+  beStrict(program);
   if (argv.every((word) => word === "--json")) {
     return (await (await import("./commands/orientation.ts")).run(cli, [], {})) ?? EXIT_USAGE;
   }
@@ -100,7 +110,12 @@ function ofCommander(
   }
   const [message = "", ...more] = error.message.replace(/^error: /, "").split("\n");
   const meant = /Did you mean (?:one of )?([^?]+)\?/.exec(more.join(" "))?.[1];
-  const near = meant === undefined ? "" : `Did you mean ${meant}? `;
+  const ownVersion = "`lockstep --version` prints Lockstep's own; a secret's is --secret-version. ";
+  const near = message.includes("'--version'")
+    ? ownVersion
+    : meant === undefined
+      ? ""
+      : `Did you mean ${meant}? `;
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`.replace(/\.?$/, ".");
   const hint = `${near}See \`lockstep ${[...commandOf(argv), "--help"].join(" ")}\`.`;
   output.error(new LockstepError("USAGE", sentence, { hint }));

@@ -1,6 +1,8 @@
-/** One request to the server and its answer, over the address that was named or over this machine's own line. */
+/**
+ * One request to the server and its answer, over the address that was named or over this machine's own line. Whoever
+ * answers there can not fill the memory: what is larger than any answer of ours is not fetched to its end.
+ */
 import { request as httpRequest } from "node:http";
-import { text } from "node:stream/consumers";
 import { LockstepError } from "../../core/errors.ts";
 import { findLocalServer } from "./local-line.ts";
 
@@ -13,42 +15,66 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
+export interface Answered {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
 export interface Transport {
   /** For messages. */
   readonly place: string;
-  /** Null: no answer came. Foreign errors are dropped: they may quote headers. */
-  send(exchange: Exchange): Promise<{ readonly status: number; readonly text: string } | null>;
+  /**
+   * Null: no answer came, or not all of it. Foreign errors are dropped: they may quote headers. Throws
+   * SERVER_UNREACHABLE for an answer that is too large.
+   */
+  send(exchange: Exchange): Promise<Answered | null>;
 }
+
+/** Many times what a store with all its bindings answers. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+export const SOMETHING_ELSE = "Check LOCKSTEP_URL and what stands between here and the server.";
 
 /** To LOCKSTEP_URL, and never to where it redirects. */
 export function overUrl(url: string): Transport {
+  const place = `at ${url}`;
   return {
-    place: `at ${url}`,
+    place,
     async send({ method, path, headers, body, signal }) {
+      let answered: Partial<Answered>;
       try {
         const init = {
           method,
-          headers,
+          headers: { ...headers, "accept-encoding": "identity" },
           signal,
-          redirect: "error",
+          redirect: "manual",
           ...(body === null ? {} : { body }),
         } as const;
         const response = await fetch(`${url}${path}`, init);
-        return { status: response.status, text: await response.text() };
+        const text = response.body === null ? "" : await textWithin(bytesOf(response.body));
+        answered = {
+          status: response.status,
+          contentType: response.headers.get("content-type") ?? "",
+          ...(text === null ? {} : { text }),
+        };
       } catch {
         return null;
       }
+      return whole(answered, place);
     },
   };
 }
 
 /** To the server of this data directory, which is looked at anew before each request: it may be another by now. */
 export function overLocalLine(dataDirectory: string): Transport {
+  const place = `on ${dataDirectory}`;
   return {
-    place: `on ${dataDirectory}`,
+    place,
     async send(exchange) {
       const local = await findLocalServer(dataDirectory);
-      return local === null ? null : overSocket(local.socket, exchange);
+      const answered = local === null ? null : await overSocket(local.socket, exchange);
+      return answered === null ? null : whole(answered, place);
     },
   };
 }
@@ -56,7 +82,7 @@ export function overLocalLine(dataDirectory: string): Transport {
 function overSocket(
   socketPath: string,
   { method, path, headers, body, signal }: Exchange,
-): Promise<{ readonly status: number; readonly text: string } | null> {
+): Promise<Partial<Answered> | null> {
   return new Promise((resolve) => {
     const request = httpRequest({
       socketPath,
@@ -68,13 +94,43 @@ function overSocket(
     });
     request.on("error", () => resolve(null));
     request.once("response", (response) => {
-      text(response).then(
-        (answered) => resolve({ status: response.statusCode ?? 0, text: answered }),
+      const told = {
+        status: response.statusCode ?? 0,
+        contentType: response.headers["content-type"] ?? "",
+      };
+      textWithin(response).then(
+        (text) => resolve(text === null ? told : { ...told, text }),
         () => resolve(null),
       );
     });
     request.end(body ?? undefined);
   });
+}
+
+/** Null: larger than what we answer; the rest is not fetched. */
+async function textWithin(body: AsyncIterable<Uint8Array>): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Its types leave out that it can be iterated. */
+function bytesOf(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  return body as unknown as AsyncIterable<Uint8Array>;
+}
+
+function whole({ status = 0, contentType = "", text }: Partial<Answered>, place: string): Answered {
+  if (text !== undefined) return { status, contentType, text };
+  throw new LockstepError(
+    "SERVER_UNREACHABLE",
+    `Cannot use what answers ${place}: it is larger than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB.`,
+    { hint: SOMETHING_ELSE },
+  );
 }
 
 export function unreachable(transport: Transport): LockstepError {

@@ -1,4 +1,5 @@
 /** `lockstep agent …` on a managed machine, and `lockstep run`: they call the agent's program, and never the API. */
+import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { EnrolledAgent } from "../../../protocol/agent/on-host.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
@@ -84,7 +85,12 @@ const runChildRun: CommandFunction<[program: readonly string[]], OnHostOptions> 
   cli,
   [[program = "", ...words]],
   options,
-) => (await cli.agent(options)).runChild([program, ...words], cli.interrupted);
+) => {
+  const agent = await cli.agent(options);
+  // A prompt lives on after Ctrl-C, and decides itself when it has heard enough.
+  cli.handOverSignals();
+  return agent.runChild([program, ...words], cli.interrupted);
+};
 
 const policyRun: CommandFunction<[], OnHostOptions> = async (cli, _parameters, options) => {
   const shown = await (await cli.agent(options)).policy();

@@ -2,11 +2,11 @@
  * `lockstep heal`: writes again what should stand at places. Stays until it stands there and is in use, unless told
  * otherwise; exits with 1 when it does not get there, with 4 when it is still under way.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { HealAnswer } from "../../../protocol/api-doctor.ts";
 import type { BoundStatus } from "../../../protocol/api-parts.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import type { ApiClient } from "../client.ts";
+import { EXIT_CANNOT_TELL, poll } from "../follow.ts";
 import { bindingColumns } from "../show/binding-table.ts";
 
 export interface HealOptions {
@@ -18,9 +18,7 @@ export interface HealOptions {
   readonly timeout?: number;
 }
 
-const POLL_MS = 300;
 const TIMEOUT_MS = 300_000;
-const EXIT_CANNOT_TELL = 4;
 
 export const run: CommandFunction<[], HealOptions> = async (cli, _parameters, options) => {
   const { environment, target, secret } = options;
@@ -55,16 +53,13 @@ async function waitFor(
   { healing }: HealAnswer,
   timeoutMs: number,
 ): Promise<readonly HealedPlace[]> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const places = await look(api, healing);
-    cli.output.progress(places.map(progressLine));
-    const done = places.every(
-      ({ status, gaveUp, isUnseen }) => gaveUp || isUnseen || status.state === "in-sync",
-    );
-    if (done || cli.interrupted.aborted || Date.now() >= deadline) return places;
-    await delay(POLL_MS, undefined, { signal: cli.interrupted }).catch(() => undefined);
-  }
+  return poll(cli, timeoutMs, {
+    look: () => look(api, healing),
+    lines: (places) => places.map(progressLine),
+    goesOn: (places) =>
+      !places.every(({ status, gaveUp, isUnseen }) => gaveUp || isUnseen || status.state === "in-sync"),
+    stillGoesOn: "It goes on. Look again: lockstep status",
+  });
 }
 
 async function look(api: ApiClient, healing: HealAnswer["healing"]): Promise<readonly HealedPlace[]> {

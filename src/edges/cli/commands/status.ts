@@ -22,8 +22,13 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
   if (options.every !== undefined && !watch)
     throw new LockstepError("USAGE", "Cannot use --every without --watch: it says how often.");
   const api = await cli.api();
+  const query = environment === undefined ? {} : { environment };
   for (;;) {
-    const answer = await api.call("getStatus", { query: environment === undefined ? {} : { environment } });
+    const answer = await api.call("getStatus", { query }).catch((error: unknown) => {
+      if (watch && cli.interrupted.aborted) return null;
+      throw error;
+    });
+    if (answer === null) return 0;
     const { setBack, secrets } = answer;
     const tell = () => {
       if (setBack !== null) showSetBack(cli.output, setBack, new Date());

@@ -7,8 +7,8 @@
  * What a target's own keys mean is left to the server; `locate` finds the line for what it answers.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import { textOf, UnreadableFile } from "../../../lib/user-file.ts";
 import { checkConfig } from "../../../core/plan/check-config.ts";
+import { textOf, UnreadableFile } from "../../../lib/user-file.ts";
 import { type Config, configSchema } from "../../../protocol/config.ts";
 import {
   type ConfigPath,

@@ -3,6 +3,7 @@ import { type Argument, Command } from "commander";
 import type { Attach } from "../cli.ts";
 import { attachEverything } from "./everything.ts";
 import { examples } from "./options.ts";
+import { jsonEverywhere } from "./strict.ts";
 
 export function buildProgram(attach: Attach): Command {
   const program = new Command("lockstep")
@@ -10,6 +11,8 @@ export function buildProgram(attach: Attach): Command {
       "Keeps the secrets that services use to trust each other the same everywhere, and proves it.",
     )
     .option("--json", "print one JSON document on stdout")
+    // What stands behind a command is that command's: `--version` there is not ours.
+    .enablePositionalOptions()
     .configureHelp({
       // `[options]` on every line says nothing.
       subcommandTerm: (command) =>
@@ -24,6 +27,7 @@ export function buildProgram(attach: Attach): Command {
     attach(command, load);
   };
   attachEverything(program, withJson);
+  jsonEverywhere(program);
   return program;
 }
 
