@@ -1,5 +1,5 @@
 /** What is fed to the command line, what answers it, and what becomes of its output: none may hold, fill or fool it. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -43,7 +43,10 @@ beforeEach(() => {
   asked = 0;
   onAsked = () => undefined;
 });
+const started = new Set<ChildProcess>();
 afterAll(async () => {
+  // Those of tests that failed: nothing else would end them.
+  for (const child of started) child.kill("SIGKILL");
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   rmSync(directory, { recursive: true, force: true });
@@ -102,6 +105,7 @@ function start(words: readonly string[]) {
     env: { PATH: process.env["PATH"] ?? "", HOME: directory, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  started.add(child);
   const ended = (async (): Promise<Ended> => {
     const [stdout, stderr, [code, signal]] = await Promise.all([
       text(child.stdout),
@@ -125,6 +129,7 @@ async function shell(line: string): Promise<{ readonly code: number; readonly st
     },
     stdio: ["ignore", "ignore", "pipe"],
   });
+  started.add(child);
   const said = await text(child.stderr);
   return { code: Number(/code (\d+)\n$/.exec(said)?.[1]), stderr: said };
 }
@@ -207,6 +212,7 @@ describe("Ctrl-C", () => {
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    started.add(child);
     child.stdout.on("data", (chunk: Buffer) => {
       if (/ready|first/.test(chunk.toString())) child.kill("SIGTERM");
     });
@@ -284,19 +290,17 @@ describe("ruling 18: a name from elsewhere", () => {
     expect(ran.stdout).not.toMatch(STEERING);
     expect(ran.json()).toEqual({ secrets });
     answer = (_, response) =>
-      response
-        .writeHead(404, { "content-type": "application/problem+json" })
-        .end(
-          JSON.stringify({
-            type: "x",
-            title: "x",
-            status: 404,
-            code: "NOT_FOUND",
-            detail: HOSTILE,
-            hint: HOSTILE,
-            details: {},
-          }),
-        );
+      response.writeHead(404, { "content-type": "application/problem+json" }).end(
+        JSON.stringify({
+          type: "x",
+          title: "x",
+          status: 404,
+          code: "NOT_FOUND",
+          detail: HOSTILE,
+          hint: HOSTILE,
+          details: {},
+        }),
+      );
     for (const words of [["status", "--json"], ["status"]]) {
       const refused = await runCli(words, { env });
       expect(refused.exitCode).toBe(1);
