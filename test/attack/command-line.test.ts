@@ -316,7 +316,7 @@ describe("ruling 18: a name from elsewhere", () => {
 
 describe("a configuration that is no file of its own", () => {
   const cases: Record<string, string> = {
-    "/dev/zero": "it is no regular file",
+    "/dev/zero": "it is not a regular file",
     "/proc/self/mem": "",
     huge: "it is larger than 1 MiB",
     circle: "it is a link that leads back to itself",
@@ -352,9 +352,9 @@ describe("a configuration that is no file of its own", () => {
       at("device.yaml"),
       "targets:\n  web:\n    ssh: { host: h, user: u, privateKey: '${file:/dev/zero}' }\n",
     );
-    const ran = await runCli(["plan", "-f", at("device.yaml")], { env });
+    const ran = await runCli(["plan", "--ask-new", "-f", at("device.yaml")], { env });
     expect(ran.exitCode).toBe(64);
-    expect(ran.stderr).toContain("which is no regular file");
+    expect(ran.stderr).toContain("which is not a regular file");
   });
 });
 
@@ -363,6 +363,6 @@ describe("a setting's file", () => {
     const { LOCKSTEP_TOKEN: _, ...rest } = env;
     const ran = await runCli(["status"], { env: { ...rest, [name]: "/dev/zero" } });
     expect(ran.exitCode).toBe(64);
-    expect(ran.stderr).toContain(`${name} names a file that is no regular file`);
+    expect(ran.stderr).toContain(`${name} names a file that is not a regular file`);
   });
 });
