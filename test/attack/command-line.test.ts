@@ -150,7 +150,10 @@ describe("output that nobody takes", () => {
   });
 
   it("is told on what is still open", async () => {
-    answer = json({ secrets: [{ name: "API_KEY", environment: "production", current: 1, bindings: [] }] });
+    answer = json({
+      secrets: [{ name: "API_KEY", environment: "production", current: 1, bindings: [] }],
+      setBack: null,
+    });
     const { code, stderr } = await shell("$L status --watch --every 1s | head -1");
     expect(code).toBe(141);
     expect(stderr).toContain("nobody reads the answer any more");
@@ -285,10 +288,10 @@ describe("ruling 18: a name from elsewhere", () => {
 
   it("steers no terminal as JSON, and keeps its meaning", async () => {
     const secrets = [{ name: HOSTILE, environment: HOSTILE, current: 1, bindings: [] }];
-    answer = json({ secrets });
+    answer = json({ secrets, setBack: null });
     const ran = await runCli(["status", "--json"], { env });
     expect(ran.stdout).not.toMatch(STEERING);
-    expect(ran.json()).toEqual({ secrets });
+    expect(ran.json()).toEqual({ secrets, setBack: null });
     answer = (_, response) =>
       response.writeHead(404, { "content-type": "application/problem+json" }).end(
         JSON.stringify({
@@ -309,7 +312,10 @@ describe("ruling 18: a name from elsewhere", () => {
   });
 
   it("steers no terminal in a table", async () => {
-    answer = json({ secrets: [{ name: HOSTILE, environment: HOSTILE, current: 1, bindings: [] }] });
+    answer = json({
+      secrets: [{ name: HOSTILE, environment: HOSTILE, current: 1, bindings: [] }],
+      setBack: null,
+    });
     expect((await runCli(["status"], { env })).stdout).not.toMatch(STEERING);
   });
 });
