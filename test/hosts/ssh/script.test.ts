@@ -76,6 +76,7 @@ describe("the constant script", () => {
       store: STORE_ID,
       epoch: "1",
       generation: `${generation}`,
+      keep: "yes",
     };
   }
 
@@ -111,7 +112,7 @@ describe("the constant script", () => {
 
   it("killed between marker and rename: the old content stays, older writes are refused, the same may repeat", async () => {
     writeFileSync(path, "A=0\n", { mode: 0o600 });
-    const rename = 'mv -f "$temp" "./$name"';
+    const rename = 'why=$(mv -f "$temp" "./$name" 2>&1)';
     expect(SCRIPT.split(rename)).toHaveLength(2);
     const killed = SCRIPT.replace(rename, () => `kill -s KILL $$; ${rename}`);
     expect(await run(killed, write("A=5\n", "A=0\n", 5), "A=5\n")).toBe("(no answer)");

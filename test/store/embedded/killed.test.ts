@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { migrate } from "../../../src/adapters/store/migrator.ts";
 import { createPool } from "../../../src/adapters/store/pool.ts";
 import { createStore } from "../../../src/adapters/store/store.ts";
+import { isStoreAway, LockstepError } from "../../../src/core/errors.ts";
 import { SILENT } from "../../support/database-clusters.ts";
 import { processesOf, startChild, until } from "./children.ts";
 import { child, isLinux, pidFile, place, postmaster, query, start } from "./fixture.ts";
@@ -67,7 +68,7 @@ describe.skipIf(!isLinux)("when processes are killed", () => {
       store.read.meta.read().then(
         async () => (await postmaster()) !== before,
         (error: unknown) => {
-          expect(error).toMatchObject({ code: "STORE_UNAVAILABLE" });
+          expect(error).toSatisfy((found) => found instanceof LockstepError && isStoreAway(found));
           return false;
         },
       ),

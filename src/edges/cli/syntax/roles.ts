@@ -8,7 +8,7 @@ const AGENTS = [
   "serve agents there, and nothing else; as LOCKSTEP_AGENT_LISTEN",
 ] as const;
 
-const EPOCH_BEGIN = "lockstep epoch begin --reason 'restored from the backup of Monday'";
+const EPOCH_BEGIN = "lockstep epoch begin --reason restored-from-monday";
 
 export function attachRoles(program: Command, attach: Attach): void {
   attach(
