@@ -49,8 +49,15 @@ export async function serveBundle(
       throw new LockstepError("WRITE_CONFLICT", "Cannot answer now: the target is changing.");
     const signWith = await openBundleKey(context);
     const encryptTo = agent.encryptKey as unknown as PublicJwk;
-    return { sealed: await sealMessage(answer, { signWith, encryptTo }) };
+    return { sealed: await sealMessage(asUnderstood(answer, request), { signWith, encryptTo }) };
   }
+}
+
+/** An agent of a release that knows no digests of orders refuses a bundle that has one. */
+function asUnderstood(answer: BundleAnswer, { accepted }: BundleRequest): object {
+  if (answer.kind !== "bundle" || accepted !== undefined) return answer;
+  const { orderDigest: _, ...known } = answer;
+  return known;
 }
 
 /** The highest order that the agent took is told with each request, so that a store that was set back hears of it here. */
@@ -59,7 +66,7 @@ async function assertNotSetBack(
   target: TargetRecord,
   { accepted }: BundleRequest,
 ): Promise<void> {
-  if (accepted !== null) {
+  if (accepted != null) {
     const { digest, ...number } = accepted;
     await hearOrder(context, target, { storeId: context.storeId, digest, ...number });
   }

@@ -92,8 +92,11 @@ export const bundleRequest = z.strictObject({
   nonce,
   /** What the agent holds and has reported; null: nothing. */
   have: z.strictObject({ epoch: whole, generation: whole, digest: text(64) }).nullable(),
-  /** The highest order of a bundle that it took; null: it took none. */
-  accepted: z.strictObject({ epoch: whole, generation: whole, digest: orderDigest.nullable() }).nullable(),
+  /** The highest order of a bundle that it took; null: it took none. Left out by a release that knows no digests of orders. */
+  accepted: z
+    .strictObject({ epoch: whole, generation: whole, digest: orderDigest.nullable() })
+    .nullable()
+    .exactOptional(),
   facts: agentFacts,
 });
 export type BundleRequest = z.output<typeof bundleRequest>;
@@ -139,7 +142,8 @@ export const bundle = z.strictObject({
   kind: z.literal("bundle"),
   agentId: z.uuid(),
   ...order,
-  orderDigest: orderDigest.nullable(),
+  /** Left out where the agent's release would not understand it. */
+  orderDigest: orderDigest.nullable().default(null),
   /** By which a person began the epochs that the agent has not taken yet. */
   epochs: z.array(text(MAX_SIGNED)).max(MAX_ENTRIES).exactOptional(),
   /** The request's own: an older answer does not pass for a fresh one. */
