@@ -54,9 +54,11 @@ export class Lives {
     await this.#database.pool.query(
       "truncate store_meta, epoch_entry, given_order, alert, store_key cascade",
     );
-    const { storeId } = this.kit.context;
+    const { storeId, sealer } = this.kit.context;
+    // Under the key that everything else is sealed under: the store takes nothing under another.
+    const sealed = await sealer.seal("the store's own", "store");
     await this.#database.store.transaction((tx) =>
-      tx.meta.create({ storeId, keyCheck: "checked", fingerprintKeySealed: "sealed" }),
+      tx.meta.create({ storeId, keyCheck: sealed, fingerprintKeySealed: sealed }),
     );
     await this.kit.secret("AUTH");
   }

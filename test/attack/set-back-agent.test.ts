@@ -64,7 +64,7 @@ describe("a store that was set back, at an agent", () => {
         id: enrolmentId,
         targetId,
         lookupHash: enrolmentId,
-        macKeySealed: "sealed",
+        macKeySealed: await first.context.sealer.seal("a code", enrolmentId),
         reusable: false,
         replaces: false,
         actor: TESTER,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
-import { type RunOptions, runCli } from "../support/cli-kit.ts";
+import { PROGRESS, type RunOptions, runCli } from "../support/cli-kit.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
 import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
@@ -82,7 +82,7 @@ test("--wait --json ends with the promised document, without progress, and no va
       { target: "web", version: 2, state: "in-sync" },
     ],
   });
-  expect(ran.stderr).toBe("");
+  expect(ran.stderr.replaceAll(PROGRESS, "")).toBe("");
   expect(ran.stdout + ran.stderr).not.toContain(kit.place("api").values.get("API_KEY"));
   expect(kit.place("api").values.get("API_KEY")).toBe(kit.place("web").values.get("API_KEY"));
 });

@@ -91,6 +91,9 @@ describe.skipIf(process.platform !== "linux")("a copy of the root key", () => {
     const next = join(directory, "next.key");
     writeFileSync(next, newKey(), { mode: 0o600 });
     await start({ LOCKSTEP_ROOT_KEY_FILE: next, LOCKSTEP_PREVIOUS_ROOT_KEY_FILE: rootKey });
+    const { findings } = await json("doctor");
+    expect(findings.map(({ id }: { id: string }) => id)).toEqual(["no-recovery-copy", "rewrap-unfinished"]);
+    expect((await lockstep(["rewrap"])).code).toBe(0);
     const asked = await hint();
     expect(asked).toMatchObject({ id: "no-recovery-copy" });
     expect(asked.what).toContain("The root key was changed");

@@ -15,6 +15,9 @@ let http: HttpKit;
 
 beforeAll(async () => {
   const { context } = createLoopKit(getDatabase());
+  const { storeId, sealer, store } = context;
+  const keyCheck = await sealer.seal("the store's own", "store");
+  await store.transaction((tx) => tx.meta.create({ storeId, keyCheck, fingerprintKeySealed: keyCheck }));
   http = await createHttpKit(context);
 });
 afterAll(() => http.server.close());

@@ -21,6 +21,9 @@ export interface RunOptions {
   readonly agent?: Parameters<typeof runCommandLine>[0]["agent"];
 }
 
+/** What a command adds on stderr while something takes long, as it may on a slow machine. */
+export const PROGRESS = /^.*…\n/gm;
+
 export type Answer = readonly [question: string, line: string];
 
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {

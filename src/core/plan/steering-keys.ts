@@ -3,8 +3,9 @@
  * there, or stands between it and the services that it asks. A binding to such a key needs the explicit word
  * (`allowSteeringKey: true`, or `steeringKeys` in a host's policy), so that nobody smuggles one in among many.
  *
- * By family, each with its reason. Names come from the programs' own manuals. Families of tools that also keep
- * credentials in variables of one prefix leave those alone: `CARGO_REGISTRY_TOKEN` is a secret like any other.
+ * By family, each with its reason: what loaders, interpreters, shells and tools read by themselves. Families of tools
+ * that also keep credentials in variables of one prefix leave those alone: `CARGO_REGISTRY_TOKEN` is a secret like any
+ * other.
  */
 interface Family {
   /** Ends "it …". */

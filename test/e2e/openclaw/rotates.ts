@@ -38,6 +38,7 @@ export function rotates(
   beforeAll(async () => {
     mkdirSync(join(home, "client"), { recursive: true, mode: 0o700 });
     gateway = await startGateway(home, OLD);
+    const tokenFormat = layout === "reference" ? "raw" : "json";
     writeFileSync(
       join(directory, "lockstep.yaml"),
       `environment: production
@@ -52,14 +53,14 @@ targets:
   mini:
     agent: {}
     files:
-      - { path: ${gateway.tokenFile}, format: ${layout === "reference" ? "raw" : "json"} }
+      - { path: ${gateway.tokenFile}, format: ${tokenFormat} }
       - { path: ${clientFile}, format: dotenv }
 `,
     );
     writeFileSync(
       policyFileOf(home),
       [
-        `files: ["${gateway.tokenFile}", "${clientFile}"]`,
+        `files: [{ path: "${gateway.tokenFile}", formats: [${tokenFormat}] }, "${clientFile}"]`,
         `probes: ["${gateway.origin}/tools/invoke", "ws://127.0.0.1:${gateway.port}/"]`,
         `authorities: ["${gateway.tokenFile}"]`,
         "",

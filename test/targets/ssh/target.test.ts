@@ -123,11 +123,11 @@ describe.skipIf(lacks("sshd")).each([
     for (const path of paths) writeFileSync(path, "A=good\n", { mode: 0o600 });
     const { target } = open({ paths });
     const bad = paths.map((placement) => ({ placement, key: "A", value: SecretValue.of("bad") }));
-    await target.apply({ set: bad, unset: [] }, orderOf(2), soon());
+    await target.apply({ set: bad, unset: [], keepCopies: true }, orderOf(2), soon());
     await target.restorer?.restore(paths, orderOf(3), soon());
     for (const path of paths) expect(readFileSync(path, "utf8")).toBe("A=good\n");
 
-    await target.apply({ set: bad, unset: [] }, orderOf(4), soon());
+    await target.apply({ set: bad, unset: [], keepCopies: true }, orderOf(4), soon());
     await target.restorer?.discard([second], soon());
     await expect(target.restorer?.restore(paths, orderOf(5), soon())).rejects.toMatchObject({
       code: "NOT_FOUND",
