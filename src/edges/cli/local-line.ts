@@ -5,11 +5,11 @@
  * directory that is prepared under a name that was ours. Defence: directory, socket and files belong to us or to root,
  * nobody else has rights to them, links are not followed. Only who owns the directory can have bound a socket in it.
  */
-import { constants } from "node:fs";
-import { lstat, open, realpath } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import { type FileOwner, type PrivateFileRules, readPrivateFile } from "../../lib/private-file.ts";
 import { socketAnswers } from "../../lib/socket-answers.ts";
 import {
   ADMIN_TOKEN_FILE,
@@ -26,18 +26,13 @@ export interface LocalServer {
   readonly url: string;
 }
 
-interface Found {
-  readonly uid: number;
-  readonly mode: number;
-}
-
-const MAX_FILE_BYTES = 4096;
+const RULES: PrivateFileRules = { maxBytes: 4096, assertOurs, unsafe };
 
 /** Null: no server of this directory answers. Throws FILE_UNSAFE where somebody else could be the one who does. */
 export async function findLocalServer(dataDirectory: string): Promise<LocalServer | null> {
   const directory = await privateDirectory(dataDirectory);
   if (directory === null) return null;
-  const text = await readPrivate(join(directory, SERVER_FILE));
+  const text = await readPrivateFile(join(directory, SERVER_FILE), RULES);
   const told = text === null ? null : serverFile.safeParse(parseJson(text));
   if (told === null || !told.success) return null;
   const { socket, url } = told.data;
@@ -49,7 +44,7 @@ export async function findLocalServer(dataDirectory: string): Promise<LocalServe
 /** Throws FILE_UNSAFE, UNAUTHENTICATED. */
 export async function readAdminToken(dataDirectory: string): Promise<SecretValue> {
   const path = join((await privateDirectory(dataDirectory)) ?? dataDirectory, ADMIN_TOKEN_FILE);
-  const text = (await readPrivate(path))?.trim() ?? "";
+  const text = (await readPrivateFile(path, RULES))?.trim() ?? "";
   if (/^[A-Za-z0-9_-]{8,200}$/.test(text)) return SecretValue.of(text);
   throw new LockstepError("UNAUTHENTICATED", `Cannot speak with Lockstep: ${path} holds no token for us.`, {
     hint: "Run as the user that Lockstep runs as, or set LOCKSTEP_TOKEN.",
@@ -84,26 +79,6 @@ async function privateDirectory(path: string): Promise<string | null> {
   return directory;
 }
 
-/** Null: there is none. What was looked at is what is read. */
-async function readPrivate(path: string): Promise<string | null> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const found = await file.stat();
-      if (!found.isFile() || found.size > MAX_FILE_BYTES) throw unsafe(path, "it is not a file of ours");
-      assertOurs(path, found);
-      return await file.readFile("utf8");
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof LockstepError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return null;
-    throw unsafe(path, code === "ELOOP" ? "it is a symbolic link" : "it cannot be read");
-  }
-}
-
 function look(path: string) {
   return lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
@@ -111,7 +86,7 @@ function look(path: string) {
   });
 }
 
-function assertOurs(path: string, { uid, mode }: Found): void {
+function assertOurs(path: string, { uid, mode }: FileOwner): void {
   if (uid !== process.geteuid?.() && uid !== 0) {
     throw unsafe(
       path,

@@ -11,6 +11,7 @@ import { constants } from "node:fs";
 import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
+import { type FileOwner, type PrivateFileRules, readPrivateFile } from "../../../lib/private-file.ts";
 
 export interface AgentFiles {
   /** For messages. */
@@ -21,7 +22,7 @@ export interface AgentFiles {
   remove(name: string): Promise<void>;
 }
 
-const MAX_BYTES = 16 * 1024 * 1024;
+const RULES: PrivateFileRules = { maxBytes: 16 * 1024 * 1024, assertOurs, unsafe };
 
 /** Makes the directory when it is not there, unless `create` is false. Throws FILE_UNSAFE. */
 export async function openAgentFiles(
@@ -38,7 +39,7 @@ export async function openAgentFiles(
   await assertPrivateDirectory(directory);
   return {
     where: directory,
-    read: (name) => readPrivate(join(directory, name)),
+    read: (name) => readPrivateFile(join(directory, name), RULES),
     write: (name, text) => writePrivate(directory, name, text),
     remove: (name) => rm(join(directory, name), { force: true }),
   };
@@ -74,25 +75,6 @@ async function assertPrivateDirectory(directory: string): Promise<void> {
   }
 }
 
-async function readPrivate(path: string): Promise<string | null> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      const found = await file.stat();
-      if (!found.isFile() || found.size > MAX_BYTES) throw unsafe(path, "it is not a file of the agent's");
-      assertOurs(path, found);
-      return await file.readFile("utf8");
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof LockstepError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return null;
-    throw unsafe(path, code === "ELOOP" ? "it is a symbolic link" : "it cannot be read");
-  }
-}
-
 async function writePrivate(directory: string, name: string, text: string): Promise<void> {
   const temp = join(directory, `.${name}.${randomBytes(8).toString("hex")}`);
   try {
@@ -114,7 +96,7 @@ async function writePrivate(directory: string, name: string, text: string): Prom
   }
 }
 
-function assertOurs(path: string, { uid, mode }: { readonly uid: number; readonly mode: number }): void {
+function assertOurs(path: string, { uid, mode }: FileOwner): void {
   if (uid !== ourUid()) throw unsafe(path, `it belongs to the user with id ${uid}`);
   if ((mode & 0o077) !== 0)
     throw unsafe(path, `its mode is ${(mode & 0o777).toString(8)}, which lets others at it`);
