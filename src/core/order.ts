@@ -16,6 +16,9 @@ export interface Order {
   readonly digest: string | null;
 }
 
+/** Of a digest: what names the content alone, whatever its number. */
+export const CONTENT_DIGITS = 32;
+
 /** `disputed`: the same number, given to something else. */
 export type OrderVerdict = "newer" | "same" | "disputed" | "older" | "foreign-store";
 

@@ -34,6 +34,10 @@ export class ScriptedPlace {
   /** Runs before each write is sent: a test may hold a worker here. */
   beforeWrite: () => Promise<void> = async () => {};
   order: Order | null = null;
+  /** It keeps the mark of what was written last, whatever that was: Railway does. */
+  keepsMarks = false;
+  /** Looks that fail, in their order. */
+  readonly nextLooks: (LockstepError | null)[] = [];
   conditionalWrite = false;
   inFlightMs = 0;
   unreadable = false;
@@ -99,6 +103,8 @@ function openScripted(name: string, unit: UnitSpec): Target {
     probe: async () => ({ ok: true, checks: [] }),
     observe: async (addresses) => {
       place.observes += 1;
+      const unseen = place.nextLooks.shift() ?? null;
+      if (unseen !== null) throw unseen;
       return {
         keys: addresses.map((address) => ({ ...address, observed: look(place, address) })),
         orders: place.order === null ? [] : [place.order],
@@ -148,7 +154,7 @@ function openScripted(name: string, unit: UnitSpec): Target {
 function applyChange(place: ScriptedPlace, change: Change, order: Order): void {
   for (const { key, value } of change.set) place.values.set(key, value.reveal());
   for (const { key } of change.unset) place.values.delete(key);
-  if (place.conditionalWrite) place.order = order;
+  if (place.conditionalWrite || place.keepsMarks) place.order = order;
 }
 
 function look(place: ScriptedPlace, address: Address): Observed {

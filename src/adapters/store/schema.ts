@@ -29,7 +29,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 15;
+export const OLDEST_SCHEMA = 16;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -79,6 +79,7 @@ export interface TargetTable {
   attempts: Generated<number>;
   next_action_at: Date | null;
   in_flight_until: Date | null;
+  in_flight_digest: string | null;
   gave_up_at: Date | null;
   error_code: string | null;
   error_message: string | null;

@@ -23,7 +23,7 @@ export async function tellAgents(context: AppContext, { target, token }: Lease):
         nextActionInMs: POLL_MS,
         gaveUp: false,
         error: kept,
-        clearInFlight: false,
+        inFlight: "as-is",
       }),
     );
   } catch (error) {

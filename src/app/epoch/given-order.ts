@@ -4,15 +4,13 @@
  * owner reads tells no value, also of a short secret, and nobody else can make a mark of an order that was never given.
  */
 import { LockstepError } from "../../core/errors.ts";
-import type { Order } from "../../core/order.ts";
+import { CONTENT_DIGITS, type Order } from "../../core/order.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { DesiredSlot } from "../../core/reconcile/plan-change.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 
 type Keys = Pick<AppContext, "fingerprinter" | "storeId" | "sameValue">;
-
-const HALF = 32;
 
 type Held = Pick<DesiredSlot, "placement" | "key" | "slot" | "secretId" | "version" | "value">;
 
@@ -57,14 +55,14 @@ function secondHalf(
 
 function half({ fingerprinter }: Keys, name: string, text: string): string {
   const code = fingerprinter.fingerprint(name, SecretValue.of(text));
-  return Buffer.from(code, "base64url").toString("hex").slice(0, HALF);
+  return Buffer.from(code, "base64url").toString("hex").slice(0, CONTENT_DIGITS);
 }
 
 /** Whether this store, or what it was before it was set back, gave it: nobody else can make its digest. */
 export function isGenuine(keys: Keys, { digest, ...number }: Order): boolean {
   if (digest === null) return false;
-  const expected = secondHalf(keys, number, digest.slice(0, HALF));
-  return keys.sameValue(SecretValue.of(digest.slice(HALF)), SecretValue.of(expected));
+  const expected = secondHalf(keys, number, digest.slice(0, CONTENT_DIGITS));
+  return keys.sameValue(SecretValue.of(digest.slice(CONTENT_DIGITS)), SecretValue.of(expected));
 }
 
 /** Nothing shows that the store gave it: that place alone is left as it is. */

@@ -80,7 +80,7 @@ async function recordFailure(context: AppContext, lease: Lease, error: LockstepE
         nextActionInMs: next.kind === "in" ? next.delayMs : null,
         gaveUp: next.kind === "gave-up",
         error: { code: error.code, message: error.message },
-        clearInFlight: false,
+        inFlight: "as-is",
       });
       if (next.kind === "gave-up") {
         await tx.audit.append({

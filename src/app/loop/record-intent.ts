@@ -35,13 +35,12 @@ export async function recordIntent(
   const digest = slotsDigest(before.desired.slots);
   return context.store.transaction(async (tx) => {
     await tx.meta.assertMayMove();
-    await tx.targets.markInFlight(
-      target.id,
-      token,
-      inFlightMs === 0 ? 0 : inFlightMs + context.timing.sendWithinMs,
-    );
     const run = await numbered(context, tx, before);
-    const { epoch, generation } = run.order;
+    const { epoch, generation, digest: inFlightDigest } = run.order;
+    const marked = await tx.targets.markInFlight(target.id, token, {
+      digest: inFlightDigest,
+      inFlightMs: inFlightMs === 0 ? 0 : inFlightMs + context.timing.sendWithinMs,
+    });
     const pushId = await tx.pushes.start({
       targetId: target.id,
       epoch,
@@ -75,7 +74,7 @@ export async function recordIntent(
           .map((item) => item.key),
       },
     });
-    return { pushId, run };
+    return { pushId, run: { ...run, marked } };
   });
 }
 

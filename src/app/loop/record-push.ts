@@ -2,9 +2,10 @@
 import { SYSTEM } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { LadderEvidence } from "../../core/evidence.ts";
+import { CONTENT_DIGITS, compareOrder, type Order } from "../../core/order.ts";
 import type { NewObservation } from "../../core/ports/store/pushes.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
-import type { SettledBinding } from "../../core/ports/store/targets.ts";
+import type { InFlight, SettledBinding } from "../../core/ports/store/targets.ts";
 import type { Address } from "../../core/ports/target.ts";
 import {
   addressText,
@@ -21,8 +22,8 @@ import { slotsDigest } from "./digest.ts";
 import { foundText, pushItems } from "./record-intent.ts";
 import type { Run } from "./run-push.ts";
 
-/** What was worked at, by whoever wrote. */
-export type Worked = Pick<Run, "desired" | "lease">;
+/** What was worked at, by whoever wrote. Without order and mark: the place refuses older writes, so none lands late. */
+export type Worked = Pick<Run, "desired" | "lease"> & Partial<Pick<Run, "order" | "marked">>;
 
 export interface Settled {
   /** Null when nothing had to be written. */
@@ -33,6 +34,8 @@ export interface Settled {
   readonly seen: readonly PlannedItem[];
   /** Why not everything was reached, where the writer says so itself: an agent. */
   readonly failure?: LockstepError | null;
+  /** What the place carries, when nothing had to be written. */
+  readonly orders?: readonly Order[];
 }
 
 export async function recordSettled(context: AppContext, run: Worked, result: Settled): Promise<void> {
@@ -40,11 +43,13 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
   const blocked = result.seen.filter((item) => item.action === "blocked");
   const error = result.failure ?? (blocked.length === 0 ? null : foreignValues(lease.target.name, blocked));
   const wrote = result.planned.some(({ action }) => action === "set" || action === "unset");
-  // While an earlier write may still land, what we see now may be gone in a moment: nothing above `acknowledged`.
-  const capped = lease.inFlightLeftMs > 0;
+  // While a write of something else may still land, what we see now may be gone in a moment: nothing above `acknowledged`.
+  const othersLeftMs = othersMayLandMs(run);
+  const capped = othersLeftMs > 0;
   const evidence: LadderEvidence = capped ? "acknowledged" : "stored";
   await context.store.transaction(async (tx) => {
     // Of a write whose answer was lost: what stands there now is ours all the same.
+    const left = (await hasLanded(tx, run, result)) ? NONE_IN_FLIGHT : lease.inFlight;
     const sentBefore = await tx.pushes.openSets(lease.target.id, lease.target.generation);
     const pushId = result.pushId ?? (await pushWithoutWrite(tx, run, result.seen));
     if (pushId !== null) {
@@ -71,10 +76,10 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
     await tx.targets.settle(lease.target.id, lease.token, {
       generation: capped || error !== null ? null : lease.target.generation,
       attempts: 0,
-      nextActionInMs: capped ? lease.inFlightLeftMs : null,
+      nextActionInMs: capped ? othersLeftMs : null,
       gaveUp: error !== null && !capped,
       error: error === null ? null : { code: error.code, message: error.message },
-      clearInFlight: !capped,
+      inFlight: { marked: run.marked ?? lease.inFlight.until, left },
     });
     if (pushId !== null) {
       await tx.audit.append({
@@ -92,6 +97,36 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
   });
 }
 
+const NONE_IN_FLIGHT: InFlight = { leftMs: 0, digest: null, until: null };
+
+/**
+ * How long a write of something else may still land; 0: none. A copy of what is wanted now changes nothing whenever it
+ * lands. It stays in flight all the same: for what is wanted next it is older.
+ */
+function othersMayLandMs({ lease: { inFlight }, order }: Worked): number {
+  const content = order?.digest?.slice(0, CONTENT_DIGITS);
+  return content !== undefined && inFlight.digest?.startsWith(content) === true ? 0 : inFlight.leftMs;
+}
+
+/**
+ * Whether all that was in flight is known to have landed: it was one write, it changed everything that it wrote, and all of
+ * that is seen, under its number. A request is carried out once: who passes it on must not repeat it (RFC 9110, 9.2.2).
+ */
+async function hasLanded(
+  tx: Repositories,
+  run: Worked,
+  { pushId, seen, orders = [] }: Settled,
+): Promise<boolean> {
+  const { lease, order } = run;
+  if (pushId !== null || order === undefined || lease.inFlight.leftMs === 0) return false;
+  if (order.digest === null || lease.inFlight.digest !== order.digest) return false;
+  const carried =
+    orders.length > 0 &&
+    orders.every((mark) => compareOrder(order, mark) === "same" && mark.digest === order.digest);
+  if (!carried || seen.some(({ action }) => action !== "unchanged" && action !== "left")) return false;
+  return await tx.pushes.changedAllAtOnce(lease.target.id, order);
+}
+
 /** Level: also what an earlier release left owed by a unit that is configured no more ends here. */
 async function keepUnits(
   context: AppContext,
@@ -104,16 +139,23 @@ async function keepUnits(
   await tx.activations.keepUnits({ targetId: target.id, units, quietMs, maxQuietMs });
 }
 
-/** The write failed, or nobody knows. Nothing is settled; what stands there is looked at before the next write. */
+/**
+ * The write failed, or nobody knows. Nothing is settled; what stands there is looked at before the next write.
+ * `isAnswered`: it was done, and only looking failed. Its units owe their restart all the same.
+ */
 export async function recordFailedPush(
   context: AppContext,
   run: Worked,
   pushId: string,
   error: LockstepError,
+  isAnswered = false,
 ): Promise<void> {
   const { lease } = run;
   const unknown =
-    error.verdict === "read-back" || error.code === "READ_BACK_MISMATCH" || error.code === "INTERNAL";
+    isAnswered ||
+    error.verdict === "read-back" ||
+    error.code === "READ_BACK_MISMATCH" ||
+    error.code === "INTERNAL";
   const next = nextTry(error, lease.target.attempts, context.random());
   context.log.warn("push failed", { target: lease.target.name, code: error.code, reason: error.message });
   await context.store.transaction(async (tx) => {
@@ -129,7 +171,7 @@ export async function recordFailedPush(
       nextActionInMs: next.kind === "in" ? next.delayMs : null,
       gaveUp: next.kind === "gave-up",
       error: { code: error.code, message: error.message },
-      clearInFlight: !unknown && lease.inFlightLeftMs === 0,
+      inFlight: unknown ? "as-is" : { marked: run.marked ?? lease.inFlight.until, left: lease.inFlight },
     });
     await tx.audit.append({
       action: next.kind === "gave-up" ? "push.gave_up" : "push.finished",

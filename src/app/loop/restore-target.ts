@@ -98,7 +98,7 @@ async function end(
             ? "the unit did not run with the new value; what stood there before was put back"
             : `the unit did not run with the new value, and putting the former one back failed: ${error.message}`,
       },
-      clearInFlight: lease.inFlightLeftMs === 0,
+      inFlight: { marked: lease.inFlight.until, left: lease.inFlight },
     });
   });
 }

@@ -25,6 +25,8 @@ export interface Run {
    * target of the same file: ours must be above it. Null: it carries none such.
    */
   readonly overtakenAt: number | null;
+  /** Until when a write may land, as it is stored now: with ours, once its intent is. */
+  readonly marked: string | null;
 }
 
 export async function runPush(
@@ -35,7 +37,7 @@ export async function runPush(
 ): Promise<void> {
   const desired = await loadDesired(context, lease.target.id);
   const order = orderOf(context, lease.target, desired.slots);
-  const looked: Run = { lease, order, desired, overtakenAt: null };
+  const looked: Run = { lease, order, desired, overtakenAt: null, marked: lease.inFlight.until };
   const observation = await look(looked, target, signal);
   await judgeOrders(context, lease.target, observation.orders, "mark");
   const planned: Run = { ...looked, overtakenAt: overtakenAt(looked, observation) };
@@ -43,7 +45,8 @@ export async function runPush(
   await context.checkpoint("observed");
 
   if (!items.some(isWrite)) {
-    await recordSettled(context, planned, { pushId: null, planned: items, seen: items });
+    const { orders } = observation;
+    await recordSettled(context, planned, { pushId: null, planned: items, seen: items, orders });
     return;
   }
   const keepCopies = await mayBeRestored(context, planned, target, items);
@@ -51,6 +54,7 @@ export async function runPush(
   const { pushId, run } = await recordIntent(context, planned, items, observation.units, keepCopies);
   await context.checkpoint("intent");
   let sent = false;
+  let isAnswered = false;
   try {
     try {
       assertNotStopped(context, run, sinceIntentMs());
@@ -58,6 +62,7 @@ export async function runPush(
       await write(context, run, target, { items, keepCopies }, signal).catch((error: unknown) =>
         refused(context, run, target, toLockstepError(error), signal),
       );
+      isAnswered = true;
       await context.checkpoint("written");
       const after = await readBack(context, run, target, signal);
       await context.checkpoint("read-back");
@@ -65,7 +70,7 @@ export async function runPush(
     } catch (error) {
       const failure = toLockstepError(error);
       if (failure.code === "LEASE_LOST") throw failure;
-      await recordFailedPush(context, run, pushId, failure);
+      await recordFailedPush(context, run, pushId, failure, isAnswered);
     }
   } catch (error) {
     if (sent && toLockstepError(error).code === "LEASE_LOST") await tellLateWrite(context, run, pushId);

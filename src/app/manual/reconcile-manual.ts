@@ -25,7 +25,7 @@ export async function reconcileManual(context: AppContext, lease: Lease): Promis
         nextActionInMs: AGAIN_MS,
         gaveUp: false,
         error: { code: "STEP_OPEN", message: stepText(target) },
-        clearInFlight: false,
+        inFlight: "as-is",
       }),
     );
   } else {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { activateUnit } from "../../../src/app/loop/activate-unit.ts";
 import { followActivations } from "../../../src/app/loop/follow-activations.ts";
@@ -154,13 +155,16 @@ describeOnAStore("the loop", (database) => {
     api.nextWrites.push({ kind: "lost", applied: "late" });
     await kit.set("AUTH", "second");
     await kit.drain();
+    // A copy of what stands there changes nothing, whenever it comes: that is not waited for.
+    expect((await bindings())[0]).toEqual({ settled: { primary: 2 }, evidence: "deployed" });
+    expect(api.restarts).toBe(2);
     await kit.set("AUTH", "third");
     await kit.drain();
     expect(api.values.get("AUTH")).toBe("third");
     expect((await bindings())[0]).toEqual({ settled: { primary: 3 }, evidence: "acknowledged" });
     expect(await rollout()).toMatchObject({ state: "running" });
     // No restart either: it might pick up the older value.
-    expect(api.restarts).toBe(1);
+    expect(api.restarts).toBe(2);
 
     api.releaseLateWrites();
     expect(api.values.get("AUTH")).toBe("second");
@@ -169,9 +173,172 @@ describeOnAStore("the loop", (database) => {
     expect(api.values.get("AUTH")).toBe("third");
     expect(api.running.get("AUTH")).toBe("third");
     expect((await bindings())[0]).toEqual({ settled: { primary: 3 }, evidence: "deployed" });
-    expect(api.restarts).toBe(2);
+    expect(api.restarts).toBe(3);
     expect(await openPushes()).toEqual([]);
     expect(await rollout()).toMatchObject({ state: "done" });
+  });
+
+  it.each(["at-once", "never", "late"] as const)(
+    "law 5: a lost answer at a place that cannot refuse, to a write that happened %s, costs a look and no waiting",
+    async (applied) => {
+      api.inFlightMs = 60_000;
+      await kit.set("AUTH", "first");
+      await kit.drain();
+      api.nextWrites.push({ kind: "lost", applied });
+      await kit.set("AUTH", "second");
+      const looksBefore = api.observes;
+      // Nothing here moves the clock: what waited for the minute in which the write may land would not come.
+      await kit.drain();
+      expect((await bindings())[0]).toEqual({ settled: { primary: 2 }, evidence: "deployed" });
+      expect(await rollout()).toMatchObject({ state: "done" });
+      expect(await openPushes()).toEqual([]);
+      expect(api.observes - looksBefore).toBeLessThanOrEqual(5);
+      // Whoever asks for the same once more asks for nothing else.
+      await kit.rows("update target set generation = generation + 1, next_action_at = now()");
+      await kit.drain();
+      expect(await kit.rows("select 1 from target where generation <> settled_generation")).toEqual([]);
+      api.releaseLateWrites();
+      expect(api.values.get("AUTH")).toBe("second");
+    },
+  );
+
+  it("law 3: what was written once, and is seen there under its mark, is in flight no more", async () => {
+    api.inFlightMs = 60_000;
+    api.keepsMarks = true;
+    await kit.set("AUTH", "first");
+    await kit.drain();
+    api.nextWrites.push({ kind: "lost", applied: "at-once" });
+    await kit.set("AUTH", "second");
+    await kit.drain();
+    await kit.set("AUTH", "third");
+    await kit.drain();
+    expect((await bindings())[0]).toEqual({ settled: { primary: 3 }, evidence: "deployed" });
+
+    // Written twice: the mark does not tell which of the two it is of.
+    api.nextWrites.push({ kind: "lost", applied: "late" });
+    await kit.set("AUTH", "fourth");
+    await kit.drain();
+    expect((await bindings())[0]).toEqual({ settled: { primary: 4 }, evidence: "deployed" });
+    await kit.set("AUTH", "fifth");
+    await kit.drain();
+    expect((await bindings())[0]).toEqual({ settled: { primary: 5 }, evidence: "acknowledged" });
+    api.releaseLateWrites();
+    expect(api.values.get("AUTH")).toBe("fourth");
+    await kit.landed();
+    await kit.drain();
+    expect(api.running.get("AUTH")).toBe("fifth");
+    expect((await bindings())[0]).toEqual({ settled: { primary: 5 }, evidence: "deployed" });
+  });
+
+  it("law 3: what another content under the same number may still become is waited for", async () => {
+    api.inFlightMs = 60_000;
+    await kit.set("AUTH", "first");
+    await kit.drain();
+    api.nextWrites.push({ kind: "lost", applied: "late" });
+    const { version } = await kit.set("AUTH", "second");
+    const [apiId = ""] = await kit.targetIds("api");
+    await reconcileTarget(kit.context, apiId, never);
+    // Without new intent nothing is wanted there any more but what stands there.
+    await kit.rows(`update secret_version set state = 'abandoned' where version = ${version}`);
+    await kit.rows("update secret_version set state = 'current' where version = 1");
+    await kit.rows("update rollout set state = 'abandoned' where state in ('running', 'stalled')");
+    await reconcileTarget(kit.context, apiId, never);
+    expect(
+      await kit.rows(`select 1 from target where id = '${apiId}' and generation <> settled_generation`),
+    ).toHaveLength(1);
+    api.releaseLateWrites();
+    await kit.landed();
+    await reconcileTarget(kit.context, apiId, never);
+    expect(api.values.get("AUTH")).toBe("first");
+  });
+
+  it("law 3: whatever is lost, late or gone, nothing that still lands changes a place that is called settled", async () => {
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constant("set" as const),
+        applied: fc.constantFrom("ok", "at-once", "never", "late"),
+      }),
+      fc.record({ do: fc.constant("again" as const), applied: fc.constantFrom("at-once", "never", "late") }),
+      fc.constant({ do: "land" as const, applied: "ok" as const }),
+      fc.constant({ do: "wait" as const, applied: "ok" as const }),
+    );
+    let value = 0;
+    const play = async (
+      steps: readonly (typeof step extends fc.Arbitrary<infer One> ? One : never)[],
+      marks: boolean,
+    ) => {
+      await kit.reset();
+      api = scriptedPlace(await kit.target("api"));
+      api.inFlightMs = 60_000;
+      api.keepsMarks = marks;
+      await kit.secret("AUTH");
+      await kit.bind("AUTH", "api");
+      for (const { do: what, applied } of steps) {
+        if (what === "land") api.releaseLateWrites();
+        // Time has passed by which whatever was sent has landed.
+        if (what === "wait") {
+          api.releaseLateWrites();
+          await kit.landed();
+        }
+        if (applied !== "ok") api.nextWrites.push({ kind: "lost", applied });
+        if (what === "set" || what === "again") {
+          value += 1;
+          await kit.set("AUTH", `value-${value}`);
+        }
+        await kit.drain();
+        const settled = await kit.rows(
+          "select 1 from target t join binding b on b.target_id = t.id where t.generation = t.settled_generation and b.evidence <> 'acknowledged'",
+        );
+        if (settled.length === 0) continue;
+        const seen = api.values.get("AUTH");
+        expect(seen).toBe(`value-${value}`);
+        const late = [...api.lateWrites];
+        for (const land of late) land();
+        expect(api.values.get("AUTH")).toBe(seen);
+      }
+      api.releaseLateWrites();
+      await kit.landed();
+      await kit.drain();
+      if (value > 0 && steps.some(({ do: what }) => what === "set" || what === "again"))
+        expect([api.values.get("AUTH"), api.running.get("AUTH")]).toEqual(Array(2).fill(`value-${value}`));
+    };
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 7 }), fc.boolean(), play), {
+      numRuns: 15,
+      seed: 20_261,
+      examples: [
+        [
+          [
+            { do: "set", applied: "ok" },
+            { do: "set", applied: "late" },
+            { do: "set", applied: "ok" },
+            { do: "land", applied: "ok" },
+          ],
+          true,
+        ],
+        [
+          [
+            { do: "set", applied: "late" },
+            { do: "set", applied: "late" },
+            { do: "set", applied: "at-once" },
+            { do: "set", applied: "ok" },
+          ],
+          false,
+        ],
+      ],
+    });
+  });
+
+  it("law 5: a write that was acknowledged and could not be looked at owes its restart", async () => {
+    await kit.set("AUTH", "first");
+    await kit.drain();
+    await kit.set("AUTH", "second");
+    api.nextLooks.push(null, new LockstepError("TARGET_UNAVAILABLE", "Railway answered 503"));
+    await kit.drain();
+    await kit.hurry();
+    await kit.drain();
+    expect(api.running.get("AUTH")).toBe("second");
+    expect((await bindings())[0]).toEqual({ settled: { primary: 2 }, evidence: "deployed" });
+    expect(await openPushes()).toEqual([]);
   });
 
   /** A worker that is frozen between its intent and its write, while another takes its lease over. */

@@ -23,11 +23,11 @@ const RECORD = sql`
 
 /**
  * A unit's restart waits until no target that feeds it is being written or may still be hit by a late write, and every
- * push is resolved: evidence counts only when the restart began after the write is known to have ended.
+ * push is resolved: the restart must begin after the write ended. Late at a settled target is only a copy of what stands.
  */
 const QUIET_TARGETS = sql`
   not exists (select 1 from target_unit tu join target t on t.id = tu.target_id
-    where tu.unit_id = a.unit_id and (t.lease_until > now() or t.in_flight_until > now()
+    where tu.unit_id = a.unit_id and (t.lease_until > now() or (t.in_flight_until > now() and t.generation <> t.settled_generation)
       or exists (select 1 from push p where p.target_id = t.id and p.outcome in ('started', 'unknown'))))`;
 
 const NONE_UNDER_WAY = sql`

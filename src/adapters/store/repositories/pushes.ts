@@ -52,6 +52,16 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows;
     },
 
+    async changedAllAtOnce(targetId, { epoch, generation }) {
+      const { rows } = await sql<{ once: boolean }>`
+        select count(distinct p.id) = 1
+          and bool_and(i.replaced is not null and i.replaced <> coalesce('v' || i.version, 'absent')) as once
+        from push p join push_item i on i.push_id = p.id
+        where p.target_id = ${targetId} and p.epoch = ${epoch} and p.generation = ${generation}
+          and i.action in ('set', 'unset')`.execute(db);
+      return rows[0]?.once === true;
+    },
+
     async isAt(pushId, targetId) {
       const { rows } = await sql`
         select from push where id = ${pushId} and target_id = ${targetId}`.execute(db);

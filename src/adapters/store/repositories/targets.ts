@@ -1,17 +1,17 @@
 /** Targets as the loop sees them: leases with fencing, the owed model, what is settled. */
 import { type Kysely, sql } from "kysely";
-import { LockstepError } from "../../../core/errors.ts";
+import { CONTENT_DIGITS } from "../../../core/order.ts";
 import type {
+  InFlight,
   Lease,
   LoopBinding,
   PrunableKey,
-  SettledBinding,
-  Settlement,
   TargetRecord,
   TargetRepo,
 } from "../../../core/ports/store/targets.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
+import { assertHeld, leaseLost, settleBinding, settleStatement } from "./settlements.ts";
 import { assertMayMove, EPOCH, MAY_MOVE } from "./standing.ts";
 import { targetEvidence } from "./target-evidence.ts";
 
@@ -21,17 +21,19 @@ const RECORD = sql`
   t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
   t.error_code as "errorCode", t.error_message as "errorMessage", ${EPOCH} as epoch, ${ms(sql`t.look_asked_at`)} as "lookAskedAtMs"`;
 
-type LeaseRow = TargetRecord & { readonly token: number; readonly inFlightLeftMs: number };
+type LeaseRow = TargetRecord & { readonly token: number; readonly inFlight: InFlight };
 
 const LEASED = sql`
   select ${RECORD}, t.lease_token as token,
-    greatest(0, ceil(extract(epoch from coalesce(t.in_flight_until, now()) - now()) * 1000))::int as "inFlightLeftMs"
+    jsonb_build_object('leftMs',
+      greatest(0, ceil(extract(epoch from coalesce(t.in_flight_until, now()) - now()) * 1000))::int,
+      'digest', t.in_flight_digest, 'until', t.in_flight_until::text) as "inFlight"
   from leased t join environment e on e.id = t.environment_id`;
 
 function toLease(row: LeaseRow | undefined): Lease | null {
   if (row === undefined) return null;
-  const { token, inFlightLeftMs, ...target } = row;
-  return { target, token, inFlightLeftMs };
+  const { token, inFlight, ...target } = row;
+  return { target, token, inFlight };
 }
 
 export function createTargetRepo(db: Kysely<Database>): TargetRepo {
@@ -104,19 +106,28 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       return numAffectedRows === 1n;
     },
 
-    async markInFlight(targetId, token, inFlightMs) {
-      const { numAffectedRows } = await sql`
-        update target set in_flight_until = case when ${inFlightMs} = 0 then in_flight_until else
-          greatest(coalesce(in_flight_until, now()), now() + ${inFlightMs} * interval '1 millisecond') end
-        where id = ${targetId} and lease_token = ${token} and lease_until > now()`.execute(db);
-      assertHeld(numAffectedRows, targetId);
+    async markInFlight(targetId, token, { digest, inFlightMs }) {
+      const { rows } = await sql<{ until: string | null }>`
+        update target set
+          in_flight_until = case when ${inFlightMs} = 0 then in_flight_until else
+            greatest(coalesce(in_flight_until, now()), now() + ${inFlightMs} * interval '1 millisecond') end,
+          in_flight_digest = case when ${inFlightMs} = 0 then in_flight_digest
+            when coalesce(in_flight_until <= now(), true) or in_flight_digest = ${digest} then ${digest}
+            when left(in_flight_digest, ${CONTENT_DIGITS}) = left(${digest}, ${CONTENT_DIGITS})
+              then left(in_flight_digest, ${CONTENT_DIGITS}) end
+        where id = ${targetId} and lease_token = ${token} and lease_until > now()
+        returning in_flight_until::text as until`.execute(db);
+      const [row] = rows;
+      if (row === undefined) throw leaseLost(targetId);
+      return row.until;
     },
 
     async distrust(targetId, inFlightMs, actor) {
       await sql`
         update target set generation = generation + 1, next_action_at = now(), attempts = 0, gave_up_at = null,
           error_code = null, error_message = null, intent_actor = ${JSON.stringify(actor)}::jsonb,
-          in_flight_until = greatest(in_flight_until, now() + ${inFlightMs} * interval '1 millisecond')
+          in_flight_until = greatest(in_flight_until, now() + ${inFlightMs} * interval '1 millisecond'),
+          in_flight_digest = null
         where id = ${targetId} and removed_at is null`.execute(db);
     },
 
@@ -238,61 +249,4 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
       }
     },
   };
-}
-
-function settleStatement(targetId: string, token: number, settlement: Settlement) {
-  const { nextActionInMs, generation } = settlement;
-  // New intent that came meanwhile keeps its own time and its clean slate.
-  return sql`
-    update target set
-      settled_generation = coalesce(${generation}::bigint, settled_generation),
-      lease_until = null, lease_owner = null,
-      in_flight_until = case when ${settlement.clearInFlight} then null else in_flight_until end,
-      attempts = case when generation = ${generation}::bigint then 0 else ${settlement.attempts} end,
-      next_action_at = case when ${nextActionInMs}::bigint is null then null
-        else now() + ${nextActionInMs ?? 0} * interval '1 millisecond' end,
-      gave_up_at = case when ${settlement.gaveUp} then now() else null end,
-      error_code = ${settlement.error?.code ?? null}, error_message = ${settlement.error?.message ?? null}
-    where id = ${targetId} and lease_token = ${token} and lease_until is not null`;
-}
-
-async function settleBinding(
-  db: Kysely<Database>,
-  targetId: string,
-  generation: number,
-  binding: SettledBinding,
-): Promise<void> {
-  const wrote = binding.written.length > 0;
-  await sql`
-    update binding set settled = ${JSON.stringify(binding.settled)}::jsonb, settled_epoch = ${EPOCH}, settled_digest = ${binding.digest},
-      settled_at = case when ${wrote} or settled_digest is distinct from ${binding.digest}
-        or evidence is null or evidence = 'acknowledged' then now() else settled_at end,
-      evidence = case when ${wrote} or settled_digest is distinct from ${binding.digest}
-        or evidence is null or evidence = 'acknowledged' then ${binding.evidence} else evidence end,
-      acceptance = case when ${wrote} or settled_digest is distinct from ${binding.digest} then '{}'::jsonb
-        else acceptance end,
-      lacks = lacks and not (${wrote} or settled_digest is distinct from ${binding.digest}),
-      evidence_at = now(), take_over = take_over and not ${wrote}
-    where id = ${binding.bindingId}`.execute(db);
-  if (binding.fallbackGone) {
-    await sql`
-      update ownership set written_generation = null
-      where binding_id = ${binding.bindingId} and slot = 'fallback' and not prune`.execute(db);
-  }
-  for (const { placement, key } of binding.written) {
-    await sql`
-      update ownership set written_generation = ${generation}
-      where target_id = ${targetId} and binding_id = ${binding.bindingId} and placement = ${placement}
-        and key = ${key}`.execute(db);
-  }
-}
-
-function assertHeld(affected: bigint | undefined, targetId: string): void {
-  if (affected !== 1n) throw leaseLost(targetId);
-}
-
-function leaseLost(targetId: string): LockstepError {
-  return new LockstepError("LEASE_LOST", "Another worker took over this target.", {
-    details: { target: targetId },
-  });
 }

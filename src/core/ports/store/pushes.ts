@@ -62,6 +62,14 @@ export interface PushRepo {
   openSets(targetId: string, generation: number): Promise<readonly { placement: string; key: string }[]>;
   /** Whether it is, or was, a push to this target. */
   isAt(pushId: string, targetId: string): Promise<boolean>;
+  /**
+   * Whether one push alone wrote under this number, and nothing that stood there already: what is seen of it is then its
+   * doing.
+   */
+  changedAllAtOnce(
+    targetId: string,
+    number: { readonly epoch: number; readonly generation: number },
+  ): Promise<boolean>;
   /** Pushes of this generation that stand at `acknowledged` become `evidence`. */
   raiseEvidence(pushIds: readonly string[], evidence: LadderEvidence): Promise<void>;
   acknowledged(targetId: string, generation: number): Promise<readonly string[]>;

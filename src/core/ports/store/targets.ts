@@ -30,12 +30,24 @@ export interface TargetRecord {
   readonly lookAskedAtMs: number | null;
 }
 
+/** Writes of unknown outcome that may still land. */
+export interface InFlight {
+  /** For how long, by the database's clock; 0: none. */
+  readonly leftMs: number;
+  /**
+   * The digest of the order that all of them were sent under; only its half that names the content, where they were of one
+   * content under several numbers; null: of several contents, or nobody knows.
+   */
+  readonly digest: string | null;
+  /** The stored end of that time, as exact as the store has it: who changes it says what it was. */
+  readonly until: string | null;
+}
+
 export interface Lease {
   readonly target: TargetRecord;
   /** Fencing token: results are recorded under it only. */
   readonly token: number;
-  /** How long a write of unknown outcome may still land, by the database's clock; 0: none. */
-  readonly inFlightLeftMs: number;
+  readonly inFlight: InFlight;
 }
 
 /** What a live binding means for the loop, read in one snapshot with its secret and open rollout. */
@@ -85,8 +97,11 @@ export interface Settlement {
   readonly nextActionInMs: number | null;
   readonly gaveUp: boolean;
   readonly error: { readonly code: string; readonly message: string } | null;
-  /** The write's outcome is known, and none before it is in flight: evidence may rise again. */
-  readonly clearInFlight: boolean;
+  /**
+   * The outcome of this run's own write is known: of what may still land, that is left which was in flight before it.
+   * "as-is": nobody knows.
+   */
+  readonly inFlight: "as-is" | { readonly marked: string | null; readonly left: InFlight };
 }
 
 export interface SettledBinding {
@@ -144,8 +159,12 @@ export interface TargetRepo {
   leaseForAgent(targetId: string, owner: string, leaseMs: number): Promise<Lease | null>;
   /** False when the lease was lost. */
   renewLease(targetId: string, token: number, leaseMs: number): Promise<boolean>;
-  /** Throws LEASE_LOST. */
-  markInFlight(targetId: string, token: number, inFlightMs: number): Promise<void>;
+  /** `digest`: of the order that is about to be sent. Answers the end of the time, as stored. Throws LEASE_LOST. */
+  markInFlight(
+    targetId: string,
+    token: number,
+    sending: { readonly digest: string | null; readonly inFlightMs: number },
+  ): Promise<string | null>;
   /**
    * A write of whoever lost the lease may have landed after a newer one, or may still: the target is owed anew, so that
    * no gate opens before it was looked at, and nothing counts before `inFlightMs` are over.
