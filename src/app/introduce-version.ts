@@ -4,13 +4,14 @@
  */
 import type { Actor } from "../core/actor.ts";
 import { LockstepError } from "../core/errors.ts";
+import type { RolloutRecord } from "../core/ports/store/rollouts.ts";
 import type { SecretRecord } from "../core/ports/store/secrets.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
 import { SecretValue } from "../core/secret-value.ts";
 import type { AppContext } from "./context.ts";
 import { hintEffects } from "./rollouts/advance-rollout.ts";
 import type { Effects } from "./rollouts/apply-action.ts";
-import { chooseHow, type HowToMove, startRollout, supersede } from "./rollouts/start-rollout.ts";
+import { chooseHow, type HowToMove, startRollout, supersede, type Wish } from "./rollouts/start-rollout.ts";
 import { type Fields, sealFields, serializeFields } from "./secret-fields.ts";
 
 export interface NewValue {
@@ -26,11 +27,13 @@ export interface Introduced {
   readonly version: number;
   /** Null when the secret has no bindings: the version is current at once. */
   readonly rolloutId: string | null;
+  /** What was under way already and is answered with: a rollout's id, or that of a request to an issuer. */
+  readonly joined?: string;
 }
 
 /**
  * Throws STORE_SET_BACK, NOT_FOUND for an unknown secret, ROLLOUT_OPEN while two versions are in use, STRATEGY_IMPOSSIBLE. An open rollout
- * whose new version nobody was sent to is superseded: waiting for a dead place must not hold an urgent change.
+ * whose new version nobody was sent to is superseded, but one that brings this very value is joined: waiting for a dead place must not hold an urgent change.
  */
 export async function introduceVersion(
   context: AppContext,
@@ -47,10 +50,36 @@ export async function introduceVersion(
         `Cannot set "${value.name}": there is no such secret in ${value.environment}.`,
       );
     }
+    await tx.secrets.lockForNewVersion(secret.id);
+    const open = await tx.rollouts.openOf(secret.id);
+    if (open !== null && (await holds(context, tx, open, value.fields))) {
+      const { id, toVersion } = open;
+      return {
+        introduced: { secretId: secret.id, version: toVersion, rolloutId: id, joined: id },
+        effects: { reconcile: [], look: [], asked: [] },
+      };
+    }
     return introduceLocked(context, tx, actor, secret, value, how);
   });
   await hintEffects(context, effects);
   return introduced;
+}
+
+/** Whether an open rollout brings that very value: then it is on its way already. Nobody is given a compromised one. */
+async function holds(
+  context: AppContext,
+  tx: Repositories,
+  { secretId, toVersion }: RolloutRecord,
+  fields: NewValue["fields"],
+): Promise<boolean> {
+  const to = (await tx.secrets.versions(secretId)).find(({ version }) => version === toVersion);
+  if (to === undefined || to.compromisedAt !== null) return false;
+  return to.fingerprint === fingerprintOf(context, secretId, new Map(Object.entries(fields)));
+}
+
+/** Of all fields together: equal ones tell that it is the same value. */
+function fingerprintOf({ fingerprinter }: AppContext, secretId: string, fields: Fields): string {
+  return fingerprinter.fingerprint(secretId, SecretValue.of(serializeFields(fields)));
 }
 
 /** The same within the caller's transaction; the caller hints the effects after commit. */
@@ -60,7 +89,7 @@ export async function introduceLocked(
   actor: Actor,
   secret: SecretRecord,
   value: Pick<NewValue, "fields" | "expiresAt">,
-  how: HowToMove = {},
+  how: HowToMove & Wish = {},
 ): Promise<{ readonly introduced: Introduced; readonly effects: Effects }> {
   const version = await tx.secrets.lockForNewVersion(secret.id);
   const before = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current") ?? null;
@@ -87,6 +116,7 @@ export async function introduceLocked(
     toVersion: version,
     strategy,
     ...(how.urgent === undefined ? {} : { urgent: how.urgent }),
+    ...(how.rotates === undefined ? {} : { rotates: how.rotates }),
   });
   return { introduced: { secretId: secret.id, version, rolloutId }, effects };
 }
@@ -105,7 +135,7 @@ async function addStaged(
     version,
     state: "staged",
     valueSealed: await sealFields(context, secret.id, version, fields),
-    fingerprint: context.fingerprinter.fingerprint(secret.id, SecretValue.of(serializeFields(fields))),
+    fingerprint: fingerprintOf(context, secret.id, fields),
     createdBy: actor.name,
     ...(value.expiresAt === undefined ? {} : { expiresAt: value.expiresAt }),
   });

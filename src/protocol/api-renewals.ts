@@ -49,6 +49,8 @@ export const RENEWAL_OPERATIONS = {
       version: z.int(),
       rollout: z.string().nullable(),
       expiresAt: instant.nullable(),
+      /** The request to the issuer that was under way already, and whose outcome this is. */
+      joined: z.string().exactOptional(),
     }),
   }),
   getPublicKeys: operation({

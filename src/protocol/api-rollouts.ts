@@ -7,6 +7,8 @@ import { rollout } from "./api-views.ts";
 const rotation = z.object({
   /** Null: bound nowhere, so the version is current at once; or only looked at. */
   rollout: z.string().nullable(),
+  /** What was under way already, and is answered with: the rollout, or the request to the issuer. */
+  joined: z.string().exactOptional(),
   secret: z.string(),
   environment: z.string(),
   from: z.int().nullable(),

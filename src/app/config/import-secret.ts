@@ -104,6 +104,10 @@ async function commit(
     const bumped = await tx.targets.bumpGenerations(targets, actor);
     return { version: current.version, rolloutId: null, bumped: [...bumped.keys()] };
   }
+  // It is on its way already: whoever chose it again follows that.
+  const open = await tx.rollouts.openOf(secret.id);
+  if (open !== null && (await isValue(context, tx, secret.id, open.toVersion, winner.value)))
+    return { version: open.toVersion, rolloutId: open.id, bumped: [] };
   const { introduced, effects } = await introduceLocked(context, tx, actor, secret, {
     fields: { [PLAIN_FIELD]: winner.value },
   });

@@ -1,13 +1,24 @@
 /** `lockstep renew`, and `rotate` of an issued secret: the next token now, for a person who waits for it. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
+import { pause } from "../../lib/pause.ts";
+import { startStopwatch } from "../../lib/stopwatch.ts";
 import type { AppContext } from "../context.ts";
 import type { Introduced } from "../introduce-version.ts";
 import { findSecret, type SecretName } from "../secrets/change-secret.ts";
+import { joinRenewal } from "./join-renewal.ts";
 import { isIssued } from "./renew-policy.ts";
-import { renewSecret } from "./renew-secret.ts";
+import { type Renewal, renewSecret } from "./renew-secret.ts";
 
-/** Throws NOT_FOUND, INPUT_INVALID without an issuer, RENEWAL_BUSY while another process asks, and what the issuer throws. */
+/** Who asks waits for the command line's time, less what an issuer may take to answer. */
+const JOIN_WITHIN_MS = 50_000;
+const MIN_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 2_000;
+
+/**
+ * Joins a request that is under way: its outcome is the answer, and `joined` names it. Throws NOT_FOUND, INPUT_INVALID without
+ * an issuer, what the issuer throws, and RENEWAL_BUSY when its turn does not come in time.
+ */
 export async function renewNow(
   context: AppContext,
   actor: Actor,
@@ -21,16 +32,35 @@ export async function renewNow(
       hint: `Use \`lockstep rotate ${secret.name}\`, or give it an \`issue:\` in lockstep.yaml.`,
     });
   }
-  const renewal = await renewSecret(context, actor, id, again ? "again" : "now", signal);
-  switch (renewal.state) {
-    case "renewed":
-      return {
-        ...renewal.introduced,
-        expiresAt: renewal.expiresAtMs === null ? null : new Date(renewal.expiresAtMs),
-      };
-    case "waits":
-      throw new LockstepError("RENEWAL_BUSY", `Cannot renew "${secret.name}" now: ${renewal.why}.`);
-    case "failed":
-      throw renewal.error;
+  const elapsedMs = startStopwatch();
+  for (;;) {
+    // What is under way is what is asked for: its end is the answer.
+    const joined = await joinRenewal(context, id, signal);
+    if (joined?.state === "renewed") return shown(joined);
+    if (joined?.state === "failed") throw joined.error;
+    const renewal = await renewSecret(context, actor, id, again ? "again" : "now", signal);
+    if (renewal.state === "renewed") return shown(renewal);
+    if (renewal.state === "failed" && renewal.error.code !== "RENEWAL_BUSY") throw renewal.error;
+    // It was overtaken, or has to wait for its turn: a person waits that long.
+    if (elapsedMs() > JOIN_WITHIN_MS) throw busy(secret, renewal);
+    const untilMs = renewal.state === "waits" ? renewal.untilMs : null;
+    const leftMs = (untilMs ?? 0) - context.clock.now().getTime();
+    await pause(Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, leftMs)), signal);
+    signal.throwIfAborted();
   }
+}
+
+function shown({
+  introduced,
+  expiresAtMs,
+}: {
+  readonly introduced: Introduced;
+  readonly expiresAtMs: number | null;
+}): Introduced & { readonly expiresAt: Date | null } {
+  return { ...introduced, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs) };
+}
+
+function busy({ name }: SecretName, renewal: Exclude<Renewal, { readonly state: "renewed" }>): LockstepError {
+  const why = renewal.state === "waits" ? renewal.why : "another process asks for it again and again";
+  return new LockstepError("RENEWAL_BUSY", `Cannot renew "${name}" now: ${why}.`);
 }

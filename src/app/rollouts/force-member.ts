@@ -3,6 +3,7 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../context.ts";
 import { advanceLocked, hintEffects } from "./advance-rollout.ts";
+import { ended } from "./ended-rollout.ts";
 import { optionsOf } from "./rollout-options.ts";
 
 export interface Forced {
@@ -23,8 +24,9 @@ export async function forceMember(
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot force: there is no rollout ${rolloutId}.`);
-    if (rollout.state !== "running" && rollout.state !== "stalled")
-      throw new LockstepError("VERSION_STATE", `Cannot force rollout ${rolloutId}: it is ${rollout.state}.`);
+    // It came to its end without that: nothing is held up any more.
+    if (rollout.state === "done") return { reconcile: [], look: [], asked: [] };
+    if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "force");
     const meant = (await tx.rollouts.members(rolloutId)).filter(
       (row) => row.target === target && (key === undefined || row.key === key),
     );

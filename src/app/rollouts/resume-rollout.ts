@@ -3,16 +3,17 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../context.ts";
 import { hint } from "../loop/hint.ts";
+import { ended } from "./ended-rollout.ts";
 
-/** Throws NOT_FOUND for an unknown rollout, VERSION_STATE for one that has ended. */
+/** One that is done needs nothing more. Throws NOT_FOUND for an unknown rollout, VERSION_STATE for one that was given up. */
 export async function resumeRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<void> {
   const targets = await context.store.transaction(async (tx) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot resume: there is no rollout ${rolloutId}.`);
-    if (rollout.state !== "running" && rollout.state !== "stalled") {
-      throw new LockstepError("VERSION_STATE", `Cannot resume rollout ${rolloutId}: it is ${rollout.state}.`);
-    }
+    // It came to its end by itself meanwhile: that is what resuming is for.
+    if (rollout.state === "done") return [];
+    if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "resume");
     const targetIds = await tx.targets.bindingTargets(rollout.secretId);
     // What was set aside for it is tried once more.
     await tx.targets.bumpGenerations(await tx.asides.clear(rolloutId), actor);

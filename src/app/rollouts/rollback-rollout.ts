@@ -9,17 +9,22 @@ import type { Repositories } from "../../core/ports/store/store.ts";
 import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { AppContext } from "../context.ts";
 import { hintEffects } from "./advance-rollout.ts";
+import { ended } from "./ended-rollout.ts";
 import { optionsOf } from "./rollout-options.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
 
-/** Answers the new rollout. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
+/** Answers the new rollout, or the one that goes or went back on it already. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
 export async function rollbackRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<string> {
-  const { rolloutId: started, effects } = await context.store.transaction(async (tx) => {
+  const begun = await context.store.transaction(async (tx) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot roll back: there is no rollout ${rolloutId}.`, {
         hint: "`lockstep rollout list` shows the rollouts.",
       });
+    const newest =
+      (await tx.rollouts.openOf(rollout.secretId)) ?? (await tx.rollouts.lastOf(rollout.secretId));
+    if (newest?.rollbackOf === rollout.id && newest.state !== "abandoned" && newest.state !== "failed")
+      return { rolloutId: newest.id, effects: null };
     const secret = await tx.secrets.findById(rollout.secretId);
     if (secret === null)
       throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
@@ -38,8 +43,8 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       phase: inUse || rollout.strategy === "replace" ? firstPhase(rollout.strategy) : "retire",
     });
   });
-  await hintEffects(context, effects);
-  return started;
+  if (begun.effects !== null) await hintEffects(context, begun.effects);
+  return begun.rolloutId;
 }
 
 async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord, now: Date): Promise<number> {
@@ -49,7 +54,7 @@ async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord, now: Da
       details: { rollout: id },
     });
   if (fromVersion === null) throw cannot(`v${toVersion} is the first version of "${secretName}"`);
-  if (state === "abandoned" || state === "failed") throw cannot(`it is ${state}`);
+  if (state === "abandoned" || state === "failed") throw await ended(tx, rollout, "roll back");
   if (state === "done") {
     const last = await tx.rollouts.lastOf(secretId);
     if (last?.id !== id || (await tx.rollouts.openOf(secretId)) !== null)

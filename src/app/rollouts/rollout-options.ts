@@ -17,6 +17,8 @@ const optionsSchema = z.object({
   undoForMs: waitMs.default(7 * 24 * HOUR_MS),
   /** By binding: why a person took it out of the gates. */
   forced: z.record(z.string(), z.string()).default({}),
+  /** It brings a value that was made for it, because somebody or the schedule wanted a new one. */
+  rotates: z.boolean().default(false),
 });
 export type RolloutOptions = z.output<typeof optionsSchema>;
 

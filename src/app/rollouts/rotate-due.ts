@@ -42,7 +42,7 @@ async function rotate(context: AppContext, secret: ScheduledSecret): Promise<voi
     const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
     const isTaken = (await tx.rollouts.openOf(secret.id)) !== null;
     if (current?.version !== secret.currentVersion || isTaken) return null;
-    return (await introduceLocked(context, tx, ACTOR, secret, { fields })).effects;
+    return (await introduceLocked(context, tx, ACTOR, secret, { fields }, { rotates: true })).effects;
   });
   if (effects !== null) await hintEffects(context, effects);
 }

@@ -1,22 +1,25 @@
 /** `lockstep rotate`: a new value, made by the secret's policy, moved in order; or what that would touch. */
 import type { Actor } from "../../core/actor.ts";
 import { generationOf } from "../../core/generate.ts";
+import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import { DEPLOYMENTS, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
 import type { Role } from "../../core/secret.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
-import type { Introduced } from "../introduce-version.ts";
+import { type Introduced, introduceLocked } from "../introduce-version.ts";
 import { hint } from "../loop/hint.ts";
 import { renewNow } from "../renewals/renew-now.ts";
 import { isIssued } from "../renewals/renew-policy.ts";
-import { findSecret, generateSecret, type SecretName } from "../secrets/change-secret.ts";
+import { findSecret, makeFields, type SecretName } from "../secrets/change-secret.ts";
+import { hintEffects } from "./advance-rollout.ts";
+import { joinRotation } from "./join-rotation.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
 import { areTwoInUse, chooseHow, type HowToMove } from "./start-rollout.ts";
 
 export type RotateRequest = HowToMove;
 
 /**
- * Throws NOT_FOUND, STRATEGY_IMPOSSIBLE, ROLLOUT_OPEN, and NOT_ADOPTED when places hold a value that nobody chose about.
+ * Joins the rotation that is bringing a new value already. Throws NOT_FOUND, STRATEGY_IMPOSSIBLE, ROLLOUT_OPEN, and NOT_ADOPTED when places hold a value that nobody chose about.
  * `urgent` while two versions are in use makes no third: the open rollout goes on without waiting for silence.
  */
 export async function rotateSecret(
@@ -28,11 +31,35 @@ export async function rotateSecret(
 ): Promise<Introduced> {
   const hurried = request.urgent === true ? await hurryOpen(context, actor, secret) : null;
   if (hurried !== null) return hurried;
-  await assertAdopted(context, actor, secret, signal);
-  const { policy } = await findSecret(context, secret);
+  const known = await findSecret(context, secret);
   // Whoever makes its values makes this one too; how it moves is the issuer's matter as well.
-  if (isIssued(policy)) return renewNow(context, actor, secret, {}, signal);
-  return generateSecret(context, actor, secret, request);
+  if (isIssued(known.policy)) {
+    await assertAdopted(context, actor, secret, signal);
+    return renewNow(context, actor, secret, {}, signal);
+  }
+  const joined = await context.store.transaction((tx) => joinRotation(context, tx, actor, known, request));
+  if (joined !== null) return joinedTo(context, joined);
+  await assertAdopted(context, actor, secret, signal);
+  const fields = makeFields(context, known.policy);
+  const made = await context.store.transaction(async (tx) => {
+    await tx.meta.assertMayMove();
+    await tx.secrets.lockForNewVersion(known.id);
+    // Somebody else may have begun one meanwhile.
+    const other = await joinRotation(context, tx, actor, known, request);
+    if (other !== null) return other;
+    return await introduceLocked(context, tx, actor, known, { fields }, { ...request, rotates: true });
+  });
+  if (!("introduced" in made)) return joinedTo(context, made);
+  await hintEffects(context, made.effects);
+  return made.introduced;
+}
+
+async function joinedTo(
+  context: AppContext,
+  { id, secretId, toVersion }: RolloutRecord,
+): Promise<Introduced> {
+  await hint(context, [{ name: "advance", id }]);
+  return { secretId, version: toVersion, rolloutId: id, joined: id };
 }
 
 async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName): Promise<Introduced | null> {
@@ -52,7 +79,7 @@ async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName):
   });
   if (hurried === null) return null;
   await hint(context, [{ name: "advance", id: hurried.id }]);
-  return { secretId: known.id, version: hurried.toVersion, rolloutId: hurried.id };
+  return { secretId: known.id, version: hurried.toVersion, rolloutId: hurried.id, joined: hurried.id };
 }
 
 export interface RotationPreview {

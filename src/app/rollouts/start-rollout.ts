@@ -37,6 +37,12 @@ export interface HowToMove {
   readonly urgent?: boolean;
 }
 
+/** Why a new version comes. */
+export interface Wish {
+  /** Somebody or the schedule wants a new value, whichever that is. */
+  readonly rotates?: boolean;
+}
+
 /** Throws STRATEGY_IMPOSSIBLE with every reason when the named strategy is not possible. */
 export async function chooseHow(
   context: AppContext,
@@ -96,6 +102,7 @@ export async function startRollout(
     readonly toVersion: number;
     readonly strategy: Strategy;
     readonly urgent?: boolean;
+    readonly rotates?: boolean;
     /** Of a rollback: which one it undoes, and where it enters. */
     readonly rollbackOf?: RolloutRecord;
     readonly phase?: string;
@@ -109,8 +116,10 @@ export async function startRollout(
     strategy,
     phase: start.phase ?? firstPhase(strategy),
     engineVersion: ENGINE_VERSION,
-    options: rollbackOf?.options ?? {
-      ...endingWith(await lifeLeftMs(context, tx, start), optionsFromPolicy(rotatePolicyOf(secret.policy))),
+    options: {
+      ...(rollbackOf?.options ??
+        endingWith(await lifeLeftMs(context, tx, start), optionsFromPolicy(rotatePolicyOf(secret.policy)))),
+      rotates: start.rotates === true,
     },
     actor,
     ...(start.urgent === undefined ? {} : { urgent: start.urgent }),
@@ -194,7 +203,7 @@ export async function supersede(
       `Cannot move "${secret.name}" yet: callers use v${locked.toVersion} and may still use v${String(locked.fromVersion)} (${locked.phase}).`,
       {
         details: { rollout: locked.id },
-        hint: `Let it finish, hurry it with \`lockstep rotate ${secret.name} --urgent\`, or \`lockstep rollout rollback ${locked.id}\`.`,
+        hint: `Follow it with \`lockstep rollout show ${locked.id}\` until it has finished, hurry it with \`lockstep rotate ${secret.name} --urgent\`, or \`lockstep rollout rollback ${locked.id}\`.`,
       },
     );
   }

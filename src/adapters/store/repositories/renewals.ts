@@ -57,6 +57,8 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
   return {
     candidates: (environment) => select(environment === undefined ? sql`true` : sql`e.name = ${environment}`),
 
+    find: async (secretId) => (await select(sql`s.id = ${secretId}`))[0] ?? null,
+
     async lock(secretId) {
       // Of no other: a queue may name what never was.
       await sql`

@@ -59,6 +59,8 @@ export interface NewAttempt {
 export interface RenewalRepo {
   /** Every secret whose tokens an issuer makes. Which are due is for `core/renewal`. */
   candidates(environment?: string): Promise<readonly RenewalCandidate[]>;
+  /** The same of one; null: it is not such a secret. */
+  find(secretId: string): Promise<RenewalCandidate | null>;
   /** The same of one, with its row locked until the transaction ends; null: it is not such a secret. */
   lock(secretId: string): Promise<RenewalCandidate | null>;
   /** Another secret's attempt that may use the same up: true. */

@@ -16,6 +16,9 @@ export interface ApplyOptions extends ConfigOptions {
   readonly timeout?: number;
 }
 
+/** Looks at the plan while Lockstep works at the places. */
+const MAX_TRIES = 4;
+
 export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, options) => {
   const { output } = cli;
   if (options.yes !== true && !canAsk(cli)) {
@@ -40,7 +43,11 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   }
   // Also with problems or without changes: the server's answer is the one that counts.
   const applied = await output.while("Applying", () =>
-    withLines(source, () => api.call("apply", { body: { ...everything, expectedPlanDigest: plan.digest } })),
+    agreed(plan, {
+      apply: ({ digest }) =>
+        withLines(source, () => api.call("apply", { body: { ...everything, expectedPlanDigest: digest } })),
+      look: () => withLines(source, () => api.call("plan", { body: request })),
+    }),
   );
   if (options.wait === true)
     return waitFor(cli, api, applied, { ...options, environments: Object.keys(request.config.environments) });
@@ -52,6 +59,32 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   });
   return 0;
 };
+
+/**
+ * What stands at places may change between the look and the word, because Lockstep itself is bringing it there. As long as the
+ * changes are those that were agreed to, that is no other plan.
+ */
+async function agreed<Applied>(
+  plan: Plan,
+  { apply, look }: { readonly apply: (plan: Plan) => Promise<Applied>; readonly look: () => Promise<Plan> },
+): Promise<Applied> {
+  let now = plan;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await apply(now);
+    } catch (error) {
+      if (tries >= MAX_TRIES || !(error instanceof LockstepError) || error.code !== "PLAN_CHANGED")
+        throw error;
+      now = await look();
+      if (wordsOf(now) !== wordsOf(plan)) throw error;
+    }
+  }
+}
+
+/** What a person agrees to: every change, everything that is overwritten, and what forbids it. */
+function wordsOf({ changes, problems }: Plan): string {
+  return JSON.stringify([changes, problems]);
+}
 
 /** With --json the document has besides how the targets stand in the end. */
 async function waitFor(

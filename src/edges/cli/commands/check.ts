@@ -1,6 +1,8 @@
 /** `lockstep check`: asks the places now. Exits with 3 when something differs, with 4 when it cannot tell. */
 import type { CheckAnswer } from "../../../protocol/api-views.ts";
-import type { CommandFunction } from "../cli.ts";
+import type { Cli, CommandFunction } from "../cli.ts";
+import type { ApiClient } from "../client.ts";
+import { poll } from "../follow.ts";
 import { stateTone } from "../show/binding-table.ts";
 
 export interface CheckOptions {
@@ -12,18 +14,24 @@ export interface CheckOptions {
 
 const EXIT_DRIFT = 3;
 const EXIT_CANNOT_TELL = 4;
+/** A push of which nothing went wrong yet. */
+const PUSHES_WITHIN_MS = 60_000;
 
 export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, options) => {
   const { environment, target, quiet = false } = options;
   const api = await cli.api();
-  const answer = await cli.output.while("Asking the places", () =>
-    api.call("check", {
-      body: {
-        ...(environment === undefined ? {} : { environment }),
-        ...(target === undefined ? {} : { target }),
-      },
-    }),
-  );
+  const ask = () =>
+    cli.output.while("Asking the places", () =>
+      api.call("check", {
+        body: {
+          ...(environment === undefined ? {} : { environment }),
+          ...(target === undefined ? {} : { target }),
+        },
+      }),
+    );
+  const first = await ask();
+  // What is being brought there at this moment is no drift: it is waited for, and looked at once more.
+  const answer = (await waitForPushes(cli, api, first, environment)) ? await ask() : first;
   const all = answer.targets.flatMap(toLines);
   const lines = quiet ? all.filter(({ state }) => state !== "in-sync") : all;
   cli.output.answer(answer, () => {
@@ -43,6 +51,33 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, o
   });
   return exitCode(answer);
 };
+
+/** Answers whether there was something to wait for. What fails, or needs a person, is not waited for. */
+async function waitForPushes(
+  cli: Cli,
+  api: ApiClient,
+  { targets }: CheckAnswer,
+  environment: string | undefined,
+): Promise<boolean> {
+  const names = new Set(
+    targets.filter(({ bindings }) => bindings.some(({ state }) => state === "owed")).map((one) => one.target),
+  );
+  if (names.size === 0) return false;
+  const look = async () => {
+    const all = await api.call("listTargets", { query: environment === undefined ? {} : { environment } });
+    return all.targets.filter(
+      ({ name, state, error }) => names.has(name) && state === "owed" && error === null,
+    );
+  };
+  if ((await look()).length === 0) return false;
+  await poll(cli, PUSHES_WITHIN_MS, {
+    look,
+    lines: (owed) => owed.map(({ name }) => `Lockstep is bringing ${name} what it should hold`),
+    goesOn: (owed) => owed.length > 0,
+    stillGoesOn: "The work goes on. Look again: lockstep check",
+  });
+  return true;
+}
 
 function summary(lines: readonly CheckLine[]): string {
   const wrong = lines.filter(({ state }) => state !== "in-sync");

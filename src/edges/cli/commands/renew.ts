@@ -11,13 +11,19 @@ export interface RenewOptions {
   readonly again?: boolean;
 }
 
+/** Of what Lockstep was doing already when a person asked for it. */
+export function joinedRenewalText(name: string): string {
+  return `${name} was being renewed already: what came of that is the answer, and no second token was asked for.`;
+}
+
 export const run: CommandFunction<[name: string], RenewOptions> = async (cli, [name], options) => {
   const { again, wait, timeout } = options;
   const api = await cli.api();
-  const renewed = await api.call("renewSecret", {
-    params: await resolveSecret(api, name, options.environment),
-    body: again === true ? { again } : {},
-  });
+  const params = await resolveSecret(api, name, options.environment);
+  const renewed = await cli.output.while(`Renewing ${name}`, () =>
+    api.call("renewSecret", { params, body: again === true ? { again } : {} }),
+  );
+  if (renewed.joined !== undefined) cli.output.note(`note: ${joinedRenewalText(name)}`);
   const { secret, version, expiresAt, rollout } = renewed;
   const ended = wait === true && rollout !== null ? await followRollout(cli, api, rollout, timeout) : null;
   const state = ended?.state ?? null;

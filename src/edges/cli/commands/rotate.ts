@@ -10,6 +10,7 @@ import { EXIT_CANNOT_TELL, followRollout } from "../follow.ts";
 import { resolveSecret } from "../secret-name.ts";
 import { bindingColumns } from "../show/binding-table.ts";
 import { versionsText } from "../show/rollout.ts";
+import { joinedRenewalText } from "./renew.ts";
 
 export interface RotateOptions {
   readonly environment?: string;
@@ -35,17 +36,24 @@ export const run: CommandFunction<[name: string], RotateOptions> = async (cli, [
       ...(urgent === true ? { urgent } : {}),
     },
   });
+  if (started.joined !== undefined) cli.output.note(`note: ${joinedText(started)}`);
   if (wait !== true || started.rollout === null) {
     show(cli, started);
-    return 0;
+    return started.joined !== undefined && started.state === "stalled" ? 1 : 0;
   }
   for (const line of leftBehindLines(started.leftBehind)) cli.output.note(`note: ${line}`);
   const ended = await followRollout(cli, api, started.rollout, options.timeout);
   const { rollout, secret, from, to, state, bindings } = ended;
-  show(cli, { rollout, secret, from, to, state, bindings });
+  const { joined } = started;
+  show(cli, { rollout, secret, from, to, state, bindings, ...(joined === undefined ? {} : { joined }) });
   if (state === "running") return EXIT_CANNOT_TELL;
   return state === "done" ? 0 : 1;
 };
+
+function joinedText({ joined, rollout, secret, from, to }: RotationAnswer): string {
+  if (joined !== rollout) return joinedRenewalText(secret);
+  return `${secret} is being rotated already (${versionsText({ from, to })}): this follows that rollout, and makes no further value.`;
+}
 
 function show({ output }: Cli, rotation: Rotation): void {
   output.answer(rotation, () => {
@@ -61,6 +69,8 @@ function show({ output }: Cli, rotation: Rotation): void {
         bindings.map((binding) => ({ ...binding, secret, current: to })),
       );
     }
+    if (rollout !== null && state === "stalled")
+      output.line(`It waits for a repair. Look with: lockstep rollout show ${rollout}`);
     if (rollout !== null && state === "running") output.line(`Look with: lockstep rollout show ${rollout}`);
   });
 }

@@ -10,13 +10,20 @@ export const renewalHandlers: Pick<Handlers, keyof typeof RENEWAL_OPERATIONS> = 
     renewals: [...(await viewRenewals(context, environment))],
   }),
   renewSecret: async ({ params, body }, { context, caller, signal }) => {
-    const { version, rolloutId, expiresAt } = await renewNow(context, caller.actor, params, body, signal);
+    const { version, rolloutId, expiresAt, joined } = await renewNow(
+      context,
+      caller.actor,
+      params,
+      body,
+      signal,
+    );
     return {
       secret: params.name,
       environment: params.environment,
       version,
       rollout: rolloutId,
       expiresAt: expiresAt?.toISOString() ?? null,
+      ...(joined === undefined ? {} : { joined }),
     };
   },
   getPublicKeys: async ({ params }, { context }) => {

@@ -29,7 +29,7 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
         preview: { phases: [...phases], deployments, settleForMs, because: [...because] },
       };
     }
-    const { secretId, version, rolloutId } = await rotateSecret(
+    const { secretId, version, rolloutId, joined } = await rotateSecret(
       context,
       caller.actor,
       params,
@@ -37,7 +37,9 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
       signal,
     );
     const leftBehind = [...(await copiesLeftBehind(context, secretId))];
-    if (rolloutId !== null) return { ...rotationOf(await viewRollout(context, rolloutId)), leftBehind };
+    const alsoJoined = joined === undefined ? {} : { joined };
+    if (rolloutId !== null)
+      return { ...rotationOf(await viewRollout(context, rolloutId)), ...alsoJoined, leftBehind };
     const older = (await listVersions(context, params)).filter((known) => known.version < version);
     const from = older.find(({ state }) => state === "retired")?.version ?? null;
     return {
@@ -48,6 +50,7 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
       strategy: "replace",
       state: "done",
       bindings: [],
+      ...alsoJoined,
       leftBehind,
     };
   },
