@@ -172,7 +172,7 @@ export const CATALOGUE = {
   RENEWAL_LIFE_SHORT: { family: "rejected", hint: "Ask the issuer for a longer life." },
   RENEWAL_BUSY: {
     family: "conflict",
-    hint: "Another process renews it; `lockstep renewals` shows how that ends.",
+    hint: "Its turn did not come in time: run it again in a minute; `lockstep renewals` shows what is under way.",
   },
   FILE_UNSAFE: { family: "rejected", hint: "Correct owner, mode or link as named." },
   ACTIVATION_FAILED: {

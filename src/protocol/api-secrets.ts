@@ -13,6 +13,8 @@ const introduced = z.object({
   version: z.int(),
   /** Null: bound nowhere, so the version is current at once. */
   rollout: z.string().nullable(),
+  /** The rollout that was bringing this very value already. */
+  joined: z.string().exactOptional(),
 });
 export type IntroducedAnswer = z.output<typeof introduced>;
 

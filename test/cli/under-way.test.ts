@@ -171,6 +171,7 @@ describe("a command of what Lockstep is doing already", () => {
       place.values.clear();
       place.order = null;
       place.beforeWrite = async () => {};
+      place.beforeLook = async () => {};
     }
     Object.assign(provider, { during: async () => {}, failure: null });
     env["LOCKSTEP_TOKEN"] = await http.token(...LOCAL_ADMIN_SCOPES);
@@ -324,6 +325,34 @@ describe("a command of what Lockstep is doing already", () => {
         expect(provider.tokens).toHaveLength(made);
       }
     }
+  });
+
+  it("apply goes on when Lockstep itself changed what stands at a place since the plan", async () => {
+    const wanted = JSON.parse(readFileSync(file, "utf8"));
+    wanted.environments.production.secrets.API_KEY.rotate = { every: "30d" };
+    writeFileSync(file, JSON.stringify(wanted));
+    const place = kit.place("api");
+    let looks = 0;
+    place.beforeLook = async () => {
+      looks += 1;
+      // The first is the plan's, the second the one before it is applied.
+      if (looks !== 2) return;
+      place.beforeLook = async () => {};
+      await rest();
+    };
+    const ran = await cli("apply --yes -f FILE");
+    expect(ran.exitCode, ran.stderr).toBe(0);
+    expect(place.values.get("API_KEY")).not.toBe("canary-1");
+  });
+
+  it("secret set of the value that is on its way follows that, and says so", async () => {
+    const first = (await cli("secret set API_KEY --json", { stdin: "canary-2" })).json() as {
+      rollout: string;
+    };
+    const again = await cli("secret set API_KEY --json", { stdin: "canary-2" });
+    expect(again.json()).toMatchObject({ rollout: first.rollout, joined: first.rollout });
+    const other = await cli("secret set API_KEY --json", { stdin: "canary-3" });
+    expect(other.json()).not.toHaveProperty("joined");
   });
 
   it("resume of what another rollout took the place of names that one", async () => {

@@ -34,6 +34,8 @@ export class ScriptedPlace {
   /** Runs before each write is sent: a test may hold a worker here. */
   beforeWrite: () => Promise<void> = async () => {};
   order: Order | null = null;
+  /** Runs before each look. */
+  beforeLook: () => Promise<void> = async () => {};
   /** It keeps the mark of what was written last, whatever that was: Railway does. */
   keepsMarks = false;
   /** Looks that fail, in their order. */
@@ -102,6 +104,7 @@ function openScripted(name: string, unit: UnitSpec): Target {
   return {
     probe: async () => ({ ok: true, checks: [] }),
     observe: async (addresses) => {
+      await place.beforeLook();
       place.observes += 1;
       const unseen = place.nextLooks.shift() ?? null;
       if (unseen !== null) throw unseen;

@@ -215,7 +215,7 @@ describeOnAStore("the loop", (database) => {
     expect((await bindings())[0]).toEqual({ settled: { primary: 3 }, evidence: "deployed" });
 
     // Written twice: the mark does not tell which of the two it is of.
-    api.nextWrites.push({ kind: "lost", applied: "late" });
+    api.nextWrites.push({ kind: "lost", applied: "late" }, { kind: "lost", applied: "at-once" });
     await kit.set("AUTH", "fourth");
     await kit.drain();
     expect((await bindings())[0]).toEqual({ settled: { primary: 4 }, evidence: "deployed" });

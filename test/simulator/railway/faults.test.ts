@@ -142,6 +142,14 @@ it.each([
   expect(lastRequest()).toMatchObject({ dropped: true, status: null });
 });
 
+it("drops the connection, and carries the request out when it is released", async () => {
+  const { faultId } = simulator.faults.add({ kind: "dropped-connection", applied: "late" });
+  await expect(write()).rejects.toThrow();
+  expect(stored()).toEqual({ A: "old" });
+  simulator.faults.release({ faultId });
+  await expect.poll(stored).toEqual({ A: "new" });
+});
+
 it("reads the state before the last writes, for as many reads as told", async () => {
   simulator.faults.add({ kind: "stale-read", writesBehind: 2, times: 2 });
   await client.upsert(api, { A: "1" });

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
 import { checkDue, checkScheduled } from "../../../src/app/checks/check-scheduled.ts";
-import type { AppContext } from "../../../src/app/context.ts";
+import { type AppContext, DEFAULT_TIMING } from "../../../src/app/context.ts";
 import { healPlaces } from "../../../src/app/doctor/heal-places.ts";
 import { bindingStatus } from "../../../src/app/views/binding-status.ts";
 import { credentialsAssociatedData } from "../../../src/core/associated-data.ts";
@@ -11,6 +11,8 @@ import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { never, RailwayKit } from "./kit.ts";
 
 const database = useDatabase();
+/** Where no clock is moved, a slow machine must not look like a lost answer. */
+const UNHURRIED_MS = 30_000;
 
 describe("the loop on Railway", () => {
   const railway = new RailwayKit();
@@ -29,7 +31,7 @@ describe("the loop on Railway", () => {
   afterEach(() => railway.stop());
 
   /** A service, or the shared scope. */
-  async function addTarget(name: string, service: string | null): Promise<void> {
+  async function addTarget(name: string, service: string | null, requestTimeoutMs = 500): Promise<void> {
     await kit.target(name);
     const [id = ""] = await kit.targetIds(name);
     const { projectId, environmentId, projectToken } = railway.railway.defaults;
@@ -40,7 +42,7 @@ describe("the loop on Railway", () => {
         ...(service === null ? { shared: true } : { service }),
         token: projectToken,
         endpoint: railway.railway.url,
-        requestTimeoutMs: 500,
+        requestTimeoutMs,
       },
     });
     const destination = railwayKind.destination(config);
@@ -144,6 +146,82 @@ describe("the loop on Railway", () => {
     expect((await railway.stored())["AUTH"]).toBe("first");
     expect(await evidence()).toEqual(["deployed"]);
     expect(await deploys()).toBe(1);
+  });
+
+  it.each([
+    { kind: "gateway-timeout", applied: "yes" },
+    { kind: "gateway-timeout", applied: "no" },
+    { kind: "gateway-timeout", applied: "late" },
+    { kind: "dropped-connection", applied: true },
+    { kind: "dropped-connection", applied: "late" },
+    { kind: "http-error", status: 502, applied: true },
+    { kind: "graphql-error", message: "Problem processing request", applied: true },
+  ] as const)("law 5: after %j nothing waits for the time in which the write may land", async (fault) => {
+    await addTarget("api", railway.serviceId, UNHURRIED_MS);
+    await bind("api");
+    await kit.set("AUTH", "first", context);
+    await rest();
+    await railway.railway.faults.add({ ...fault, operation: "variableCollectionUpsert" });
+    await kit.set("AUTH", "second", context);
+    // No clock is moved here: what comes later than the next look does not come.
+    await kit.drain(context);
+    const [target] = await kit.rows<{ owed: boolean; waits: boolean }>(
+      "select generation <> settled_generation as owed, next_action_at > now() as waits from target",
+    );
+    expect(target).toEqual({ owed: false, waits: null });
+    expect((await railway.stored())["AUTH"]).toBe("second");
+    expect(await kit.rows("select 1 from push where outcome in ('started', 'unknown')")).toEqual([]);
+    // And its restart was asked for.
+    expect(await deploys()).toBe(2);
+
+    // A copy that comes late finds what it brings; whatever is next waits for it, unless it is known to have landed.
+    await kit.set("AUTH", "third", context);
+    await kit.drain(context);
+    const mayLand = fault.applied === "no" || fault.applied === "late";
+    const [next] = await kit.rows<{ owed: boolean; waits: boolean | null }>(
+      "select generation <> settled_generation as owed, next_action_at > now() as waits from target",
+    );
+    expect(next).toEqual(mayLand ? { owed: true, waits: true } : { owed: false, waits: null });
+    await railway.railway.faults.release({});
+    await rest();
+    expect((await railway.stored())["AUTH"]).toBe("third");
+    expect(await evidence()).toEqual(["deployed"]);
+  });
+
+  it("law 5: a redeployment whose answer was lost is looked for after 3, 6 and 12 seconds", async () => {
+    const { minPollMs, maxPollMs, notStartedAfterMs } = DEFAULT_TIMING;
+    const slow = { ...context, timing: { ...context.timing, minPollMs, maxPollMs, notStartedAfterMs } };
+    await addTarget("api", railway.serviceId, UNHURRIED_MS);
+    await bind("api");
+    await railway.railway.faults.add({
+      kind: "gateway-timeout",
+      operation: "deploymentRedeploy",
+      applied: "no",
+    });
+    await kit.set("AUTH", "first", slow);
+    await kit.drain(slow);
+    const waitsMs = async () => {
+      const [row] = await kit.rows<{ ms: number }>(
+        "select extract(epoch from next_action_at - now())::float * 1000 as ms from activation where state = 'requested'",
+      );
+      return row?.ms ?? Number.NaN;
+    };
+    for (const _look of [3, 6, 9, 12]) {
+      expect(await waitsMs()).toBeLessThanOrEqual(3_100);
+      // Three seconds go by.
+      await database().pool.query(
+        "update activation set next_action_at = now(), requested_at = requested_at - interval '3 seconds'",
+      );
+      await kit.drain(slow);
+    }
+    // Asked for once, of which nothing came; and not twice before that is sure.
+    expect(await deploys()).toBe(1);
+    await database().pool.query(
+      "update activation set next_action_at = now(), requested_at = requested_at - interval '30 seconds'",
+    );
+    await kit.drain(slow);
+    await rest();
+    expect([await evidence(), await deploys()]).toEqual([["deployed"], 2]);
   });
 
   it("asks for one redeployment only when the answer to the first got lost", async () => {

@@ -2,11 +2,15 @@
 import type { IntroducedAnswer } from "../../../protocol/api-secrets.ts";
 import type { Output } from "../output.ts";
 
-export function showIntroduced(output: Output, { secret, version, rollout }: IntroducedAnswer): void {
+export function showIntroduced(output: Output, { secret, version, rollout, joined }: IntroducedAnswer): void {
   if (rollout === null) {
     output.line(`${secret} is v${version}. It is bound nowhere yet: add bindings to lockstep.yaml.`);
     return;
   }
-  output.line(`${secret} v${version} is on its way to every place that is bound.`);
+  output.line(
+    joined === undefined
+      ? `${secret} v${version} is on its way to every place that is bound.`
+      : `That value was on its way already, as ${secret} v${version}: nothing new was begun.`,
+  );
   output.line(`Look with: lockstep rollout show ${rollout}`);
 }

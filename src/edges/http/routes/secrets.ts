@@ -68,6 +68,12 @@ function shown(copies: readonly KeptCopy[]): readonly KeptCopyAnswer[] {
   return copies.map(({ target, environment, file }) => ({ target, environment, file }));
 }
 
-function introduced(secret: SecretName, { version, rolloutId }: Introduced): IntroducedAnswer {
-  return { secret: secret.name, environment: secret.environment, version, rollout: rolloutId };
+function introduced(secret: SecretName, { version, rolloutId, joined }: Introduced): IntroducedAnswer {
+  return {
+    secret: secret.name,
+    environment: secret.environment,
+    version,
+    rollout: rolloutId,
+    ...(joined === undefined ? {} : { joined }),
+  };
 }

@@ -35,13 +35,7 @@ export async function spoil(request: SpoiledRequest): Promise<Outcome> {
       );
     case "gateway-timeout":
       if (fault.applied === "yes") await execute(NO_EFFECTS);
-      if (fault.applied === "late") {
-        record.executed = "held";
-        void hold(fault.lateMs).then(async () => {
-          await execute(NO_EFFECTS);
-          record.executed = "late";
-        });
-      }
+      if (fault.applied === "late") landLater(request, hold(fault.lateMs));
       if (fault.afterMs !== undefined) await hold(fault.afterMs);
       return { status: 504, headers: HTML, body: page("504 Gateway Time-out") };
     case "slow": {
@@ -65,13 +59,23 @@ export async function spoil(request: SpoiledRequest): Promise<Outcome> {
     case "partial-data":
       return withHoles(await execute(NO_EFFECTS), fault.paths, fault.message ?? "Problem processing request");
     case "dropped-connection":
-      if (fault.applied) await execute(NO_EFFECTS);
+      if (fault.applied === true) await execute(NO_EFFECTS);
+      if (fault.applied === "late") landLater(request, hold(fault.lateMs));
       return null;
     case "stale-read":
       return execute({ ...NO_EFFECTS, writesBehind: fault.writesBehind ?? 1 });
     case "ignored-write":
       return execute({ ...NO_EFFECTS, ignoreWrites: true });
   }
+}
+
+/** Whoever asked has heard nothing, or a page of the edge; the request is carried out all the same. */
+function landLater({ record, execute }: SpoiledRequest, held: Promise<void>): void {
+  record.executed = "held";
+  void held.then(async () => {
+    await execute(NO_EFFECTS);
+    record.executed = "late";
+  });
 }
 
 export function tooMany(

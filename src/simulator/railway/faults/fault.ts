@@ -75,8 +75,13 @@ const REQUEST_FAULT = z.discriminatedUnion("kind", [
     paths: z.array(z.string()).optional(),
     message: z.string().optional(),
   }),
-  /** The connection ends without an answer. */
-  z.strictObject({ kind: z.literal("dropped-connection"), ...requestMatching, applied: z.boolean() }),
+  /** The connection ends without an answer. `late`: as with `gateway-timeout`. */
+  z.strictObject({
+    kind: z.literal("dropped-connection"),
+    ...requestMatching,
+    applied: z.union([z.boolean(), z.literal("late")]),
+    lateMs: z.number().nonnegative().optional(),
+  }),
   /** Variable reads answer the state before the last writes. */
   z.strictObject({
     kind: z.literal("stale-read"),
