@@ -19,6 +19,8 @@ export const REAL_SERVERS = [
   "fish",
   "systemd-analyze",
   "python3",
+  // The system's own Python with python-dotenv: how it reads what is written for it.
+  "python-dotenv",
   "openclaw",
   // The right to mounts of one's own: on Linux root has it, unless a container takes it away.
   "mount-namespace",
@@ -28,7 +30,7 @@ export const REAL_SERVERS = [
   "busybox",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
-type Tried = "openclaw" | "mount-namespace" | "file-attributes" | "file-acls";
+type Tried = "openclaw" | "python-dotenv" | "mount-namespace" | "file-attributes" | "file-acls";
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 
@@ -48,6 +50,7 @@ const PROGRAMS: Readonly<Record<Exclude<RealServer, Tried>, readonly string[]>> 
 /** Absolute path of the server's program, or null when this machine lacks it. */
 export function findServer(server: RealServer): string | null {
   if (server === "openclaw") return findOpenclaw();
+  if (server === "python-dotenv") return findPythonDotenv();
   if (server === "mount-namespace") return findMountNamespace();
   if (server === "file-attributes") return findByTrying(server, ["chattr", "+a"], ["chattr", "-a"]);
   if (server === "file-acls") return findByTrying(server, ["setfacl", "-m", "u:1:r"], ["setfacl", "-b"]);
@@ -99,6 +102,21 @@ function findByTrying(server: RealServer, on: readonly string[], off: readonly s
   }
   rmSync(directory, { recursive: true, force: true });
   tried.set(server, found);
+  return found;
+}
+
+function findPythonDotenv(): string | null {
+  const program = "/usr/bin/python3";
+  const known = tried.get("python-dotenv");
+  if (known !== undefined) return known;
+  let found: string | null = null;
+  try {
+    execFileSync(program, ["-c", "import dotenv"], { stdio: "ignore" });
+    found = program;
+  } catch {
+    // No Python there, or without the module.
+  }
+  tried.set("python-dotenv", found);
   return found;
 }
 

@@ -7,7 +7,7 @@ import { toLockstepError } from "../../core/errors.ts";
 import type { DiscoveredKey, Discovery, Interest } from "../../core/ports/discoverer.ts";
 import type { Host } from "../../core/ports/host.ts";
 import { SecretValue } from "../../core/secret-value.ts";
-import { FORMATS, type FormatName } from "./formats/formats.ts";
+import { type FormatChoice, type FormatName, formatFor } from "./formats/formats.ts";
 import { type PlacedFile, textOf } from "./placement.ts";
 
 /** What dotenv's readers take from a directory, most often. */
@@ -15,7 +15,7 @@ const SIBLINGS = [".env", ".env.local", ".env.production"] as const;
 /** Each read is one request to the host. */
 const MAX_SIBLINGS = 24;
 
-interface Looked {
+interface Looked extends FormatChoice {
   readonly path: string;
   readonly format: FormatName;
   readonly configured: boolean;
@@ -45,7 +45,7 @@ export async function discoverFiles(
 }
 
 function foundIn(file: Looked, text: string, place: string, interest: Interest): readonly DiscoveredKey[] {
-  const format = FORMATS[file.format];
+  const format = formatFor(file);
   const keys = new Set([...(format.keys?.(text) ?? []), ...interest.keys].filter((key) => isKey(file, key)));
   return [...format.read(text, [...keys])].flatMap(([key, text]): DiscoveredKey[] => {
     const value = SecretValue.of(text);
@@ -57,15 +57,15 @@ function foundIn(file: Looked, text: string, place: string, interest: Interest):
 
 function isKey({ format }: Looked, key: string): boolean {
   try {
-    FORMATS[format].assertKey(key);
+    formatFor({ format }).assertKey(key);
     return true;
   } catch {
     return false;
   }
 }
 
-function configured({ path, format }: PlacedFile): Looked {
-  return { path, format, configured: true };
+function configured({ path, format, reader, newline }: PlacedFile): Looked {
+  return { path, format, reader, newline, configured: true };
 }
 
 function siblingsOf(files: readonly PlacedFile[]): readonly Looked[] {

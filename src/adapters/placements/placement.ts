@@ -9,16 +9,33 @@ import { z } from "zod";
 import { LockstepError } from "../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../core/order.ts";
 import type { Host, HostFile } from "../../core/ports/host.ts";
-import type { Address, ApplyResult, Change, ObservedKey } from "../../core/ports/target.ts";
+import type { Address, ApplyResult, Change, Observed, ObservedKey } from "../../core/ports/target.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import { groupBy } from "../../lib/group-by.ts";
-import { FORMAT_NAMES, FORMATS, type FormatName } from "./formats/formats.ts";
+import type { Format } from "./formats/format.ts";
+import {
+  FORMAT_NAMES,
+  FORMATS,
+  type FormatChoice,
+  formatFor,
+  READERS,
+  whyNotTogether,
+} from "./formats/formats.ts";
 import { hostPath } from "./host-path.ts";
 
 export const placedFileSchema = z
   .strictObject({
     path: hostPath,
     format: z.enum(FORMAT_NAMES),
+    /** Whose reading of the format counts; without it a value must be read alike by every one that is known. */
+    reader: z.enum(READERS).exactOptional(),
+    /** Of `raw`: whether a newline at the file's end is the file's (true) or the value's (false). */
+    newline: z.boolean().exactOptional(),
+    /**
+     * `replace` (default): a new file takes the old one's place at once. `in-place`: the bytes of the file itself change, for
+     * one that has further names or is mounted singly; a crash in the middle can leave half of them.
+     */
+    write: z.enum(["replace", "in-place"]).exactOptional(),
     /** For a new file; an existing one keeps its own. */
     mode: z
       .string()
@@ -28,12 +45,17 @@ export const placedFileSchema = z
   .refine(({ format, mode }) => FORMATS[format].ownerOnly !== true || /^0?600$/.test(mode), {
     message: "must be 0600: a file of this format is its owner's alone",
     path: ["mode"],
+  })
+  .superRefine((file, context) => {
+    const why = whyNotTogether(file);
+    if (why !== null)
+      context.addIssue({ code: "custom", message: why, path: [file.newline === undefined ? "reader" : "newline"] });
   });
 
-export interface PlacedFile {
+export interface PlacedFile extends FormatChoice {
   readonly path: string;
-  readonly format: FormatName;
   readonly mode: string;
+  readonly write?: "replace" | "in-place" | undefined;
   /** Whether the unit's process is started with the file's keys in its environment; left out, the format decides. */
   readonly asEnvironment?: boolean | undefined;
 }
@@ -64,19 +86,29 @@ export async function observeFiles(
   }
   const keys = addresses.map((address): ObservedKey => {
     const text = texts.get(address.placement) ?? null;
-    const value =
-      text === null
-        ? undefined
-        : named(address.placement, () =>
-            formatOf(files, address.placement).read(text, [address.key]).get(address.key),
-          );
+    const format = formatOf(files, address.placement);
     return {
       ...address,
       observed:
-        value === undefined ? { state: "absent" } : { state: "present", value: SecretValue.of(value) },
+        text === null
+          ? { state: "absent" }
+          : named(address.placement, () => observedIn(format, text, address.key)),
     };
   });
   return { keys, orders: [...orders.values()] };
+}
+
+function observedIn(format: Format, text: string, key: string): Observed {
+  const value = format.read(text, [key]).get(key);
+  if (value === undefined) return { state: "absent" };
+  const unclear = format.unclear?.(text, key) ?? null;
+  if (unclear !== null) return { state: "unrecognised", nearly: unclear };
+  const also = format.alsoReads?.(text) ?? null;
+  return {
+    state: "present",
+    value: SecretValue.of(value),
+    ...(also === null ? {} : { or: SecretValue.of(also) }),
+  };
 }
 
 export async function applyToFiles(
@@ -131,7 +163,7 @@ async function applyToFile(
     assertClosed(before, file);
     const text = textOf(before, file.path);
     const absent = text === null && [...changes.values()].every((value) => value === null);
-    const after = absent ? null : named(file.path, () => FORMATS[file.format].write(text, changes));
+    const after = absent ? null : named(file.path, () => formatFor(file).write(text, changes));
     if (after === text || after === null) {
       if (known === null) return false;
       known = null;
@@ -146,6 +178,7 @@ async function applyToFile(
           order,
           mode: Number.parseInt(file.mode, 8),
           keepCopy,
+          ...(file.write === "in-place" ? { inPlace: true } : {}),
         },
         signal,
       );
@@ -209,5 +242,5 @@ function fileOf(files: readonly PlacedFile[], path: string): PlacedFile {
 }
 
 function formatOf(files: readonly PlacedFile[], path: string) {
-  return FORMATS[fileOf(files, path).format];
+  return formatFor(fileOf(files, path));
 }

@@ -220,7 +220,9 @@ export function foundValue(
     case "unrecognised":
       return {
         value: null,
-        reason: "its agent sends no value: it is compared as soon as the secret has one",
+        reason:
+          (observed.state === "unrecognised" ? observed.nearly : undefined) ??
+          "its agent sends no value: it is compared as soon as the secret has one",
       };
     case undefined:
       return { value: null, reason: "the place gave no answer for this key" };

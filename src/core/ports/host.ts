@@ -68,6 +68,11 @@ export interface HostWrite {
   readonly mode: number;
   /** What is replaced may have to be put back. */
   readonly keepCopy?: boolean;
+  /**
+   * The bytes of the file itself change, so that every name that it has shows them: not at once, and a crash in the middle
+   * leaves a part. Without it a file with further names, or one that is a mount of its own, is refused (FILE_SHARED).
+   */
+  readonly inPlace?: boolean;
 }
 
 /** How a process is found on its host: a unit's main process, or the number in a file that nobody else may write. */

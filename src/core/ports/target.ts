@@ -42,7 +42,8 @@ export interface Address {
 }
 
 export type Observed =
-  | { readonly state: "present"; readonly value: SecretValue }
+  /** `or`: a second value that the same bytes may stand for. */
+  | { readonly state: "present"; readonly value: SecretValue; readonly or?: SecretValue }
   | { readonly state: "absent" }
   /** It exists but cannot be read: sealed, or no right to. `changedAt`: the place's own word on its last change. */
   | { readonly state: "unreadable"; readonly reason: string; readonly changedAt?: string }
@@ -50,6 +51,7 @@ export type Observed =
   | { readonly state: "reference"; readonly text: string }
   /** Looked at by the place's agent, which recognises versions and sends no value. */
   | { readonly state: "recognised"; readonly version: number }
+  /** No version of ours; `nearly`: what it would be, or why nobody can say which value it is. */
   | { readonly state: "unrecognised"; readonly nearly?: string };
 
 export interface ObservedKey extends Address {

@@ -107,7 +107,7 @@ function planDesired<Known>(
   same: SameValue<Known>,
 ): PlannedItem {
   const versions = new Map<number, SecretValue | Known>(slot.others).set(slot.version, slot.value);
-  const found = identify(seen, versions, same);
+  const found = identify(seen, versions, same, slot.version);
   const action = decide(slot, found);
   return {
     placement: slot.placement,
@@ -162,11 +162,15 @@ function planPruned<Known>(
   };
 }
 
-/** Which version an observed key holds. The highest matching version wins when two versions are equal. */
+/**
+ * Which version an observed key holds. The highest matching version wins when two versions are equal. Where the bytes may
+ * stand for two values, the `wanted` version wins if either is it.
+ */
 export function identify<Known = SecretValue>(
   seen: ObservedKey | undefined,
   versions: ReadonlyMap<number, SecretValue | Known>,
   same: SameValue<Known>,
+  wanted: number | null = null,
 ): Found {
   if (seen === undefined) return { kind: "unreadable", reason: "the place gave no answer for this key" };
   const { observed } = seen;
@@ -182,12 +186,23 @@ export function identify<Known = SecretValue>(
     case "unrecognised":
       return { kind: "unknown", ...(observed.nearly === undefined ? {} : { nearly: observed.nearly }) };
     case "present": {
-      const version = versionOf(observed.value, versions, same);
+      const version = heldVersion(observed, versions, same, wanted);
       if (version !== null)
         return { kind: "version", version, ...(seen.pendingManualChange ? { staged: true as const } : {}) };
       return { kind: "unknown", ...nearlyOf(observed.value, seen.key, versions, same) };
     }
   }
+}
+
+function heldVersion<Known>(
+  { value, or }: { readonly value: SecretValue; readonly or?: SecretValue },
+  versions: ReadonlyMap<number, SecretValue | Known>,
+  same: SameValue<Known>,
+  wanted: number | null,
+): number | null {
+  const likelier = versionOf(value, versions, same);
+  const other = or === undefined ? null : versionOf(or, versions, same);
+  return other !== null && (likelier === null || other === wanted) ? other : likelier;
 }
 
 function versionOf<Known>(

@@ -124,7 +124,14 @@ const bundleSlot = z.strictObject({
   known,
 });
 
-const bundleFile = z.strictObject({ path: text(1_024), format: text(40), mode: text(4) });
+const bundleFile = z.strictObject({
+  path: text(1_024),
+  format: text(40),
+  mode: text(4),
+  reader: text(40).exactOptional(),
+  newline: z.boolean().exactOptional(),
+  write: text(40).exactOptional(),
+});
 
 /** By name: what a name means (a command's words, above all) stands in the host's own policy. */
 const bundleActivation = z.strictObject({

@@ -15,6 +15,13 @@ export interface Format {
   assertValue(key: string, value: string): void;
   /** What the format's readers see for these keys; missing ones are left out. Throws TARGET_REFUSED for a file that they could not read. */
   read(text: string, keys: readonly string[]): ReadonlyMap<string, string>;
+  /** A second value that the same bytes may stand for; null: there is none. */
+  alsoReads?(text: string): string | null;
+  /**
+   * Why no reader, or not every one that counts, gets what `read` answers for the key; null: all do. In words that follow
+   * "another value: ". What stands there so is never in sync, and is written anew when its turn comes.
+   */
+  unclear?(text: string, key: string): string | null;
   /** All keys that stand there, for looking around; absent where they cannot be listed for certain. Throws as `read` does. */
   keys?(text: string): readonly string[];
   /** Of files of lines: each assignment where it stands, in order. Throws as `read` does. */
@@ -82,18 +89,19 @@ export function readAssignments(
  * Replaces assignments where they stand, all of a key's, so that no older copy is left behind; appends new keys at
  * the end; removes whole lines. `render` gives the assignment's text.
  */
-export function writeAssignments(
+export function writeAssignments<One extends Assignment>(
   text: string | null,
-  all: readonly Assignment[],
+  all: readonly One[],
   changes: ReadonlyMap<string, string | null>,
-  render: (key: string, value: string) => string,
+  render: (key: string, value: string, standing?: One) => string,
 ): string {
   const source = text ?? "";
   const newline = source.includes("\r\n") ? "\r\n" : "\n";
   let written = "";
   let at = 0;
   const present = new Set<string>();
-  for (const { key, value, start, end, around } of all) {
+  for (const standing of all) {
+    const { key, value, start, end, around } = standing;
     const wanted = changes.get(key);
     if (wanted === undefined) continue;
     present.add(key);
@@ -102,7 +110,7 @@ export function writeAssignments(
     if (wanted === null) {
       at = endOfLine(source, end);
     } else {
-      const rendered = render(key, wanted);
+      const rendered = render(key, wanted, standing);
       written +=
         around === undefined ? rendered : around.before + rendered.slice(key.length + 1) + around.after;
       at = end;

@@ -5,7 +5,7 @@ import type { FormatName } from "../formats/formats.ts";
 import type { PlacedFile } from "../placement.ts";
 
 /** Formats that some starter of processes takes over into an environment. */
-const ENVIRONMENT_FORMATS: ReadonlySet<FormatName> = new Set(["systemd", "dotenv", "shell"]);
+const ENVIRONMENT_FORMATS: ReadonlySet<FormatName> = new Set(["systemd", "dotenv", "env-file", "shell"]);
 
 export function canBeEnvironment(format: FormatName): boolean {
   return ENVIRONMENT_FORMATS.has(format);
