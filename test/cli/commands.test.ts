@@ -1,5 +1,6 @@
 /** The commands against a real server: exit codes, JSON contracts, and that values stay where they belong. */
 
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -125,6 +126,18 @@ describe("values", () => {
       version: 1,
       fields: { value: "line one\nline two\n" },
     });
+  });
+
+  test("in PEM form keep their final line break, which belongs to the form, and say so", async () => {
+    const { privateKey } = generateKeyPairSync("ed25519");
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    for (const text of [pem, pem.replaceAll("\n", "\r\n"), `${pem}${pem}\n`]) {
+      const set = await cli("secret set API_KEY", { stdin: text });
+      expect(set.stderr).toContain("the final line break was kept");
+      const revealed = (await cli("secret reveal API_KEY")).stdout;
+      expect(revealed).toBe(text);
+      expect(createPrivateKey(revealed).equals(privateKey)).toBe(true);
+    }
   });
 
   test("typed at a prompt are not shown", async () => {

@@ -15,7 +15,7 @@ import {
   valueFor,
 } from "../../src/adapters/placements/formats/dotenv-readers.ts";
 import { formatFor } from "../../src/adapters/placements/formats/formats.ts";
-import { LockstepError } from "../../src/core/errors.ts";
+import type { LockstepError } from "../../src/core/errors.ts";
 import { parseDotenv } from "../../src/sdk/source/parse-values.ts";
 import { lacks } from "../support/servers.ts";
 
@@ -47,20 +47,25 @@ const python: Read = (text, count) => {
 const shell =
   (program: string): Read =>
   (text, count) => {
-    const print = '. "$1"; i=0; while [ $i -lt $2 ]; do eval "printf \'%s\\\\0\' \\"\\$K$i\\""; i=$((i + 1)); done';
+    const print =
+      '. "$1"; i=0; while [ $i -lt $2 ]; do eval "printf \'%s\\\\0\' \\"\\$K$i\\""; i=$((i + 1)); done';
     const env = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8" };
     const words = ["-c", print, program, fileOf(text), String(count)];
-    return execFileSync(program, words, { encoding: "utf8", env, stdio: ["ignore", "pipe", "ignore"] }).split("\0").slice(0, count);
+    return execFileSync(program, words, { encoding: "utf8", env, stdio: ["ignore", "pipe", "ignore"] })
+      .split("\0")
+      .slice(0, count);
   };
 
 const npm: Read = (text, count) => {
   const wanted = keys(count);
   // The SDK's own copy of its expression gives two at a time.
-  return wanted.flatMap((key, index) => {
-    if (index % 2 === 1) return [];
-    const { primary, fallback } = parseDotenv(text, { primary: key, fallback: wanted[index + 1] ?? key });
-    return [primary, fallback];
-  }).slice(0, count);
+  return wanted
+    .flatMap((key, index) => {
+      if (index % 2 === 1) return [];
+      const { primary, fallback } = parseDotenv(text, { primary: key, fallback: wanted[index + 1] ?? key });
+      return [primary, fallback];
+    })
+    .slice(0, count);
 };
 const node: Read = (text, count) => {
   const seen = parseEnv(text);
@@ -88,7 +93,10 @@ const compose =
       const [, quote = "", inner = ""] =
         take(/^(')((?:[^'\\]|\\[\s\S])*)'/) ?? take(/^(")((?:[^"\\]|\\[\s\S])*)"/) ?? [];
       if (quote !== "") {
-        const unescaped = inner.replaceAll(/\\([nrt"\\$])/g, (_, char: string) => ({ n: "\n", r: "\r", t: "\t" })[char] ?? char);
+        const unescaped = inner.replaceAll(
+          /\\([nrt"\\$])/g,
+          (_, char: string) => ({ n: "\n", r: "\r", t: "\t" })[char] ?? char,
+        );
         seen.set(key, quote === "'" ? inner : expanded(unescaped));
         continue;
       }
@@ -107,10 +115,62 @@ const REAL: Readonly<Record<DotenvReader, readonly Read[]>> = {
   sh: [shell("sh"), shell("bash"), shell("zsh")],
 };
 
-const units = ["a", "Z", "9", " ", "\t", "\n", '"', "'", "`", "\\", "$", "${", "}", "#", "=", ";", ":", "~", "%", "!", "é", "🔑", "n", "r", "u", "&"];
+const units = [
+  "a",
+  "Z",
+  "9",
+  " ",
+  "\t",
+  "\n",
+  '"',
+  "'",
+  "`",
+  "\\",
+  "$",
+  "${",
+  "}",
+  "#",
+  "=",
+  ";",
+  ":",
+  "~",
+  "%",
+  "!",
+  "é",
+  "🔑",
+  "n",
+  "r",
+  "u",
+  "&",
+];
 const nasty = fc.string({ unit: fc.constantFrom(...units), maxLength: 9 });
 const MANY = 150;
-const fixed = ["${NOT}EXPANDED", "pa$$word", "$(date)", "it's", "it's $5", 'a"b\'c', "a\\\\b", "a\\'b", "C:\\new", "a#b", "a #b", "#a", " a ", "", "!!", "a=b==", "~/x", "x:~", "two\nlines\n", "`id`", '"', "'", "\\", "a'b`c\"d"];
+const fixed = [
+  "${NOT}EXPANDED",
+  "pa$$word",
+  "$(date)",
+  "it's",
+  "it's $5",
+  "a\"b'c",
+  "a\\\\b",
+  "a\\'b",
+  "C:\\new",
+  "a#b",
+  "a #b",
+  "#a",
+  " a ",
+  "",
+  "!!",
+  "a=b==",
+  "~/x",
+  "x:~",
+  "two\nlines\n",
+  "`id`",
+  '"',
+  "'",
+  "\\",
+  "a'b`c\"d",
+];
 
 function valuesWritten(reader: DotenvReader | undefined, before: string | null) {
   const format = formatFor({ format: "dotenv", reader });
@@ -134,13 +194,20 @@ describe.skipIf(lacks("python-dotenv") || lacks("bash") || lacks("zsh"))("reader
   it.each([
     ["every reader", undefined, ""],
     ["every reader, on lines that stood bare", undefined, "bare"],
-    ...DOTENV_READERS.flatMap((reader) => [
-      [reader, reader, ""],
-      [`${reader}, on lines that stood bare`, reader, "bare"],
-    ] as const),
+    ...DOTENV_READERS.flatMap(
+      (reader) =>
+        [
+          [reader, reader, ""],
+          [`${reader}, on lines that stood bare`, reader, "bare"],
+        ] as const,
+    ),
   ] as const)("what is written for %s is read right by it", (_, reader, standing) => {
     const before =
-      standing === "" ? null : keys(MANY + fixed.length).map((key) => `${key}=old\n`).join("");
+      standing === ""
+        ? null
+        : keys(MANY + fixed.length)
+            .map((key) => `${key}=old\n`)
+            .join("");
     const { text, held } = valuesWritten(reader, before);
     expect(held.length).toBeGreaterThan(100);
     for (const [name, reads] of Object.entries(REAL)) {

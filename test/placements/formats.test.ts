@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createPrivateKey } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Format } from "../../src/adapters/placements/formats/format.ts";
-import { FORMATS } from "../../src/adapters/placements/formats/formats.ts";
+import { FORMATS, formatFor } from "../../src/adapters/placements/formats/formats.ts";
 import { LockstepError } from "../../src/core/errors.ts";
+import { lacks } from "../support/servers.ts";
 
 const nasty = fc.string({
   unit: fc.constantFrom(
@@ -336,11 +338,168 @@ describe("JSON files", () => {
 });
 
 describe("raw files", () => {
+  const { raw } = FORMATS;
+  const exact = formatFor({ format: "raw", newline: false });
+  const ended = formatFor({ format: "raw", newline: true });
+  const key = (value: string) => new Map([["k", value]]);
+
   it("keep the newline that stood at their end, and never add one", () => {
-    const { raw } = FORMATS;
     expect(raw.read("value\n", ["k"]).get("k")).toBe("value");
     expect(raw.write("value\n", new Map([["k", "new"]]))).toBe("new\n");
     expect(raw.write("value", new Map([["k", "new"]]))).toBe("new");
     expect(raw.write(null, new Map([["k", "new"]]))).toBe("new");
+  });
+
+  it.each(["two\n\n", "host ssh-ed25519 AAAA\n", '{"type": "service_account"}\n', "a\r\n", "a"])(
+    "hold %j, whose newline is its own, and read it back as that",
+    (value) => {
+      for (const format of [raw, exact]) {
+        format.assertValue("k", value);
+        const text = format.write(null, key(value));
+        expect(text).toBe(value);
+        expect([format.read(text, ["k"]).get("k"), format.alsoReads?.(text)]).toContain(value);
+        expect(format.unclear?.(text, "k")).toBeNull();
+      }
+      // Replaced by one without, the value's own newline is not taken for the file's.
+      expect(exact.write(value, key("new"))).toBe("new");
+    },
+  );
+
+  it("end with exactly one newline that is not the value's where the configuration says so", () => {
+    for (const before of [null, "old", "old\n", "old\n\n"])
+      expect(ended.write(before, key("new"))).toBe("new\n");
+    expect(ended.read("new\n", ["k"]).get("k")).toBe("new");
+    expect(ended.read("new\n\n", ["k"]).get("k")).toBe("new\n");
+    expect(ended.alsoReads?.("new\n")).toBeNull();
+    expect(ended.unclear?.("new", "k")).toMatch(/without the newline at its end/);
+    expect(() => ended.assertValue("k", "new\n")).toThrow(/`newline: true` adds one/);
+  });
+
+  it("compare to the byte where the file is the value", () => {
+    expect(exact.read("value\n", ["k"]).get("k")).toBe("value\n");
+    expect(exact.alsoReads?.("value\n")).toBeNull();
+    expect(exact.write("old\n", key("new"))).toBe("new");
+  });
+
+  describe.skipIf(lacks("sshd"))("with private keys", () => {
+    const home = mkdtempSync(join(tmpdir(), "lockstep-keys-"));
+    afterAll(() => rmSync(home, { recursive: true }));
+    const made = (type: string, ...more: readonly string[]) => {
+      const path = join(home, type);
+      execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", path, ...more]);
+      return { text: readFileSync(path, "utf8"), shown: readFileSync(`${path}.pub`, "utf8").trim() };
+    };
+    const loaded = (text: string) => {
+      const path = join(home, "placed");
+      writeFileSync(path, text, { mode: 0o600 });
+      return execFileSync("ssh-keygen", ["-y", "-P", "", "-f", path], {
+        encoding: "utf8",
+        stdio: "pipe",
+      }).trim();
+    };
+
+    it("write what the real ssh-keygen loads, however the value came, or refuse", () => {
+      const { text, shown } = made("ed25519");
+      const bare = text.trimEnd();
+      // The control: so it stood there, and was told as in sync.
+      expect(() => loaded(bare)).toThrow();
+      for (const [format, value] of [
+        [raw, text],
+        [raw, bare],
+        [raw, `${text}\n`],
+        [exact, text],
+        [ended, bare],
+      ] as const) {
+        format.assertValue("k", value);
+        for (const before of [null, "old", "old\n"]) {
+          const written = format.write(before, key(value));
+          expect(loaded(written)).toBe(shown);
+          expect([format.read(written, ["k"]).get("k"), format.alsoReads?.(written)]).toContain(value);
+          expect(format.unclear?.(written, "k")).toBeNull();
+          expect(format.write(written, key(value))).toBe(written);
+        }
+      }
+      for (const format of [raw, ended]) expect(format.unclear?.(bare, "k")).toMatch(/without the newline/);
+      for (const format of [raw, exact, ended])
+        expect(() => format.assertValue("k", text.replaceAll("\n", "\r\n").trim())).toThrow(
+          /Windows line ends/,
+        );
+      expect(() => exact.assertValue("k", bare)).toThrow(/without its last newline/);
+    });
+
+    it("write what OpenSSL loads: keys, chains, Windows line ends", () => {
+      const { text } = made("rsa", "-b", "1024", "-m", "PEM");
+      for (const value of [text, text.trimEnd(), text.replaceAll("\n", "\r\n"), `${text}${text}`]) {
+        raw.assertValue("k", value);
+        const written = raw.write(null, key(value));
+        expect(written).toMatch(/-----\r?\n$/);
+        expect(createPrivateKey(written).type).toBe("private");
+        expect(loaded(written)).toMatch(/^ssh-rsa /);
+        expect([raw.read(written, ["k"]).get("k"), raw.alsoReads?.(written)]).toContain(value);
+      }
+    });
+  });
+});
+
+describe("env-file files", () => {
+  const format = FORMATS["env-file"];
+  const set = (text: string | null, value: string | null, reader?: "docker" | "podman" | "kubectl") =>
+    formatFor({ format: "env-file", reader }).write(text, new Map([["KEY", value]]));
+
+  it("hold a value without quotes, and keep remarks, blanks and marks of others", () => {
+    expect(set(null, 'it\'s \\ $5 "x"')).toBe('KEY=it\'s \\ $5 "x"\n');
+    expect(set("\uFEFFKEY=old\r\n  OTHER='kept' # x\r\n#KEY=no\r\nPASSED\r\n", "n w")).toBe(
+      "\uFEFFKEY=n w\r\n  OTHER='kept' # x\r\n#KEY=no\r\nPASSED\r\n",
+    );
+    expect(set("A=1\n\tKEY=old\n", null)).toBe("A=1\n");
+    expect(set("KEY=a\nX=1\nKEY=b\n", "c")).toBe("X=1\nKEY=c\n");
+  });
+
+  // docker/cli pkg/kvfile/kvfile_test.go and opts/file_test.go; kubectl pkg/cmd/util/env_file_test.go.
+  it.each([
+    [
+      "foo=bar\n    baz=quux\n# comment\n\n_foobar=foobaz\nwith.dots=working\nand_underscore=working too\n\n    \t  ",
+      { foo: "bar", baz: "quux", _foobar: "foobaz", "with.dots": "working", and_underscore: "working too" },
+    ],
+    ["# comment=\nVAR=VAR_VALUE\nEMPTY_VAR=\nUNDEFINED_VAR\n", { VAR: "VAR_VALUE", EMPTY_VAR: "" }],
+    ["\uFEFFfoo=bar\r\nbar=baz\r\n", { foo: "bar", bar: "baz" }],
+    ["key=value#x='y'", { key: "value#x='y'" }],
+  ])("are read as docker and kubectl read %j", (text, expected) => {
+    expect(Object.fromEntries(format.read(text, format.keys?.(text) ?? []))).toEqual(expected);
+  });
+
+  it.each(["foo=bar\n    f   =quux\n", "first line\nanother", "=blank", "export KEY=1"])(
+    "are refused like the readers refuse %j, with the line",
+    (text) => {
+      expect(() => format.read(text, ["KEY"])).toThrow(
+        expect.objectContaining({ code: "TARGET_REFUSED", message: expect.stringMatching(/line \d has/) }),
+      );
+    },
+  );
+
+  it.each([
+    ["two\nlines", ["docker", "podman", "kubectl"]],
+    ["cr\rx", ["docker", "podman", "kubectl"]],
+    ["x".repeat(65_536), ["docker", "podman", "kubectl"]],
+    ["'quoted'", ["docker", "podman"]],
+    ["a#b", ["podman"]],
+    [" a", ["podman"]],
+    ["a ", ["podman"]],
+  ])("refuse %j for readers that would not get it", (value, refusing) => {
+    const refusal = expect.objectContaining({ code: "VALUE_NOT_REPRESENTABLE" });
+    expect(() => format.assertValue("KEY", value)).toThrow(refusal);
+    for (const reader of ["docker", "podman", "kubectl"] as const) {
+      const named = formatFor({ format: "env-file", reader });
+      if (refusing.includes(reader)) expect(() => named.assertValue("KEY", value)).toThrow(refusal);
+      else expect(named.read(set(null, value, reader), ["KEY"]).get("KEY")).toBe(value);
+      // By whomever it stands there.
+      if (refusing.includes(reader) && !/[\r\n]|x{9}/.test(value))
+        expect(named.unclear?.(`KEY=${value}\n`, "KEY")).not.toBeNull();
+    }
+  });
+
+  it("is never in sync where a key stands twice and kubectl counts", () => {
+    expect(format.unclear?.("KEY=a\nKEY=a\n", "KEY")).toMatch(/kubectl refuses the whole file/);
+    expect(formatFor({ format: "env-file", reader: "docker" }).unclear?.("KEY=a\nKEY=a\n", "KEY")).toBeNull();
   });
 });

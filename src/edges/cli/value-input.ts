@@ -1,10 +1,11 @@
 /**
  * Values come from stdin, a prompt without echo, or a file; never from argv, which every local user can read and the
- * shell keeps. One final line break is dropped, because `echo` and editors add it, and the note says so; `--exact`
- * keeps every byte.
+ * shell keeps. One final line break is dropped, because `echo` and editors add it, and the note says so; of a key or
+ * certificate in PEM form it is kept, because the form ends with it. `--exact` keeps every byte.
  */
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import { isPem } from "../../lib/pem-text.ts";
 import { textOf, UnreadableFile } from "../../lib/user-file.ts";
 import type { Cli } from "./cli.ts";
 import { promptHidden } from "./prompt.ts";
@@ -23,9 +24,12 @@ const STANDARD_INPUT = "-";
 export async function readValue(cli: Cli, options: ValueOptions): Promise<SecretValue> {
   if (options.valueFile === undefined && cli.stdin.isTTY) return promptTwice(cli);
   const text = await readText(cli, options.valueFile ?? STANDARD_INPUT);
-  const kept = options.exact === true ? text : text.replace(/\r?\n$/, "");
+  const isForm = isPem(text);
+  const kept = options.exact === true || isForm ? text : text.replace(/\r?\n$/, "");
   if (kept === "") throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is empty.");
   if (kept !== text) cli.output.note("note: one final line break was dropped; --exact keeps it.");
+  else if (isForm && options.exact !== true && kept.endsWith("\n"))
+    cli.output.note("note: the final line break was kept: keys and certificates in PEM form end with one.");
   return SecretValue.of(kept);
 }
 
