@@ -175,6 +175,10 @@ export const CATALOGUE = {
     hint: "Its turn did not come in time: run it again in a minute; `lockstep renewals` shows what is under way.",
   },
   FILE_UNSAFE: { family: "rejected", hint: "Correct owner, mode or link as named." },
+  FILE_SHARED: {
+    family: "rejected",
+    hint: "Mount the directory instead of the file, keep one name of it, or say `write: in-place`.",
+  },
   ACTIVATION_FAILED: {
     family: "rejected",
     hint: "See the unit's own log, repair, then `lockstep rollout resume`.",

@@ -12,6 +12,7 @@ import type { Host, HostFile } from "../../core/ports/host.ts";
 import type { Address, ApplyResult, Change, Observed, ObservedKey } from "../../core/ports/target.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import { groupBy } from "../../lib/group-by.ts";
+import { obstacleTo } from "../hosts/script/answer.ts";
 import type { Format } from "./formats/format.ts";
 import {
   FORMAT_NAMES,
@@ -32,8 +33,8 @@ export const placedFileSchema = z
     /** Of `raw`: whether a newline at the file's end is the file's (true) or the value's (false). */
     newline: z.boolean().exactOptional(),
     /**
-     * `replace` (default): a new file takes the old one's place at once. `in-place`: the bytes of the file itself change, for
-     * one that has further names or is mounted singly; a crash in the middle can leave half of them.
+     * For a file that has further names (hard links) or is mounted by itself, which is refused otherwise. `replace`: further
+     * names keep the old content. `in-place`: the file's own bytes change, for all names; a crash can leave half of them.
      */
     write: z.enum(["replace", "in-place"]).exactOptional(),
     /** For a new file; an existing one keeps its own. */
@@ -49,7 +50,11 @@ export const placedFileSchema = z
   .superRefine((file, context) => {
     const why = whyNotTogether(file);
     if (why !== null)
-      context.addIssue({ code: "custom", message: why, path: [file.newline === undefined ? "reader" : "newline"] });
+      context.addIssue({
+        code: "custom",
+        message: why,
+        path: [file.newline === undefined ? "reader" : "newline"],
+      });
   });
 
 export interface PlacedFile extends FormatChoice {
@@ -76,19 +81,25 @@ export async function observeFiles(
   looks: LastLooks = new Map(),
 ): Promise<{ readonly keys: readonly ObservedKey[]; readonly orders: readonly Order[] }> {
   const texts = new Map<string, string | null>();
+  const obstacles = new Map<string, LockstepError>();
   const orders = new Map<string, Order>();
   for (const path of new Set(addresses.map((address) => address.placement))) {
     const file = await host.read(path, signal);
     assertClosed(file, fileOf(files, path));
     looks.set(path, file);
     texts.set(path, textOf(file, path));
+    const shared = file.state === "present" ? file.shared : undefined;
+    const obstacle = obstacleTo(`write ${path}`, shared, fileOf(files, path).write);
+    if (obstacle !== null) obstacles.set(path, obstacle);
     if (file.order !== null) orders.set(formatOrder(file.order), file.order);
   }
   const keys = addresses.map((address): ObservedKey => {
     const text = texts.get(address.placement) ?? null;
     const format = formatOf(files, address.placement);
+    const obstacle = obstacles.get(address.placement);
     return {
       ...address,
+      ...(obstacle === undefined ? {} : { obstacle }),
       observed:
         text === null
           ? { state: "absent" }
@@ -178,7 +189,7 @@ async function applyToFile(
           order,
           mode: Number.parseInt(file.mode, 8),
           keepCopy,
-          ...(file.write === "in-place" ? { inPlace: true } : {}),
+          ...(file.write === undefined ? {} : { how: file.write }),
         },
         signal,
       );

@@ -45,8 +45,16 @@ export function placeState(
   facts: PlaceFacts & { readonly currentVersion: number },
   same: SameValue,
 ): PlaceState {
+  const state = heldState(facts, same);
+  const obstacle = facts.seen?.obstacle;
+  if (state.state !== "would-set" || obstacle === undefined) return state;
+  const { code, message: reason, hint } = obstacle;
+  return { state: "cannot-hold", code, reason, hint };
+}
+
+function heldState(facts: PlaceFacts & { readonly currentVersion: number }, same: SameValue): PlaceState {
   const { currentVersion, settledVersion, takeOver } = facts;
-  const found = identify(facts.seen, facts.versions, same);
+  const found = identify(facts.seen, facts.versions, same, currentVersion);
   const settled = settledVersion === currentVersion;
   switch (found.kind) {
     case "version":

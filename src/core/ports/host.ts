@@ -57,6 +57,8 @@ export type HostFile =
       readonly mode: number;
       /** The marker left by the last write of ours, when there is one. */
       readonly order: Order | null;
+      /** It has further names, or is a mount of its own; left out where it has not, or the host cannot tell. */
+      readonly shared?: "links" | "mount";
     };
 
 export interface HostWrite {
@@ -69,10 +71,11 @@ export interface HostWrite {
   /** What is replaced may have to be put back. */
   readonly keepCopy?: boolean;
   /**
-   * The bytes of the file itself change, so that every name that it has shows them: not at once, and a crash in the middle
-   * leaves a part. Without it a file with further names, or one that is a mount of its own, is refused (FILE_SHARED).
+   * What is meant for a file that has further names or is mounted by itself; left out, it is refused (FILE_SHARED).
+   * `replace`: further names keep the old content; a mount is refused. `in-place`: the file's own bytes change, so that
+   * every name shows them: not at once, and a crash in the middle leaves a part, which then nobody writes over unseen.
    */
-  readonly inPlace?: boolean;
+  readonly how?: "replace" | "in-place";
 }
 
 /** How a process is found on its host: a unit's main process, or the number in a file that nobody else may write. */

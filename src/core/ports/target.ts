@@ -5,6 +5,7 @@
  * A kind (`TargetKind`) knows its configuration without touching the world; an open `Target` operates. What a place
  * cannot do is said in `capabilities`, and the operation then throws UNSUPPORTED.
  */
+import type { LockstepError } from "../errors.ts";
 import type { LadderEvidence } from "../evidence.ts";
 import type { Order } from "../order.ts";
 import type { SecretValue } from "../secret-value.ts";
@@ -58,6 +59,8 @@ export interface ObservedKey extends Address {
   readonly observed: Observed;
   /** A change that somebody staged and did not commit; it would override ours. */
   readonly pendingManualChange?: boolean;
+  /** What a write would be refused for, as far as a look can tell. */
+  readonly obstacle?: LockstepError;
 }
 
 export interface TargetObservation {

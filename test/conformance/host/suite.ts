@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -251,6 +252,80 @@ export function hostConformance(conformance: HostConformance): void {
           code: "FILE_UNSAFE",
         });
       }
+    });
+
+    describe("a file with further names (hard links)", () => {
+      function shared(content: string): { readonly path: string; readonly other: string } {
+        const path = newPath(content, 0o640);
+        const other = `${path}-other`;
+        linkSync(path, other);
+        return { path, other };
+      }
+      const stateOf = (path: string) =>
+        join(place.home, ".lockstep", createHash("sha256").update(path).digest("hex"));
+
+      it("is told by a look, and refused before anything of the new value is there", async () => {
+        const { path, other } = shared("A=1\n");
+        expect(await host.read(path, soon())).toMatchObject({ state: "present", shared: "links" });
+        expect(await failure(host.write(path, writing(`A=${CANARY}\n`, "A=1\n"), soon()))).toMatchObject({
+          code: "FILE_SHARED",
+          message: expect.stringContaining("has further names (hard links)"),
+          hint: expect.stringContaining("`write: in-place`"),
+        });
+        for (const name of [path, other]) expect(readFileSync(name, "utf8")).toBe("A=1\n");
+        expect(holding(CANARY)).toEqual([]);
+        expect((await host.read(path, soon())).order).toBeNull();
+      });
+
+      it("is replaced where the others shall keep the old content", async () => {
+        const { path, other } = shared("A=1\n");
+        await host.write(path, { ...writing("A=2\n", "A=1\n"), how: "replace" }, soon());
+        expect([path, other].map((name) => readFileSync(name, "utf8"))).toEqual(["A=2\n", "A=1\n"]);
+        expect(await host.read(path, soon())).not.toHaveProperty("shared");
+      });
+
+      it("is written in place, longer and shorter, and put back: all names show it, and no rest stays", async () => {
+        const { path, other } = shared("A=1\n");
+        const { ino, mode } = statSync(path);
+        const long = `A=${"x".repeat(100_000)}\n`;
+        const steps = [long, "A=3\n", ""];
+        for (const [index, content] of steps.entries()) {
+          const before = steps[index - 1] ?? "A=1\n";
+          await host.write(path, { ...writing(content, before, index + 1), how: "in-place" }, soon());
+          expect(readFileSync(other, "utf8")).toBe(content);
+        }
+        await expect(
+          host.write(path, { ...writing("A=4\n", "A=3\n", 3), how: "in-place" }, soon()),
+        ).rejects.toMatchObject({ code: "WRITE_CONFLICT" });
+        await expect(
+          host.write(path, { ...writing("A=4\n", "", 2), how: "in-place" }, soon()),
+        ).rejects.toMatchObject({ code: "ORDER_REFUSED" });
+        await host.restore(path, orderOf(9), soon());
+        expect(readFileSync(other, "utf8")).toBe("A=3\n");
+        expect(statSync(path)).toMatchObject({ ino, mode, nlink: 2 });
+        expect(await host.hasRestoreCopy(path, soon())).toBe(false);
+        expect(holding("xxx")).toEqual([]);
+        expect(existsSync(`${stateOf(path)}.was`)).toBe(false);
+      });
+
+      it("whose writing in place was cut off is left as it is until somebody has looked", async () => {
+        const { path } = shared("A=1\n");
+        await host.write(path, { ...writing("A=22\n", "A=1\n"), how: "in-place" }, soon());
+        const was = `${stateOf(path)}.was`;
+        writeFileSync(was, "A=22\nB=theirs\n", { mode: 0o600 });
+        for (const how of ["in-place", "replace"] as const)
+          expect(
+            await failure(host.write(path, { ...writing("A=3\n", "A=22\n", 2), how }, soon())),
+          ).toMatchObject({
+            code: "TARGET_REFUSED",
+            message: expect.stringMatching(/cut off in the middle, .* is kept in \S+\.was/),
+          });
+        expect(readFileSync(path, "utf8")).toBe("A=22\n");
+        // Killed before the first byte: nothing is lost, and it goes on by itself.
+        writeFileSync(was, "A=22\n", { mode: 0o600 });
+        await host.write(path, { ...writing("A=3\n", "A=22\n", 2), how: "in-place" }, soon());
+        expect([readFileSync(path, "utf8"), existsSync(was)]).toEqual(["A=3\n", false]);
+      });
     });
 
     it("finds a path below home under one marker, however it is written", async () => {

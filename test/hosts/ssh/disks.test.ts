@@ -1,10 +1,11 @@
 /** A host's disk that is full or can only be read, and rights that are gone: real mounts, by each way in which files are written. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { SftpHost } from "../../../src/adapters/hosts/ssh/sftp-host.ts";
 import type { Host, HostWrite } from "../../../src/core/ports/host.ts";
+import { itWhere } from "../../support/it-where.ts";
 import { lacks } from "../../support/servers.ts";
 import { destinationOf, failure, orderOf, type SshKit, soon, startSshKit } from "../../support/ssh-kit.ts";
 
@@ -56,6 +57,54 @@ describe.skipIf(lacks("sshd") || lacks("mount-namespace")).each(WAYS)(
         expect(readdirSync(app)).toEqual(["env"]);
       },
     );
+
+    it("with a file that is mounted by itself says so, and changes it in place where that is said", async () => {
+      const { host, path } = await start();
+      const outside = join(kit.sshd.home, "outside env");
+      writeFileSync(outside, "A=1\n", { mode: 0o600 });
+      kit.sshd.mounts?.cover(path, outside);
+      const refused = await failure(host.write(path, change, soon()));
+      expect(readFileSync(outside, "utf8")).toBe("A=1\n");
+      expect(readdirSync(kit.directory)).toEqual(["env"]);
+      if (sftpOnly) {
+        // SFTP says no more than "failure".
+        expect(refused).toMatchObject({
+          code: "TARGET_REFUSED",
+          message: expect.stringContaining(
+            "cannot be moved into place, as for one that is mounted by itself",
+          ),
+        });
+        return;
+      }
+      expect(await host.read(path, soon())).toMatchObject({ shared: "mount" });
+      for (const how of [undefined, "replace"] as const)
+        expect(await failure(host.write(path, { ...change, ...(how && { how }) }, soon()))).toMatchObject({
+          code: "FILE_SHARED",
+          message: expect.stringContaining("is mounted by itself"),
+          hint: expect.stringContaining("Mount the directory"),
+        });
+      await host.write(path, { ...change, how: "in-place" }, soon());
+      expect(readFileSync(outside)).toEqual(change.content);
+      // A name with a blank, as /proc/self/mountinfo writes it.
+      const blank = join(kit.directory, "with blank \\ env");
+      writeFileSync(blank, "A=1\n", { mode: 0o600 });
+      kit.sshd.mounts?.cover(blank, outside);
+      expect(await host.read(blank, soon())).toMatchObject({ shared: "mount" });
+    });
+
+    itWhere(!sftpOnly)("that fills up while a file grows in place leaves what stood there", async () => {
+      const { host, path } = await start();
+      const outside = join(kit.directory, "other");
+      linkSync(path, outside);
+      const state = join(kit.sshd.home, ".lockstep");
+      mkdirSync(state, { mode: 0o700 });
+      kit.sshd.mounts?.fill(kit.directory);
+      expect(await failure(host.write(path, { ...change, how: "in-place" }, soon()))).toMatchObject({
+        code: "TARGET_FULL",
+      });
+      expect(await host.read(path, soon())).toMatchObject({ content: Buffer.from("A=1\n") });
+      expect(readdirSync(state).filter((name) => name.endsWith(".was"))).toEqual([]);
+    });
 
     it.each(["app", "."])(
       "that can only be read below ~/%s says so, and takes the change once it is mended",

@@ -74,6 +74,14 @@ export function refusal(action: string, { word, rest }: Pick<Answer, "word" | "r
         `${shown} is immutable or append-only`,
         `An attribute forbids it, not a mode: \`lsattr -d\` there shows it, and root takes it away with \`chattr -i -a\` (macOS and BSD: \`ls -ldO\`, \`chflags\`).`,
       );
+    case "shared":
+      return error("FILE_SHARED", ...SHARED[first === "mount" ? "mount" : "links"]);
+    case "half":
+      return error(
+        "TARGET_REFUSED",
+        `an earlier write in place was cut off in the middle, and what stood there before is kept in ${first}`,
+        "Put back what is right (`cat` the kept file into the other one, or correct it by hand), then remove the kept file.",
+      );
     case "missing":
       return error("TARGET_REFUSED", `the directory ${shown} does not exist`, "Create it.");
     case "large":
@@ -127,7 +135,32 @@ const FAILURES: Readonly<Record<string, string>> = {
   group: "the file's group cannot be kept, because the user is not in it",
   acl: "the file's ACL cannot be kept",
   rename: "the new file cannot be moved into place",
+  place:
+    "the new file cannot be moved into place, as for one that is mounted by itself (then mount the directory in which it stands)",
+  over: "the file's own bytes cannot be changed",
 };
+
+/** Why, and what to do. */
+const SHARED: Readonly<Record<"links" | "mount", readonly [string, string]>> = {
+  mount: [
+    "it is mounted by itself, so that no new file can take its place",
+    "Mount the directory in which it stands instead, or say `write: in-place` for it, which is not at once.",
+  ],
+  links: [
+    "it has further names (hard links), which would keep the old content",
+    "Keep one name (`find -samefile` shows them), or say `write: in-place` for it, and all names show the new content, or `write: replace`, and the others keep the old one.",
+  ],
+};
+
+/** What a write of the file would be refused for; null: for nothing that a look shows. */
+export function obstacleTo(
+  action: string,
+  shared: "links" | "mount" | undefined,
+  how: "replace" | "in-place" | undefined,
+): LockstepError | null {
+  if (shared === undefined || how === "in-place" || (how === "replace" && shared === "links")) return null;
+  return refusal(action, { word: "shared", rest: shared });
+}
 
 function unsafe(
   error: (code: "FILE_UNSAFE", why: string, hint?: string) => LockstepError,

@@ -12,7 +12,9 @@
  *
  * flock(1) must be there as well: where the script would lock by a directory, the two would not exclude each other.
  */
+import { HELPER_HAS_MORE_RIGHTS } from "./kept-rights.ts";
 import { MAX_FILE_BYTES } from "./script.ts";
+import { HELPER_FIND_SHARED } from "./shared-file.ts";
 
 export const HELPER_PROGRAM = String.raw`
 use strict;
@@ -32,8 +34,8 @@ print "lockstep $hello ready\n";
 
 my $me = $>; my $home = $ENV{HOME}; $home = "/" if !defined $home || $home eq ""; my $state = "$home/.lockstep";
 my $temp = ""; my $incoming = ""; my $swept = 0;
-my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $size);
-my ($asked, $file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock);
+my ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $how, $size);
+my ($asked, $file, $dir, $name, $real, $present, $perm, $bits, $group, $marker, $lock, $shared);
 
 sub clean {
   if ($temp ne "") { unlink "./$temp"; $temp = ""; }
@@ -51,6 +53,7 @@ sub spoilt {
   say_("full", $at) if $!{ENOSPC} || $!{EDQUOT};
   say_("read-only", $at) if $!{EROFS};
   say_("fixed", $at) if $!{EPERM};
+  say_("shared", "mount", $path) if $!{EBUSY};
   say_(@otherwise);
 }
 sub answer { my ($body, $words) = @_; $words =~ tr/\n//d; print "lockstep $nonce ", length($body), " $words\n", $body; }
@@ -128,7 +131,9 @@ sub look {
   say_("unsafe", "owner", $s[4], $path) if $s[4] != $me;
   say_("unsafe", "mode", $perm, $path) if $s[2] & 07027;
   say_("large", $path) if $s[7] > ${MAX_FILE_BYTES};
+  $shared = find_shared($s[3]);
 }
+${HELPER_FIND_SHARED}
 
 # The path with every link on its way followed, as far as it exists: see the script.
 sub true_path {
@@ -187,14 +192,7 @@ sub check_content {
   say_("conflict") if !defined $content || Digest::SHA::sha256_hex($content) ne $expected;
   return $content;
 }
-sub has_more_rights {
-  my ($where, @attributes) = @_;
-  for my $attribute (@attributes) {
-    my ($at, $of, $into) = ($where, $attribute, "\0" x 4096);
-    return 1 if syscall($getxattr, $at, $of, $into, 4096) != -1 || !($!{ENODATA} || $!{EOPNOTSUPP});
-  }
-  return 0;
-}
+${HELPER_HAS_MORE_RIGHTS}
 sub random_name {
   my @letters = ("a" .. "z", "A" .. "Z", 0 .. 9);
   open(my $random, "<:raw", "/dev/urandom") or say_("lacks", "mktemp");
@@ -223,7 +221,9 @@ sub check_fixed {
 sub replace {
   my $new = shift;
   lock_(); look(); check_order(); my $old = check_content();
-  say_("other") if $present && has_more_rights("./$name", "system.posix_acl_access", "security.selinux");
+  # Writing in place is the script's, and what is left of it.
+  say_("other") if $present && ($how eq "in-place" || -e "$file.was" || has_more_rights("./$name", "system.posix_acl_access", "security.selinux"));
+  say_("shared", $shared, $path) if $shared ne "-" && "$shared.$how" ne "links.replace";
   drop_left();
   my $out = make_temp();
   put("$file.temp", "$temp\n");
@@ -240,7 +240,7 @@ sub replace {
   if ($present && $keep eq "yes") {
     put("$file.keep.new", $old);
     rename("$file.keep.new", "$file.keep") or spoilt($state, "failed", "space");
-    put("$file.wrote", "$digest\n");
+    put("$file.wrote", "$digest $how\n");
   } else { drop_copy(); }
   my $order = put("$file.order.new", join(".", $store, $epoch, $generation, $mark eq "-" ? () : $mark) . "\n");
   flush($out, $order);
@@ -260,7 +260,7 @@ sub serve {
     look();
     say_("absent", $marker) if !$present;
     my $content = content_of("./$name"); defined $content or say_("denied", "read", $me, $path);
-    answer($content, "file $perm $marker");
+    answer($content, "file $perm $marker $shared");
   } elsif ($verb eq "write") {
     need_state(); if (time - $swept > 3600) { sweep(); $swept = time; }
     say_("short") if Digest::SHA::sha256_hex($data) ne $digest;
@@ -278,14 +278,14 @@ sub serve {
 
 while (defined(my $line = <STDIN>)) {
   chomp $line;
-  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $size) = split /\t/, $line, -1;
+  ($nonce, $verb, $path, $expected, $digest, $mode, $store, $epoch, $generation, $mark, $keep, $how, $size) = split /\t/, $line, -1;
   defined $size && $size =~ /^[0-9]+$/ && $size <= ${MAX_FILE_BYTES} or exit 1;
   my $data = "";
   if ($size > 0) { my $got = read(STDIN, $data, $size); exit 1 if !defined $got || $got != $size; }
   $path = "$home/" . substr($path, 2) if substr($path, 0, 2) eq "~/";
   $asked = "$state/" . Digest::SHA::sha256_hex($path);
   $file = "$state/" . Digest::SHA::sha256_hex(true_path());
-  $marker = "-"; $lock = undef;
+  $marker = "-"; $shared = "-"; $lock = undef;
   my $words = eval { serve($data); 1 } ? undef : ref $@ ? $@->[0] : "failed helper";
   # Nothing is left and nothing is held any more when the answer is heard.
   clean(); $lock = undef; $data = ""; chdir "/";

@@ -12,6 +12,7 @@ export const HELPER_FIELDS = [
   "generation",
   "mark",
   "keep",
+  "how",
   "size",
 ] as const;
 

@@ -53,13 +53,14 @@ export class ScriptHost implements Host {
     if (answer.word === "absent") return { state: "absent", order: this.#order(action, answer.rest) };
     if (answer.word !== "file") throw refusal(action, answer);
     if (content === null) throw this.#unreachable("the line was lost while a file was read");
-    const [permissions = "", marker = ""] = answer.rest.split(" ");
+    const [permissions = "", marker = "", shared = "-"] = answer.rest.split(" ");
     return {
       state: "present",
       content,
       digest: sha256(content),
       mode: modeOfPermissions(permissions),
       order: this.#order(action, marker),
+      ...(shared === "links" || shared === "mount" ? { shared } : {}),
     };
   }
 
@@ -73,6 +74,7 @@ export class ScriptHost implements Host {
       digest: sha256(write.content),
       mode: (write.mode & 0o777).toString(8).padStart(4, "0"),
       keep: write.keepCopy === true ? "yes" : "no",
+      how: write.how ?? "-",
     };
     await this.#change("write", path, more, write.content, signal);
   }

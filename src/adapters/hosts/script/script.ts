@@ -9,6 +9,7 @@
  *   <key>.order   the marker: the highest order that a write here may have had, with the digest of what it was given to
  *   <key>.keep    the copy for restoring, 0600, where something can be restored; <key>.wrote: digest of what replaced
  *                 it. Removed by whoever asked for it; what was forgotten goes a day later, with the next write here
+ *   <key>.was     what stood there before a write in place that is not over
  *   <key>.temp    name of the temporary file beside the target, to remove it after a crash
  *   <key>.lock    locked by flock where there is one; otherwise <key>.lock.d is made and holds the owner's pid
  *
@@ -19,6 +20,9 @@
  * The data is taken in completely, and its digest checked, before the lock is asked for: a line that dies in the middle
  * of the data blocks nobody.
  */
+
+import { TAKE_OVER_RIGHTS } from "./kept-rights.ts";
+import { FIND_SHARED, WRITE_IN_PLACE } from "./shared-file.ts";
 
 export const ARGUMENTS = [
   "nonce",
@@ -33,6 +37,7 @@ export const ARGUMENTS = [
   "generation",
   "mark",
   "keep",
+  "how",
 ] as const;
 
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -41,7 +46,7 @@ const TEXT = `
 : lockstep 1;
 umask 077; LC_ALL=C; export LC_ALL; unset CDPATH IFS; set -f;
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin;
-temp=; incoming=; held=; sum=; marker=-; present=no;
+temp=; incoming=; held=; sum=; marker=-; present=no; shared=-;
 ${ARGUMENTS.map((name) => `IFS= read -r ${name};`).join(" ")}
 case $keep in yes) keeping=yes;; *) keeping=no;; esac;
 me=$(id -u); home=\${HOME:-/}; state=$home/.lockstep;
@@ -83,6 +88,7 @@ spoilt() {
     *"No space left"*|*"uota exceeded"*) say full "$at";;
     *"Read-only file system"*) say read-only "$at";;
     *"Operation not permitted"*) say fixed "$at";;
+    *"esource busy"*) say shared mount "$path";;
   esac;
   say $3;
 };
@@ -115,7 +121,7 @@ look() {
   cd -P -- "$dir" 2>/dev/null || say denied enter "$me" "$dir";
   real=$(pwd -P);
   check_ways;
-  set -- $(ls -dn "./$name" 2>/dev/null); perm=\${1:-}; owner=\${3:-}; group=\${4:-}; size=\${5:-0};
+  set -- $(ls -dn "./$name" 2>/dev/null); perm=\${1:-}; links=\${2:-1}; owner=\${3:-}; group=\${4:-}; size=\${5:-0};
   case $perm in
     "") return;;
     -*) present=yes;;
@@ -125,7 +131,9 @@ look() {
   [ "$owner" = "$me" ] || say unsafe owner "$owner" "$path";
   case $perm in ???[sS]*|??????[sS]*|?????w*|???????[!-]*|????????[!-]*|?????????[!-]*) say unsafe mode "$perm" "$path";; esac;
   [ "$size" -le ${MAX_FILE_BYTES} ] || say large "$path";
+  find_shared;
 };
+${FIND_SHARED}
 
 # Sets marker; - when there is none.
 read_marker() {
@@ -190,29 +198,14 @@ check_content() {
   digest_of "./$name"; [ "$sum" = "$expected" ] || say conflict;
 };
 
-# Immutable or append-only: nothing may take the file's place, or what is made in the directory could never leave it. Found
-# out before anything is marked, and without a byte of the value: opening for both truncates nothing.
+# Immutable or append-only: found out before anything is marked, without a byte of the value: this truncates nothing.
 check_fixed() {
   [ "$present" = no ] || { why=$({ : <>"./$name"; } 2>&1) || case $why in *"Operation not permitted"*) say fixed "$path";; esac; };
   why=$(mv -f "$temp" "$temp-" 2>&1) || spoilt "$real" "$why" "failed rename";
   temp=$temp-;
 };
 
-# Owner is ours already; group, mode and ACL are taken over from the file that is replaced.
-take_over_rights() {
-  if [ "$present" = no ]; then chmod "$mode" "$temp" || say failed mode; return; fi;
-  chgrp "$group" "$temp" 2>/dev/null || say failed group "$group";
-  # The directory may give every new file an ACL, which the old one has not.
-  case $perm in *+) ;; *) case $(ls -dn "$temp") in ??????????+*) setfacl -b "$temp" 2>/dev/null || say lacks acl "$path";; esac;; esac;
-  bits=\${perm#?}; others=\${bits#??????}; others=\${others%\${others#???}};
-  mine=\${bits%\${bits#???}}; groups=\${bits#???}; groups=\${groups%\${groups#???}};
-  chmod "$(printf "u=%s,g=%s,o=%s" "$mine" "$groups" "$others" | tr -d -)" "$temp" || say failed mode;
-  case $perm in
-    *+) command -v getfacl >/dev/null 2>&1 || say lacks acl "$path"; getfacl -p "./$name" 2>/dev/null | setfacl --set-file=- "$temp" 2>/dev/null || say failed acl;;
-    *.) chcon --reference="./$name" "$temp" 2>/dev/null || :;;
-  esac;
-};
-
+${TAKE_OVER_RIGHTS}
 drop_copy() { rm -f "$file.keep" "$file.wrote" "$file.keep.new" "$asked.keep" "$asked.wrote"; };
 # Named in "temp" before it holds anything, so that what a crash left is found.
 drop_left() {
@@ -229,12 +222,24 @@ keep_copy() {
   if [ "$present" = no ] || [ "$keeping" = no ]; then drop_copy; return; fi;
   copy "./$name" "$file.keep.new";
   mv -f "$file.keep.new" "$file.keep" || say failed space;
-  put_line "$digest" "$file.wrote";
+  put_line "$digest $how" "$file.wrote";
 };
+raise_marker() {
+  case $mark in -) order=$store.$epoch.$generation;; *) order=$store.$epoch.$generation.$mark;; esac;
+  put_line "$order" "$file.order.new";
+  flush "$file.order.new" $temp;
+  mv -f "$file.order.new" "$file.order" || say failed space;
+  flush "$state";
+};
+${WRITE_IN_PLACE}
 
 replace() {
-  lock; look; check_order; check_content;
+  lock; look; check_order; check_content; check_shared;
   drop_left;
+  if [ "$present $how" = "yes in-place" ]; then write_in_place; else put_new; fi;
+  [ "$asked" = "$file" ] || rm -f "$asked.order" "$asked.keep" "$asked.wrote";
+};
+put_new() {
   temp=$(mktemp ./.lockstep-XXXXXXXXXX 2>&1) || { why=$temp; temp=; spoilt "$real" "$why" "denied make $me $real"; };
   put_line "\${temp#./}" "$file.temp";
   check_fixed;
@@ -242,17 +247,12 @@ replace() {
   copy "$incoming" "$temp";
   take_over_rights;
   [ "$keeping" = as-it-is ] || keep_copy;
-  case $mark in -) order=$store.$epoch.$generation;; *) order=$store.$epoch.$generation.$mark;; esac;
-  put_line "$order" "$file.order.new";
-  flush "$temp" "$file.order.new";
-  mv -f "$file.order.new" "$file.order" || say failed space;
-  flush "$state";
+  raise_marker;
   check_content;
   why=$(mv -f "$temp" "./$name" 2>&1) || spoilt "$real" "$why" "failed rename";
   temp=;
   flush .;
   rm -f "$file.temp";
-  [ "$asked" = "$file" ] || rm -f "$asked.order" "$asked.keep" "$asked.wrote";
 };
 
 case $verb in
@@ -261,7 +261,7 @@ case $verb in
     look;
     [ "$present" = yes ] || say absent "$marker";
     [ -r "./$name" ] || say denied read "$me" "$path";
-    printf "%s\\n" "lockstep $nonce file $perm $marker"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
+    printf "%s\\n" "lockstep $nonce file $perm $marker $shared"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
   write)
     need_state;
     sweep;
@@ -275,7 +275,7 @@ case $verb in
     [ -f "$file.keep" ] || say nothing; [ -f "$file.wrote" ] || say nothing;
     make_incoming;
     copy "$file.keep" "$incoming";
-    IFS= read -r expected <"$file.wrote"; keeping=as-it-is;
+    read -r expected how <"$file.wrote"; keeping=as-it-is;
     replace;
     drop_copy;
     say done;;

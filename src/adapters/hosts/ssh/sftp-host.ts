@@ -68,7 +68,8 @@ export class SftpHost implements Host {
       const content = await readState(place, "keep");
       const wrote = await readState(place, "wrote");
       if (content === null || wrote === null) throw place.refuse("nothing", "");
-      const expectedDigest = wrote.toString("latin1").trim();
+      // The script notes behind it how it wrote.
+      const [expectedDigest = ""] = wrote.toString("latin1").trim().split(" ");
       await replaceFile(
         place,
         { content, expectedDigest, order, mode: 0o600 },
@@ -288,5 +289,5 @@ function translate(error: unknown, action: string, label: string, progress: Prog
       },
     );
   }
-  return refusal(action, { word: "failed", rest: "space" });
+  return refusal(action, { word: "failed", rest: progress.begun ? "place" : "space" });
 }

@@ -92,7 +92,10 @@ const MODELS: Readonly<Record<DotenvReader, Model>> = {
   },
   "python-dotenv": {
     bare: (text) => {
-      const value = text.trimStart().replace(/[ \t]+#.*$/, "").trimEnd();
+      const value = text
+        .trimStart()
+        .replace(/[ \t]+#.*$/, "")
+        .trimEnd();
       return /\$\{|^['"]/.test(value) ? null : value;
     },
     single: (inner) => pythonQuoted(inner, "'", { "\\": "\\", "'": "'" }),
@@ -104,8 +107,7 @@ const MODELS: Readonly<Record<DotenvReader, Model>> = {
     // Up to 2.20 every `#` began a remark, later one behind a blank alone.
     bare: (text) => (/(?:^|[^ ])#/.test(text.trimStart()) ? null : plainBare(text, /[#$\\]|^['"]/)),
     single: (inner) => (closes(inner, "'") ? inner : null),
-    double: (inner) =>
-      closes(inner, '"') && !/\$|\\(?!n)/.test(inner) ? expandLines(inner) : null,
+    double: (inner) => (closes(inner, '"') && !/\$|\\(?!n)/.test(inner) ? expandLines(inner) : null),
     backticks: () => null,
   },
   sh: {
@@ -115,13 +117,20 @@ const MODELS: Readonly<Record<DotenvReader, Model>> = {
       return /^[A-Za-z0-9_@%+.,:/=-]*$/.test(value) && !/(?:^|:)=/.test(value) ? value : null;
     },
     single: (inner) => (closes(inner, "'") ? inner : null),
-    double: (inner) => (/^(?:[^"\\$`]|\\["\\$`])*$/.test(inner) && !inner.endsWith("\\") ? inner.replaceAll(/\\(.)/g, "$1") : null),
+    double: (inner) =>
+      /^(?:[^"\\$`]|\\["\\$`])*$/.test(inner) && !inner.endsWith("\\")
+        ? inner.replaceAll(/\\(.)/g, "$1")
+        : null,
     backticks: () => null,
   },
 };
 
 /** python-dotenv ends a value at the first quote that no backslash precedes, as its expression finds it. */
-function pythonQuoted(inner: string, quote: string, escapes: Readonly<Record<string, string>>): string | null {
+function pythonQuoted(
+  inner: string,
+  quote: string,
+  escapes: Readonly<Record<string, string>>,
+): string | null {
   if (inner.endsWith("\\") || new RegExp(`(?<!\\\\)${quote}`).test(inner)) return null;
   // \a, \b, \f and \v: nobody writes them, and the others keep them.
   if (quote === '"' && /\\[abfv]/.test(inner.replaceAll("\\\\", ""))) return null;

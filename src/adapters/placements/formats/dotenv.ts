@@ -3,6 +3,8 @@
  * value is written in the first form that all of them read right (dotenv-readers.ts), or the one that `reader` names. What
  * stands bare stays bare where that is safe, because `docker run --env-file` takes quotes for a part of the value.
  */
+
+import { agreedValue, type DotenvReader, textFor } from "./dotenv-readers.ts";
 import {
   type Assignment,
   assertText,
@@ -12,8 +14,6 @@ import {
   readAssignments,
   writeAssignments,
 } from "./format.ts";
-
-import { agreedValue, type DotenvReader, textFor } from "./dotenv-readers.ts";
 
 const NAME = "dotenv";
 /** No value: what holds a NUL is refused. */
@@ -52,10 +52,7 @@ export function dotenvFormatFor(reader?: DotenvReader): Format {
 export const dotenvFormat = dotenvFormatFor();
 
 /** Where nobody can say, npm's reading: `unclear` tells that it is not to be relied on. */
-function valuesFor(
-  reader: DotenvReader | undefined,
-  all: readonly Standing[],
-): readonly Assignment[] {
+function valuesFor(reader: DotenvReader | undefined, all: readonly Standing[]): readonly Assignment[] {
   return all.map((one) => ({ ...one, value: agreed(reader, one) ?? one.value }));
 }
 
@@ -81,7 +78,8 @@ function scan(text: string): readonly Standing[] {
   return [...text.matchAll(LINE)].map((match) => {
     const [line, key = "", raw = ""] = match;
     const indent = line.length - line.trimStart().length;
-    const [, separator = "", behind = ""] = /^\s*(?:export[ \t]+)?[\w.-]+([ \t]*[=:])([\s\S]*)$/.exec(line) ?? [];
+    const [, separator = "", behind = ""] =
+      /^\s*(?:export[ \t]+)?[\w.-]+([ \t]*[=:])([\s\S]*)$/.exec(line) ?? [];
     return {
       key,
       separator,

@@ -48,7 +48,9 @@ export function envFileFormatFor(reader?: EnvFileReader): Format {
       throw notRepresentable(
         NAME,
         key,
-        reader === undefined ? `${why}; name the one that counts with \`reader\` (docker, podman, kubectl)` : why,
+        reader === undefined
+          ? `${why}; name the one that counts with \`reader\` (docker, podman, kubectl)`
+          : why,
       );
     const line = `${key}=${value}`;
     if (Buffer.byteLength(line) <= MAX_LINE_BYTES) return line;
@@ -120,5 +122,9 @@ function withoutRepeated(
   if (repeated === undefined) return { rest: text, all };
   const lineStart = text.lastIndexOf("\n", repeated.start - 1) + 1;
   const kept = lineStart === 0 && text.startsWith(MARK) ? MARK : "";
-  return withoutRepeated(kept + text.slice(0, lineStart) + text.slice(text.indexOf("\n", repeated.end) + 1), scan, changes);
+  return withoutRepeated(
+    kept + text.slice(0, lineStart) + text.slice(text.indexOf("\n", repeated.end) + 1),
+    scan,
+    changes,
+  );
 }

@@ -53,6 +53,9 @@ export function whyNotTogether({ format, reader, newline }: FormatChoice): strin
     : `\`reader\` must be one of ${readers.join(", ")} with the format ${format}`;
 }
 
-function isOneOf<Name extends ReaderName>(names: readonly Name[], reader: ReaderName | undefined): reader is Name {
+function isOneOf<Name extends ReaderName>(
+  names: readonly Name[],
+  reader: ReaderName | undefined,
+): reader is Name {
   return (names as readonly ReaderName[]).includes(reader as ReaderName);
 }

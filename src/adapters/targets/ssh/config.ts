@@ -112,6 +112,15 @@ export function parseSsh(raw: unknown): {
   assertUsable(ssh, ["ssh"]);
   if (jump !== undefined) assertUsable(jump, ["ssh", "jump"]);
   if (ssh.sftpOnly) {
+    const inPlace = files.findIndex((one) => one.write === "in-place");
+    if (inPlace !== -1)
+      throw new LockstepError(
+        "CONFIG_INVALID",
+        "in-place needs an account that may run commands, not SFTP alone",
+        {
+          details: { path: ["files", inPlace, "write"] },
+        },
+      );
     const commands = { activate, health, alsoCheck: alsoCheck.length === 0 ? null : alsoCheck };
     for (const [name, given] of Object.entries(commands)) {
       if (given === null) continue;

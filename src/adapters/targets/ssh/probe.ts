@@ -8,7 +8,7 @@ import type { Host } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { shellQuote } from "../../../lib/shell-quote.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
-import { refusal } from "../../hosts/script/answer.ts";
+import { obstacleTo, refusal } from "../../hosts/script/answer.ts";
 import type { Activation } from "../../placements/activation/config.ts";
 import { processOf, showsRunning } from "../../placements/running/environment.ts";
 import type { SshConfig } from "./config.ts";
@@ -63,12 +63,14 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
   if (reached && !config.ssh.sftpOnly)
     await check("tools", async () => judgeTools((await run(["sh", "-c", FIND_TOOLS])).stdout));
   if (reached) {
-    for (const { path } of config.files) {
+    for (const { path, write: how } of config.files) {
       await check(`file ${path}`, async () => {
         const file = await host.read(path, signal);
         if (!config.ssh.sftpOnly)
           assertWritable(path, (await run(["sh", "-c", MAY_WRITE, "sh", path])).exitCode);
         if (file.state === "absent") return "does not exist yet; it will be made";
+        const obstacle = obstacleTo(`write ${path}`, file.shared, how);
+        if (obstacle !== null) throw obstacle;
         if (config.ssh.sftpOnly)
           return (file.mode & 0o040) === 0
             ? "can be read and is safe"
