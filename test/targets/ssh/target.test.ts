@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
@@ -6,6 +16,7 @@ import type { Address, Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { itWhere } from "../../support/it-where.ts";
+import { IN_OWN_MOUNTS } from "../../support/own-mounts.ts";
 import { lacks } from "../../support/servers.ts";
 import { OTHER_STORE_ID, orderOf, STORE_ID, soon } from "../../support/ssh-kit.ts";
 import { generateKey, type RunningSshd, startSshd } from "../../support/sshd.ts";
@@ -30,12 +41,13 @@ describe.skipIf(lacks("sshd")).each([
   });
 
   interface Changes {
+    readonly files?: readonly object[];
     readonly ssh?: object;
     readonly paths?: readonly string[];
     readonly more?: object;
   }
 
-  function open({ ssh = {}, paths, more = {} }: Changes = {}): {
+  function open({ ssh = {}, paths, files, more = {} }: Changes = {}): {
     target: Target;
     at: (key: string) => Address;
   } {
@@ -46,7 +58,7 @@ describe.skipIf(lacks("sshd")).each([
         sftpOnly,
         ...ssh,
       },
-      files: used.map((path) => ({ path, format: "dotenv" })),
+      files: files ?? used.map((path) => ({ path, format: "dotenv" })),
       ...more,
     });
     const target = sshKind.open(config, credentials, {
@@ -68,6 +80,64 @@ describe.skipIf(lacks("sshd")).each([
     const observed = keys[0]?.observed;
     return observed?.state === "present" ? observed.value.reveal() : `(${observed?.state})`;
   }
+
+  itWhere(!sftpOnly)(
+    "tells by a look and by `target test` what a write to a shared file would be refused for",
+    async () => {
+      const linked = newPath();
+      writeFileSync(linked, "KEY='v0'\n", { mode: 0o600 });
+      linkSync(linked, `${linked}-other`);
+      const { target, at } = open({ paths: [linked] });
+      const shared = expect.objectContaining({ code: "FILE_SHARED" });
+      const { keys } = await target.observe([at("KEY")], soon());
+      expect(keys).toEqual([expect.objectContaining({ obstacle: shared })]);
+      const { checks } = await target.probe(soon());
+      expect(checks.find(({ name }) => name === `file ${linked}`)).toMatchObject({
+        ok: false,
+        message: expect.stringMatching(/has further names \(hard links\).*`write: in-place`/),
+      });
+      const set = { set: [{ ...at("KEY"), value: SecretValue.of("v1") }], unset: [] };
+      await expect(target.apply(set, orderOf(1), soon())).rejects.toMatchObject({ code: "FILE_SHARED" });
+
+      const inPlace = open({ files: [{ path: linked, format: "dotenv", write: "in-place" }] }).target;
+      expect((await inPlace.observe([at("KEY")], soon())).keys[0]).not.toHaveProperty("obstacle");
+      expect((await inPlace.probe(soon())).checks).toContainEqual(
+        expect.objectContaining({ name: `file ${linked}`, ok: true }),
+      );
+      await inPlace.apply(set, orderOf(1), soon());
+      expect(readFileSync(`${linked}-other`, "utf8")).toBe("KEY='v1'\n");
+    },
+  );
+
+  itWhere(!sftpOnly && !lacks("mount-namespace"))(
+    "tells of a container that has the file mounted by itself",
+    async () => {
+      const path = newPath();
+      writeFileSync(path, "KEY='v0'\n", { mode: 0o600 });
+      const inside = newPath();
+      writeFileSync(inside, "", { mode: 0o600 });
+      const [program = "", ...words] = IN_OWN_MOUNTS;
+      const script = 'mount --bind "$1" "$2" && echo mounted && exec cat';
+      const container = spawn(program, [...words, "sh", "-c", script, "sh", path, inside], { stdio: "pipe" });
+      try {
+        await once(container.stdout, "data");
+        const { target } = open({ paths: [path] });
+        expect((await target.probe(soon())).checks).toContainEqual({
+          name: `file ${path}`,
+          ok: false,
+          message: expect.stringContaining(
+            `The process ${container.pid}, in a container most often, has ${path} mounted by itself`,
+          ),
+        });
+      } finally {
+        container.stdin.end();
+        await once(container, "exit");
+      }
+      expect((await open({ paths: [path] }).target.probe(soon())).checks).toContainEqual(
+        expect.objectContaining({ name: `file ${path}`, ok: true }),
+      );
+    },
+  );
 
   it("sets, reads back, changes nothing the second time, unsets, and keeps foreign bytes", async () => {
     const { target, at } = open();

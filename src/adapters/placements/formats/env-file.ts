@@ -91,7 +91,8 @@ function assignmentsIn(text: string, readers: readonly EnvFileReader[]): readonl
     const [, key = "", value] = /^([^=]*)=(.*)$/s.exec(line.slice(indent)) ?? [];
     if (line.slice(indent) !== "" && line[indent] !== "#") {
       assertReadable(line.slice(indent), index + 1, readers);
-      if (value !== undefined) found.push({ key, value, start: start + indent, end: start + line.length });
+      const around = { before: `${line.slice(0, indent)}${key}=`, after: "" };
+      if (value !== undefined) found.push({ key, value, start, end: start + line.length, around });
     }
     start += whole.length + 1;
   }

@@ -37,6 +37,20 @@ const MAY_WRITE = [
 const SHOW_ACL =
   'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; command -v getfacl >/dev/null 2>&1 && getfacl -cp "$1" 2>/dev/null; exit 0';
 
+/**
+ * $1: a file's path. A container that has it mounted by itself shows in its own list of mounts alone; of those, this user
+ * may read its own processes', and root all. Prints the number of such a process.
+ */
+const MOUNTED_ELSEWHERE = [
+  'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; at=$(cd -P -- "${1%/*}/" && pwd -P) || exit 0; at=${at%/}/${1##*/}',
+  "at=$(printf %s \"$at\" | sed 's/[\\]/\\\\134/g; s/ /\\\\040/g'); long=",
+  "[ -r /proc/self/mountinfo ] || exit 0",
+  'while read -r id up disk root point rest; do case $at in "${point%/}"/*) [ ${#point} -lt ${#long} ] || { long=$point; on=$disk; in=$root; };; esac; done </proc/self/mountinfo',
+  '[ -n "$long" ] || exit 0; within=${in%/}/${at#"${long%/}"/}',
+  'grep -lF " $on $within " /proc/[0-9]*/mountinfo 2>/dev/null | { IFS=/ read -r none proc number rest && echo "$number"; }',
+  "exit 0",
+].join("; ");
+
 type Check = (name: string, work: () => Promise<string>) => Promise<boolean>;
 
 export async function probe(host: Host, config: SshConfig, signal: AbortSignal): Promise<ProbeResult> {
@@ -71,6 +85,8 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
         if (file.state === "absent") return "does not exist yet; it will be made";
         const obstacle = obstacleTo(`write ${path}`, file.shared, how);
         if (obstacle !== null) throw obstacle;
+        if (!config.ssh.sftpOnly && how !== "in-place")
+          assertMountedNowhere(path, (await run(["sh", "-c", MOUNTED_ELSEWHERE, "sh", path])).stdout);
         if (config.ssh.sftpOnly)
           return (file.mode & 0o040) === 0
             ? "can be read and is safe"
@@ -138,6 +154,18 @@ function assertWritable(path: string, exitCode: number | null): void {
       hint: missing
         ? `Make it: mkdir -p -m 0700 ${quotePath(directory)}`
         : "Give the directory to the SSH user; keep it closed to others.",
+    },
+  );
+}
+
+function assertMountedNowhere(path: string, stdout: string): void {
+  const [, processId] = /^([0-9]+)\n$/.exec(stdout) ?? [];
+  if (processId === undefined) return;
+  throw new LockstepError(
+    "FILE_SHARED",
+    `The process ${processId}, in a container most often, has ${path} mounted by itself, and would keep the old file after each change.`,
+    {
+      hint: "Mount the directory in which it stands there instead, restart what has it mounted with each change, or say `write: in-place` for it.",
     },
   );
 }

@@ -45,7 +45,7 @@ const allowedFile = z.union([
 ]);
 
 /** What a path alone allows: every key in them is judged. In the others whole programs and services can stand. */
-export const BARE_FORMATS: readonly string[] = ["dotenv", "env-file", "systemd"];
+export const BARE_FORMATS: readonly string[] = ["dotenv", "systemd"];
 
 const allowedUrl = z.string().max(2_048).refine(isLocalUrl, {
   message: "must be a whole URL on loopback, for example http://127.0.0.1:8080/health, and may end in /*",

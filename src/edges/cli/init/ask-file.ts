@@ -19,6 +19,7 @@ export interface FileQuestions {
 /** What most hosts need; the server knows whether its release has more. */
 const FORMATS = [
   { value: "dotenv", label: 'dotenv: KEY="value", as applications read it' },
+  { value: "env-file", label: "env-file: KEY=value for `docker run --env-file`, podman or kubectl" },
   { value: "systemd", label: "systemd: for EnvironmentFile= of a unit" },
   { value: "json", label: "json: a key of a JSON file" },
   { value: "shell", label: "shell: export lines for a POSIX shell to source" },
