@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newKeys } from "../../src/edges/agent/identity/identity.ts";
@@ -101,6 +101,26 @@ describe("what stands at a place", () => {
       slots: [slot({ placement: kit.file, value: "ours", owned: true })],
     });
     await reach("the repair", () => kit.fileText()?.includes("ours") === true, kit.said);
+  });
+});
+
+describe("a file with further names", () => {
+  it("is refused and told, and nothing restarts; where the configuration says so, all names show the change", async () => {
+    const other = `${kit.file}-other`;
+    writeFileSync(kit.file, "OTHER=1\n", { mode: 0o600 });
+    linkSync(kit.file, other);
+    kit.server.set(kit.content(1, "ours"));
+    kit.run(await kit.open());
+    const pushes = () => kit.server.reports.flatMap(({ push }) => (push === null ? [] : [push]));
+    await reach("the report", () => pushes().length > 0, kit.said);
+    expect(pushes()[0]).toMatchObject({ outcome: "failed", error: { code: "FILE_SHARED" } });
+    expect([kit.fileText(), kit.starts()]).toEqual(["OTHER=1\n", 0]);
+
+    const content = kit.content(2, "its $5");
+    const files = [{ path: kit.file, format: "dotenv", mode: "0600", write: "in-place", reader: "node" }];
+    kit.server.set({ ...content, files });
+    await reach("the change", () => unitState() === "succeeded", kit.said);
+    expect(readFileSync(other, "utf8")).toBe("OTHER=1\nINTERNAL_AUTH_SECRET='its $5'\n");
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { LockstepError } from "../../../src/core/errors.ts";
 import { type PlaceFacts, placeState } from "../../../src/core/plan/place-state.ts";
 import type { Observed } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
@@ -39,5 +40,23 @@ describe("the state of a place in a plan", () => {
       seen,
     };
     expect(placeState(facts, (left, right) => left.reveal() === right.reveal())).toEqual(expected);
+  });
+
+  it("says what a write would be refused for, only where one would come", () => {
+    const obstacle = new LockstepError("FILE_SHARED", "Cannot write /etc/env: it has further names.");
+    const state = (observed: Observed) =>
+      placeState(
+        {
+          currentVersion: 2,
+          versions,
+          settledVersion: null,
+          takeOver: false,
+          seen: { placement: "", key: "K", observed, obstacle },
+        },
+        (left, right) => left.reveal() === right.reveal(),
+      );
+    expect(state(present("v1"))).toMatchObject({ state: "cannot-hold", code: "FILE_SHARED" });
+    expect(state(present("v2"))).toEqual({ state: "equal", version: 2 });
+    expect(state(present("theirs"))).toEqual({ state: "foreign" });
   });
 });

@@ -82,6 +82,37 @@ describe("what is written, by what stands there and by whose key it is", () => {
   });
 });
 
+describe("bytes that may stand for two values", () => {
+  const either = (value: string, or: string): Observed => ({
+    state: "present",
+    value: SecretValue.of(value),
+    or: SecretValue.of(or),
+  });
+  it.each([
+    { value: "key", or: "key\n", current: "key", older: "key\n" },
+    { value: "key", or: "key\n", current: "key\n", older: "key" },
+    { value: "pem\n", or: "pem", current: "pem", older: "pem\n" },
+    { value: "key", or: "key\n", current: "key\n", older: "else" },
+  ])("are the desired one, if either is: %j", ({ value, or, current, older }) => {
+    for (const version of [1, 3]) {
+      const slot = desired({
+        version,
+        value: SecretValue.of(current),
+        others: new Map([[2, SecretValue.of(older)]]),
+      });
+      expect(planOne(slot, either(value, or))).toMatchObject({
+        action: "unchanged",
+        found: { kind: "version", version },
+      });
+    }
+  });
+
+  it("are an older version of ours, or nobody's", () => {
+    expect(planOne(desired(), either("old", "old-value")).found).toEqual({ kind: "version", version: 1 });
+    expect(planOne(desired(), either("a", "b")).action).toBe("blocked");
+  });
+});
+
 describe("what is deleted", () => {
   const pruned: PrunedSlot = {
     bindingId: "binding",

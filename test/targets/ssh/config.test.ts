@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import type { LockstepError } from "../../../src/core/errors.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
 import { lacks } from "../../support/servers.ts";
 import { generateKey } from "../../support/sshd.ts";
 
@@ -72,6 +73,17 @@ describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
     ["a file that climbs", { ssh, files: [{ path: "/etc/../env", format: "dotenv" }] }],
     ["two spellings of one file", { ssh, files: [{ path: "/etc//env", format: "dotenv" }] }],
     ["a mode for everybody", { ssh, files: [{ path: "/etc/env", format: "dotenv", mode: "0644" }] }],
+    ["a reader of another format", { ssh, files: [{ ...files[0], reader: "docker" }] }],
+    [
+      "a reader of a format that has one alone",
+      { ssh, files: [{ ...files[0], format: "json", reader: "node" }] },
+    ],
+    ["whose newline it is, of no raw file", { ssh, files: [{ ...files[0], newline: true }] }],
+    ["another way of writing", { ssh, files: [{ ...files[0], write: "append" }] }],
+    [
+      "writing in place with SFTP alone",
+      { ssh: { ...ssh, sftpOnly: true }, files: [{ ...files[0], write: "in-place" }] },
+    ],
     ["a key that is none", { ssh: { ...ssh, privateKey: "nonsense canary" }, files }],
     ["a public key", { ssh: { ...ssh, privateKey: hostKey }, files }],
     ["a jump host without its key", { ssh: { ...ssh, jump: { host: "j", user: "u", hostKey } }, files }],
@@ -81,6 +93,22 @@ describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
     expect(Array.isArray(error.details["path"])).toBe(true);
     expect(`${error.message} ${error.hint}`).not.toMatch(/canary/);
     expect(`${error.message} ${error.hint}`).not.toContain(privateKey.split("\n")[1]);
+  });
+
+  it("keeps whose reading, whose newline and which way of writing are meant", () => {
+    const given = [
+      { path: "/etc/app/.env", format: "dotenv", reader: "compose", write: "in-place", mode: "0600" },
+      { path: "/etc/app/docker.env", format: "env-file", reader: "docker", write: "replace", mode: "0600" },
+      { path: "/etc/app/key", format: "raw", newline: true, mode: "0600" },
+    ];
+    expect(sshKind.parse({ ssh, files: given }).config).toMatchObject({ files: given });
+    const at = (path: string, key = "KEY") => ({ placement: path, key });
+    const { config } = sshKind.parse({ ssh, files: given });
+    const value = SecretValue.of("it's $5");
+    sshKind.assertHoldable(config, at("/etc/app/docker.env"), value);
+    expect(() => sshKind.assertHoldable(config, at("/etc/app/.env"), value)).toThrow(
+      /compose would not read it/,
+    );
   });
 
   it("refuses a locked key without its passphrase, and with a wrong one", () => {

@@ -121,11 +121,6 @@ function withoutRepeated(
     ({ key }, index) => changes.has(key) && all.findLastIndex((one) => one.key === key) > index,
   );
   if (repeated === undefined) return { rest: text, all };
-  const lineStart = text.lastIndexOf("\n", repeated.start - 1) + 1;
-  const kept = lineStart === 0 && text.startsWith(MARK) ? MARK : "";
-  return withoutRepeated(
-    kept + text.slice(0, lineStart) + text.slice(text.indexOf("\n", repeated.end) + 1),
-    scan,
-    changes,
-  );
+  const rest = text.slice(0, repeated.start) + text.slice(text.indexOf("\n", repeated.end) + 1);
+  return withoutRepeated(rest, scan, changes);
 }
