@@ -183,6 +183,10 @@ export const CATALOGUE = {
     family: "rejected",
     hint: "See the unit's own log, repair, then `lockstep rollout resume`.",
   },
+  RESTART_KEEPS_OLD: {
+    family: "invalid",
+    hint: "Use the named command, which starts the service with the new value.",
+  },
   AGENT_NOT_ENROLLED: {
     family: "invalid",
     hint: "On the server: `lockstep agent invite TARGET`; here: `lockstep agent enroll`.",

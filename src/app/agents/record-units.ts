@@ -2,12 +2,14 @@
  * How the units stand that a target's agents restart, and what that proves. `running` where the agent itself started the
  * process with these very values; `deployed` where it restarted a unit afterwards.
  */
+import { isAtLeast } from "../../core/evidence.ts";
 import { agentUnit, type ReportedActivation } from "../../core/ports/store/activations.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { ReportedUnit } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../context.ts";
+import { kindOf } from "../open-target.ts";
 import { unitsOf } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import type { Told } from "./settle-reports.ts";
@@ -24,6 +26,11 @@ export async function recordUnits(
   const [first] = told;
   if (first === undefined) return;
   const possible = unitsOf(target);
+  // After a signal, or a command that nothing checks, the agent has only seen that it was asked.
+  const showsUse = isAtLeast(
+    kindOf(context, target.kind).capabilities(target.config).maxEvidence,
+    "deployed",
+  );
   // What was kept before the configuration changed may name another one.
   const units = worstOf(told).filter(({ key }) => possible.has(key));
   await context.store.transaction(async (tx) => {
@@ -35,7 +42,7 @@ export async function recordUnits(
       const changed = await tx.activations.report(activationOf(targetId, first, unit));
       if (changed) await tellEnd(tx, first, unit);
     }
-    const proven = units.filter((unit) => isRunning(unit, told));
+    const proven = units.filter((unit) => isRunning(unit, told) && (unit.isOwnChild || showsUse));
     if (proven.length === 0) return;
     const bindings = await provenBindings(tx, targetId, told);
     const isChild = proven.some(({ isOwnChild }) => isOwnChild);

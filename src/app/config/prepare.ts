@@ -6,6 +6,7 @@ import { credentialsAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { checkConfig } from "../../core/plan/check-config.ts";
 import { checkDifference, type PlanProblem } from "../../core/plan/check-difference.ts";
+import { checkRemarks } from "../../core/plan/check-remarks.ts";
 import {
   type DesiredConfig,
   desiredOf,
@@ -52,7 +53,7 @@ export interface Prepared {
   readonly isReachable: (owned: OwnedKey) => boolean;
   readonly problems: readonly PlanProblem[];
   readonly channels: readonly ChannelDifference[];
-  /** Stored, and without effect in this release. */
+  /** Allowed, and less than it may seem. */
   readonly warnings: readonly ConfigProblem[];
 }
 
@@ -81,6 +82,7 @@ export async function prepareConfig(
   });
   const places = [...new Set(desired.bindings.map((binding) => binding.place))];
   const owners = await repositories.places.ownersAt(places);
+  const remarks = checkRemarks(desired, context.targetKinds);
   return {
     desired,
     stored,
@@ -91,16 +93,19 @@ export async function prepareConfig(
     verdicts,
     differences,
     isReachable,
-    problems: checkDifference({
-      desired,
-      stored,
-      differences,
-      owners,
-      credentials: verdicts,
-      allowShrink: request.allowShrink === true,
-      duringRollout: request.duringRollout === true,
-    }),
-    warnings: [],
+    problems: [
+      ...checkDifference({
+        desired,
+        stored,
+        differences,
+        owners,
+        credentials: verdicts,
+        allowShrink: request.allowShrink === true,
+        duringRollout: request.duringRollout === true,
+      }),
+      ...remarks.problems,
+    ],
+    warnings: remarks.warnings,
     channels: await channelDifferences(context, repositories, config.alerts),
   };
 }

@@ -14,6 +14,7 @@ import type { Discoverer } from "./discoverer.ts";
 import type { Prober } from "./prober.ts";
 import type { RunningObserver } from "./running.ts";
 import type { TargetContext } from "./target-context.ts";
+import type { TargetRemark } from "./target-remark.ts";
 import type { UsageReader } from "./usage-reader.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
@@ -265,6 +266,9 @@ export interface TargetKind {
   resolvePlacement(config: JsonObject, file: string | undefined): string;
 
   capabilities(config: JsonObject): TargetCapabilities;
+
+  /** What speaks against a valid configuration: it would be carried out, and the value would not be used. */
+  remarks?(config: JsonObject): readonly TargetRemark[];
 
   /**
    * What restarts there, where the configuration alone says so: what a target's units are is then known when it is

@@ -76,7 +76,7 @@ function whyNotIn(strategy: "overlap" | "swap", candidate: Candidate, allTryBoth
   }
   return canShowUse(candidate)
     ? null
-    : "nothing shows that a stored value is used: say `activate:` at the target, or `evidence: attested`";
+    : "nothing shows that a stored value is used: say `activate:` at the target, with `process:` or `health:` beside a command, or `evidence: attested`";
 }
 
 function canShowUse({ role, maxEvidence, acceptanceBy, useAttested }: Candidate): boolean {

@@ -8,12 +8,12 @@ import { createLaunchdActivator } from "./launchd.ts";
 import { createSignalActivator } from "./signal.ts";
 import { createSystemdActivator } from "./systemd.ts";
 
-/** Null where nothing restarts: the target only stores. `files`: the target's own; they decide how a job is restarted. */
+/** Null where nothing restarts: the target only stores. `files`: the target's own; they decide how a job is restarted, and what a command proves. */
 export function createHostActivator(
   host: Host,
   activate: Activation | null,
   health: Health | null,
-  files: readonly Pick<PlacedFile, "format">[] = [],
+  files: readonly Pick<PlacedFile, "format" | "asEnvironment">[] = [],
 ): Activator | null {
   if (activate === null) return null;
   const { systemd, launchd, signal, command } = activate;
@@ -23,5 +23,5 @@ export function createHostActivator(
     return createLaunchdActivator(host, { ...activate, launchd, plistChanges }, health);
   }
   if (signal !== undefined) return createSignalActivator(host, { ...activate, signal }, health);
-  return command === undefined ? null : createCommandActivator(host, { ...activate, command }, health);
+  return command === undefined ? null : createCommandActivator(host, { ...activate, command }, health, files);
 }

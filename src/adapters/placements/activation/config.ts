@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { JsonObject, UnitSpec } from "../../../core/ports/target.ts";
 import { hostPath } from "../host-path.ts";
+import type { PlacedFile } from "../placement.ts";
+import { type KeepsOld, keepsOld } from "./old-environment.ts";
 
 /** systemd.unit(5): what a unit may be called; narrower, so that it is never an option or a path. */
 export const unitName = z
@@ -55,6 +57,11 @@ export const activateSchema = z
     command: argv.optional(),
     /** With `command`: how the process that it restarts is found afterwards. Without it nobody knows which one that is. */
     process: z.strictObject({ pidFile: hostPath }).optional(),
+    /**
+     * With `command`: a person says that it makes the program read what was written, although commands of its kind leave
+     * it with the old environment. It proves no use; it lets the command stand.
+     */
+    rereads: z.literal("attested").optional(),
     /** How long the restart or command may take. Default 60. */
     timeoutSeconds: seconds.default(60),
   })
@@ -66,6 +73,10 @@ export const activateSchema = z
   .refine(({ process, command }) => process === undefined || command !== undefined, {
     message: "goes with `command`; the others name their process themselves",
     path: ["process"],
+  })
+  .refine(({ rereads, command }) => rereads === undefined || command !== undefined, {
+    message: "goes with `command`; what the others do is known",
+    path: ["rereads"],
   });
 
 export const healthSchema = z.strictObject({
@@ -77,9 +88,30 @@ export const healthSchema = z.strictObject({
 export type Activation = z.output<typeof activateSchema>;
 export type Health = z.output<typeof healthSchema>;
 
-/** What an activation can prove at best: a signal leaves the process as it was, as far as anybody can see. */
-export function provenBy(activate: Activation | null): "stored" | "deployed" {
-  return activate === null || activate.signal !== undefined ? "stored" : "deployed";
+/**
+ * What an activation can prove at best. A signal leaves the process as it was, as far as anybody can see; a timer or a
+ * socket is not the service; that a command ended well says nothing of any process, unless the process or a health check
+ * is named beside it.
+ */
+export function provenBy(
+  activate: Activation | null,
+  health: Health | null = null,
+  files: readonly Pick<PlacedFile, "format" | "asEnvironment">[] = [],
+): "stored" | "deployed" {
+  if (activate === null || activate.signal !== undefined) return "stored";
+  const { systemd, command, process } = activate;
+  if (systemd !== undefined) return systemd.endsWith(".service") ? "deployed" : "stored";
+  if (command === undefined) return "deployed";
+  const isNamed = process !== undefined || health !== null;
+  return isNamed && whyNotRestarted(activate, files) === null ? "deployed" : "stored";
+}
+
+/** What the words of a command say against it; null: nothing, or a person has said otherwise. */
+export function whyNotRestarted(
+  { command, rereads }: Activation,
+  files: readonly Pick<PlacedFile, "format" | "asEnvironment">[],
+): KeepsOld | null {
+  return command === undefined || rereads !== undefined ? null : keepsOld(command, files);
 }
 
 /** `host`: canonical, for example `ssh:vps.example.com:22`; `label`: for people. */

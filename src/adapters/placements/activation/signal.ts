@@ -8,20 +8,9 @@ import type { ActivationProgress, Activator } from "../../../core/ports/target.t
 import { type Activation, type Health, unitName } from "./config.ts";
 import { judgeHealth } from "./health.ts";
 import { findJob, lifeOf, userId } from "./launchctl.ts";
+import { processIn } from "./pid-file.ts";
 
 const TIMEOUT_MS = 15_000;
-
-/**
- * Prints the number in a pid file. Whoever may write the file or replace it chooses who gets our signal: it and its
- * directory must belong to root or to us, and be closed to others. $1: the path.
- */
-const READ_PID = [
-  'f=$1; case $f in "~/"*) f=$HOME/${f#??};; esac; [ -f "$f" ] || exit 3',
-  'bad=$(find "$f" "${f%/*}/." -prune \\( -type l -o ! -user 0 ! -user "$(id -u)" -o -perm -020 -o -perm -002 \\) -print 2>/dev/null)',
-  '[ -z "$bad" ] || exit 4',
-  'IFS= read -r pid <"$f"; case $pid in ""|0*|1|*[!0-9]*) exit 5;; esac',
-  'printf "%s" "$pid"',
-].join("; ");
 
 type Wanted = NonNullable<Activation["signal"]>;
 
@@ -76,15 +65,10 @@ export function createSignalActivator(
 async function receiverOf(host: Host, wanted: Wanted, signal: AbortSignal): Promise<Receiver> {
   const { unit, pidFile = "", name } = wanted;
   if (unit === undefined) {
-    const { exitCode, stdout } = await host.run(
-      ["/bin/sh", "-c", READ_PID, "sh", pidFile],
-      { timeoutMs: TIMEOUT_MS },
-      signal,
-    );
-    if (exitCode === 3) return { life: null, send: [] };
-    if (exitCode !== 0) throw unusable(pidFile, exitCode);
-    const pid = stdout.trim();
-    return { life: await lifeOf(host, pid, signal), send: ["kill", "-s", name, pid] };
+    const found = await processIn(host, pidFile, signal);
+    return found === null
+      ? { life: null, send: [] }
+      : { life: found.life, send: ["kill", "-s", name, found.pid] };
   }
   return unitName.safeParse(unit).success
     ? systemdReceiver(host, unit, name, signal)
@@ -128,19 +112,6 @@ async function launchdReceiver(
     life,
     send: [...(isOwn ? [] : ["sudo", "-n"]), "launchctl", "kill", `SIG${name}`, `${domain}/${label}`],
   };
-}
-
-function unusable(path: string, exitCode: number | null): LockstepError {
-  if (exitCode !== 4)
-    return new LockstepError(
-      "TARGET_REFUSED",
-      `Cannot use ${path}: it does not hold the number of a process.`,
-    );
-  return new LockstepError(
-    "FILE_UNSAFE",
-    `Cannot use ${path}: it or its directory may be changed by others, or is a symbolic link.`,
-    { hint: "Let the pid file and its directory belong to root or to the agent's user, closed to others." },
-  );
 }
 
 function notDelivered({ name, unit, pidFile }: Wanted, why: string): LockstepError {

@@ -38,7 +38,7 @@ export function createSystemdActivator(
       const state = await show(host, unit, signal);
       return Promise.all(
         asked.map((one) =>
-          judge(state, one.knownIds, () => judgeHealth(host, health, one.requestedAgoMs, signal)),
+          judge(unit, state, one.knownIds, () => judgeHealth(host, health, one.requestedAgoMs, signal)),
         ),
       );
     },
@@ -46,6 +46,7 @@ export function createSystemdActivator(
 }
 
 async function judge(
+  unit: string,
   state: State,
   knownIds: readonly string[],
   healthy: () => Promise<ActivationProgress | null>,
@@ -66,7 +67,9 @@ async function judge(
   if (knownIds.includes(id)) return { state: "not-started", reason: "the unit still runs as it did before" };
   if (state.ActiveState !== "active")
     return { state: "failed", id, reason: "the unit stopped after its start" };
-  return (await healthy()) ?? { state: "succeeded", id, incarnation: { invocation: id } };
+  // A timer, a socket or a target starts anew without the service that belongs to it.
+  const evidence = unit.endsWith(".service") ? {} : ({ evidence: "stored" } as const);
+  return (await healthy()) ?? { state: "succeeded", id, incarnation: { invocation: id }, ...evidence };
 }
 
 async function show(host: Host, unit: string, signal: AbortSignal): Promise<State> {

@@ -58,6 +58,19 @@ export const agentKind: TargetKind = {
     return ["child", ...(name === null ? [] : [name])].map((one) => agentUnit(targetId, one, one));
   },
 
+  remarks(stored) {
+    const { activate, health } = readConfig(stored);
+    if (activate?.command === undefined || health !== null) return [];
+    return [
+      {
+        path: ["activate", "command"],
+        message: "proves no use: that it ends well shows nothing of the service",
+        remedy:
+          "Add a `health:` check; until then a rotation in two steps needs `evidence: attested` at the binding.",
+      },
+    ];
+  },
+
   assertHoldable(stored, address, value) {
     if (address.placement !== "") return assertHoldable(readConfig(stored).files, address, value);
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(address.key)) {
@@ -91,8 +104,14 @@ function nameOf({ systemd, launchd, signal, command }: NamedActivation): string 
   return command === undefined ? null : `command:${command}`;
 }
 
-/** By the agent's own child it is seen that the process has the values; by a restart that it was started after. */
-function provable({ files, activate }: AgentConfig): LadderEvidence {
+/**
+ * By the agent's own child it is seen that the process has the values; by a restart that it was started after. That a
+ * command of the machine's policy ended well shows nothing of the service, unless a health check says that it works.
+ */
+function provable({ files, activate, health }: AgentConfig): LadderEvidence {
   if (files.length === 0) return "running";
-  return activate === null || activate.signal !== undefined ? "stored" : "deployed";
+  if (activate === null || activate.signal !== undefined) return "stored";
+  const { systemd, command } = activate;
+  if (systemd !== undefined) return systemd.endsWith(".service") ? "deployed" : "stored";
+  return command === undefined || health !== null ? "deployed" : "stored";
 }

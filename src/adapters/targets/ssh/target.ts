@@ -4,7 +4,8 @@
  * Promises: fenced by compare-and-set on the host, so an older write never replaces a newer one (unfenced, and saying
  * so, where the account has SFTP alone); foreign bytes stay; connections go to pinned keys only and are kept for the
  * next piece of work. The best evidence is `running` where every file is injected into the environment of a process that
- * can be named, `deployed` where something else restarts, otherwise `stored` (also after a signal).
+ * can be named, `deployed` where something else restarts, otherwise `stored` (also after a signal, and after a command
+ * that names neither its process nor a health check).
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
@@ -14,6 +15,7 @@ import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
+import { remarksOn } from "../../placements/activation/remarks.ts";
 import { type CopyPlaces, createCopyFinder } from "../../placements/copies/find-copies.ts";
 import { PROFILES } from "../../placements/copies/known-places.ts";
 import { discoverFiles } from "../../placements/discover-files.ts";
@@ -74,9 +76,9 @@ export const sshKind: TargetKind = {
   },
 
   capabilities(stored) {
-    const { activate, files, ssh } = readConfig(stored);
+    const { activate, health, files, ssh } = readConfig(stored);
     return {
-      maxEvidence: showsRunning(activate, files) ? "running" : provenBy(activate),
+      maxEvidence: showsRunning(activate, files) ? "running" : provenBy(activate, health, files),
       readable: true,
       deletable: true,
       conditionalWrite: !ssh.sftpOnly,
@@ -85,6 +87,11 @@ export const sshKind: TargetKind = {
   },
 
   units: (stored) => unitsOf(readConfig(stored)),
+
+  remarks(stored) {
+    const { activate, health, files } = readConfig(stored);
+    return activate === null ? [] : remarksOn(activate, health, files);
+  },
 
   assertHoldable: (stored, address, value) => assertHoldable(readConfig(stored).files, address, value),
 

@@ -79,8 +79,9 @@ function activationOf(
 ): Pick<Allowed, "activation" | "health"> {
   const none = { activation: null, health: null };
   if (bundle.activate === null || hasChild) return none;
-  const { units, commands } = requestOf(bundle);
-  const verdict = checkPolicy(policy, { ...NOTHING, units, commands }, place);
+  const { units, commands, restart } = requestOf(bundle);
+  const asked = { ...NOTHING, units, commands, ...(restart === undefined ? {} : { restart }) };
+  const verdict = checkPolicy(policy, asked, place);
   if (!verdict.allowed) {
     refused.push(...verdict.refusals);
     return none;

@@ -1,5 +1,7 @@
 /** Judges what a bundle asks for against the host's policy. Pure; each refusal brings the lines that would allow it. */
 import { stringify } from "yaml";
+import { keepsOld } from "../../../adapters/placements/activation/old-environment.ts";
+import { FORMAT_NAMES } from "../../../adapters/placements/formats/formats.ts";
 import { steeringReason } from "../../../core/plan/steering-keys.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
@@ -20,6 +22,8 @@ export interface PolicyRequest {
   readonly units: readonly string[];
   /** By name. */
   readonly commands: readonly string[];
+  /** The command by which the files' change is brought to their program. */
+  readonly restart?: { readonly command: string; readonly formats: readonly string[] };
   /** Keys for the program of `lockstep run`. */
   readonly environment: readonly string[];
   /** To be asked there, and files with use counts to be read. */
@@ -54,6 +58,7 @@ export function checkPolicy(policy: Policy, request: PolicyRequest, place: Polic
     ...request.files.flatMap((file) => checkFile(policy, file, place)),
     ...request.units.filter((unit) => !policy.units.includes(unit)).map(refuseUnit),
     ...request.commands.filter((name) => !Object.hasOwn(policy.commands, name)).map(refuseCommand),
+    ...(request.restart === undefined ? [] : checkRestart(policy, request.restart)),
     ...request.environment.flatMap((key) => checkVariable(policy, key)),
     ...request.urls.filter((url) => !policy.probes.some((allowed) => coversUrl(allowed, url))).map(refuseUrl),
     ...request.counts.flatMap((path) => checkNamed("counts", policy, path, place)),
@@ -85,6 +90,9 @@ export function requestOf(
       (unit) => unit !== undefined,
     ),
     commands: [activate?.command, health?.command].filter((name) => name !== undefined),
+    ...(activate?.command === undefined
+      ? {}
+      : { restart: { command: activate.command, formats: files.map(({ format }) => format) } }),
     environment: touched.filter(({ placement }) => placement === "").map(({ key }) => key),
     urls: texts(asks.flatMap(({ probe, usage }) => [...urlsOfProbe(probe), usage?.["url"]])),
     counts: texts(asks.map(({ usage }) => usage?.["file"])),
@@ -199,6 +207,23 @@ function refuseUnit(unit: string): PolicyRefusal {
 function refuseCommand(name: string): PolicyRefusal {
   const add = `${lines({ commands: { [name]: ["/absolute/path/of/program"] } })}# What the name runs is for this machine's owner to say.\n`;
   return refusal(`command ${name}`, "the policy has no command of that name", add);
+}
+
+/** A restart that is known to leave the program with what it had would be told as if the program had the new value. */
+function checkRestart(
+  policy: Policy,
+  { command, formats }: NonNullable<PolicyRequest["restart"]>,
+): readonly PolicyRefusal[] {
+  const words = Object.hasOwn(policy.commands, command) ? policy.commands[command] : undefined;
+  if (words === undefined || policy.rereads?.includes(command) === true) return [];
+  const kept = keepsOld(
+    words,
+    FORMAT_NAMES.filter((format) => formats.includes(format)).map((format) => ({ format })),
+  );
+  if (kept === null) return [];
+  const reason = `\`${kept.what}\` leaves its program with the old value: ${kept.why}. Let the name run ${kept.instead}`;
+  const add = `# Only where the program does read the files anew by this command:\n${lines({ rereads: [command] })}`;
+  return [refusal(`command ${command}`, reason, add)];
 }
 
 function refuseUrl(url: string): PolicyRefusal {

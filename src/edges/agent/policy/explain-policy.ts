@@ -56,6 +56,8 @@ export function draftPolicy({
     '#                 { path: /etc/app/x, formats: [raw] }; with mode: "0640" its group may read it',
     "#   units:        systemd units and launchd labels that may be restarted or signalled",
     "#   commands:     name: [/absolute/program, argument]; a bundle can say the name and nothing else",
+    "#   rereads:      names of commands that make their program read the files anew, although they only reload or restart it",
+    "#                 with the environment that it had; others of that kind are refused",
     "#   probes:       URLs on loopback that may be asked, with values, or a path and all below it as http://127.0.0.1:8080/*",
     "#   counts:       files in which services leave their use counts, to be read",
     "#   authorities:  files whose value may be told to the server once the service here accepts it and refuses the server's",

@@ -67,6 +67,11 @@ const policySchema = z.strictObject({
   units: z.array(z.union([unitName, launchdLabel])).default([]),
   /** Name → words; no shell reads them. */
   commands: z.record(commandName, argv).default({}),
+  /**
+   * Commands that make their program read the files anew, as the owner knows, although their words say that they leave it
+   * with its old environment. Others of that kind are refused.
+   */
+  rereads: z.array(commandName).exactOptional(),
   /** What `lockstep run` may put into its program's environment. */
   environment: z.union([z.boolean(), z.array(key)]).default(true),
   /**
