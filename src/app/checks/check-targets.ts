@@ -98,7 +98,8 @@ async function checkTarget(
     const planned = ({ keys }: { readonly keys: readonly ObservedKey[] }) =>
       planChange(desired.slots, [], keys, context.sameValue);
     const lookAt = async (target: Target, limited: AbortSignal): Promise<Seen> => {
-      const { keys, units, orders } = await target.observe(desired.slots, limited);
+      const observation = await target.observe(desired.slots, limited);
+      const { keys, orders } = observation;
       const items = await nameElsewhere(context, planned({ keys }), keys);
       const newer = await askAuthorities(context, target, { desired, items, keys }, limited);
       const copies = await lookForCopies(context, target, desired, limited);
@@ -107,7 +108,7 @@ async function checkTarget(
           context,
           record.id,
           target,
-          { units, mayAsk: maybeRight(items), isWaitedFor: asksAgents },
+          { ...observation, mayAsk: maybeRight(items), isWaitedFor: asksAgents },
           limited,
         ),
       );

@@ -5,12 +5,12 @@
  */
 import { type Evidence, isAtLeast } from "../../core/evidence.ts";
 import type { BindingLook } from "../../core/ports/store/targets.ts";
-import type { Target, UnitSpec } from "../../core/ports/target.ts";
+import type { Target } from "../../core/ports/target.ts";
 import type { Judged } from "../../core/rollout/judge-look.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import { bindingOptionsOf } from "../binding-options.ts";
 import type { AppContext } from "../context.ts";
-import { type LivesSeen, lookAtLives } from "../look/look-at-lives.ts";
+import { type Lives, type LivesSeen, lookAtLives } from "../look/look-at-lives.ts";
 import { askOnce, proberFor } from "../look/probe-binding.ts";
 import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
 
@@ -19,8 +19,7 @@ const ASK_AGAIN_MS = 300_000;
 /** By binding, in this process. */
 const askedAtMs = new Map<string, number>();
 
-export interface ProcessLook {
-  readonly units: readonly UnitSpec[];
+export interface ProcessLook extends Lives {
   /** Bindings whose place was not seen to hold anything else: there it is said already what is wrong. */
   readonly mayAsk: ReadonlySet<string>;
   /** By somebody: then services are asked anew. */
@@ -31,7 +30,7 @@ export async function lookAtProcesses(
   context: AppContext,
   targetId: string,
   target: Target,
-  { units, mayAsk, isWaitedFor }: ProcessLook,
+  { mayAsk, isWaitedFor, ...there }: ProcessLook,
   signal: AbortSignal,
 ): Promise<readonly BindingLook[]> {
   const beganAtMs = await context.store.read.targets.beginLook();
@@ -39,7 +38,7 @@ export async function lookAtProcesses(
     ({ binding }) => binding.rollout === null && binding.settled.primary != null,
   );
   if (known.length === 0) return [];
-  const lives = await lookAtLives(context, target, units, known, signal);
+  const lives = await lookAtLives(context, target, there, known, signal);
   const nowMs = context.clock.now().getTime();
   const looks: BindingLook[] = [];
   for (const one of known) {

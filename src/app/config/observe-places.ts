@@ -9,6 +9,7 @@ import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
 import type { StoredTarget } from "../../core/ports/store/places.ts";
 import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.ts";
+import type { UserUnit } from "../../core/ports/user-unit.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
@@ -23,7 +24,13 @@ const MAX_AT_ONCE = 8;
 const LOOK_TIMEOUT_MS = 20_000;
 
 export type Look =
-  | { readonly at: LookAt; readonly keys: ReadonlyMap<string, ObservedKey>; readonly error: null }
+  | {
+      readonly at: LookAt;
+      readonly keys: ReadonlyMap<string, ObservedKey>;
+      /** Who takes keys from there and does not restart with it. Left out: nobody. */
+      readonly users?: readonly UserUnit[];
+      readonly error: null;
+    }
   | { readonly at: LookAt; readonly keys: null; readonly error: LockstepError };
 
 export interface LookAt {
@@ -65,10 +72,11 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
       purpose: "background",
     });
     try {
-      const { keys } = await withDeadline(signal, LOOK_TIMEOUT_MS, (limited) =>
+      const seen = await withDeadline(signal, LOOK_TIMEOUT_MS, (limited) =>
         target.observe(at.addresses, limited),
       );
-      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
+      const users = (seen.users ?? []).filter(({ key }) => !seen.units.some((unit) => unit.key === key));
+      return { at, keys: new Map(seen.keys.map((key) => [addressText(key), key])), users, error: null };
     } finally {
       await target.close();
     }

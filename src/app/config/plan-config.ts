@@ -23,6 +23,7 @@ import {
   viewDifference,
 } from "./plan-view.ts";
 import { type ConfigRequest, type Prepared, prepareConfig } from "./prepare.ts";
+import { takenElsewhere } from "./taken-elsewhere.ts";
 
 /** Throws CONFIG_INVALID; what only forbids applying is in `problems`. */
 export async function planConfig(
@@ -71,7 +72,7 @@ export async function planPrepared(
         key,
       })),
     problems,
-    warnings: prepared.warnings,
+    warnings: [...prepared.warnings, ...takenElsewhere(prepared, looks)],
     digest: digestOf(prepared, changes, places, problems),
   };
 }

@@ -1,6 +1,7 @@
 /** Which versions the living processes of a target's units hold, compared with what is settled. */
 import type { RunningAnswer, RunningFound, RunningLife } from "../../core/ports/running.ts";
-import type { JsonObject, Target, UnitSpec } from "../../core/ports/target.ts";
+import type { JsonObject, Target, TargetObservation } from "../../core/ports/target.ts";
+import type { UserUnit } from "../../core/ports/user-unit.ts";
 import type { RunningVerdict } from "../../core/rollout/judge-look.ts";
 import { SLOTS, type Slot } from "../../core/secret.ts";
 import type { AppContext } from "../context.ts";
@@ -14,14 +15,19 @@ export interface LivesSeen {
   readonly told: JsonObject;
 }
 
+/** What restarts with a place, and what else takes keys from it. */
+export type Lives = Pick<TargetObservation, "units" | "users">;
+
 /** By binding; empty where nobody can look into processes. */
 export async function lookAtLives(
   context: AppContext,
   target: Target,
-  units: readonly UnitSpec[],
+  { units: restarting, users = [] }: Lives,
   known: readonly KnownBinding[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LivesSeen>> {
+  const isUser = new Set(users.map(({ key }) => key));
+  const units = [...restarting.filter(({ key }) => !isUser.has(key)), ...users];
   if (target.running === undefined || units.length === 0) return new Map();
   const keys = known.flatMap(({ binding: { placement, key, fallbackKey }, versions }) => [
     { placement, key, candidates: versions },
@@ -35,9 +41,23 @@ export async function lookAtLives(
   return new Map(
     known.map(({ binding }, index) => {
       const seen = answers.map((answer) => seenOf(answer, index));
+      const own = seen.slice(0, seen.length - users.length);
+      const takers = users.flatMap((user, at) => {
+        const one = seen[own.length + at];
+        const takes = user.keys.includes(binding.key) || user.keys.includes(binding.fallbackKey);
+        return takes && one !== undefined ? [{ user, seen: one }] : [];
+      });
+      const names = takers.map(({ user }) => user.name);
       return [
         binding.id,
-        { verdict: verdictOf(seen, binding.settled), told: toldOf(seen), replicas: replicasOf(answers) },
+        {
+          verdict: worstOf([
+            verdictOf(own, binding.settled),
+            ...takers.map((taker) => verdictOnUser(taker.user, taker.seen, binding.settled)),
+          ]),
+          told: { ...toldOf(own), ...(names.length === 0 ? {} : { takenBy: names }) },
+          replicas: replicasOf(answers.slice(0, own.length)),
+        },
       ];
     }),
   );
@@ -83,6 +103,10 @@ export function verdictOf(
     if (unit.state === "dormant") return [{ state: "dormant" }];
     return unit.lives.map(({ held }) => judgeLife(held, settled));
   });
+  return worstOf(verdicts);
+}
+
+function worstOf(verdicts: readonly RunningVerdict[]): RunningVerdict {
   for (const state of ["lacks", "changing", "unseen", "right"] as const) {
     const found = verdicts.find((verdict) => verdict.state === state);
     if (found !== undefined) return found;
@@ -90,9 +114,33 @@ export function verdictOf(
   return { state: "dormant" };
 }
 
-function judgeLife(held: Held, settled: Readonly<Partial<Record<Slot, number>>>): RunningVerdict {
+/** It holds only what it takes: a slot that nothing of its refers to is none of its. */
+function verdictOnUser(
+  { name }: UserUnit,
+  seen: UnitSeen,
+  settled: Readonly<Partial<Record<Slot, number>>>,
+): RunningVerdict {
+  if (seen.state !== "lives") return verdictOf([seen], settled);
+  const verdict = worstOf(
+    seen.lives.map(({ held }) => {
+      const taken = SLOTS.filter((slot) => held[slot].state !== "absent");
+      return judgeLife(held, Object.fromEntries(taken.map((slot) => [slot, settled[slot]])), taken);
+    }),
+  );
+  if (verdict.state !== "lacks") return verdict;
+  return {
+    ...verdict,
+    reason: `${name} takes it from here by a reference, and ${verdict.reason}: it keeps that until its own next deployment`,
+  };
+}
+
+function judgeLife(
+  held: Held,
+  settled: Readonly<Partial<Record<Slot, number | undefined>>>,
+  slots: readonly Slot[] = SLOTS,
+): RunningVerdict {
   let unseen: RunningVerdict | null = null;
-  for (const slot of SLOTS) {
+  for (const slot of slots) {
     const wanted = settled[slot] ?? null;
     const found = held[slot];
     if (found.state === "unreadable") {

@@ -74,7 +74,7 @@ async function lookAt(
   ]);
   const observation = await target.observe(addresses, signal);
   await judgeOrders(context, record, observation.orders, "mark");
-  const lives = await lookAtLives(context, target, observation.units, known, signal);
+  const lives = await lookAtLives(context, target, observation, known, signal);
   return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);
     const seen = lives.get(one.binding.id) ?? null;

@@ -110,8 +110,21 @@ async function followAtTarget(
 /** What the unit should have been started with: everything that is settled at its targets. */
 async function expectedOf(context: AppContext, activation: ActivationRecord): Promise<readonly SetItem[]> {
   const targets = await context.store.read.activations.targetsOfUnit(activation.unitId);
-  const desired = await Promise.all(targets.map((targetId) => loadDesired(context, targetId)));
-  return desired.flatMap(({ slots }) => slots.filter((slot) => slot.settledVersion === slot.version));
+  const expected = await Promise.all(
+    targets.map(async (targetId) => {
+      const target = await context.store.read.targets.findById(targetId);
+      if (target === null) return [];
+      const { slots } = await loadDesired(context, targetId);
+      // A unit may be one of several targets, and know the other ones' keys by names of its own.
+      return slots
+        .filter((slot) => slot.settledVersion === slot.version)
+        .map((slot) => ({
+          ...slot,
+          place: kindOf(context, target.kind).place(target.config, slot.placement, target),
+        }));
+    }),
+  );
+  return expected.flat();
 }
 
 async function judge(

@@ -2,7 +2,7 @@
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { compareOrder, type Order } from "../../core/order.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
-import type { Target, TargetObservation } from "../../core/ports/target.ts";
+import type { Target, TargetObservation, UnitSpec } from "../../core/ports/target.ts";
 import { distrustLag } from "../../core/reconcile/distrust-lag.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
@@ -29,6 +29,19 @@ export interface Run {
   readonly marked: string | null;
 }
 
+/** What takes a key from here restarts with it where something is bound there: it is given to us to restart. */
+async function unitsOf(
+  context: AppContext,
+  { units, users = [] }: TargetObservation,
+): Promise<readonly UnitSpec[]> {
+  const others = users.filter(({ key }) => !units.some((unit) => unit.key === key));
+  if (others.length === 0) return units;
+  const owners = await context.store.read.places.ownersAt(others.map(({ place }) => place));
+  const bound = new Set(owners.filter(({ live }) => live).map(({ place }) => place));
+  const added = others.filter(({ place }) => bound.has(place));
+  return [...units, ...added.map(({ place: _place, keys: _keys, ...unit }) => unit)];
+}
+
 export async function runPush(
   context: AppContext,
   lease: Lease,
@@ -51,7 +64,13 @@ export async function runPush(
   }
   const keepCopies = await mayBeRestored(context, planned, target, items);
   const sinceIntentMs = startStopwatch();
-  const { pushId, run } = await recordIntent(context, planned, items, observation.units, keepCopies);
+  const { pushId, run } = await recordIntent(
+    context,
+    planned,
+    items,
+    await unitsOf(context, observation),
+    keepCopies,
+  );
   await context.checkpoint("intent");
   let sent = false;
   let isAnswered = false;

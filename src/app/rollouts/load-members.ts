@@ -52,6 +52,7 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
     triesBoth: options.triesBoth,
     silentForMs: options.silentForMs,
     ...(row.used === null ? {} : { oldUsedAtMs: used === undefined ? null : Date.parse(used) }),
+    takenBy: takenBy(row.lives),
     stuck: stuckOf(row, rollout),
     waitsItsTurn: row.aside !== null && row.aside.reason === null,
     restsAtStored: isDormant || (rollout.strategy === "replace" && row.adopted),
@@ -75,6 +76,11 @@ function requiredOf(
   if (row.lives === null || row.settled.primary === undefined) return null;
   // A look at the life before says what can be seen, whatever it held.
   return canSee(row.lives) ? "running" : "deployed";
+}
+
+function takenBy(lives: JsonObject | null): readonly string[] {
+  const names = lives?.["takenBy"];
+  return Array.isArray(names) ? names.filter((name) => typeof name === "string") : [];
 }
 
 function canSee({ state, lives }: JsonObject): boolean {

@@ -16,6 +16,7 @@ import type { RunningObserver } from "./running.ts";
 import type { TargetContext } from "./target-context.ts";
 import type { TargetRemark } from "./target-remark.ts";
 import type { UsageReader } from "./usage-reader.ts";
+import type { UserUnit } from "./user-unit.ts";
 
 /** JSON that holds no value: safe in the database, in logs and in answers of the API. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -65,12 +66,14 @@ export interface ObservedKey extends Address {
 }
 
 export interface TargetObservation {
-  /** One entry for each address asked for, in that order; other keys of the place are dropped inside the client. */
+  /** One entry for each address asked for, in that order; other keys are dropped inside the client. */
   readonly keys: readonly ObservedKey[];
   /** The revision markers found at the place: one of each of its files, or one of all. */
   readonly orders: readonly Order[];
   /** What must restart to use a change of these keys. */
   readonly units: readonly UnitSpec[];
+  /** Others that take one of these keys from here: they use a change from their own next start on. Left out: none. */
+  readonly users?: readonly UserUnit[];
 }
 
 /** What restarts: Railway service instance, systemd unit, … */
@@ -87,13 +90,14 @@ export interface UnitSpec {
 
 export interface SetItem extends Address {
   readonly value: SecretValue;
+  readonly place?: string;
 }
 
 /** What to write. Only differences; `unset` only what Lockstep wrote itself. */
 export interface Change {
   readonly set: readonly SetItem[];
   readonly unset: readonly Address[];
-  /** What is replaced may have to be put back: only where there is a `restorer` that asks for it. */
+  /** Only where there is a `restorer` that asks for it. */
   readonly keepCopies?: boolean;
 }
 
@@ -233,7 +237,6 @@ export interface TargetName {
 /** A kind of target before anything is opened: pure, and total over parsed configuration. */
 export interface TargetKind {
   readonly kind: string;
-
   /**
    * Nobody dials it: its agent asks what it must hold, writes, restarts and reports. `open` is never called then, and
    * what stands there is what was reported.

@@ -27,7 +27,11 @@ export function whyNotMet(member: Member, rollout: RolloutView): string | null {
     case "accept":
       // Callers wait: what they send stays what it was.
       if (!verifies(member)) return null;
-      return whyNotHolding(member, wanted) ?? whyNotAcceptingAll(member, from === null ? [to] : [from, to]);
+      return (
+        whyNotHolding(member, wanted) ??
+        whyNotAcceptingAll(member, from === null ? [to] : [from, to]) ??
+        whyTakenTooLate(member, rollout)
+      );
     case "stage":
       return sends(member) ? (whyNotHolding(member, wanted) ?? whyNotTryingBoth(member)) : null;
     case "swap":
@@ -38,7 +42,8 @@ export function whyNotMet(member: Member, rollout: RolloutView): string | null {
     case "settle":
       return (
         whyNotHolding(member, wanted) ??
-        (verifies(member) ? whyNotAcceptingAll(member, mustAcceptAfterSwitch(rollout)) : null)
+        (verifies(member) ? whyNotAcceptingAll(member, mustAcceptAfterSwitch(rollout)) : null) ??
+        whyTakenTooLate(member, rollout)
       );
     case "retire":
       return whyNotHolding(member, wanted) ?? whyNotProbed(member, [to]) ?? whyStillAccepting(member, from);
@@ -112,6 +117,19 @@ function whyNotAcceptingAll(member: Member, versions: readonly number[]): string
     if (reason !== null) return reason;
   }
   return null;
+}
+
+/**
+ * A verifier keeps the old value as its primary one until the last phase. Whoever takes that by a reference sends the old
+ * value until then, and is refused afterwards until it is deployed anew.
+ */
+function whyTakenTooLate(
+  { role, takenBy = [] }: Member,
+  { strategy, fromVersion }: RolloutView,
+): string | null {
+  if (strategy !== "overlap" || fromVersion === null || role !== "verifier" || takenBy.length === 0)
+    return null;
+  return `${takenBy.join(", ")} takes the value from here by a reference, and would send v${fromVersion} until it is refused: say \`role: both\` here`;
 }
 
 function whyNotTryingBoth({ triesBoth }: Member): string | null {

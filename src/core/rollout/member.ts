@@ -52,6 +52,8 @@ export interface Member {
   readonly silentForMs: number;
   /** When a verifier last saw the old value used, by its own count; undefined: it does not count, null: never. */
   readonly oldUsedAtMs?: number | null;
+  /** Others that take its primary value by a reference, and send it. */
+  readonly takenBy?: readonly string[];
   /** Why it cannot go on without a person, in words; null while it can. */
   readonly stuck: string | null;
   /** Another change of its unit is tried alone first: together they failed. */

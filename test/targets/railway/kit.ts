@@ -35,6 +35,7 @@ export interface Opening {
   readonly budget?: RequestBudget;
   readonly marker?: boolean;
   readonly mayReach?: readonly string[];
+  readonly redeployReferring?: boolean;
   readonly purpose?: "push" | "background";
   readonly sharedReads?: SharedReads;
 }
@@ -72,6 +73,7 @@ export class RailwayKit {
         environment: options.environment ?? environmentId,
         ...(service === null ? { shared: true } : { service }),
         ...(options.tokenKind === undefined ? {} : { tokenKind: options.tokenKind }),
+        ...(options.redeployReferring === undefined ? {} : { redeployReferring: options.redeployReferring }),
         ...(options.mayReach === undefined ? {} : { mayReach: options.mayReach }),
         token: options.token ?? projectToken,
         endpoint: options.endpoint ?? this.railway.url,

@@ -40,6 +40,28 @@ describe("reading", () => {
     expect(keys[0]?.observed.state).toBe("present");
   });
 
+  it("of a service names the services that take a key from it, over any steps, in one request", async () => {
+    const { railway } = kit;
+    await railway.state.addService({ name: "my web", variables: { MINE: "Bearer ${{api.KEPT}}" } });
+    await railway.state.addService({ name: "far", variables: { MINE: '${{"my web".MINE}}' } });
+    await railway.state.addService({ name: "does-not", variables: { MINE: "${{api.OLD}} ${{KEPT}}" } });
+    const { environmentId } = await railway.state.addEnvironment({ name: "other" });
+    await railway.state.addService({
+      name: "elsewhere",
+      environment: environmentId,
+      variables: { A: "${{api.KEPT}}" },
+    });
+    const { units, users = [] } = await kit.open().observe(at("KEPT", "KEPT_FALLBACK"), never);
+    expect(units.map(({ name }) => name)).toEqual(["api"]);
+    expect(users.map(({ name, keys }) => [name, keys])).toEqual([
+      ["my web", ["KEPT"]],
+      ["far", ["KEPT"]],
+    ]);
+    const allowed = await kit.open({ redeployReferring: true }).observe(at("KEPT"), never);
+    expect(allowed.units.map(({ name }) => name)).toEqual(["api", "my web", "far"]);
+    expect((await kit.open().observe(at("ABSENT"), never)).users).toBeUndefined();
+  });
+
   it("follows every page of a long list", async () => {
     await kit.restart({ behaviour: { maxPageSize: 2 } });
     const names = "ABCDEF".split("");

@@ -9,10 +9,10 @@ import type {
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { Deployment, UnitDeployments } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
-import type { RailwayConfig } from "./config.ts";
+import { placeOf, type RailwayConfig } from "./config.ts";
 import { isDormant, isInProgress, judge, newestFirst } from "./deployments.ts";
 import { NO_SNAPSHOT } from "./errors.ts";
-import { whyOutdated } from "./snapshot.ts";
+import { type OwnerService, whyOutdated } from "./snapshot.ts";
 import {
   MAX_SNAPSHOTS_AT_ONCE,
   readStart,
@@ -101,6 +101,18 @@ function stillBuilding(unit: UnitSpec, target: string, { id, status }: Deploymen
   );
 }
 
+/** Null: the place is this service's own, the shared scope, or none of this environment. */
+function otherAt(
+  config: RailwayConfig,
+  place: string,
+  own: string,
+  units: ReadonlyMap<string, UnitDeployments>,
+): OwnerService | null {
+  for (const { serviceId: id, serviceName: name } of units.values())
+    if (id !== own && placeOf({ ...config, service: id }) === place) return { id, name };
+  return null;
+}
+
 async function followOne(
   reader: UnitReader,
   asked: FollowedActivation,
@@ -115,7 +127,9 @@ async function followOne(
     // Not knowing is not "other values": asking again would redeploy for ever.
     if (started === null)
       return { state: "running", id, reason: "Railway does not show what the deployment was started with" };
-    const reason = whyOutdated(started, asked.expected);
+    const reason = whyOutdated(started, asked.expected, (place) =>
+      otherAt(reader.config, place, serviceOf(asked.unit), units),
+    );
     if (reason !== null) return { state: "outdated", id, reason };
   }
   return {

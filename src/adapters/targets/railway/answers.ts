@@ -24,22 +24,9 @@ const variableMetadata = z.object({
 export type VariableMetadata = z.output<typeof variableMetadata>;
 
 /**
- * The part of `EnvironmentConfig` that tells which services refer to shared variables. Its shape is not published: if
- * it should change, that must be an error, never "nobody refers to it".
- */
-const environmentConfig = z.looseObject({
-  services: z.record(
-    z.string(),
-    z.looseObject({
-      variables: z.record(z.string(), z.looseObject({ value: z.string().nullish() }).nullable()).nullish(),
-    }),
-  ),
-});
-export type EnvironmentConfig = z.output<typeof environmentConfig>;
-
-/**
  * All variables as stored: services by id, the shared ones beside them. Sealed ones, and those that are not shown, have
- * no value. A missing part must be an error, or a forgotten place would read as "there is none".
+ * no value. A missing part must be an error, or a forgotten place would read as "there is none", and a service that
+ * refers to another one as "nobody does". The shape is not published.
  */
 const storedVariable = z.looseObject({ value: z.string().nullish(), isSealed: z.boolean().nullish() });
 const storedVariables = z.record(z.string(), storedVariable.nullable());
@@ -60,7 +47,13 @@ const staged = z.object({ id: z.string(), status: z.string(), patch: z.unknown()
 
 export const observedService = z.object({
   variables,
-  environment: z.object({ id: z.string(), projectId: z.string(), variables: variableMetadata }),
+  environment: z.object({
+    id: z.string(),
+    projectId: z.string(),
+    config: wholeConfig,
+    variables: variableMetadata,
+    serviceInstances: serviceNames,
+  }),
   environmentStagedChanges: staged,
   serviceInstance: z.object({ id: z.string(), serviceName: z.string(), deletedAt: z.string().nullable() }),
 });
@@ -70,7 +63,7 @@ export const observedShared = z.object({
   environment: z.object({
     id: z.string(),
     projectId: z.string(),
-    config: environmentConfig,
+    config: wholeConfig,
     variables: variableMetadata,
     serviceInstances: serviceNames,
   }),

@@ -32,8 +32,17 @@ const railwaySchema = z.strictObject({
       endpoint: endpoint.optional(),
       /** Exposures that are meant: doctor is silent about them. */
       mayReach: z.array(z.enum(["builds", "pull-requests"])).optional(),
+      /**
+       * Services that take a variable from this one (`${{api.NAME}}`) are deployed with it. Otherwise each keeps the old
+       * value until its own next deployment, and a rotation waits for that.
+       */
+      redeployReferring: z.boolean().optional(),
       /** How long an answer is waited for, in ms; default 90,000. Writes have been seen to need more than 60 s. */
       requestTimeoutMs: z.int().min(100).max(120_000).optional(),
+    })
+    .refine(({ service, redeployReferring }) => service !== undefined || redeployReferring === undefined, {
+      path: ["redeployReferring"],
+      message: "goes with a service; what takes from the shared scope is always deployed with it",
     })
     .refine((railway) => (railway.service === undefined) === (railway.shared === true), {
       path: ["service"],
@@ -55,6 +64,8 @@ export interface RailwayConfig {
   readonly requestTimeoutMs: number;
   /** Absent: nobody. */
   readonly mayReach?: readonly Exposure["to"][];
+  /** Absent: no. */
+  readonly redeployReferring?: true;
 }
 
 /** Writes have been seen to take more than a minute under load and to be applied after the edge's 504. */
@@ -85,6 +96,7 @@ export function parseRailway(raw: unknown): {
     endpoint: url = DEFAULT_ENDPOINT,
     requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
     mayReach = [],
+    redeployReferring = false,
   } = parsed.data.railway;
   return {
     config: {
@@ -95,6 +107,7 @@ export function parseRailway(raw: unknown): {
       tokenKind,
       requestTimeoutMs,
       ...(mayReach.length === 0 ? {} : { mayReach }),
+      ...(redeployReferring ? { redeployReferring } : {}),
     },
     credentials: token === undefined ? null : { token },
   };

@@ -23,14 +23,19 @@ const UNITS = `
   pageInfo { hasNextPage endCursor }`;
 
 export const DOCUMENTS = {
-  /** Stored values as written: references intact, sealed ones null. With metadata, staged changes and the unit. */
+  /**
+   * Stored values as written: references intact, sealed ones null. With metadata, staged changes and the unit; and through
+   * the configuration, which services refer to this one. One request.
+   */
   ObserveService: `
     query ObserveService($projectId: String!, $environmentId: String!, $serviceId: String!, $after: String) {
       variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId, unrendered: true)
       environment(id: $environmentId) {
         id
         projectId
+        config(decryptVariables: true)
         variables(first: 500, after: $after) { ${VARIABLES} }
+        serviceInstances(first: 500) { edges { node { serviceId serviceName } } pageInfo { hasNextPage endCursor } }
       }
       environmentStagedChanges(environmentId: $environmentId) { id status patch }
       serviceInstance(environmentId: $environmentId, serviceId: $serviceId) { id serviceName deletedAt }

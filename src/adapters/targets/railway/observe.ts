@@ -9,26 +9,28 @@ import type {
   TargetObservation,
   UnitSpec,
 } from "../../../core/ports/target.ts";
+import type { UserUnit } from "../../../core/ports/user-unit.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import {
-  type EnvironmentConfig,
-  observedService,
-  observedShared,
-  readAnswer,
-  type WholeConfig,
-} from "./answers.ts";
+import { observedService, observedShared, readAnswer, type WholeConfig } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
-import { type RailwayConfig, REVISION_KEY } from "./config.ts";
+import { placeOf, type RailwayConfig, REVISION_KEY } from "./config.ts";
 import type { EnvironmentView } from "./environment-view.ts";
 import { allListed, allServices, assertProject, type Listed } from "./pages.ts";
-import { hasReference, sharedNameOf, sharedNamesIn } from "./references.ts";
+import { type ReferenceGraph, type ScopeId, usersOf } from "./reference-graph.ts";
+import { hasReference } from "./references.ts";
 
 interface Scope {
   readonly stored: Readonly<Record<string, string | null>>;
   readonly metadata: ReadonlyMap<string, { readonly isSealed: boolean; readonly updatedAt: string }>;
   /** Names that a staged, uncommitted change would override. */
   readonly staged: ReadonlySet<string>;
-  readonly units: readonly UnitSpec[];
+  readonly graph: ReferenceGraph;
+  readonly unit: { readonly serviceId: string; readonly serviceName: string } | null;
+}
+
+export interface RailwayObservation extends TargetObservation {
+  /** For looks at the processes; it holds stored texts and stays in here. */
+  readonly graph: ReferenceGraph;
 }
 
 export async function observe(
@@ -38,18 +40,46 @@ export async function observe(
   addresses: readonly Address[],
   signal: AbortSignal,
   view: EnvironmentView | null = null,
-): Promise<TargetObservation> {
+): Promise<RailwayObservation> {
   const scope =
     view !== null
-      ? scopeIn(view, config, target, addresses)
+      ? scopeIn(view, config, target)
       : config.service === null
-        ? await readShared(client, config, target, addresses, signal)
+        ? await readShared(client, config, target, signal)
         : await readService(client, config, config.service, target, signal);
+  const { graph, unit } = scope;
+  const users = usersIn(graph, config, addresses);
+  const own = unit === null ? [] : [unitOf(config, unit.serviceId, unit.serviceName)];
+  // The shared scope has no process of its own: those that take from it are its units.
+  const restarts = config.service === null || config.redeployReferring === true;
   return {
     keys: addresses.map((address) => observeKey(scope, address)),
     orders: ordersOf(scope),
-    units: scope.units,
+    units: restarts
+      ? [...own, ...users.map(({ config: { service }, name }) => unitOf(config, String(service), name))]
+      : own,
+    ...(config.service === null || users.length === 0 ? {} : { users }),
+    graph,
   };
+}
+
+/** Of what was deleted the configuration may still tell: only what has a name is there. */
+function usersIn(
+  graph: ReferenceGraph,
+  config: RailwayConfig,
+  addresses: readonly Address[],
+): readonly UserUnit[] {
+  const users = new Map<string, UserUnit>();
+  for (const key of new Set(addresses.map((address) => address.key))) {
+    for (const service of usersOf(graph, config.service, new Set([key])).keys()) {
+      const name = graph.names.get(service);
+      if (name === undefined) continue;
+      const place = placeOf({ ...config, service });
+      const keys = [...(users.get(service)?.keys ?? []), key];
+      users.set(service, { ...unitOf(config, service, name), place, keys });
+    }
+  }
+  return [...users.values()];
 }
 
 function observeKey(scope: Scope, address: Address): ObservedKey {
@@ -78,23 +108,18 @@ function ordersOf({ stored }: Scope): readonly Order[] {
   return order === null ? [] : [order];
 }
 
-function scopeIn(
-  view: EnvironmentView,
-  config: RailwayConfig,
-  target: string,
-  addresses: readonly Address[],
-): Scope {
+function scopeIn(view: EnvironmentView, config: RailwayConfig, target: string): Scope {
   assertProject(config, view.projectId, target);
   const { service } = config;
+  const names = new Map([...view.units.values()].map((one) => [one.serviceId, one.serviceName]));
+  const graph = graphOf(view.config, names, view.listed);
   if (service === null) {
-    const referring = referringServices(view.config, view.listed, keysOf(addresses));
     return {
       stored: textsOf(view.config.sharedVariables),
       metadata: metadataOf(view.listed, null),
       staged: stagedNames(view.staged, ["sharedVariables"]),
-      units: [...view.units.values()]
-        .filter(({ serviceId }) => referring.has(serviceId))
-        .map(({ serviceId, serviceName }) => unitOf(config, serviceId, serviceName)),
+      graph,
+      unit: null,
     };
   }
   const unit = view.units.get(service);
@@ -107,7 +132,8 @@ function scopeIn(
     stored: textsOf(view.config.services[service]?.variables),
     metadata: metadataOf(view.listed, service),
     staged: stagedNames(view.staged, ["services", service, "variables"]),
-    units: [unitOf(config, service, unit.serviceName)],
+    graph,
+    unit,
   };
 }
 
@@ -118,10 +144,6 @@ function textsOf(variables: WholeConfig["sharedVariables"]): Scope["stored"] {
       variable === null ? [] : [[name, variable.value ?? null]],
     ),
   );
-}
-
-function keysOf(addresses: readonly Address[]): ReadonlySet<string> {
-  return new Set(addresses.map(({ key }) => key));
 }
 
 async function readService(
@@ -138,12 +160,15 @@ async function readService(
   // What was deleted still resolves by its id.
   if (deletedAt !== null)
     throw new LockstepError("TARGET_MISSING", `The service of target "${target}" was deleted at Railway.`);
-  const variables = await allListed(client, config, answer.environment.variables, target, signal);
+  const { environment } = answer;
+  const variables = await allListed(client, config, environment.variables, target, signal);
+  const names = await allServices(client, config, environment.serviceInstances, target, signal);
   return {
     stored: answer.variables,
     metadata: metadataOf(variables, serviceId),
     staged: stagedNames(answer.environmentStagedChanges, ["services", serviceId, "variables"]),
-    units: [unitOf(config, serviceId, serviceName)],
+    graph: graphOf(environment.config, names, variables),
+    unit: { serviceId, serviceName },
   };
 }
 
@@ -151,7 +176,6 @@ async function readShared(
   client: RailwayClient,
   config: RailwayConfig,
   target: string,
-  addresses: readonly Address[],
   signal: AbortSignal,
 ): Promise<Scope> {
   const input = { projectId: config.project, environmentId: config.environment };
@@ -159,14 +183,12 @@ async function readShared(
   assertProject(config, answer.environment.projectId, target);
   const variables = await allListed(client, config, answer.environment.variables, target, signal);
   const names = await allServices(client, config, answer.environment.serviceInstances, target, signal);
-  const referring = referringServices(answer.environment.config, variables, keysOf(addresses));
   return {
     stored: answer.variables,
     metadata: metadataOf(variables, null),
     staged: stagedNames(answer.environmentStagedChanges, ["sharedVariables"]),
-    units: [...names]
-      .filter(([serviceId]) => referring.has(serviceId))
-      .map(([serviceId, name]) => unitOf(config, serviceId, name)),
+    graph: graphOf(answer.environment.config, names, variables),
+    unit: null,
   };
 }
 
@@ -185,23 +207,19 @@ function stagedNames(
   return new Set(isRecord(at) ? Object.keys(at) : []);
 }
 
-/** Services whose stored texts refer to one of the shared keys, or of which Railway's own list says so. */
-function referringServices(
-  { services }: EnvironmentConfig,
-  variables: readonly Listed[],
-  keys: ReadonlySet<string>,
-): ReadonlySet<string> {
-  const byText = Object.entries(services)
-    .filter(([, service]) =>
-      Object.values(service.variables ?? {}).some((variable) =>
-        sharedNamesIn(variable?.value ?? "").some((name) => keys.has(name)),
-      ),
-    )
-    .map(([serviceId]) => serviceId);
-  const byList = variables
-    .filter(({ references }) => references.some((reference) => keys.has(sharedNameOf(reference) ?? "")))
-    .map(({ serviceId }) => serviceId);
-  return new Set([...byText, ...byList].filter((serviceId) => serviceId !== null));
+function graphOf(
+  config: WholeConfig,
+  names: ReadonlyMap<string, string>,
+  listed: readonly Listed[],
+): ReferenceGraph {
+  const scopes: readonly (readonly [ScopeId, WholeConfig["sharedVariables"]])[] = [
+    [null, config.sharedVariables],
+    ...Object.entries(config.services).map(([id, { variables }]) => [id, variables] as const),
+  ];
+  const texts = new Map(
+    scopes.map(([scope, variables]) => [scope, new Map(Object.entries(textsOf(variables)))] as const),
+  );
+  return { names, texts, listed };
 }
 
 function unitOf(config: RailwayConfig, serviceId: string, name: string): UnitSpec {

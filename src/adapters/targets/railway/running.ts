@@ -3,16 +3,21 @@
  * the nearest to the process that Railway's API comes: variables are fixed when a deployment starts, and replicas,
  * restarts and moves to another host keep them. Repeated at each gate, so that a rollback by somebody is seen.
  */
+import { createHash } from "node:crypto";
 import type {
   RunningAnswer,
   RunningFound,
+  RunningKeyQuestion,
   RunningObserver,
   RunningQuestion,
 } from "../../../core/ports/running.ts";
+import type { UnitSpec } from "../../../core/ports/target.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { UnitDeployments } from "./answers.ts";
+import { SHARED_PLACEMENT } from "./config.ts";
 import { servingNow } from "./deployments.ts";
-import { foundIn } from "./snapshot.ts";
+import { patternOf, type ScopeId, usersOf } from "./reference-graph.ts";
+import { foundIn, foundThrough } from "./snapshot.ts";
 import {
   MAX_SNAPSHOTS_AT_ONCE,
   readStart,
@@ -89,12 +94,17 @@ async function startedWith(
     key,
     Math.max(0, ...candidates.keys()),
   ]);
-  const name = JSON.stringify([deploymentId, asked]);
+  const name = JSON.stringify([deploymentId, asked, basisOf(reader, unit, keys)]);
   const before = reader.units === undefined ? undefined : seenBefore.get(name);
   if (before !== undefined) return before;
   const started = await readStart(reader, { unit, deploymentId }, signal);
   if (started === null) return null;
-  const found = keys.map((key) => foundIn(started, key));
+  const found = keys.map((key) => {
+    const source = sourceOf(reader, unit, key);
+    if (source === null) return foundIn(started, key);
+    if (reader.graph === undefined) return NOT_LOOKED;
+    return foundThrough(started, reader.graph, { service: serviceOf(unit), source }, key.candidates);
+  });
   seenBefore.set(name, found);
   for (const oldest of seenBefore.keys()) {
     if (seenBefore.size <= MAX_SEEN) break;
@@ -103,4 +113,29 @@ async function startedWith(
   return found;
 }
 
+/** Null: the service's own variable. */
+function sourceOf(
+  { config }: UnitReader,
+  unit: UnitSpec,
+  { placement, key }: RunningKeyQuestion,
+): { readonly scope: ScopeId; readonly key: string } | null {
+  if (placement === SHARED_PLACEMENT) return { scope: null, key };
+  return config.service === serviceOf(unit) ? null : { scope: config.service, key };
+}
+
+/** With the stored texts, what a deployment's own texts mean changes. A digest: they may hold values. */
+function basisOf(reader: UnitReader, unit: UnitSpec, keys: readonly RunningKeyQuestion[]): string {
+  const { graph } = reader;
+  if (graph === undefined) return "";
+  const service = serviceOf(unit);
+  const patterns = keys.map((key) => {
+    const source = sourceOf(reader, unit, key);
+    if (source === null) return null;
+    const names = usersOf(graph, source.scope, new Set([source.key])).get(service) ?? [];
+    return [...names].map((name) => [name, patternOf(graph, { service, name }, source, "")]);
+  });
+  return createHash("sha256").update(JSON.stringify(patterns)).digest("base64url");
+}
+
+const NOT_LOOKED: RunningFound = { state: "unreadable", reason: "it was not read who takes it from here" };
 const NOT_SHOWN = "Railway does not show what the deployment was started with";

@@ -100,7 +100,9 @@ export const railwayKind: TargetKind = {
           readEnvironment(client, config, target, all),
         );
         reader.units = view?.units;
-        return await observe(client, config, target, addresses, signal, view ?? null);
+        const { graph, ...seen } = await observe(client, config, target, addresses, signal, view ?? null);
+        reader.graph = graph;
+        return seen;
       },
       apply: (change, order, signal) =>
         apply(client, config, change, { order, revisionMarker: context.revisionMarker, target }, signal),

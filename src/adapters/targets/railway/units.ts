@@ -6,6 +6,7 @@ import { environmentUnits, readAnswer, snapshotAnswer, type UnitDeployments, uni
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
 import { NO_DEPLOYMENT } from "./errors.ts";
+import type { ReferenceGraph } from "./reference-graph.ts";
 import type { StartedWith } from "./snapshot.ts";
 
 /** What every request needs to know. */
@@ -15,6 +16,8 @@ export interface UnitReader {
   readonly target: string;
   /** By service id: read already, by a look at the whole environment. */
   readonly units?: ReadonlyMap<string, UnitDeployments> | undefined;
+  /** Who takes from whom, as the look before has read it. */
+  readonly graph?: ReferenceGraph | undefined;
 }
 
 /** Requests; Railway's smallest plan allows ten a second. */

@@ -1,6 +1,6 @@
 /**
- * References between variables: `${{shared.NAME}}`, `${{Service Name.NAME}}`, `${{NAME}}` for the same service;
- * alone or inside longer text, over several steps. Service names are case-sensitive. What cannot be resolved becomes
+ * References between variables: `${{shared.NAME}}`, `${{Service Name.NAME}}` (the name in quotes or not),
+ * `${{NAME}}` for the same service; alone or inside longer text, over several steps. Service names are case-sensitive. What cannot be resolved becomes
  * empty, also a reference from a shared variable to a service: it has no service to stand on. A reference to a value
  * that the reader may not see (null) makes the whole text unreadable.
  */
@@ -52,7 +52,7 @@ function follow(
 ): string | null {
   const dot = inside.lastIndexOf(".");
   if (dot === -1) return resolve(world, service, inside, trail);
-  const [owner, name] = [inside.slice(0, dot), inside.slice(dot + 1)];
+  const [owner, name] = [inside.slice(0, dot).replace(/^(["'])(.*)\1$/, "$2"), inside.slice(dot + 1)];
   if (owner === "shared") return resolve(world, null, name, trail);
   return service === null ? "" : resolve(world, owner, name, trail);
 }
