@@ -49,11 +49,12 @@ describeOnAStore("targets with an agent", (getDatabase) => {
       targetId,
     ]);
   }
-  const withFile = () =>
+  const withFile = (more: object = { health: { command: "check" } }) =>
     configure({
       agent: {},
       files: [{ path: FILE, format: "dotenv" }],
       activate: { command: "restart" },
+      ...more,
     });
   const withChild = () => configure({ agent: {} });
 
@@ -201,7 +202,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
       target: "mini",
       files: [{ path: FILE, format: "dotenv", mode: "0600" }],
       activate: { command: "restart", timeoutSeconds: 60 },
-      health: null,
+      health: { command: "check", withinSeconds: 60 },
       slots: [{ bindingId, secret: "TOKEN", version: 1, value: "first", owned: false, settledVersion: null }],
       pruned: [],
     });
@@ -222,6 +223,21 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     const { epoch, generation, digest } = given;
     expect(await ask(id, { epoch, generation, digest })).toMatchObject({ kind: "unchanged", generation });
     expect(await pushes()).toHaveLength(1);
+  });
+
+  it.each([
+    ["a command that no health check follows", {}, "command:restart"],
+    ["a signal", { activate: { signal: { unit: "app.service" } } }, "signal:app.service"],
+    ["a timer's restart", { activate: { systemd: "app.timer" } }, "systemd:app.timer"],
+  ])("%s that ended well proves no use", async (_what, more, key) => {
+    await withFile(more);
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    await report(id, done(given, { units: [{ ...unit(given, "succeeded"), key }] }));
+    expect(await binding()).toEqual({ evidence: "stored", settled: { primary: 1 } });
+    expect(await kit.rows("select evidence from push")).toEqual([{ evidence: "stored" }]);
   });
 
   it("older versions are recognised by codes, and none of their values travels", async () => {

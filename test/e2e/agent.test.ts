@@ -143,7 +143,7 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
     writeFileSync(join(homes.mini, "app", "env"), "THEIRS=kept\n", { mode: 0o600 });
     writeFileSync(
       join(homes.mini, "policy", "agent-policy.yaml"),
-      `files: ["~/app/env"]\ncommands: { restart-app: ["/bin/cp", "${homes.mini}/app/env", "${homes.mini}/app/running"] }\n`,
+      `files: ["~/app/env"]\ncommands: { restart-app: ["/bin/cp", "${homes.mini}/app/env", "${homes.mini}/app/running"], look: ["/usr/bin/test", "-s", "${homes.mini}/app/running"] }\n`,
       { mode: 0o600 },
     );
     writeFileSync(
@@ -161,6 +161,7 @@ targets:
     agent: {}
     files: [{ path: "~/app/env", format: dotenv }]
     activate: { command: restart-app }
+    health: { command: look }
   web: { agent: {} }
   jobs: { agent: { shortLived: true } }
 `,

@@ -104,6 +104,7 @@ targets:
     ssh: { host: ${sshd.host}, port: ${sshd.port}, user: ${sshd.user}, hostKey: "${sshd.hostKey}", privateKey: "\${file:${join(directory, "key")}}" }
     files: [{ path: ${file()}, format: systemd }]
     activate: { command: [/bin/sh, -c, "cp ${file()} ${file()}.running"] }
+    health: { command: [/usr/bin/test, -s, "${file()}.running"] }
 `,
     );
     await startServer();

@@ -59,6 +59,7 @@ export function worldConfig({ railway, worker, host, machine, tokens }: Places):
             agent: {},
             files: [{ path: machine.file, format: "dotenv" }],
             activate: { command: "restart", timeoutSeconds: 10 },
+            health: { command: "restart" },
           },
         },
       },

@@ -252,7 +252,12 @@ function configOf(
           vps: {
             ssh: { ...sshd.login, ...(sftpOnly ? { sftpOnly } : {}) },
             files: [{ path: `${app}/env`, format: "systemd" }],
-            ...(sftpOnly ? {} : { activate: { command: ["/bin/sh", "-c", start] } }),
+            ...(sftpOnly
+              ? {}
+              : {
+                  activate: { command: ["/bin/sh", "-c", start] },
+                  health: { command: ["/usr/bin/test", "-s", `${app}/running`] },
+                }),
           },
         },
       },

@@ -46,7 +46,7 @@ export async function createHostPlace(options: HostOptions): Promise<HostPlace> 
       `    hostKey: "${ssh.hostKey}"`,
       `    privateKey: "\${file:${keyFile}}"`,
       `  files: [{ path: "~/${service}/env", format: dotenv }]`,
-      `  activate: { command: [${JSON.stringify(running.restart)}] }`,
+      `  activate: { command: [${JSON.stringify(running.restart)}], process: { pidFile: "~/${service}/pid" } }`,
     ],
     open: running.open,
     stored: running.stored,

@@ -270,6 +270,25 @@ describe("a bundle's names", () => {
     expect(requestOf({ ...bundle, ...signalled }).units).toEqual(["app.service"]);
   });
 
+  it("whose command leaves the program with the old value are refused, unless the owner says otherwise", () => {
+    const asked = requestOf({ ...bundle, activate: { command: "again", timeoutSeconds: 1 }, health: null });
+    const own = (more: string, words = '["/usr/bin/docker", "compose", "restart", "app"]') =>
+      parsePolicy(`files: ["~/app/.env"]\ncommands: { again: ${words} }\n${more}`, "p");
+    const verdict = checkPolicy(own(""), asked, place);
+    expect(refused(verdict)).toEqual([
+      expect.stringMatching(
+        /^command again: `docker compose restart` leaves its program with the old value: /,
+      ),
+    ]);
+    expect(JSON.stringify(verdict)).toContain("docker compose up -d --force-recreate SERVICE");
+    const add = verdict.allowed ? "" : (verdict.refusals[0]?.add ?? "");
+    expect(checkPolicy(own(add), asked, place)).toEqual({ allowed: true });
+    expect(checkPolicy(own("", '["/srv/app/restart"]'), asked, place)).toEqual({ allowed: true });
+    // Its program reads such a file itself.
+    const raw = { ...asked, files: [], restart: { command: "again", formats: ["raw", "json"] } };
+    expect(checkPolicy(own(""), raw, place)).toEqual({ allowed: true });
+  });
+
   it.each([["unknown"], ["constructor"]])("that the policy lacks run nothing: %s", (command) => {
     expect(() =>
       resolveActivation({ activate: { command, timeoutSeconds: 1 }, health: null }, policy),

@@ -1,11 +1,14 @@
 import { beforeEach, expect, it } from "vitest";
+import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { introduceVersion } from "../../../src/app/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import { configSchema } from "../../../src/protocol/config.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
+import { generateKey } from "../../support/sshd.ts";
 
 describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
   let kit: ConfigKit;
@@ -111,5 +114,47 @@ describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
     await settle();
     expect(kit.opened.at(-1)?.credentials).toEqual({ token: "new" });
     expect(kit.place("one").writes).toHaveLength(1);
+  });
+
+  it("refuses a restart that is known to keep the old environment, before anything is asked or stored", async () => {
+    const context = { ...kit.context, targetKinds: new Map([["ssh", sshKind]]) };
+    const hostKey = generateKey().publicKey;
+    const asked = (activate: object, file: object = {}) => ({
+      config: configSchema.parse({
+        environments: {
+          production: {
+            secrets: { A: { bindings: [{ target: "vps", role: "caller" }] } },
+            targets: {
+              vps: {
+                ssh: { host: "127.0.0.1", user: "app", hostKey },
+                files: [{ path: "/srv/app/.env", format: "dotenv", ...file }],
+                activate,
+              },
+            },
+          },
+        },
+      }),
+    });
+    const restart = { command: ["/usr/bin/docker", "compose", "-f", "/srv/app/c.yml", "restart", "app"] };
+    await expect(applyConfig(context, TESTER, asked(restart))).rejects.toMatchObject({
+      code: "RESTART_KEEPS_OLD",
+      message: expect.stringContaining("docker compose up -d --force-recreate SERVICE"),
+    });
+    expect(await kit.loop.rows("select 1 from target")).toEqual([]);
+    const plan = async (...given: Parameters<typeof asked>) => {
+      const { problems, warnings } = await planConfig(context, TESTER, asked(...given));
+      return [...problems.map(({ code }) => code), ...warnings.map(({ path }) => path.slice(-2).join("."))];
+    };
+    expect(await plan(restart)).toEqual(["RESTART_KEEPS_OLD"]);
+    expect(await plan({ ...restart, rereads: "attested" })).toEqual(["activate.command"]);
+    expect(await plan(restart, { asEnvironment: false })).toEqual(["activate.command"]);
+    expect(await plan({ command: ["/srv/app/restart"] })).toEqual(["activate.command"]);
+    expect(await plan({ command: ["/srv/app/restart"], process: { pidFile: "/run/app.pid" } })).toEqual([]);
+    expect(await plan({ systemd: "app.service" })).toEqual([]);
+    await applyConfig(context, TESTER, asked({ ...restart, rereads: "attested" }));
+    // Who said it is on record with the configuration.
+    expect(await kit.loop.rows("select config->'activate'->>'rereads' as rereads from target")).toEqual([
+      { rereads: "attested" },
+    ]);
   });
 });

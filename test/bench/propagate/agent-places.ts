@@ -47,6 +47,7 @@ export async function startAgentPlaces(
             agent: {},
             files: [{ path: "~/app/env", format: "dotenv" }],
             activate: { command: "restart" },
+            health: { command: "restart" },
           },
         ]),
       ),

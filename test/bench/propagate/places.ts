@@ -98,6 +98,7 @@ export async function startSshPlaces(most: number, options: Starting): Promise<P
             },
             files: [{ path: pathOf(host), format: "dotenv" }],
             activate: { command: ["/bin/true"] },
+            health: { command: ["/bin/true"] },
           },
         ]),
       );

@@ -151,7 +151,7 @@ async function onHosts(options: BenchOptions, names: readonly string[], start: S
         privateKey: host.sshd.clientKey.privateKey,
       },
       files: [{ path: file, format: "dotenv" }],
-      activate: { command: [script] },
+      activate: { command: [script], process: { pidFile: join(host.directory, "pid") } },
     };
   }
   return targets;
@@ -167,7 +167,7 @@ async function besideAgents(names: readonly string[], room: string, start: Start
     const { script } = await start(name, join(home, "app"));
     writeFileSync(
       join(home, "policy", "agent-policy.yaml"),
-      `files: ["~/app/env"]\ncommands: { restart: [${JSON.stringify(script)}] }\n`,
+      `files: ["~/app/env"]\ncommands: { restart: [${JSON.stringify(script)}], look: ["/bin/true"] }\n`,
       { mode: 0o600 },
     );
     homes.set(name, home);
@@ -175,6 +175,7 @@ async function besideAgents(names: readonly string[], room: string, start: Start
       agent: {},
       files: [{ path: "~/app/env", format: "dotenv" }],
       activate: { command: "restart" },
+      health: { command: "look" },
     };
   }
   return { targets, homes };

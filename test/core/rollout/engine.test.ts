@@ -88,6 +88,23 @@ describe("overlap", () => {
     ]);
   });
 
+  it.each(["accept", "switch", "settle"] as const)(
+    "ends no %s while somebody takes the old value from a verifier and would be refused",
+    (phase) => {
+      const taken = { takenBy: ["web"], lookedAtMs: 5 };
+      const waits = (one: Partial<Member>) =>
+        decide(rollout({ phase }), [verifier({ ...taken, ...one })], 5_000).waitingFor.map(
+          ({ reason }) => reason,
+        );
+      const reason =
+        "web takes the value from here by a reference, and would send v1 until it is refused: say `role: both` here";
+      expect(waits({})).toContain(reason);
+      expect(waits({ forced: true })).not.toContain(reason);
+      expect(waits({ takenBy: [] })).not.toContain(reason);
+      expect(waits({ role: "both" })).not.toContain(reason);
+    },
+  );
+
   it.each([
     ["it does not hold both", verifier({ settled: { primary: 1 } }), "v2 is not stored beside it yet"],
     ["it was not asked", verifier({ acceptance: new Map() }), "not asked yet whether it accepts v1"],

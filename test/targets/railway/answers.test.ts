@@ -56,7 +56,13 @@ const page = (nodes: readonly unknown[]) => ({
 });
 const observed = {
   variables: { KEPT: CANARY },
-  environment: { id: "e-1", projectId: "p-1", variables: page([]) },
+  environment: {
+    id: "e-1",
+    projectId: "p-1",
+    config: { services: {} },
+    variables: page([]),
+    serviceInstances: page([]),
+  },
   environmentStagedChanges: { id: "x", status: "STAGED", patch: {} },
   serviceInstance: { id: "i-1", serviceName: "api", deletedAt: null },
 };

@@ -31,7 +31,7 @@ describe("the loop on Railway", () => {
   afterEach(() => railway.stop());
 
   /** A service, or the shared scope. */
-  async function addTarget(name: string, service: string | null, requestTimeoutMs = 500): Promise<void> {
+  async function addTarget(name: string, service: string | null, more: object = {}): Promise<void> {
     await kit.target(name);
     const [id = ""] = await kit.targetIds(name);
     const { projectId, environmentId, projectToken } = railway.railway.defaults;
@@ -42,7 +42,8 @@ describe("the loop on Railway", () => {
         ...(service === null ? { shared: true } : { service }),
         token: projectToken,
         endpoint: railway.railway.url,
-        requestTimeoutMs,
+        requestTimeoutMs: 500,
+        ...more,
       },
     });
     const destination = railwayKind.destination(config);
@@ -157,7 +158,7 @@ describe("the loop on Railway", () => {
     { kind: "http-error", status: 502, applied: true },
     { kind: "graphql-error", message: "Problem processing request", applied: true },
   ] as const)("law 5: after %j nothing waits for the time in which the write may land", async (fault) => {
-    await addTarget("api", railway.serviceId, UNHURRIED_MS);
+    await addTarget("api", railway.serviceId, { requestTimeoutMs: UNHURRIED_MS });
     await bind("api");
     await kit.set("AUTH", "first", context);
     await rest();
@@ -191,7 +192,7 @@ describe("the loop on Railway", () => {
   it("law 5: a redeployment whose answer was lost is looked for after 3, 6 and 12 seconds", async () => {
     const { minPollMs, maxPollMs, notStartedAfterMs } = DEFAULT_TIMING;
     const slow = { ...context, timing: { ...context.timing, minPollMs, maxPollMs, notStartedAfterMs } };
-    await addTarget("api", railway.serviceId, UNHURRIED_MS);
+    await addTarget("api", railway.serviceId, { requestTimeoutMs: UNHURRIED_MS });
     await bind("api");
     await railway.railway.faults.add({
       kind: "gateway-timeout",
@@ -307,5 +308,81 @@ describe("the loop on Railway", () => {
     expect(await look()).toMatchObject({ state: "in-sync" });
     const [process] = await railway.railway.state.processes({ service: railway.serviceId });
     expect(process?.variables["AUTH"]).toBe("second");
+  });
+
+  describe("a service that takes the secret from ours by a reference", () => {
+    const tokens = async () =>
+      (await railway.railway.state.processes({ service: "web" })).map(({ variables }) => variables["TOKEN"]);
+    const look = async () => {
+      const [id = ""] = await kit.targetIds("api");
+      await database().pool.query("update target set next_check_at = now()");
+      await checkScheduled(context, id, never);
+      const rows = await context.store.read.views.bindings({});
+      const row = rows.find(({ target }) => target === "api");
+      return row === undefined ? null : bindingStatus(row);
+    };
+    let web: string;
+    beforeEach(async () => {
+      const variables = { TOKEN: "Bearer ${{api.AUTH}}", OWN: "x" };
+      ({ serviceId: web } = await railway.railway.state.addService({ name: "web", variables }));
+      await railway.railway.state.addService({ name: "far", variables: { T: "${{web.TOKEN}}" } });
+    });
+    const change = async (value: string) => {
+      await kit.set("AUTH", value, context);
+      await rest();
+    };
+
+    it("keeps the old value until it is deployed by somebody, and that is told, not passed over", async () => {
+      await addTarget("api", railway.serviceId);
+      await bind("api");
+      await change("first");
+      await railway.railway.state.deploy({ service: "web" });
+      await railway.railway.state.deploy({ service: "far" });
+      await railway.railway.state.idle();
+      expect(await look()).toMatchObject({ state: "in-sync" });
+      await change("second");
+      expect(await tokens()).toEqual(["Bearer first"]);
+      expect(await look()).toMatchObject({
+        state: "stale",
+        reason:
+          "web takes it from here by a reference, and a running process holds v1, not v2: it keeps that until its own next deployment",
+      });
+      await railway.railway.state.deploy({ service: "web" });
+      await railway.railway.state.idle();
+      expect(await look()).toMatchObject({ state: "stale", reason: expect.stringMatching(/^far takes it/) });
+      await railway.railway.state.deploy({ service: "far" });
+      await railway.railway.state.idle();
+      expect(await look()).toMatchObject({ state: "in-sync" });
+    });
+
+    it("is deployed with ours where the configuration says so, once, and comes to rest", async () => {
+      await addTarget("api", railway.serviceId, { redeployReferring: true });
+      await bind("api");
+      await change("first");
+      const before = await deploys();
+      await change("second");
+      expect(await deploys()).toBe(before + 3);
+      expect(await tokens()).toEqual(["Bearer second"]);
+      expect(await look()).toMatchObject({ state: "in-sync" });
+    });
+
+    it("is deployed with ours where something is bound there", async () => {
+      await addTarget("api", railway.serviceId);
+      await addTarget("web", web);
+      await bind("api");
+      await kit.secret("OTHER");
+      const id = await kit.bind("OTHER", "web");
+      await database().pool.query("update ownership set place = $2 where binding_id = $1", [
+        id,
+        railwayKind.place(
+          (await context.store.read.targets.findByName("production", "web"))?.config ?? {},
+          "",
+          { environment: "production", name: "web" },
+        ),
+      ]);
+      await change("first");
+      await change("second");
+      expect(await tokens()).toEqual(["Bearer second"]);
+    });
   });
 });

@@ -48,7 +48,7 @@ describe("reading", () => {
     const { environmentId } = await railway.state.addEnvironment({ name: "other" });
     await railway.state.addService({
       name: "elsewhere",
-      environment: environmentId,
+      environmentId,
       variables: { A: "${{api.KEPT}}" },
     });
     const { units, users = [] } = await kit.open().observe(at("KEPT", "KEPT_FALLBACK"), never);
