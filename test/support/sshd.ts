@@ -33,6 +33,8 @@ export interface SshdOptions {
   readonly ownMounts?: boolean;
   /** Further lines of sshd_config; they come first, and the first word on a setting wins. */
   readonly lines?: readonly string[];
+  /** Further ports of the same server, each with what sshd_config's Match block for it says. */
+  readonly alsoAt?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface KeyPair {
@@ -46,6 +48,8 @@ export interface RunningSshd {
   readonly host: string;
   readonly port: number;
   readonly user: string;
+  /** Of `alsoAt`, by name. */
+  readonly ports: Readonly<Record<string, number>>;
   /** The public host keys, in the order asked for. */
   readonly hostKeys: readonly string[];
   /** The first of `hostKeys`. */
@@ -105,8 +109,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
 
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
+    const ports: Record<string, number> = {};
+    for (const name of Object.keys(options.alsoAt ?? {})) ports[name] = await freePort();
     const config = join(root, "sshd_config");
-    writeFileSync(config, configLines(options, { root, home, port, hostKeys, authorizedKeys }).join("\n"));
+    writeFileSync(
+      config,
+      configLines(options, { root, home, port, ports, hostKeys, authorizedKeys }).join("\n"),
+    );
     chmodSync(config, 0o600);
     const [first = program, ...words] = [
       ...(options.ownMounts === true ? IN_OWN_MOUNTS : []),
@@ -117,11 +126,12 @@ export async function startSshd(options: SshdOptions = {}): Promise<RunningSshd>
     child.stderr.on("data", (chunk: Buffer) => {
       log += chunk.toString("utf8");
     });
-    if (await isListening(child, () => log)) {
+    if (await isListening(child, () => log, 1 + Object.keys(ports).length)) {
       const hostKey = hostKeys[0]?.publicKey ?? "";
       const at = { host: "127.0.0.1", port, user: userInfo().username, hostKey };
       return {
         ...at,
+        ports,
         hostKeys: hostKeys.map((key) => key.publicKey),
         clientKey,
         login: { ...at, privateKey: clientKey.privateKey },
@@ -148,6 +158,7 @@ interface Places {
   readonly root: string;
   readonly home: string;
   readonly port: number;
+  readonly ports: Readonly<Record<string, number>>;
   readonly hostKeys: readonly { readonly path: string }[];
   readonly authorizedKeys: string;
 }
@@ -157,6 +168,7 @@ function configLines(options: SshdOptions, places: Places): string[] {
     ...(options.lines ?? []),
     "ListenAddress 127.0.0.1",
     `Port ${places.port}`,
+    ...Object.values(places.ports).map((port) => `Port ${port}`),
     `PidFile ${join(places.root, "sshd.pid")}`,
     ...places.hostKeys.map((key) => `HostKey ${key.path}`),
     `AuthorizedKeysFile ${places.authorizedKeys}`,
@@ -174,6 +186,10 @@ function configLines(options: SshdOptions, places: Places): string[] {
     ...(options.loginShell === undefined
       ? []
       : [`ForceCommand exec ${options.loginShell} -c "$SSH_ORIGINAL_COMMAND"`]),
+    ...Object.entries(options.alsoAt ?? {}).flatMap(([name, block]) => [
+      `Match LocalPort ${places.ports[name]}`,
+      ...block,
+    ]),
     "",
   ];
 }
@@ -187,10 +203,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function isListening(child: ChildProcess, log: () => string): Promise<boolean> {
+async function isListening(child: ChildProcess, log: () => string, ports: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const look = () => {
-      if (log().includes("Server listening on")) resolve(true);
+      if (log().split("Server listening on").length > ports) resolve(true);
     };
     child.stderr?.on("data", look);
     child.once("exit", () => resolve(false));

@@ -54,9 +54,7 @@ describe("a private key in PKCS#8 or OpenSSL's formats", () => {
     const type = "pkcs8";
     const plain = open(privateKey.export({ type, format: "pem" }).toString());
     for (const cipher of ["aes-256-cbc", "des-ede3-cbc"]) {
-      const text = privateKey
-        .export({ type, format: "pem", cipher, passphrase: PASSPHRASE })
-        .toString();
+      const text = privateKey.export({ type, format: "pem", cipher, passphrase: PASSPHRASE }).toString();
       expect(open(text, PASSPHRASE).fingerprint, cipher).toBe(plain.fingerprint);
       expect(refused(text).message).toContain("no passphrase is given");
       expect(refused(text, "wrong")).toMatchObject({ details: { path: "ssh.passphrase" } });
@@ -109,7 +107,7 @@ describe("a private key in PKCS#8 or OpenSSL's formats", () => {
 describe("a private key's text on its way", () => {
   const { fingerprint } = open(PKCS8);
   const ways: Readonly<Record<string, (text: string) => string>> = {
-    "CRLF": (text) => text.replaceAll("\n", "\r\n"),
+    CRLF: (text) => text.replaceAll("\n", "\r\n"),
     "CR alone": (text) => text.replaceAll("\n", "\r"),
     "no final newline": (text) => text.trimEnd(),
     "written \\n": (text) => text.replaceAll("\n", "\\n"),
@@ -192,7 +190,16 @@ describe("a private key's text on its way", () => {
   });
 
   it("never answers with anything but a key or a refusal", () => {
-    const piece = fc.constantFrom("-----BEGIN ", "-----END ", "PRIVATE KEY", "OPENSSH ", "-----", "\n", "\\n", '"');
+    const piece = fc.constantFrom(
+      "-----BEGIN ",
+      "-----END ",
+      "PRIVATE KEY",
+      "OPENSSH ",
+      "-----",
+      "\n",
+      "\\n",
+      '"',
+    );
     const text = fc.array(fc.oneof(piece, fc.base64String(), fc.string())).map((parts) => parts.join(""));
     fc.assert(
       fc.property(text, (given) => {

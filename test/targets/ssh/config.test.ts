@@ -111,6 +111,33 @@ describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
     );
   });
 
+  it.each([
+    ["a line of known_hosts", `vps.example.com ${hostKey}`, "leave out the host's name"],
+    ["a hashed line of known_hosts", `|1|abc=|def= ${hostKey}`, "leave out the host's name"],
+    ["an authority's line", `@cert-authority *.example.com ${hostKey}`, "certificates of hosts are not used"],
+    ["a revoked key's line", `@revoked * ${hostKey}`, "revoked"],
+    ["a host's certificate", "ssh-ed25519-cert-v01@openssh.com AAAA", "pin the host's own key"],
+    ["a fingerprint", "SHA256:abcdef", "it is a fingerprint"],
+    ["several lines", `${hostKey}\n${generateKey().publicKey}`, "more than one line"],
+    ["a DSA key", "ssh-dss AAAA", "DSA keys are not used"],
+  ])("says what to do with %s in place of a host key", (_name, given, why) => {
+    expect(refusal({ ssh: { ...ssh, hostKey: given }, files }).message).toContain(why);
+  });
+
+  it("takes a bare IPv6 address, and says how to write another", () => {
+    const { config } = sshKind.parse({ ssh: { ...ssh, host: "2001:DB8::1" }, files });
+    expect(sshKind.destination(config)).toBe(`ssh://deploy@2001:db8::1:22 ${hostKey}`);
+    for (const host of [
+      "[2001:db8::1]",
+      "[2001:db8::1]:22",
+      "fe80::1%eth0",
+      "vps.example.com:22",
+      "deploy@vps",
+    ]) {
+      expect(refusal({ ssh: { ...ssh, host }, files }).message, host).toContain("without brackets and zone");
+    }
+  });
+
   it("refuses a locked key without its passphrase, and with a wrong one", () => {
     const locked = generateKey("ed25519", "right").privateKey;
     expect(refusal({ ssh: { ...ssh, privateKey: locked }, files }).message).toContain("passphrase");

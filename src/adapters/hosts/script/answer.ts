@@ -1,5 +1,6 @@
 /** Reads what the script answered, and words its refusals. */
 import { LockstepError } from "../../../core/errors.ts";
+import { shellQuote } from "../../../lib/shell-quote.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 
 export interface Answer {
@@ -180,11 +181,13 @@ function unsafe(
         `its mode is ${rest.split(" ")[0] ?? ""}, which lets others at it`,
         "Take the rights away: chmod 600, or 640 where a group must read it.",
       );
-    default:
+    default: {
+      const directory = [kind, rest].join(" ").replace(/^way /, "");
       return error(
         "FILE_UNSAFE",
-        `${[kind, rest].join(" ").replace(/^way /, "")}: this directory is writable by others, or belongs to somebody else`,
-        "Each directory on the way must belong to root or the file's owner, and be writable by nobody else.",
+        `${directory}: this directory is writable by others, or belongs to somebody else`,
+        `Each directory on the way must belong to root or the file's owner, and be writable by nobody else, nor by a group: \`chmod go-w ${shellQuote(directory)}\` there (a umask of 002 gives the group that right), or chown.`,
       );
+    }
   }
 }

@@ -145,7 +145,9 @@ export class HelperClient {
     const at = this.#received.indexOf(`lockstep ${this.#hello} `);
     const end = at < 0 ? -1 : this.#received.indexOf(0x0a, at);
     if (end < 0) {
-      if (this.#received.length > MAX_NOISE_BYTES) this.#state = "none";
+      // A fixed program in the shell's place may send our own words back, and would never greet.
+      const isEcho = this.#received.includes(`\n${this.#hello}\n`);
+      if (isEcho || this.#received.length > MAX_NOISE_BYTES) this.#state = "none";
       return false;
     }
     const line = this.#received.subarray(at, end).toString("latin1");

@@ -118,7 +118,9 @@ export class ScriptHost implements Host {
       const why = result.end === "aborted" ? "it did not end in time and was stopped" : "the line was lost";
       throw new LockstepError("TARGET_OUTCOME_UNKNOWN", `Cannot tell how it ended to ${action}: ${why}.`);
     }
-    if (result.exitCode === BOOTSTRAP_MISSED && !result.stdout.includes(nonce)) throw missed(action);
+    // The mark is printed before the program starts: without it, something else answered in the shell's place.
+    if (!result.stdout.includes(`lockstep ${nonce} `) && !result.truncated)
+      throw result.exitCode === BOOTSTRAP_MISSED ? missed(action) : noShell(action, result.exitCode);
     return {
       exitCode: result.exitCode,
       stdout: afterMark(result.stdout, nonce),
@@ -185,10 +187,7 @@ export class ScriptHost implements Host {
     const looks = isLook(verb);
     if (result.end === "exited" && result.exitCode === BOOTSTRAP_MISSED) throw missed(action);
     if (result.end === "exited" && looks) {
-      throw new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
-        details: { exitCode: result.exitCode },
-        hint: "The user needs a shell with POSIX sh, or set `sftpOnly: true` for an account with SFTP alone.",
-      });
+      throw noShell(action, result.exitCode);
     }
     if (looks) throw this.#unreachable("the line was lost before the answer came");
     // Also a script that was killed: it may have been on either side of the rename.
@@ -264,5 +263,13 @@ function groupOf(output: Buffer, nonce: string): string | null {
 function missed(action: string): LockstepError {
   return new LockstepError("TARGET_REFUSED", `Cannot ${action}: start files of the login shell read stdin.`, {
     hint: "Let ~/.bashrc and the like read nothing from stdin when no terminal is there.",
+  });
+}
+
+/** What it printed instead is not repeated: it may be what was sent to it. */
+function noShell(action: string, exitCode: number | null): LockstepError {
+  return new LockstepError("TARGET_PROTOCOL", `Cannot ${action}: the host's shell gave no answer.`, {
+    details: { exitCode },
+    hint: "The account may have no shell (/sbin/nologin, /bin/false), a restricted one (rbash), or a fixed program (ForceCommand in sshd_config, command= in authorized_keys). It needs a shell with POSIX sh; or set `sftpOnly: true` for an account with SFTP alone.",
   });
 }

@@ -4,19 +4,22 @@
  * `fetchHostKey` by refusing every key after a look at it, so that nothing is ever sent to an unpinned host. Logs in
  * with one key and nothing else (no agent, no password, no `none`), and never forwards an agent.
  */
+import { connect as connectTcp } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import ssh2, { type Client, type ConnectConfig } from "ssh2";
+import ssh2, { type Client, type ConnectConfig, type ParsedKey } from "ssh2";
 import { algorithmsFor } from "./algorithms.ts";
 import { SshConnection } from "./connection.ts";
 import { labelOf, type SshHop } from "./destination.ts";
 import { connectError, fetchError, type HandshakeState, unreachable } from "./errors.ts";
 import { fingerprintOfBlob, HOST_KEY_TYPES, type HostKey, hostKeyOfBlob } from "./host-key.ts";
+import type { LoginState } from "./login-errors.ts";
 
 /** From the first packet to the finished login. A busy host needs seconds for a burst of logins. */
 const READY_TIMEOUT_MS = 20_000;
 /** A dead line is noticed after about three times this. */
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_MISSES = 3;
+const MAX_GREETING = 512;
 
 export interface ConnectOptions {
   /** A line through a jump host; without it a TCP connection is made. */
@@ -27,18 +30,21 @@ export interface ConnectOptions {
 /** Throws TARGET_UNREACHABLE, TARGET_HOST_KEY, TARGET_CREDENTIAL_REJECTED or UNSUPPORTED. */
 export async function connect(hop: SshHop, options: ConnectOptions): Promise<SshConnection> {
   const pinned = Buffer.from(hop.hostKey.key, "base64");
-  let offered = false;
+  const login: LoginState = { offered: false, signed: false, partial: false, methods: [] };
+  const key = tellingKey(hop.key.parsed, login);
   const client = await handshake(hop, options, {
     algorithms: algorithmsFor([hop.hostKey.type]),
     username: hop.user,
     // Public keys on both sides: nothing to compare in constant time.
     accepts: (key) => key.equals(pinned),
-    authHandler: (_methods, _partial, next) => {
-      if (offered) return next(false as unknown as "none");
-      offered = true;
-      next({ type: "publickey", username: hop.user, key: hop.key.parsed });
+    authHandler: (methods, partial, next) => {
+      login.methods = methods ?? [];
+      login.partial ||= partial === true;
+      if (login.offered) return next(false as unknown as "none");
+      login.offered = true;
+      next({ type: "publickey", username: hop.user, key });
     },
-    translate: (error, state) => connectError(hop, error, state),
+    translate: (error, state) => connectError(hop, error, state, login),
   });
   return new SshConnection(client, labelOf(hop));
 }
@@ -66,8 +72,23 @@ export async function fetchHostKey(
   } catch (error) {
     if (shown === null) throw error;
   }
-  if (shown === null) throw fetchError(address, null, { connected: true, verified: true, shown: null });
+  if (shown === null)
+    throw fetchError(address, null, {
+      ...{ connected: true, verified: true, shown: null, greeting: "" },
+    });
   return shown;
+}
+
+/**
+ * A server asks for a signature only after it has found the key in the user's list. That is the one sign that an RSA key
+ * was accepted as a first of several factors: the library tries it once more, and then no answer says "partial" any more.
+ */
+function tellingKey(key: ParsedKey, login: LoginState): ParsedKey {
+  const sign: ParsedKey["sign"] = (data, algorithm) => {
+    login.signed = true;
+    return key.sign(data, algorithm);
+  };
+  return Object.create(key, { sign: { value: sign } }) as ParsedKey;
 }
 
 interface Handshake extends Required<Pick<ConnectConfig, "algorithms" | "username" | "authHandler">> {
@@ -82,14 +103,16 @@ async function handshake(
 ): Promise<Client> {
   if (signal.aborted) throw unreachable(labelOf(address), "it was given up before the first packet");
   const client = new ssh2.Client();
-  const state: HandshakeState = { connected: false, verified: false, shown: null };
+  const line = through ?? connectTcp({ host: address.host, port: address.port });
+  const state: HandshakeState = { connected: false, verified: false, shown: null, greeting: "" };
+  hearGreeting(line, state);
 
   return await new Promise<Client>((resolve, reject) => {
     const onAbort = () => fail(unreachable(labelOf(address), "it was given up during the login"));
     const fail = (error: unknown) => {
       signal.removeEventListener("abort", onAbort);
       client.destroy();
-      through?.destroy();
+      line.destroy();
       reject(error);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -121,7 +144,23 @@ async function handshake(
       keepaliveInterval: KEEPALIVE_INTERVAL_MS,
       keepaliveCountMax: KEEPALIVE_MISSES,
       readyTimeout: READY_TIMEOUT_MS,
-      ...(through === undefined ? {} : { sock: through as Readable }),
+      sock: line as Readable,
     });
+  });
+}
+
+/**
+ * What a server says before it says that it speaks SSH: why it drops the line, or that it is something else. The library
+ * tells of it only if SSH follows. The first listener starts the flow, so that this one comes with the library's own.
+ */
+function hearGreeting(line: Duplex, state: HandshakeState): void {
+  line.once("resume", () => {
+    const hear = (chunk: Buffer) => {
+      state.greeting += chunk.toString("latin1");
+      const isOver = state.greeting.length > MAX_GREETING || /^SSH-/m.test(state.greeting);
+      state.greeting = state.greeting.slice(0, MAX_GREETING);
+      if (isOver) line.off("data", hear);
+    };
+    line.on("data", hear);
   });
 }

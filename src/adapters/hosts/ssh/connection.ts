@@ -10,7 +10,7 @@ import { Semaphore } from "../../../lib/semaphore.ts";
 import { BOOTSTRAP } from "../script/bootstrap.ts";
 import { HelperClient } from "../script/helper-client.ts";
 import type { ExecOptions, ExecResult } from "../script/script-host.ts";
-import { unreachable } from "./errors.ts";
+import { noSftp, unreachable } from "./errors.ts";
 
 /** sshd allows 10 sessions per connection unless told (MaxSessions). */
 const MAX_SESSIONS = 8;
@@ -133,12 +133,16 @@ export class SshConnection {
     }
   }
 
-  /** Holds one session until the wrapper ends. Throws TARGET_UNREACHABLE. */
+  /** Holds one session until the wrapper ends. Throws TARGET_UNREACHABLE or TARGET_PROTOCOL. */
   async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
     const release = await this.#sessions.acquire(signal).catch(() => null);
     if (release === null) throw unreachable(this.label, "it was given up while waiting for a session");
     try {
-      const sftp = await this.#open<SFTPWrapper>(signal, (done) => this.#client.sftp(done));
+      const sftp = await this.#open<SFTPWrapper>(
+        signal,
+        (done) => this.#client.sftp(done),
+        (error) => this.#noSftp(error),
+      );
       sftp.on("close", release);
       // Errors reach the callers through their callbacks.
       sftp.on("error", () => undefined);
@@ -168,6 +172,12 @@ export class SshConnection {
         forwarding: "unconnected",
       });
     return unreachable(this.label, "it refused a session");
+  }
+
+  #noSftp(error: Error): LockstepError {
+    const isSessionRefused = typeof (error as { reason?: unknown }).reason === "number";
+    if (isSessionRefused || this.#closed) return unreachable(this.label, "it refused a session");
+    return noSftp(this.label, error.message.startsWith("Unable to start subsystem"));
   }
 
   /** Ends the connection in order; what still runs on it is lost. */

@@ -104,9 +104,13 @@ export class SshConnections {
   #open(identity: string, destination: SshDestination): Kept {
     // Not the caller's signal: others may be waiting for the same line.
     const signal = this.#closing.signal;
-    const server = `${destination.host}:${destination.port}`;
+    const login = {
+      server: `${destination.host}:${destination.port}`,
+      at: labelOf(destination),
+      identity: `${destination.user} ${destination.key.fingerprint}`,
+    };
     const opening = this.#handshakes
-      .run(server, () => this.#connect(destination, signal), signal)
+      .run(login, () => this.#connect(destination, signal), signal)
       .catch((error: unknown) => {
         throw error instanceof LockstepError ? error : givenUp(destination);
       });

@@ -5,7 +5,18 @@
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { labelOf, type SshHop } from "./destination.ts";
+import { type LoginState, loginError } from "./login-errors.ts";
 import { SHA1_REFUSED } from "./login-key.ts";
+
+/** What OpenSSH writes before it drops a line (sshd.c, sshd-session.c). */
+const PENALTY = "Not allowed at this time";
+const TOO_MANY = "Exceeded MaxStartups";
+/** HTTP, SMTP and FTP, POP, IMAP, mark-up, an alert of TLS. */
+const NOT_SSH = /^(?:HTTP\/|220[ -]|\+OK|\* OK|<|\x15\x03)/;
+/** Its shortest penalty is 15 s; refused logins add up to 10 minutes. */
+const PENALTY_PAUSE_MS = 60_000;
+const DROPPED_HINT =
+  "sshd does so while too many log in at once (MaxStartups), and for some minutes after refused logins (PerSourcePenalties, fail2ban); a firewall or hosts.deny may do it too. The host's log says which. It is tried again by itself.";
 
 /** How far a handshake came; decides what a lost line means. */
 export interface HandshakeState {
@@ -15,6 +26,8 @@ export interface HandshakeState {
   verified: boolean;
   /** Fingerprint of the key that the server showed, when it was refused. */
   shown: string | null;
+  /** The first characters that the server sent; a reason may stand before its name. */
+  greeting: string;
 }
 
 /** A connection that a server dropped before the key exchange: what MaxStartups does to bursts. */
@@ -22,7 +35,12 @@ export function isDrop(error: unknown): boolean {
   return error instanceof LockstepError && error.details["dropped"] === true;
 }
 
-export function connectError(hop: SshHop, error: unknown, state: HandshakeState): LockstepError {
+export function connectError(
+  hop: SshHop,
+  error: unknown,
+  state: HandshakeState,
+  login: LoginState,
+): LockstepError {
   const where = labelOf(hop);
   const { level, message } = foreign(error);
   if (state.shown !== null) return hostKeyError(hop, state.shown);
@@ -37,16 +55,7 @@ export function connectError(hop: SshHop, error: unknown, state: HandshakeState)
       { hint: "Log in with an ed25519 key." },
     );
   }
-  if (level === "client-authentication") {
-    return new LockstepError(
-      "TARGET_CREDENTIAL_REJECTED",
-      `Cannot log in to ${where}: the key ${hop.key.fingerprint} was refused.`,
-      {
-        details: { key: hop.key.fingerprint },
-        hint: `Add the public key to authorized_keys of ${hop.user}, or give the target another key.`,
-      },
-    );
-  }
+  if (level === "client-authentication") return loginError(hop, login);
   return lineError(where, error, state);
 }
 
@@ -89,11 +98,33 @@ function noCommonAlgorithm(where: string, message: string): LockstepError {
 function lineError(where: string, error: unknown, state: HandshakeState): LockstepError {
   const { level, code } = foreign(error);
   const dropped = state.connected && !state.verified && level !== "client-timeout";
+  const details = code === "" ? {} : { code };
+  if (dropped && NOT_SSH.test(state.greeting)) {
+    return new LockstepError(
+      "TARGET_PROTOCOL",
+      `Cannot connect to ${where}: what answers is no SSH server.`,
+      {
+        hint: "Check the port; SSH listens on 22 unless sshd_config says another.",
+      },
+    );
+  }
+  if (dropped && state.greeting.startsWith(PENALTY)) {
+    return new LockstepError(
+      "TARGET_UNREACHABLE",
+      `Cannot connect to ${where}: its SSH server holds this address back for some minutes (PerSourcePenalties).`,
+      {
+        details: { ...details, penalty: true },
+        hint: "It does so after refused logins from here, of any user: repair the target whose key is refused. To exempt Lockstep's address: `PerSourcePenaltyExemptList ADDRESS` in the host's sshd_config. It is tried again by itself.",
+        retryAfterMs: PENALTY_PAUSE_MS,
+      },
+    );
+  }
   return new LockstepError(
     "TARGET_UNREACHABLE",
     `Cannot connect to ${where}: ${reason(code, level, state)}.`,
     {
-      details: { ...(code === "" ? {} : { code }), ...(dropped ? { dropped: true } : {}) },
+      details: { ...details, ...(dropped ? { dropped: true } : {}) },
+      ...(dropped ? { hint: DROPPED_HINT } : {}),
     },
   );
 }
@@ -110,12 +141,28 @@ export function unreachable(where: string, why: string, details: JsonObject = {}
   return new LockstepError("TARGET_UNREACHABLE", `Cannot reach ${where}: ${why}.`, { details });
 }
 
+/** `refused`: it said no; otherwise what came was something else. */
+export function noSftp(where: string, refused: boolean): LockstepError {
+  return new LockstepError(
+    "TARGET_PROTOCOL",
+    `Cannot use ${where}: ${refused ? "its SSH server offers no SFTP" : "what answers on its SFTP is no SFTP"}.`,
+    {
+      hint: refused
+        ? "Its sshd_config needs `Subsystem sftp internal-sftp`; or leave out `sftpOnly`, where the account has a shell."
+        : "A start file of the login shell prints something (~/.bashrc; let it print only on a terminal), the account has no shell (/sbin/nologin), or a fixed program answers (ForceCommand). `Subsystem sftp internal-sftp` or `ForceCommand internal-sftp` in sshd_config goes around the shell.",
+    },
+  );
+}
+
 function reason(code: string, level: string, state: HandshakeState): string {
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "the name cannot be resolved";
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "EHOSTUNREACH" || code === "ENETUNREACH") return "there is no route";
   if (level === "client-timeout" || code === "ETIMEDOUT") return "no answer in time";
-  if (state.connected && !state.verified) return "the server dropped the line before the key exchange";
+  if (state.connected && !state.verified)
+    return state.greeting.startsWith(TOO_MANY)
+      ? "too many log in there at once (MaxStartups)"
+      : "the server dropped the line before the key exchange";
   return "the line was lost";
 }
 

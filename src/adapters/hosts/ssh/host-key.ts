@@ -27,6 +27,8 @@ const MIN_RSA_BITS = 2048;
 /** Parses `type base64 [comment]`, a line of a .pub file. Throws CONFIG_INVALID; the text is public and may be shown. */
 export function parseHostKey(text: string): HostKey {
   const [type = "", base64 = ""] = text.trim().split(/\s+/);
+  const other = otherLine(text.trim(), type, base64);
+  if (other !== null) throw invalid(other);
   const blob = Buffer.from(base64, "base64");
   if (blob.length === 0 || blob.toString("base64").replace(/=+$/, "") !== base64.replace(/=+$/, "")) {
     throw invalid("it is not a line of the form `ssh-ed25519 AAAA…`");
@@ -35,6 +37,21 @@ export function parseHostKey(text: string): HostKey {
   if (key === null) throw invalid(`its type is none of ${HOST_KEY_TYPES.join(", ")}`);
   if (key.type !== type) throw invalid("its first word and the key itself name different types");
   return key;
+}
+
+/** What people paste in its place, by kind; null when it may be a key. */
+function otherLine(text: string, type: string, second: string): string | null {
+  if (text.includes("\n"))
+    return "it is more than one line: pin one key, the ssh-ed25519 one where there is one";
+  if (type === "@cert-authority") return "certificates of hosts are not used: pin the host's own key";
+  if (type === "@revoked") return "the line says that this key is revoked";
+  if (/^SHA256:|^MD5:/.test(type)) return "it is a fingerprint: the whole key is needed";
+  if (/-cert-v0[01]@openssh\.com$/.test(type)) return "it is a certificate: pin the host's own key";
+  if (type === "ssh-dss") return "DSA keys are not used";
+  if (type.startsWith("sk-")) return "keys of security keys are not used for hosts";
+  if (type.startsWith("|1|") || /^(?:ssh|ecdsa)-[a-z0-9-]+$/.test(second))
+    return "it is a line of known_hosts: leave out the host's name before the type of the key";
+  return null;
 }
 
 /** The key that a server shows. Null for types that are not used (DSA, certificates, security keys) and short RSA keys. */

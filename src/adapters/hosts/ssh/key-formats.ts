@@ -45,7 +45,8 @@ function openSshKey(block: PemBlock, passphrase: string | undefined): ParsedKey 
   if (type.startsWith("sk-")) {
     throw unusableKey("it belongs to a security key, which a person must touch at each login", NEW_KEY);
   }
-  if (type === "ssh-dss") throw unusableKey("it is a DSA key, which OpenSSH does not accept any more", NEW_KEY);
+  if (type === "ssh-dss")
+    throw unusableKey("it is a DSA key, which OpenSSH does not accept any more", NEW_KEY);
   if (!CIPHERS.has(cipher)) {
     throw unusableKey(
       "it is encrypted with a cipher that Lockstep does not open (chacha20-poly1305, or a newer one)",
@@ -149,7 +150,13 @@ function openSshEd25519(key: KeyObject): string {
   const type = Buffer.from("ssh-ed25519");
   const blob = Buffer.concat([field(type), field(point)]);
   const check = randomBytes(4);
-  const open = Buffer.concat([check, check, blob, field(Buffer.concat([seed, point])), field(Buffer.alloc(0))]);
+  const open = Buffer.concat([
+    check,
+    check,
+    blob,
+    field(Buffer.concat([seed, point])),
+    field(Buffer.alloc(0)),
+  ]);
   const padding = Buffer.from(Array.from({ length: (8 - (open.length % 8)) % 8 }, (_, index) => index + 1));
   const none = field(Buffer.from("none"));
   const whole = Buffer.concat([

@@ -112,6 +112,7 @@ function otherKind(text: string, label: string | undefined): LockstepError {
 function isBase64OfKey(text: string): boolean {
   const bare = text.replaceAll(/\s+/g, "");
   return (
-    /^[A-Za-z0-9+/]+={0,2}$/.test(bare) && Buffer.from(bare, "base64").toString("latin1").includes("-----BEGIN ")
+    /^[A-Za-z0-9+/]+={0,2}$/.test(bare) &&
+    Buffer.from(bare, "base64").toString("latin1").includes("-----BEGIN ")
   );
 }

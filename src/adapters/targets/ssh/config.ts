@@ -20,14 +20,19 @@ import { canBeEnvironment } from "../../placements/running/environment.ts";
 const hostName = z
   .string()
   .max(253)
-  .regex(/^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$/, "is not a host name or address");
-const userName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, "is not a user's name");
-const hostKey = z
-  .string()
-  .refine(
-    isHostKey,
-    "must be the host's whole public key, such as `ssh-ed25519 AAAA…`; `lockstep target trust` shows it",
+  .regex(
+    /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$/,
+    "is not a host name or address; an IPv6 address stands without brackets and zone, and the port and the user in `port` and `user`",
   );
+const userName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, "is not a user's name");
+const hostKey = z.string().superRefine((text, context) => {
+  const why = whyNoHostKey(text);
+  if (why === null) return;
+  context.addIssue({
+    code: "custom",
+    message: `must be the host's whole public key, such as \`ssh-ed25519 AAAA…\`; \`lockstep target trust\` shows it. ${why}`,
+  });
+});
 
 const hop = {
   host: hostName,
@@ -230,11 +235,12 @@ function secret(credentials: JsonObject | null, name: string): SecretValue | und
   return typeof value === "string" ? SecretValue.of(value) : undefined;
 }
 
-function isHostKey(text: string): boolean {
+function whyNoHostKey(text: string): string | null {
   try {
     parseHostKey(text);
-    return true;
-  } catch {
-    return false;
+    return null;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return error.message;
   }
 }
