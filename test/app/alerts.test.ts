@@ -18,6 +18,15 @@ import { scriptedPlace } from "../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 const SLACK = { slack: { url: "https://hooks.slack.com/services/canary-path" } };
+const EMAIL = {
+  email: {
+    host: "smtp.example.com",
+    port: 587,
+    tls: "starttls" as const,
+    from: "lockstep@example.com",
+    to: ["a@example.com", "b@example.com"],
+  },
+};
 const SUBJECT = "5c3b2f60-5f0c-4f0e-8d8e-0c2f6a8d9b10";
 const ALERT = { kind: "hand-edit", subjectId: SUBJECT, level: "wrong", message: "changed", remedy: "heal" };
 
@@ -103,6 +112,85 @@ describeOnAStore("alerts", (database) => {
     await deliver();
     expect(events()).toEqual(["opened", "opened", "resolved", "resolved"]);
     expect(new Set(sent.map(({ id }) => id)).size).toBe(4);
+  });
+
+  it("who has a mail of several does not get it again; everybody gets newer words, and the end", async () => {
+    await say({ ops: EMAIL });
+    const [heard, tried] = [[] as (readonly string[])[], [] as AlertMessage[]];
+    const answers: (readonly string[] | null)[] = [];
+    const way = {
+      send: async (
+        _config: JsonObject,
+        message: AlertMessage,
+        _signal: AbortSignal,
+        reached?: readonly string[],
+      ) => {
+        heard.push(reached ?? []);
+        tried.push(message);
+        const has = answers.shift() ?? null;
+        if (has === null) return;
+        throw new LockstepError("CHANNEL_UNAVAILABLE", "not for b", { details: { reached: has } });
+      },
+    };
+    const context = process({ channels: { slack: way, webhook: way, email: way } });
+    const states = async () =>
+      (await kit.rows("select state, reached from delivery")) as { state: string; reached: string[] }[];
+    answers.push(["a@example.com"], ["a@example.com"]);
+    await raise({ level: "failing" });
+    await deliverDue(context, never);
+    expect(await states()).toEqual([{ state: "pending", reached: ["a@example.com"] }]);
+    await later();
+    await deliverDue(context, never);
+    // Newer words, of which nobody has any.
+    await raise({ level: "urgent" });
+    await later();
+    await deliverDue(context, never);
+    expect(await states()).toEqual([{ state: "delivered", reached: [] }]);
+    answers.push(["b@example.com"]);
+    await resolve();
+    await deliverDue(context, never);
+    await later();
+    await deliverDue(context, never);
+    expect(heard).toEqual([[], ["a@example.com"], [], [], ["b@example.com"]]);
+    expect(tried.map(({ event }) => event)).toEqual(["opened", "opened", "opened", "resolved", "resolved"]);
+    expect((await states()).every(({ state }) => state === "delivered")).toBe(true);
+  });
+
+  it("what gets newer words, or ends, while it is sent, is not delivered by the older ones", async () => {
+    await say({ ops: SLACK });
+    const during: (() => Promise<unknown>)[] = [];
+    const tried: AlertMessage[] = [];
+    const way = {
+      send: async (_config: JsonObject, message: AlertMessage) => {
+        tried.push(message);
+        await during.shift()?.();
+      },
+    };
+    const context = process({ channels: { slack: way, webhook: way, email: way } });
+    await raise({ level: "failing" });
+    during.push(() => raise({ level: "urgent", message: "worse" }));
+    await deliverDue(context, never);
+    await deliverDue(context, never);
+    expect(tried.map(({ event, message }) => [event, message])).toEqual([
+      ["opened", "changed"],
+      ["changed", "worse"],
+    ]);
+    await raise({ level: "critical" });
+    during.push(resolve);
+    await deliverDue(context, never);
+    await later();
+    await deliverDue(context, never);
+    expect(tried.slice(2).map(({ event }) => event)).toEqual(["changed", "resolved"]);
+  });
+
+  it("an address that is gone is not asked again", async () => {
+    await say({ ops: SLACK });
+    await raise();
+    failures = [new LockstepError("CHANNEL_REFUSED", "It answered 410.", { details: { gone: true } })];
+    await deliver();
+    await later();
+    expect(await deliver()).toBe(0);
+    expect(await kit.rows("select state from delivery")).toEqual([{ state: "undeliverable" }]);
   });
 
   it("what becomes louder is told again; what was not sent yet, once, as it is now", async () => {

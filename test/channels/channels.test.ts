@@ -8,6 +8,7 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, it } from "vitest";
 import { createChannels } from "../../src/adapters/channels/channels.ts";
 import { createDial } from "../../src/adapters/outgoing/dial.ts";
+import type { LockstepError } from "../../src/core/errors.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
 import { alertsSchema } from "../../src/protocol/alerts.ts";
@@ -16,6 +17,9 @@ const TLS = JSON.parse(readFileSync(new URL("../vectors/localhost-tls.json", imp
   readonly certificatePem: string;
   readonly privateKeyPem: string;
 };
+const EXPIRED = JSON.parse(
+  readFileSync(new URL("../vectors/expired-tls.json", import.meta.url), "utf8"),
+) as typeof TLS;
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr";
 const PASSWORD = "canary-smtp-password";
 const OPENED = new Date("2030-01-31T03:00:00Z");
@@ -42,13 +46,17 @@ interface Heard {
   readonly body: string;
 }
 
-async function receiver(status = 200, headers: Record<string, string> = {}) {
+async function receiver(
+  status = 200,
+  headers: Record<string, string> = {},
+  says = status === 200 ? "ok" : "canary-what-it-says",
+) {
   const heard: Heard[] = [];
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const part of request) body += String(part);
     heard.push({ headers: request.headers, body });
-    response.writeHead(status, headers).end("canary-what-it-says");
+    response.writeHead(status, headers).end(says);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   stops.push(async () => {
@@ -176,12 +184,92 @@ describe("what does not arrive", () => {
     });
   });
 
+  it.each([
+    [
+      "a date",
+      { "Retry-After": "Thu, 31 Jan 2030 03:02:00 GMT", Date: "Thu, 31 Jan 2030 03:00:00 GMT" },
+      120_000,
+    ],
+    ["a long time", { "Retry-After": "99999999" }, 6 * 3_600_000],
+    ["a past date", { "Retry-After": "Thu, 31 Jan 2019 03:02:00 GMT" }, undefined],
+    ["nonsense", { "Retry-After": "soon" }, undefined],
+    ["zero", { "Retry-After": "0" }, undefined],
+  ])("a place that says when to come again is heard: %s", async (_name, headers, retryAfterMs) => {
+    const { url } = await receiver(503, headers);
+    await expect(channels.webhook.send({ url, secret: SECRET }, MESSAGE, within())).rejects.toMatchObject({
+      retryAfterMs,
+    });
+  });
+
+  async function failureOf(sent: Promise<void>): Promise<LockstepError> {
+    return await sent.then(
+      () => expect.fail("arrived"),
+      (thrown: LockstepError) => thrown,
+    );
+  }
+
+  it.each([
+    ["another host's", "https://login.example.com/canary?next=x", "to https://login.example.com, "],
+    ["its own", "/canary-login", "to another path of its own"],
+    ["none", "", "elsewhere"],
+    ["a broken one", "https://[canary", "elsewhere"],
+  ])("is told where a redirection leads, without its path: %s", async (_name, location, where) => {
+    const { url } = await receiver(302, location === "" ? {} : { Location: location });
+    const error = await failureOf(channels.webhook.send({ url, secret: SECRET }, MESSAGE, within()));
+    expect(error.code).toBe("CHANNEL_REFUSED");
+    expect(error.message).toContain(where);
+    expect(error.message).not.toContain("canary");
+  });
+
+  it.each([404, 410])("answered with %i is gone: how to replace it is said", async (status) => {
+    const { url } = await receiver(status);
+    const slack = await failureOf(channels.slack.send({ url }, MESSAGE, within()));
+    expect(slack).toMatchObject({ code: "CHANNEL_REFUSED", details: { gone: true } });
+    expect(slack.message).toContain("Make a new webhook in Slack");
+    const webhook = await failureOf(channels.webhook.send({ url, secret: SECRET }, MESSAGE, within()));
+    expect(webhook).toMatchObject({ code: "CHANNEL_REFUSED", details: { gone: true } });
+    expect(webhook.message).toContain("its new `url`");
+  });
+
+  it.each([
+    ["a login's page", "<!doctype html><title>canary</title>", "CHANNEL_UNAVAILABLE", "page of a login"],
+    ["nothing", "", "CHANNEL_UNAVAILABLE", "not Slack's `ok`"],
+    ["ok within other words", "not ok", "CHANNEL_UNAVAILABLE", "not Slack's `ok`"],
+    ["invalid_token", "invalid_token", "CHANNEL_REFUSED", "Slack says invalid_token"],
+    ["no_service", "no_service\n", "CHANNEL_REFUSED", "Slack says no_service"],
+  ])("a good status with %s is not Slack's word that it arrived", async (_name, says, code, why) => {
+    const { url } = await receiver(200, {}, says);
+    const error = await failureOf(channels.slack.send({ url }, MESSAGE, within()));
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(why);
+    expect(error.message).not.toContain("canary");
+    expect(
+      (await failureOf(channels.slack.sendTogether?.({ url }, [MESSAGE], within()) as Promise<void>)).code,
+    ).toBe(code);
+  });
+
+  it.each([
+    [200, "ok\n"],
+    [200, '{"ok":true}'],
+    [200, '{"success":true}'],
+  ])("%i with %s is: it arrived in Slack, or what speaks its format", async (status, says) => {
+    const { url } = await receiver(status, {}, says);
+    await channels.slack.send({ url }, MESSAGE, within());
+  });
+
+  it.each([200, 201, 202, 204, 299])("%i is a webhook's word that it arrived", async (status) => {
+    const { url } = await receiver(status, {}, status === 204 ? "" : "anything");
+    await channels.webhook.send({ url, secret: SECRET }, MESSAGE, within());
+  });
+
   it("where nobody listens", async () => {
     await expect(
       channels.slack.send({ url: "http://127.0.0.1:9/canary" }, MESSAGE, within()),
     ).rejects.toMatchObject({ code: "CHANNEL_UNAVAILABLE" });
   });
 });
+
+const EXPIRED_SERVER: SMTPServerOptions = { key: EXPIRED.privateKeyPem, cert: EXPIRED.certificatePem };
 
 describe("an e-mail", () => {
   async function mailServer(options: SMTPServerOptions = {}) {
@@ -262,6 +350,143 @@ describe("an e-mail", () => {
     );
     expect(error).toMatchObject({ code: "CHANNEL_REFUSED" });
     expect(error.message).not.toContain("canary");
+  });
+
+  async function failureOf(sent: Promise<void>): Promise<LockstepError> {
+    return await sent.then(
+      () => expect.fail("arrived"),
+      (thrown: LockstepError) => thrown,
+    );
+  }
+
+  /** Everybody is taken but these; the texts of a server are never repeated. */
+  const refusing = (codes: Readonly<Record<string, number>>): SMTPServerOptions => ({
+    onRcptTo: ({ address }, _session, done) => {
+      const responseCode = codes[address];
+      done(responseCode === undefined ? null : Object.assign(new Error("canary"), { responseCode }));
+    },
+  });
+
+  it("that one of several does not get is told, and only that one gets it again", async () => {
+    const codes: Record<string, number> = { "b@example.com": 550 };
+    const { mails, config } = await mailServer(refusing(codes));
+    const error = await failureOf(channels.email.send(config(), MESSAGE, within()));
+    expect(error).toMatchObject({ code: "CHANNEL_REFUSED", details: { reached: ["a@example.com"] } });
+    expect(error.message).toContain("for a@example.com, not for b@example.com (550");
+    expect(error.message).not.toContain("canary");
+    delete codes["b@example.com"];
+    await channels.email.send(config(), MESSAGE, within(), ["a@example.com"]);
+    expect(mails.map(({ to }) => to)).toEqual([["a@example.com"], ["b@example.com"]]);
+    // Everybody who is configured has it: nothing is sent.
+    await channels.email.send(config(), MESSAGE, within(), ["a@example.com", "b@example.com"]);
+    expect(mails).toHaveLength(2);
+  });
+
+  it("that some are to get later is tried again, also where others are refused for good", async () => {
+    const { config } = await mailServer(refusing({ "b@example.com": 451, "c@example.com": 550 }));
+    const to = ["a@example.com", "b@example.com", "c@example.com"];
+    const error = await failureOf(
+      channels.email.sendTogether?.(config({ to }), [MESSAGE], within()) as Promise<void>,
+    );
+    expect(error).toMatchObject({ code: "CHANNEL_UNAVAILABLE", details: { reached: ["a@example.com"] } });
+    expect(error.message).toContain("greylisting");
+    const none = await mailServer(refusing({ "a@example.com": 451, "b@example.com": 451 }));
+    expect(await failureOf(channels.email.send(none.config(), MESSAGE, within()))).toMatchObject({
+      code: "CHANNEL_UNAVAILABLE",
+      details: { reached: [] },
+    });
+  });
+
+  const failing = (responseCode: number, message = "canary") =>
+    Object.assign(new Error(message), { responseCode });
+  const login = { user: "ops", password: PASSWORD };
+
+  it.each([
+    [
+      "421",
+      { onMailFrom: (_a, _s, done) => done(failing(421)) },
+      {},
+      "CHANNEL_UNAVAILABLE",
+      "serves nobody now",
+    ],
+    [
+      "552",
+      {
+        onData: (stream, _session, done) => {
+          stream.resume().on("end", () => done(failing(552)));
+        },
+      },
+      {},
+      "CHANNEL_REFUSED",
+      "too large there, or the mailbox is full",
+    ],
+    [
+      "552 5.2.2",
+      {
+        onData: (stream, _session, done) => {
+          stream.resume().on("end", () => done(failing(552, "5.2.2 canary")));
+        },
+      },
+      {},
+      "CHANNEL_REFUSED",
+      "(552 5.2.2|answered 552 5.2.2): the mailbox is full",
+    ],
+    ["530", { authOptional: false }, {}, "CHANNEL_REFUSED", "give the channel `user` and `password`"],
+    [
+      "535",
+      { onAuth: (_a, _s, done) => done(failing(535)) },
+      login,
+      "CHANNEL_REFUSED",
+      "does not accept the user",
+    ],
+    [
+      "454",
+      { onAuth: (_a, _s, done) => done(failing(454)) },
+      login,
+      "CHANNEL_UNAVAILABLE",
+      "check the login now",
+    ],
+    [
+      "no STARTTLS",
+      { hideSTARTTLS: true, disabledCommands: ["STARTTLS"] },
+      {},
+      "CHANNEL_REFUSED",
+      "offers no STARTTLS .*`tls: implicit`",
+    ],
+    ["TLS too early", {}, { tls: "implicit" }, "CHANNEL_UNAVAILABLE", "`tls: starttls`"],
+    [
+      "a certificate that is over",
+      EXPIRED_SERVER,
+      { caCertificate: EXPIRED.certificatePem },
+      "CHANNEL_UNAVAILABLE",
+      "has expired.*Renew",
+    ],
+    [
+      "a certificate that vouches for itself",
+      {},
+      { caCertificate: EXPIRED.certificatePem },
+      "CHANNEL_UNAVAILABLE",
+      "not trusted.*`caCertificate`",
+    ],
+  ] as readonly [string, SMTPServerOptions, JsonObject, string, string][])(
+    "that fails by %s says why, and which setting",
+    async (_name, options, more, code, why) => {
+      const { mails, config } = await mailServer(options);
+      const error = await failureOf(channels.email.send(config(more), MESSAGE, within()));
+      expect(error.code).toBe(code);
+      expect(error.message).toMatch(new RegExp(why));
+      expect(error.message).not.toContain("canary");
+      expect(mails).toEqual([]);
+    },
+  );
+
+  it("to a server whose certificate has another name says so", async () => {
+    const { config } = await mailServer();
+    const here = createChannels((_host, port, signal) =>
+      createDial({ ownListeners: () => [] })("127.0.0.1", port, signal),
+    );
+    const error = await failureOf(here.email.send(config({ host: "smtp.example.com" }), MESSAGE, within()));
+    expect(error.message).toMatch(/for another name.*`host`/);
   });
 
   it("that the server does not take is refused", async () => {

@@ -1,16 +1,21 @@
 /** An e-mail over SMTP, encrypted unless the server is on this machine. */
 import { rootCertificates } from "node:tls";
 import { createTransport } from "nodemailer";
-import { LockstepError } from "../../core/errors.ts";
 import type { Channel } from "../../core/ports/channel.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { EmailChannel } from "../../protocol/alerts.ts";
 import type { Connect } from "../outgoing/dial.ts";
-import { reasonOf } from "../outgoing/reasons.ts";
+import { type MailFailure, mailError, recipientsError } from "./email-errors.ts";
 import { linesOf, linesOfSeveral, titleOf, titleOfSeveral } from "./words.ts";
 
 const WITHIN_MS = 30_000;
+
+/** nodemailer's answer, as far as it is used. */
+interface Sent {
+  readonly accepted: readonly string[];
+  readonly rejectedErrors?: readonly MailFailure[];
+}
 
 export function createEmailChannel(connect: Connect): Channel {
   const mail = async (
@@ -20,12 +25,16 @@ export function createEmailChannel(connect: Connect): Channel {
       subject,
       lines,
     }: { readonly id: string; readonly subject: string; readonly lines: readonly string[] },
+    reached: readonly string[],
     signal: AbortSignal,
   ): Promise<void> => {
     const { host, port, tls, user, password, from, to, caCertificate } = config as unknown as EmailChannel;
-    const at = `mail server ${host}`;
+    const mailing = { host, port, tls, hasLogin: user !== undefined };
+    const recipients = to.filter((address) => !reached.includes(address));
+    if (recipients.length === 0) return;
+    let sent: Sent;
     try {
-      await withDeadline(signal, WITHIN_MS, async (limited) => {
+      sent = await withDeadline(signal, WITHIN_MS, async (limited) => {
         const line = await connect(host, port, limited);
         const transport = createTransport({
           host,
@@ -46,14 +55,14 @@ export function createEmailChannel(connect: Connect): Channel {
         const end = () => line.destroy();
         limited.addEventListener("abort", end, { once: true });
         try {
-          await transport.sendMail({
+          return (await transport.sendMail({
             from,
-            to: [...to],
+            to: recipients,
             subject,
             text: `${lines.join("\n\n")}\n`,
             messageId: `<${id}@lockstep>`,
             headers: { "Auto-Submitted": "auto-generated" },
-          });
+          })) as Sent;
         } finally {
           limited.removeEventListener("abort", end);
           transport.close();
@@ -61,29 +70,28 @@ export function createEmailChannel(connect: Connect): Channel {
         }
       });
     } catch (error) {
-      throw wordOf(error, at);
+      throw mailError(error, { ...mailing, reached });
     }
+    // It answers as soon as one recipient was accepted.
+    const missed = recipients.filter((address) => !sent.accepted.includes(address));
+    if (missed.length === 0) return;
+    const known = sent.rejectedErrors ?? [];
+    const failures = missed.map(
+      (recipient) => known.find((failure) => failure.recipient === recipient) ?? { recipient },
+    );
+    const has = to.filter((address) => !missed.includes(address));
+    throw recipientsError(failures, { ...mailing, reached: has });
   };
   return {
-    async send(config, message, signal) {
-      await mail(config, { id: message.id, subject: titleOf(message), lines: linesOf(message) }, signal);
+    async send(config, message, signal, reached = []) {
+      const { id } = message;
+      await mail(config, { id, subject: titleOf(message), lines: linesOf(message) }, reached, signal);
     },
 
-    async sendTogether(config, messages, signal) {
+    async sendTogether(config, messages, signal, reached = []) {
       const id = messages[0]?.id ?? "";
-      await mail(config, { id, subject: titleOfSeveral(messages), lines: linesOfSeveral(messages) }, signal);
+      const text = { id, subject: titleOfSeveral(messages), lines: linesOfSeveral(messages) };
+      await mail(config, text, reached, signal);
     },
   };
-}
-
-/** Never in the server's own words, which may repeat what it was told. */
-function wordOf(error: unknown, at: string): LockstepError {
-  const { code, responseCode } = error as { readonly code?: unknown; readonly responseCode?: unknown };
-  if (code === "EAUTH")
-    return new LockstepError("CHANNEL_REFUSED", `The ${at} does not accept the password.`);
-  if (typeof responseCode === "number" && responseCode >= 500)
-    return new LockstepError("CHANNEL_REFUSED", `The ${at} answered ${responseCode}.`);
-  if (typeof responseCode === "number")
-    return new LockstepError("CHANNEL_UNAVAILABLE", `The ${at} answered ${responseCode}.`);
-  return new LockstepError("CHANNEL_UNAVAILABLE", `Cannot reach the ${at}: ${reasonOf(error)}.`);
 }

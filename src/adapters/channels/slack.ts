@@ -3,11 +3,42 @@ import type { Channel } from "../../core/ports/channel.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { SlackChannel } from "../../protocol/alerts.ts";
 import type { Connect } from "../outgoing/dial.ts";
-import { postMessage } from "./post-message.ts";
+import { postMessage, type Undelivered } from "./post-message.ts";
 import { linesOf, linesOfSeveral, titleOf, titleOfSeveral } from "./words.ts";
 
 /** Of a section's text, by Slack's block kit. */
 const MAX_TEXT = 3_000;
+
+const REPLACE =
+  "Make a new webhook in Slack (the app's settings, Incoming Webhooks), give its URL to the channel in `alerts:`, and run `lockstep apply`.";
+
+/** What Slack says of a message that it did not take, in the page above; nothing else of an answer is repeated. */
+const SLACK_ERRORS: ReadonlySet<string> = new Set([
+  ...["action_prohibited", "channel_is_archived", "channel_not_found", "invalid_payload", "invalid_token"],
+  ...[
+    "no_active_hooks",
+    "no_service",
+    "no_service_id",
+    "no_team",
+    "no_text",
+    "posting_to_general_channel_denied",
+  ],
+  ...["team_disabled", "too_many_attachments", "user_not_found", "no_permission", "rollup_error"],
+]);
+
+/**
+ * Slack answers `ok`, and so do those that speak its format; some say it in JSON. Anything else with a good status comes
+ * from somebody in between, a login page for example.
+ */
+function whyNot(text: string): Undelivered | null {
+  const said = text.trim();
+  if (said.toLowerCase() === "ok" || /^\{\s*"(?:ok|success)"\s*:\s*true\b/.test(said)) return null;
+  if (SLACK_ERRORS.has(said)) return { why: `Slack says ${said}. ${REPLACE}`, isRefused: true };
+  return {
+    why: "the answer is not Slack's `ok`. Something between may have answered in its place: a proxy, or the page of a login.",
+    isRefused: false,
+  };
+}
 
 export function createSlackChannel(connect: Connect): Channel {
   const post = async (
@@ -30,7 +61,8 @@ export function createSlackChannel(connect: Connect): Channel {
         { type: "section", text: { type: "plain_text", text: fitting(lines.join("\n")), emoji: false } },
       ],
     });
-    await postMessage(connect, `Slack at ${new URL(url).host}`, { url, headers: {}, body }, signal);
+    const posting = { url, headers: {}, body, whyNot, replace: REPLACE };
+    await postMessage(connect, `Slack at ${new URL(url).host}`, posting, signal);
   };
   return {
     async send(config, message, signal) {

@@ -8,6 +8,8 @@ import { postMessage } from "./post-message.ts";
 
 const MAX_MESSAGE = 2_000;
 const MAX_REMEDY = 1_000;
+const REPLACE =
+  "Give the channel its new `url` in `alerts:`, or take the channel out, and run `lockstep apply`.";
 
 export function createWebhookChannel(connect: Connect): Channel {
   return {
@@ -29,7 +31,8 @@ export function createWebhookChannel(connect: Connect): Channel {
         "webhook-timestamp": timestamp,
         "webhook-signature": `v1,${signature(secret, `${id}.${timestamp}.${body}`)}`,
       };
-      await postMessage(connect, new URL(url).host, { url, headers, body, caCertificate }, signal);
+      const posting = { url, headers, body, caCertificate, replace: REPLACE };
+      await postMessage(connect, new URL(url).host, posting, signal);
     },
   };
 }

@@ -36,6 +36,8 @@ export interface DeliveryTable {
   attempts: Generated<number>;
   next_attempt_at: Generated<Date>;
   error_message: string | null;
+  /** Who took these words, of several recipients. */
+  reached: Generated<string[]>;
   created_at: Generated<Date>;
   ended_at: Date | null;
 }

@@ -24,7 +24,9 @@ export async function deliverDue(context: AppContext, signal: AbortSignal): Prom
     ...(await tx.channels.takeDue(PROGRAMS, MAX_AT_ONCE, LEASE_MS)),
     ...(await tx.channels.takeDue(PEOPLE, MAX_TOGETHER, LEASE_MS)),
   ]);
-  const messages = [...groupBy(due, ({ channel }) => channel.id).values()].flatMap((ofOne) =>
+  // Together only what the same people miss: who has a message does not get it again with others.
+  const ways = groupBy(due, ({ channel, reached }) => [channel.id, ...[...reached].sort()].join(" "));
+  const messages = [...ways.values()].flatMap((ofOne) =>
     isTogether(context, ofOne) ? [ofOne] : ofOne.map((delivery) => [delivery]),
   );
   await mapLimited(messages, MAX_AT_ONCE, (deliveries) => deliver(context, deliveries, signal));
@@ -47,9 +49,9 @@ async function deliver(
   const [first] = deliveries;
   if (first === undefined) return;
   try {
-    await sendTo(context, first.channel, deliveries.map(messageOf), signal);
+    await sendTo(context, first.channel, deliveries.map(messageOf), signal, first.reached);
     await context.store.transaction(async (tx) => {
-      for (const { id } of deliveries) await tx.channels.delivered(id);
+      for (const { id, alert } of deliveries) await tx.channels.delivered(id, alert.updatedAt);
     });
   } catch (thrown) {
     if (signal.aborted) return;
@@ -60,8 +62,10 @@ async function deliver(
       reason: error.message,
     });
     await context.store.transaction(async (tx) => {
-      for (const delivery of deliveries)
-        await tx.channels.failed(delivery.id, error.message, againInMs(context, delivery, error));
+      for (const delivery of deliveries) {
+        const reached = { who: reachedBy(error) ?? delivery.reached, alertAt: delivery.alert.updatedAt };
+        await tx.channels.failed(delivery.id, error.message, againInMs(context, delivery, error), reached);
+      }
     });
   }
 }
@@ -73,10 +77,16 @@ function againInMs(
   error: LockstepError,
 ): number | null {
   const isOver =
-    (error.code === "CHANNEL_REFUSED" && attempts >= 2) ||
+    (error.code === "CHANNEL_REFUSED" && (attempts >= 2 || error.details["gone"] === true)) ||
     context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
   if (isOver) return null;
   return Math.max(error.retryAfterMs ?? 0, LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 0);
+}
+
+/** Who has the message by now; null: the error says nothing of it. */
+function reachedBy({ details }: LockstepError): readonly string[] | null {
+  const said = details["reached"];
+  return Array.isArray(said) ? said.filter((who) => typeof who === "string") : null;
 }
 
 function messageOf({ id, event, alert }: DueDelivery): AlertMessage {
@@ -91,12 +101,14 @@ export async function sendTo(
   channel: StoredChannel,
   messages: readonly AlertMessage[],
   signal: AbortSignal,
+  reached: readonly string[] = [],
 ): Promise<void> {
   const config = await openChannel(context, channel);
   const way = context.channels[channel.kind];
   if (way === undefined)
     throw new LockstepError("CHANNEL_REFUSED", `This release has no channel of kind "${channel.kind}".`);
   const [first] = messages;
-  if (messages.length > 1 && way.sendTogether !== undefined) await way.sendTogether(config, messages, signal);
-  else if (first !== undefined) await way.send(config, first, signal);
+  if (messages.length > 1 && way.sendTogether !== undefined)
+    await way.sendTogether(config, messages, signal, reached);
+  else if (first !== undefined) await way.send(config, first, signal, reached);
 }

@@ -19,8 +19,21 @@ export interface AlertMessage {
 }
 
 export interface Channel {
-  /** `config`: as lockstep.yaml says it, credentials included. */
-  send(config: JsonObject, message: AlertMessage, signal: AbortSignal): Promise<void>;
+  /**
+   * `config`: as lockstep.yaml says it, credentials included. `reached`: who took this message at an earlier try, and does
+   * not get it again. An error of a message that some took names in `details.reached` who has it by now.
+   */
+  send(
+    config: JsonObject,
+    message: AlertMessage,
+    signal: AbortSignal,
+    reached?: readonly string[],
+  ): Promise<void>;
   /** Several as one, where people read: a platform that is away must not ring eighty times. Absent: each for itself. */
-  sendTogether?(config: JsonObject, messages: readonly AlertMessage[], signal: AbortSignal): Promise<void>;
+  sendTogether?(
+    config: JsonObject,
+    messages: readonly AlertMessage[],
+    signal: AbortSignal,
+    reached?: readonly string[],
+  ): Promise<void>;
 }

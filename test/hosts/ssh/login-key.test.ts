@@ -33,7 +33,8 @@ function refused(text: string, passphrase?: string): LockstepError {
 
 let made = 0;
 function keygen(...words: string[]): string {
-  const path = join(directory, `key-${(made += 1)}`);
+  made += 1;
+  const path = join(directory, `key-${made}`);
   execFileSync("ssh-keygen", ["-q", "-a", "1", "-C", "", "-f", path, ...words]);
   return path;
 }

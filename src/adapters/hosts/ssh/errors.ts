@@ -12,7 +12,7 @@ import { SHA1_REFUSED } from "./login-key.ts";
 const PENALTY = "Not allowed at this time";
 const TOO_MANY = "Exceeded MaxStartups";
 /** HTTP, SMTP and FTP, POP, IMAP, mark-up, an alert of TLS. */
-const NOT_SSH = /^(?:HTTP\/|220[ -]|\+OK|\* OK|<|\x15\x03)/;
+const NOT_SSH = /^(?:HTTP\/|220[ -]|\+OK|\* OK|<|\cU\cC)/;
 /** Its shortest penalty is 15 s; refused logins add up to 10 minutes. */
 const PENALTY_PAUSE_MS = 60_000;
 const DROPPED_HINT =

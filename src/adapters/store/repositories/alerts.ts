@@ -22,7 +22,7 @@ export function createAlertRepo(db: Kysely<Database>): AlertRepo {
           select from silence s where s.until > now() and (s.kind is null or s.kind = ${kind})
             and (s.subject_id is null or s.subject_id = ${subjectId}))
         on conflict (channel_id, alert_id) where state = 'pending'
-        do update set next_attempt_at = least(delivery.next_attempt_at, excluded.next_attempt_at)`.execute(
+        do update set next_attempt_at = least(delivery.next_attempt_at, excluded.next_attempt_at), reached = '{}'`.execute(
         db,
       );
       return row;
@@ -42,7 +42,7 @@ export function createAlertRepo(db: Kysely<Database>): AlertRepo {
         select c.id, ${row.id}, 'resolved' from channel c where c.removed_at is null and exists (
           select from delivery d where d.channel_id = c.id and d.alert_id = ${row.id})
         on conflict (channel_id, alert_id) where state = 'pending'
-        do update set event = 'resolved', next_attempt_at = now()`.execute(db);
+        do update set event = 'resolved', next_attempt_at = now(), reached = '{}'`.execute(db);
       return row;
     },
 

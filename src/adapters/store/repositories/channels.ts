@@ -11,6 +11,9 @@ import { type Database, jsonb } from "../schema.ts";
 
 const CHANNEL = sql`id, name, kind, config, credentials_sealed as "credentialsSealed"`;
 
+/** Of alert `a`: nothing changed since it was taken to be sent. A Date holds no more than milliseconds. */
+const SAME_WORDS = (alertAt: Date) => sql`date_trunc('milliseconds', a.updated_at) = ${alertAt}`;
+
 export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
   return {
     async all() {
@@ -50,6 +53,7 @@ export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
         event: DueDelivery["event"];
         attempts: number;
         createdAt: Date;
+        reached: string[];
         channel: StoredChannel;
         alert: AlertRecord;
       }>`
@@ -61,7 +65,7 @@ export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
             order by d.next_attempt_at limit ${limit} for update of d skip locked
           ) returning *
         )
-        select t.id, t.event, t.attempts, t.created_at as "createdAt",
+        select t.id, t.event, t.attempts, t.created_at as "createdAt", t.reached,
           jsonb_build_object('id', c.id, 'name', c.name, 'kind', c.kind, 'config', c.config,
             'credentialsSealed', c.credentials_sealed) as channel,
           jsonb_build_object('id', a.id, 'kind', a.kind, 'subjectId', a.subject_id, 'level', a.level,
@@ -79,15 +83,22 @@ export function createChannelRepo(db: Kysely<Database>): ChannelRepo {
       }));
     },
 
-    async delivered(deliveryId) {
+    async delivered(deliveryId, alertAt) {
       await sql`
-        update delivery set state = 'delivered', attempts = attempts + 1, ended_at = now(), error_message = null
-        where id = ${deliveryId} and state = 'pending'`.execute(db);
+        update delivery d set attempts = attempts + 1, error_message = null, reached = '{}', next_attempt_at = now(),
+          state = case when told.newest then 'delivered' else 'pending' end,
+          ended_at = case when told.newest then now() end,
+          event = case when not told.newest and d.event = 'opened' then 'changed' else d.event end
+        from (select ${SAME_WORDS(alertAt)} as newest from alert a join delivery one on one.alert_id = a.id
+          where one.id = ${deliveryId}) told
+        where d.id = ${deliveryId} and d.state = 'pending'`.execute(db);
     },
 
-    async failed(deliveryId, message, againInMs) {
+    async failed(deliveryId, message, againInMs, { who, alertAt }) {
       await sql`
         update delivery set attempts = attempts + 1, error_message = ${message},
+          reached = case when exists (select from alert a where a.id = delivery.alert_id
+            and ${SAME_WORDS(alertAt)}) then ${[...who]}::text[] else '{}' end,
           state = ${againInMs === null ? "undeliverable" : "pending"},
           ended_at = ${againInMs === null ? sql`now()` : null},
           next_attempt_at = now() + ${againInMs ?? 0} * interval '1 millisecond'

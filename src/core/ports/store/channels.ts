@@ -22,6 +22,8 @@ export interface DueDelivery {
   readonly event: DeliveryEvent;
   readonly attempts: number;
   readonly createdAt: Date;
+  /** Who took these words of the alert at an earlier try, of several recipients. */
+  readonly reached: readonly string[];
   readonly channel: StoredChannel;
   readonly alert: AlertRecord;
 }
@@ -47,8 +49,17 @@ export interface ChannelRepo {
     limit: number,
     leaseMs: number,
   ): Promise<readonly DueDelivery[]>;
-  delivered(deliveryId: string): Promise<void>;
-  /** `againInMs` null: it is not tried any more. */
-  failed(deliveryId: string, message: string, againInMs: number | null): Promise<void>;
+  /** Of the words that the alert had at `alertAt`; where it has newer ones by now, these are still to be sent. */
+  delivered(deliveryId: string, alertAt: Date): Promise<void>;
+  /**
+   * `againInMs` null: it is not tried any more. `reached`: who has the words that the alert had at `alertAt`; where it has
+   * newer ones by now, everybody is to get these.
+   */
+  failed(
+    deliveryId: string,
+    message: string,
+    againInMs: number | null,
+    reached: { readonly who: readonly string[]; readonly alertAt: Date },
+  ): Promise<void>;
   health(): Promise<readonly ChannelHealth[]>;
 }
