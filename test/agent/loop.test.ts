@@ -124,6 +124,73 @@ describe("a file with further names", () => {
   });
 });
 
+describe("a clock", () => {
+  const DAY_MS = 86_400_000;
+
+  /** This machine's, moved by hand: set to another time, or asleep. */
+  async function openWith(timing: Parameters<AgentKit["open"]>[0]) {
+    const moved = { wallMs: 0, ownMs: 0 };
+    const context = {
+      ...(await kit.open(timing)),
+      nowMs: () => Date.now() + moved.wallMs,
+      monotonicMs: () => performance.now() + moved.ownMs,
+    };
+    return { context, moved };
+  }
+
+  it("that is set back does not hold a restart until the old future", async () => {
+    const { context, moved } = await openWith({});
+    moved.wallMs = DAY_MS;
+    kit.server.set(kit.content(1, "first", { quietMs: 1_000, maxQuietMs: 1_500 }));
+    kit.run(context);
+    await reach("the file", () => context.records.now.unit?.state === "owed", kit.said);
+    moved.wallMs = 0;
+    await reach("the restart", () => unitState() === "succeeded", kit.said);
+    expect(kit.starts()).toBe(1);
+  });
+
+  it("that was set back while a restart was followed counts anew, and asks again where nothing started", async () => {
+    const { context } = await openWith({});
+    const content = kit.content(1, "first");
+    kit.server.set(content);
+    const first = kit.run(context);
+    await reach("the restart", () => unitState() === "succeeded", kit.said);
+    await first.stop();
+    const { unit } = context.records.now;
+    const future = new Date(Date.now() + DAY_MS).toISOString();
+    if (unit === null) expect.fail("no unit");
+    await context.records.update({
+      unit: { ...unit, state: "retry", owedAt: future, changedAt: future, askedAt: future, attempts: 1 },
+    });
+    kit.run(context);
+    await reach("the retry", () => kit.starts() === 2, kit.said);
+    expect(Date.parse(context.records.now.unit?.changedAt ?? "")).toBeLessThan(Date.now() + 1_000);
+  });
+
+  it("that is set back does not stop the polls", async () => {
+    kit.server.misbehave("events", { kind: "status", status: 503 });
+    const { context, moved } = await openWith({ timing: { pollMs: 50, clockLookMs: 3_600_000 } });
+    moved.wallMs = DAY_MS;
+    kit.run(context);
+    await reach("a poll", () => kit.server.requests.length > 2, kit.said);
+    moved.wallMs = 0;
+    kit.server.set(kit.content(1, "polled"));
+    await reach("the file", () => kit.fileText()?.includes("polled") === true, kit.said);
+  });
+
+  it("that ran on while the machine slept has the line opened anew at once", async () => {
+    const { context, moved } = await openWith({ timing: { pollMs: 3_600_000, silenceMs: 3_600_000 } });
+    kit.run(context);
+    const lines = () => kit.server.requests.filter((path) => path.endsWith("/events")).length;
+    await reach("the line", () => kit.server.streams() === 1 && lines() === 1, kit.said);
+    const asked = kit.server.requests.length;
+    moved.wallMs = 600_000;
+    await reach("the new line", () => lines() === 2 && kit.server.streams() === 1, kit.said);
+    await reach("the fetch", () => kit.server.requests.length >= asked + 2, kit.said);
+    expect(kit.said.join("\n")).toContain("this machine slept");
+  });
+});
+
 describe("a unit that does not start", () => {
   it("is tried twice, then waits for a new push", async () => {
     kit.allow(`files: [${kit.file}]\ncommands: { restart: [/bin/false] }\n`);

@@ -30,6 +30,7 @@ export const SHORT: Partial<AgentTiming> = {
   notStartedAfterMs: 100,
   retryFailedActivationMs: 50,
   retryWriteMs: 10,
+  clockLookMs: 10,
 };
 
 export interface AgentKit {

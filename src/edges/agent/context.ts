@@ -28,6 +28,8 @@ export interface AgentTiming {
   readonly notStartedAfterMs: number;
   readonly retryFailedActivationMs: number;
   readonly retryWriteMs: number;
+  /** How often it is looked whether the machine slept, or its clock was set. */
+  readonly clockLookMs: number;
 }
 
 export const AGENT_TIMING: AgentTiming = {
@@ -44,6 +46,7 @@ export const AGENT_TIMING: AgentTiming = {
   notStartedAfterMs: 5_000,
   retryFailedActivationMs: 30_000,
   retryWriteMs: 500,
+  clockLookMs: 5_000,
 };
 
 /** Where a test ends the process, to show that nothing is lost there. */
@@ -78,6 +81,8 @@ export interface AgentContext {
   readonly log: AgentLog;
   readonly timing: AgentTiming;
   readonly nowMs: () => number;
+  /** Nobody sets it back; it stands still while the machine sleeps. */
+  readonly monotonicMs: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   /** Told each value before it is used, so that no sink shows it. */

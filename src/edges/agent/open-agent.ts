@@ -55,6 +55,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<AgentContext
     log,
     timing,
     nowMs,
+    monotonicMs: () => performance.now(),
     random: Math.random,
     know,
     checkpoint: options.checkpoint ?? (async () => undefined),

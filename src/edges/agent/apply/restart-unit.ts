@@ -17,7 +17,7 @@ import type { Bundle } from "../../../protocol/agent/messages.ts";
 import type { UnitRecord } from "../cache/record.ts";
 import type { AgentContext } from "../context.ts";
 import type { Allowed } from "./allowed.ts";
-import { unitKey } from "./unit-record.ts";
+import { pastRecord, unitKey } from "./unit-record.ts";
 
 const MAX_AUTOMATIC_ATTEMPTS = 2;
 const DEADLINE_MS = 15 * 60_000;
@@ -29,11 +29,12 @@ export async function restartUnit(
   allowed: Allowed,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const { unit } = context.records.now;
+  const owed = context.records.now.unit;
   const activator =
     context.child?.activator ??
     createHostActivator(context.host, allowed.activation, allowed.health, allowed.files);
-  if (unit === null || activator === null || unit.key !== unitKey(context, bundle, allowed)) return null;
+  if (owed === null || activator === null || owed.key !== unitKey(context, bundle, allowed)) return null;
+  const unit = await pastRecord(context, owed);
   switch (unit.state) {
     case "owed": {
       const waitMs = dueInMs(context, unit, bundle);
@@ -59,8 +60,7 @@ export async function restartUnit(
 function dueInMs(context: AgentContext, unit: UnitRecord, { quietMs, maxQuietMs }: Bundle): number {
   if (context.child !== null && !context.child.hasStarted) return 0;
   const quietAt = Math.min(Date.parse(unit.changedAt) + quietMs, Date.parse(unit.owedAt) + maxQuietMs);
-  // A clock that was set back must not hold a restart for longer than that.
-  return Math.min(quietAt - context.nowMs(), maxQuietMs);
+  return quietAt - context.nowMs();
 }
 
 async function ask(

@@ -32,6 +32,20 @@ export async function oweRestart(context: AgentContext, bundle: Bundle, allowed:
   });
 }
 
+/** An instant of a clock that was set back since lies in its future: what is counted from it begins now instead. */
+export async function pastRecord(context: AgentContext, unit: UnitRecord): Promise<UnitRecord> {
+  const nowMs = context.nowMs();
+  const now = new Date(nowMs).toISOString();
+  const past = (instant: string): string => (Date.parse(instant) > nowMs ? now : instant);
+  const { owedAt, changedAt, askedAt } = unit;
+  const counted = { owedAt: past(owedAt), changedAt: past(changedAt), askedAt: askedAt && past(askedAt) };
+  if (counted.owedAt === owedAt && counted.changedAt === changedAt && counted.askedAt === askedAt)
+    return unit;
+  const corrected = { ...unit, ...counted };
+  await context.records.update({ unit: corrected });
+  return corrected;
+}
+
 /** Surely nothing was changed: the unit stands as it did before. */
 export async function withdrawRestart(
   context: AgentContext,

@@ -39,11 +39,15 @@ export class NewerFinder {
       const told = context.records.now.newer.find(({ bindingId }) => bindingId === ask.bindingId);
       const before = this.#asked.get(ask.bindingId);
       const isSame = before?.value === found.reveal() && before.ours === slot.version;
-      if (isSame && context.nowMs() - before.atMs < ASK_AGAIN_MS) {
+      if (isSame && context.monotonicMs() - before.atMs < ASK_AGAIN_MS) {
         if (told !== undefined) newer.push(told);
         continue;
       }
-      this.#asked.set(ask.bindingId, { value: found.reveal(), ours: slot.version, atMs: context.nowMs() });
+      this.#asked.set(ask.bindingId, {
+        value: found.reveal(),
+        ours: slot.version,
+        atMs: context.monotonicMs(),
+      });
       if (await isFoundNewer(ask, slot, found, allowed, signal))
         newer.push(await sealed(context, bundle, slot, found));
     }

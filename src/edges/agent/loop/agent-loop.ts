@@ -16,6 +16,7 @@ import { answerLook, isAnswerOwed, isAtRest } from "../ask/answer-look.ts";
 import { NewerFinder } from "../ask/find-newer.ts";
 import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
+import { ClockJumps, Countdown } from "./clocks.ts";
 import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
 import { hearHints } from "./hear-hints.ts";
 import { hasNews, tellServer } from "./tell-server.ts";
@@ -39,8 +40,10 @@ class AgentLoop {
   #isFetching = false;
   #isTelling = false;
   #isAsking = false;
-  #fetchAt = 0;
-  #tellAt = 0;
+  readonly #fetchWait: Countdown;
+  readonly #tellWait: Countdown;
+  /** Ends with the lines that stood before the machine slept. */
+  #life = new AbortController();
   /** Once after each look. */
   #isNewerDue = false;
   readonly #newer = new NewerFinder();
@@ -51,20 +54,40 @@ class AgentLoop {
   constructor(context: AgentContext, signal: AbortSignal) {
     this.#context = context;
     this.#signal = signal;
+    this.#fetchWait = new Countdown(context);
+    this.#tellWait = new Countdown(context);
   }
 
   async run(): Promise<void> {
     await this.#coldStart();
     const hints = hearHints(
       this.#context,
-      { hint: () => this.#hint(), mayTalk: () => this.#context.records.now.revokedAt === null },
+      {
+        hint: () => this.#hint(),
+        mayTalk: () => this.#context.records.now.revokedAt === null,
+        life: () => this.#life.signal,
+      },
       this.#signal,
     );
+    const stopWatching = this.#watchClocks();
     while (!this.#signal.aborted) {
       const nextMs = await this.#turn();
       if (!this.#signal.aborted) await this.#wake.sleep(nextMs, this.#signal);
     }
+    stopWatching();
     await Promise.all([hints, ...this.#requests]);
+  }
+
+  #watchClocks(): () => void {
+    const jumps = new ClockJumps(this.#context);
+    const timer = setInterval(() => {
+      if (!jumps.look()) return;
+      this.#context.log.say("this machine slept, or its clock was set: asking the server anew");
+      this.#life.abort();
+      this.#life = new AbortController();
+      this.#hint();
+    }, this.#context.timing.clockLookMs);
+    return () => clearInterval(timer);
   }
 
   /** Asks, and waits for the answer no longer than a start may take; the request itself goes on. */
@@ -81,18 +104,16 @@ class AgentLoop {
 
   /** Answers in how many ms the next turn is due by itself. */
   async #turn(): Promise<number> {
-    const { nowMs } = this.#context;
     if (this.#incoming !== null) {
       this.#bundle = this.#incoming;
       this.#incoming = null;
       this.#isLookDue = true;
     }
     const unitMs = this.#bundle === null ? null : await this.#work(this.#bundle);
-    if (this.#isHinted || nowMs() >= this.#fetchAt) this.#startFetch();
-    const now = nowMs();
+    if (this.#isHinted || this.#fetchWait.leftMs() === 0) this.#startFetch();
     const due = [
-      this.#isFetching ? null : this.#fetchAt - now,
-      this.#isTelling ? null : this.#tellAt - now,
+      this.#isFetching ? null : this.#fetchWait.leftMs(),
+      this.#isTelling ? null : this.#tellWait.leftMs(),
       unitMs,
     ];
     return Math.max(0, Math.min(...due.filter((ms) => ms !== null), this.#context.timing.pollMs));
@@ -154,10 +175,10 @@ class AgentLoop {
 
   #startFetch(): void {
     if (this.#isFetching || this.#signal.aborted) return;
-    const { timing, random, nowMs } = this.#context;
+    const { timing, random } = this.#context;
     this.#isFetching = true;
     this.#isHinted = false;
-    this.#fetchAt = nowMs() + timing.pollMs * (1 - timing.pollJitter * random());
+    this.#fetchWait.start(timing.pollMs * (1 - timing.pollJitter * random()));
     this.#beside("fetch", async () => {
       try {
         const held = this.#incoming ?? this.#bundle;
@@ -172,15 +193,12 @@ class AgentLoop {
   }
 
   #tellIfNew(bundle: Bundle, allowed: Allowed): void {
-    const { nowMs, timing, records } = this.#context;
+    const { timing, records } = this.#context;
     if (this.#isTelling || this.#signal.aborted || records.now.revokedAt !== null) return;
-    const now = nowMs();
     const isQuiet = !hasNews(makeReport(this.#context, bundle, allowed), this.#taken);
-    if (isQuiet) {
-      if (this.#tellAt > now) return;
-    } else if (this.#failures.tell > 0 && this.#tellAt > now) return;
+    if ((isQuiet || this.#failures.tell > 0) && this.#tellWait.leftMs() > 0) return;
     this.#isTelling = true;
-    this.#tellAt = now + timing.reportEveryMs;
+    this.#tellWait.start(timing.reportEveryMs);
     this.#beside("tell", async () => {
       try {
         this.#taken = await tellServer(this.#context, bundle, allowed, this.#signal);
@@ -215,8 +233,8 @@ class AgentLoop {
       ? timing.askAgainAfterRevokedMs
       : Math.max(failure.retryAfterMs ?? 0, backoffMs(timing.reconnectMs, this.#failures[kind], random()));
     this.#failures[kind] += 1;
-    if (kind === "fetch" || isRevoked) this.#fetchAt = nowMs() + waitMs;
-    if (kind === "tell" || isRevoked) this.#tellAt = nowMs() + waitMs;
+    if (kind === "fetch" || isRevoked) this.#fetchWait.start(waitMs);
+    if (kind === "tell" || isRevoked) this.#tellWait.start(waitMs);
     if (isRevoked) log.say("revoked: services keep what they have; nothing more is sent or fetched");
   }
 }

@@ -7,25 +7,33 @@ import { backoffMs } from "./backoff.ts";
 /** Until `signal` aborts. `hint` is also called when the line stands anew: what was said meanwhile is lost. */
 export async function hearHints(
   context: AgentContext,
-  options: { readonly hint: () => void; readonly mayTalk: () => boolean },
+  options: {
+    readonly hint: () => void;
+    readonly mayTalk: () => boolean;
+    /** Aborts when lines that stand are no lines any more; then a new one is opened at once. */
+    readonly life: () => AbortSignal;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   const { client, timing, random } = context;
   let failures = 0;
   while (!signal.aborted) {
+    const life = options.life();
+    const limited = AbortSignal.any([signal, life]);
     if (options.mayTalk()) {
       try {
         const open = (): void => {
           failures = 0;
           options.hint();
         };
-        await client.events({ open, change: options.hint }, timing.silenceMs, signal);
+        await client.events({ open, change: options.hint }, timing.silenceMs, limited);
       } catch (error) {
         // Told by the polls, which fail as well; a line that is only cut now and then is nobody's concern.
         void toLockstepError(error);
         failures += 1;
       }
     }
-    if (!signal.aborted) await pause(backoffMs(timing.reconnectMs, failures, random()), signal);
+    await pause(backoffMs(timing.reconnectMs, failures, random()), limited);
+    if (life.aborted) failures = 0;
   }
 }
