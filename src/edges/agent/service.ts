@@ -9,6 +9,7 @@ import { openAgentFiles } from "./identity/agent-files.ts";
 import { requireIdentity } from "./identity/identity.ts";
 import { installAgent, planService, uninstallAgent } from "./install/install-agent.ts";
 import type { ServiceOptions } from "./install/service.ts";
+import { startWords } from "./install/start-words.ts";
 import { currentUid } from "./open-agent.ts";
 import type { PolicyPlace } from "./policy/check-policy.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
@@ -19,6 +20,8 @@ export interface ServiceRequest {
   readonly printOnly: boolean;
   /** Starts with the machine, whoever is logged in. Default: as root. */
   readonly system: boolean;
+  /** The Node that the service starts, by a path that stays. Null: the one that runs this. */
+  readonly node: string | null;
   readonly say: (line: string) => void;
 }
 
@@ -26,11 +29,13 @@ export function service({ settings, self }: AgentProgramOptions, place: PolicyPl
   const { stateDirectory, homeDirectory } = settings;
   const uid = currentUid();
 
-  async function optionsOf(system: boolean): Promise<ServiceOptions> {
+  async function optionsOf(system: boolean, node: string | null): Promise<ServiceOptions> {
+    const { program, remarks } = await startWords(self, node, homeDirectory);
     const words = ["agent", "run", "--state", stateDirectory, "--policy", place.policyPath];
     return {
       scope: system ? "system" : "user",
-      program: [...self, ...words],
+      program: [...program, ...words],
+      remarks,
       home: homeDirectory,
       user: system && uid !== 0 ? userInfo().username : null,
       stateDirectory,
@@ -46,9 +51,9 @@ export function service({ settings, self }: AgentProgramOptions, place: PolicyPl
   });
 
   return {
-    /** Throws AGENT_NOT_ENROLLED, ALREADY_EXISTS, TARGET_PERMISSION, ACTIVATION_FAILED, UNSUPPORTED. */
-    async install({ printOnly, system, say }: ServiceRequest): Promise<InstalledService> {
-      const options = await optionsOf(system);
+    /** Throws AGENT_NOT_ENROLLED, ALREADY_EXISTS, INPUT_INVALID, TARGET_PERMISSION, ACTIVATION_FAILED, UNSUPPORTED. */
+    async install({ printOnly, system, node, say }: ServiceRequest): Promise<InstalledService> {
+      const options = await optionsOf(system, node);
       const context = contextOf(say);
       if (printOnly) return planService(options, context);
       // A service without an identity would start for ever and end at once.
@@ -57,7 +62,7 @@ export function service({ settings, self }: AgentProgramOptions, place: PolicyPl
     },
 
     async uninstall({ system, say }: Pick<ServiceRequest, "system" | "say">): Promise<void> {
-      await uninstallAgent(await optionsOf(system), contextOf(say));
+      await uninstallAgent(await optionsOf(system, null), contextOf(say));
     },
   };
 }

@@ -12,12 +12,14 @@ import { createTransport } from "./client/transport.ts";
 import { openAgentFiles } from "./identity/agent-files.ts";
 import { type Identity, requireIdentity } from "./identity/identity.ts";
 import { lockHolder } from "./identity/lock.ts";
+import { servicePaths } from "./install/install-agent.ts";
+import { installedProgram } from "./install/installed-program.ts";
 
 const REACH_TIMEOUT_MS = 3_000;
 
 /** Throws AGENT_NOT_ENROLLED, AGENT_IDENTITY, FILE_UNSAFE. */
 export async function readStatus(
-  { stateDirectory }: AgentSettings,
+  { stateDirectory, homeDirectory }: AgentSettings,
   policyFile: string,
   signal: AbortSignal,
 ): Promise<AgentStatus> {
@@ -37,6 +39,7 @@ export async function readStatus(
     stateDirectory,
     policyFile,
     pid: await lockHolder(stateDirectory),
+    services: await installedServices(homeDirectory),
     server: {
       url,
       reachable: reach === null,
@@ -70,6 +73,12 @@ export async function readStatus(
     refused: record.refused,
     incidents: record.incidents,
   };
+}
+
+async function installedServices(home: string): Promise<AgentStatus["services"]> {
+  if (process.platform !== "linux" && process.platform !== "darwin") return [];
+  const found = await Promise.all(servicePaths(home, process.platform).map(installedProgram));
+  return found.filter((service) => service !== null);
 }
 
 async function openCached(

@@ -53,6 +53,7 @@ export interface AgentOnHost {
   install(request: {
     readonly printOnly: boolean;
     readonly system: boolean;
+    readonly node: string | null;
     readonly say: (line: string) => void;
   }): Promise<InstalledService>;
   uninstall(request: { readonly system: boolean; readonly say: (line: string) => void }): Promise<void>;

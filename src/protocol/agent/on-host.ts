@@ -23,6 +23,8 @@ export interface AgentStatus {
   readonly policyFile: string;
   /** Null: it does not run. */
   readonly pid: number | null;
+  /** Each service that `agent install` wrote here, and the files that it names and that are gone. */
+  readonly services: readonly { readonly path: string; readonly missing: readonly string[] }[];
   readonly server: {
     readonly url: string;
     readonly reachable: boolean;

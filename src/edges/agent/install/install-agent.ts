@@ -37,7 +37,14 @@ export function planService(
 ): ServicePlan {
   const file = platform === "darwin" ? buildLaunchdJob(options) : buildSystemdUnit(options);
   const name = platform === "darwin" ? `${LAUNCHD_LABEL}.plist` : SYSTEMD_UNIT;
-  return { ...file, path: `${testOnlyDirectory ?? directoryOf(options, platform)}/${name}` };
+  const remarks = [...file.remarks, ...(options.remarks ?? [])];
+  return { ...file, remarks, path: `${testOnlyDirectory ?? directoryOf(options, platform)}/${name}` };
+}
+
+/** Where a service of ours may stand, of this user and of the system. */
+export function servicePaths(home: string, platform: InstallContext["platform"]): readonly string[] {
+  const name = platform === "darwin" ? `${LAUNCHD_LABEL}.plist` : SYSTEMD_UNIT;
+  return (["user", "system"] as const).map((scope) => `${directoryOf({ scope, home }, platform)}/${name}`);
 }
 
 /** Throws ALREADY_EXISTS for another's file, TARGET_PERMISSION, ACTIVATION_FAILED. */
@@ -140,7 +147,10 @@ function domainOf({ scope }: ServiceOptions, { uid }: InstallContext): string {
   return scope === "system" ? "system" : `gui/${uid}`;
 }
 
-function directoryOf({ scope, home }: ServiceOptions, platform: InstallContext["platform"]): string {
+function directoryOf(
+  { scope, home }: Pick<ServiceOptions, "scope" | "home">,
+  platform: InstallContext["platform"],
+): string {
   if (platform === "darwin")
     return scope === "system" ? "/Library/LaunchDaemons" : `${home}/Library/LaunchAgents`;
   return scope === "system" ? "/etc/systemd/system" : `${home}/.config/systemd/user`;

@@ -13,6 +13,8 @@ export interface ServiceOptions {
   /** Where identity and cache lie, absolute. */
   readonly stateDirectory: string;
   readonly policy: Policy;
+  /** What to know of the program's own paths. */
+  readonly remarks?: readonly string[];
 }
 
 export interface ServiceFile {

@@ -101,6 +101,7 @@ const policyRun: CommandFunction<[], OnHostOptions> = async (cli, _parameters, o
 export interface ServiceCommandOptions extends OnHostOptions {
   readonly system?: true;
   readonly print?: true;
+  readonly node?: string;
 }
 
 const installRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _parameters, options) => {
@@ -109,6 +110,7 @@ const installRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _para
   const installed = await (await cli.agent(options)).install({
     printOnly,
     system: isSystem(options),
+    node: options.node ?? null,
     say: (line) => output.note(line),
   });
   output.answer(installed, () => {

@@ -13,7 +13,8 @@ const EXIT_CANNOT_TELL = 4;
 export const run: CommandFunction<[], OnHostOptions> = async (cli, _parameters, options) => {
   const status = await (await cli.agent(options)).status(cli.interrupted);
   cli.output.answer(status, () => show(cli, status));
-  const { keys, unit, refused, pid, server } = status;
+  const { keys, unit, refused, pid, server, services } = status;
+  if (services.some(({ missing }) => missing.length > 0)) return EXIT_DRIFT;
   if (keys.some(({ inSync }) => !inSync) || refused.length > 0 || unit?.state === "blocked")
     return EXIT_DRIFT;
   return pid === null || !server.reachable ? EXIT_CANNOT_TELL : 0;
@@ -26,6 +27,13 @@ function show({ output }: Cli, status: AgentStatus): void {
   output.line(
     `  runs     ${pid === null ? "no: `lockstep agent run`, or `lockstep agent install`" : `as process ${pid}`}`,
   );
+  for (const { path, missing } of status.services) {
+    output.line(`  service  ${path}`);
+    for (const file of missing)
+      output.line(
+        `           ${file} is gone, as after an upgrade of Node: the service does not start any more. Repeat \`lockstep agent install\`.`,
+      );
+  }
   output.line(`  server   ${server.url}${server.reachable ? "" : `: ${server.reason ?? "not reached"}`}`);
   output.line(
     `  contact  ${server.revokedAt === null ? ageText(server.lastContactAt, now) : "revoked: ask for a new code"}`,

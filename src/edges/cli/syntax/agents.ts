@@ -106,7 +106,11 @@ function attachOnHost(agent: Command, attach: Attach): void {
           ...(name === "install" ? ["lockstep agent install --system --print"] : []),
         ),
       );
-    if (name === "install") command.option("--print", "show the file instead of writing it");
+    if (name === "install") {
+      command
+        .option("--print", "show the file instead of writing it")
+        .option("--node <path>", "the Node that the service starts; a path that stays when Node is upgraded");
+    }
     attach(command, async () => (await import("../commands/agent-on-host.ts"))[name]);
   }
 }
