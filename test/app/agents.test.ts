@@ -242,6 +242,11 @@ describeOnAStore("agents: who may", (getDatabase) => {
       code: "AGENT_CLOCK",
       message: expect.stringMatching(/600 s behind|599 s behind|601 s behind/),
     });
+    expect((await context.store.read.agents.find(agent.id))?.clockAheadSeconds).toBeLessThan(-590);
+    // What is heard with a right clock shows that it is right.
+    await kit.rows("update agent set last_seen_at = now() - interval '1 hour'");
+    await asked(one, agent, await one.token(agent.id, context.storeId));
+    expect((await context.store.read.agents.find(agent.id))?.clockAheadSeconds).toBeNull();
     const ahead = await one.token(agent.id, context.storeId, { atMs: Date.now() + 10 * MINUTE_MS });
     await expect(asked(one, agent, ahead)).rejects.toMatchObject({ code: "AGENT_CLOCK" });
   });

@@ -50,6 +50,8 @@ export interface AgentTable {
   reporting_until: Date | null;
   told_since: Date | null;
   told: Generated<number>;
+  clock_ahead_seconds: number | null;
+  clock_refused_at: Date | null;
 }
 
 export interface AgentRequestTable {

@@ -35,7 +35,13 @@ export async function authenticateAgent(
   if (agent === null) throw refused();
   const nowSeconds = Math.floor(context.clock.now().getTime() / 1_000);
   const verified = await verifyRequest(token, agent.signKey as unknown as PublicJwk, nowSeconds);
-  if (!verified.ok) throw verified.why === "clock" ? wrongClock(verified.aheadSeconds) : refused();
+  if (!verified.ok && verified.why === "clock") {
+    const { aheadSeconds } = verified;
+    // Rightly signed: doctor names it, because nothing else is heard of this agent.
+    await context.store.transaction((tx) => tx.agents.refusedForClock(agent.id, aheadSeconds));
+    throw wrongClock(aheadSeconds);
+  }
+  if (!verified.ok) throw refused();
   const { request, expiresAtSeconds } = verified;
   const isThisOne =
     request.storeId === context.storeId &&

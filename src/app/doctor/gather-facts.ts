@@ -175,7 +175,9 @@ async function agentFacts(
       const releases = active.flatMap(({ facts }) =>
         typeof facts["version"] === "string" ? [facts["version"]] : [],
       );
-      return [id, { lastSeenAt, refused: few(refused), releases: few(releases) }];
+      const ahead = active.find(({ clockAheadSeconds }) => clockAheadSeconds !== null)?.clockAheadSeconds;
+      const clock = ahead == null ? {} : { clockAheadMs: ahead * 1_000 };
+      return [id, { lastSeenAt, refused: few(refused), releases: few(releases), ...clock }];
     }),
   );
 }

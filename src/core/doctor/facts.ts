@@ -173,6 +173,8 @@ export interface TargetFacts {
     readonly refused: readonly string[];
     /** Of the program, by its own word. */
     readonly releases: readonly string[];
+    /** Off by so much, and refused for it; negative: behind. Left out: it is not. */
+    readonly clockAheadMs?: number;
   };
 }
 

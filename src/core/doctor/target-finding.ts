@@ -1,5 +1,5 @@
 /** What is wrong with a place as a whole: it cannot be looked at, or its agent is away. Pure. */
-import { ageText } from "../../lib/age.ts";
+import { ageText, durationText } from "../../lib/age.ts";
 import { aboutTarget } from "./about-target.ts";
 import type { Commands } from "./commands.ts";
 import type { DoctorFacts, TargetFacts } from "./facts.ts";
@@ -85,8 +85,18 @@ function agentTrouble(target: TargetFacts, now: Date, commands: Commands): reado
   const { agent } = target;
   if (agent === undefined) return [];
   const findings: Finding[] = [];
-  const { lastSeenAt, refused } = agent;
-  if (lastSeenAt === null || now.getTime() - lastSeenAt.getTime() > AGENT_AWAY_MS) {
+  const { lastSeenAt, refused, clockAheadMs } = agent;
+  if (clockAheadMs !== undefined) {
+    findings.push({
+      ...aboutTarget(target),
+      id: "agent-away",
+      severity: "cannot-tell",
+      what: `The agent of ${target.name} is not heard: this server refuses what it asks.`,
+      cause: `Its clock is ${durationText(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? "ahead of" : "behind"} this server's, and what is signed at a wrong time could be an old request. Set the clock there (\`timedatectl set-ntp true\`), or here, whichever is wrong.`,
+      consequence: [],
+      command: commands.agents(),
+    });
+  } else if (lastSeenAt === null || now.getTime() - lastSeenAt.getTime() > AGENT_AWAY_MS) {
     const since =
       lastSeenAt === null ? "has never been heard" : `was heard ${ageText(lastSeenAt.toISOString(), now)}`;
     findings.push({

@@ -668,6 +668,22 @@ const ROWS: readonly Row[] = [
     command: "lockstep agent list",
     says: /sleeps or is off/,
   },
+  ...([-7_200_000, 7_200_000] as const).map((clockAheadMs) => ({
+    when: `the agent is refused for its clock (${clockAheadMs})`,
+    parts: {
+      bindings: [healthyBinding("mac")],
+      targets: [
+        healthyTarget("mac", {
+          look: null,
+          agent: { lastSeenAt: ago(1), refused: [], releases: [], clockAheadMs },
+        }),
+      ],
+    },
+    id: "agent-away" as const,
+    severity: "cannot-tell" as const,
+    command: "lockstep agent list",
+    says: clockAheadMs > 0 ? /its clock is 2 h ahead of/ : /its clock is 2 h behind/,
+  })),
   {
     when: "no agent was ever enrolled",
     parts: {

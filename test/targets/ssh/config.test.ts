@@ -1,9 +1,26 @@
 import { describe, expect, it } from "vitest";
+import { clockWords } from "../../../src/adapters/targets/ssh/probe.ts";
 import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import type { LockstepError } from "../../../src/core/errors.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { lacks } from "../../support/servers.ts";
 import { generateKey } from "../../support/sshd.ts";
+
+it("names a host's clock that is off by a minute or more, and how far", () => {
+  const now = 1_900_000_000_000;
+  const said = (seconds: number) => `${now / 1_000 + seconds}\n`;
+  for (const seconds of [-60, -1, 0, 30, 59]) {
+    expect(clockWords(said(seconds), now, now), String(seconds)).toContain("the same as here");
+  }
+  expect(clockWords(said(-7_201), now, now)).toContain("WRONG by 2 h: the host's clock is behind");
+  expect(clockWords(said(7_200), now, now)).toContain("WRONG by 2 h: the host's clock is ahead of");
+  // A slow answer is no wrong clock.
+  expect(clockWords(said(0), now, now + 600_000)).toContain("the same as here");
+  expect(clockWords(said(600), now, now + 600_000)).toContain("the same as here");
+  for (const nonsense of ["", "+%s\n", "Mon Jan  1\n", "1e9\n"]) {
+    expect(clockWords(nonsense, now, now)).toContain("does not say");
+  }
+});
 
 describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
   const hostKey = generateKey().publicKey;

@@ -14,6 +14,7 @@ import type {
 } from "../../../core/ports/store/agents.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { type Database, jsonb } from "../schema.ts";
+import { CLOCK_AHEAD, createAgentClockRepo } from "./agent-clock.ts";
 
 /** `least` passes over what is not known. */
 const CONFIRM_UNTIL = sql`least(n.expires_at, a.confirm_until)`;
@@ -24,7 +25,7 @@ const RECORD = sql`
     a.challenge_hash as "challengeHash", a.facts, a.created_at as "createdAt", a.activated_at as "activatedAt",
     a.ended_at as "endedAt", a.last_seen_at as "lastSeenAt", a.enrolled_from as "enrolledFrom",
     case when a.state = 'pending' then ${CONFIRM_UNTIL} end as "confirmUntil", a.reported_epoch as "reportedEpoch",
-    a.reported_generation as "reportedGeneration", a.reported_at as "reportedAt", a.report
+    a.reported_generation as "reportedGeneration", a.reported_at as "reportedAt", a.report, ${CLOCK_AHEAD} as "clockAheadSeconds"
   from agent a join target t on t.id = a.target_id join environment e on e.id = t.environment_id
     join enrolment n on n.id = a.enrolment_id`;
 
@@ -46,6 +47,7 @@ const TOLD_PER_HOUR = 20;
 
 export function createAgentRepo(db: Kysely<Database>): AgentRepo {
   return {
+    ...createAgentClockRepo(db),
     async invite({ id, targetId, lookupHash, macKeySealed, reusable, replaces, actor, livesMs }) {
       const { rows } = await sql<{ expiresAt: Date }>`
         insert into enrolment (id, target_id, lookup_hash, mac_key_sealed, reusable, replaces, actor, expires_at)

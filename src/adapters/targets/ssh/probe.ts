@@ -4,8 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
-import type { Host } from "../../../core/ports/host.ts";
+import type { Host, RunResult } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
+import { durationText } from "../../../lib/age.ts";
 import { shellQuote } from "../../../lib/shell-quote.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { obstacleTo, refusal } from "../../hosts/script/answer.ts";
@@ -14,6 +15,7 @@ import { processOf, showsRunning } from "../../placements/running/environment.ts
 import type { SshConfig } from "./config.ts";
 
 const TIMEOUT_MS = 15_000;
+const CLOCK_OFF_MS = 60_000;
 
 /** Prints a word for each thing that is there. */
 const FIND_TOOLS =
@@ -76,6 +78,7 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
   });
   if (reached && !config.ssh.sftpOnly)
     await check("tools", async () => judgeTools((await run(["sh", "-c", FIND_TOOLS])).stdout));
+  if (reached && !config.ssh.sftpOnly) await check("clock", async () => lookAtClock(run));
   if (reached) {
     for (const { path, write: how } of config.files) {
       await check(`file ${path}`, async () => {
@@ -115,6 +118,28 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
     }
   }
   return { ok: checks.every(({ ok }) => ok), checks };
+}
+
+/**
+ * Said, and no fault of the place: writing decides nothing by its clock. What runs there may, where tokens and
+ * certificates are judged.
+ */
+async function lookAtClock(run: (argv: readonly string[]) => Promise<RunResult>): Promise<string> {
+  const askedAtMs = Date.now();
+  const { stdout } = await run(["date", "+%s"]);
+  const answeredAtMs = Date.now();
+  return clockWords(stdout, askedAtMs, answeredAtMs);
+}
+
+/** `said`: seconds since 1970, by the host's `date`. */
+export function clockWords(said: string, askedAtMs: number, answeredAtMs: number): string {
+  if (!/^[0-9]{1,12}\n?$/.test(said)) return "the host does not say what time it is";
+  const hostMs = Number(said) * 1_000;
+  // It was told at some moment between, and without its parts of a second.
+  const aheadMs = hostMs > answeredAtMs ? hostMs - answeredAtMs : Math.min(0, hostMs + 1_000 - askedAtMs);
+  if (Math.abs(aheadMs) < CLOCK_OFF_MS) return "the same as here, within a minute";
+  const way = aheadMs > 0 ? "ahead of" : "behind";
+  return `WRONG by ${durationText(Math.abs(aheadMs))}: the host's clock is ${way} this server's; let one of them follow a time server (timedatectl set-ntp true)`;
 }
 
 /** The look at the files reports what is wrong with them; here only whether the host can be reached counts. */

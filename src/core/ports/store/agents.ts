@@ -25,6 +25,8 @@ export interface AgentRecord {
   readonly activatedAt: Date | null;
   readonly endedAt: Date | null;
   readonly lastSeenAt: Date | null;
+  /** Its requests are refused since, because its clock is off by so much; negative: behind. Null: they are not. */
+  readonly clockAheadSeconds: number | null;
   readonly reportedEpoch: number | null;
   readonly reportedGeneration: number | null;
   readonly reportedAt: Date | null;
@@ -75,7 +77,12 @@ export interface Delivered {
   readonly firstAt: Date;
 }
 
-export interface AgentRepo {
+export interface AgentClockRepo {
+  /** Writes at most once in ten seconds per agent. */
+  refusedForClock(agentId: string, aheadSeconds: number): Promise<void>;
+}
+
+export interface AgentRepo extends AgentClockRepo {
   /** Answers when the code ends, by the database's clock. */
   invite(enrolment: {
     readonly id: string;
