@@ -682,7 +682,7 @@ const ROWS: readonly Row[] = [
     id: "agent-away" as const,
     severity: "cannot-tell" as const,
     command: "lockstep agent list",
-    says: clockAheadMs > 0 ? /its clock is 2 h ahead of/ : /its clock is 2 h behind/,
+    says: clockAheadMs > 0 ? /Its clock is 2 h ahead of/ : /Its clock is 2 h behind/,
   })),
   {
     when: "no agent was ever enrolled",
