@@ -99,7 +99,7 @@ export async function introduceLocked(
       ? ({ strategy: "replace" } as const)
       : await chooseHow(context, tx, secret, before, how);
   await supersede(tx, actor, secret, strategy);
-  await addStaged(context, tx, actor, secret, version, value);
+  await addVersion(context, tx, actor, secret, { ...value, version, state: "staged" });
   await tx.renewals.wake(secret.environmentId, secret.name);
 
   if (targets.length === 0) {
@@ -121,19 +121,26 @@ export async function introduceLocked(
   return { introduced: { secretId: secret.id, version, rolloutId }, effects };
 }
 
-async function addStaged(
+/** Sealed and on record; moves nothing. */
+export async function addVersion(
   context: AppContext,
   tx: Repositories,
   actor: Actor,
   secret: SecretRecord,
-  version: number,
-  value: Pick<NewValue, "fields" | "expiresAt">,
+  {
+    version,
+    state,
+    ...value
+  }: Pick<NewValue, "fields" | "expiresAt"> & {
+    readonly version: number;
+    readonly state: "retired" | "staged";
+  },
 ): Promise<void> {
   const fields: Fields = new Map(Object.entries(value.fields));
   await tx.secrets.addVersion({
     secretId: secret.id,
     version,
-    state: "staged",
+    state,
     valueSealed: await sealFields(context, secret.id, version, fields),
     fingerprint: fingerprintOf(context, secret.id, fields),
     createdBy: actor.name,

@@ -3,8 +3,12 @@
  * other secrets of the same environment are named in capitals.
  */
 import { z } from "zod";
+import { durationMs } from "../lib/duration.ts";
 import { say, wordUnknownKeys } from "./config-problem.ts";
 import { openclawProbe, probeUrl, trustedCertificate } from "./probe.ts";
+
+/** A token that lives longer was said in another unit, or has no end. Ten years, leap days and all. */
+export const LONGEST_LIFE_MS = 3_660 * 86_400_000;
 
 function strict<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, { error: wordUnknownKeys(Object.keys(shape)) });
@@ -13,9 +17,14 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, {
   error: say("is not a secret's name", "Name a secret of this environment, in capitals."),
 });
-const life = z.string().regex(/^[1-9][0-9]{0,5}(?:s|m|h|d|w)$/, {
-  error: say("is not a duration", "Write a whole number and a unit: 90s, 15m, 24h, 30d or 2w."),
-});
+const life = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}(?:s|m|h|d|w)$/, {
+    error: say("is not a duration", "Write a whole number and a unit: 90s, 15m, 24h, 30d or 2w."),
+  })
+  .refine((text) => (durationMs(text) ?? 0) <= LONGEST_LIFE_MS, {
+    error: say("is longer than ten years", "Write at most 3660d."),
+  });
 const pointer = z.string().regex(/^(?:\/(?:[^~/]|~[01])*)+$/, {
   error: say("is not a JSON pointer", "Write the way to the field, for example /data/token."),
 });
@@ -46,6 +55,12 @@ const jwt = strict({
   subject: line.optional(),
   audience: z.union([line, z.array(line).min(1).max(20)]).optional(),
   claims: z.record(z.string().min(1).max(128), z.json()).default({}),
+  /** `iat` is so much earlier than this machine's clock, for verifiers whose clocks are behind. */
+  backdate: life
+    .refine((text) => (durationMs(text) ?? 0) <= 600_000, {
+      error: say("is longer than ten minutes", "Set the clocks right, and write at most 10m."),
+    })
+    .optional(),
   /** A new key is published for so long before anything is signed with it. */
   publishFor: life.default("15m"),
 }).superRefine(({ claims }, context) => {
@@ -67,20 +82,35 @@ const http = strict({
   body: z.string().max(65_536).optional(),
   /** Where the answer, a JSON text, holds the token. */
   token: pointer.default("/token"),
-  /** Seconds from now. */
+  /**
+   * A secret that the request presents and that the answer may replace, and where the answer holds the next one. What the
+   * body or a header names as a refresh token is one without saying so.
+   */
+  replaces: strict({ secret: secretName, at: pointer }).optional(),
+  /** Seconds from now; whole minutes in milliseconds are known as such. */
   expiresIn: pointer.optional(),
-  /** ISO 8601, or seconds since 1970. */
+  /** ISO 8601 (UTC unless it names a zone), or seconds or milliseconds since 1970. */
   expiresAt: pointer.optional(),
   /** Where the answer does not say. */
   life: life.optional(),
   ...asked,
-}).refine(
-  ({ expiresIn, expiresAt, life: fixed }) =>
-    [expiresIn, expiresAt, fixed].filter((one) => one !== undefined).length <= 1,
-  {
-    error: say("says more than once how long a token lives", "Keep one of expiresIn, expiresAt and life."),
-  },
-);
+})
+  .refine(
+    ({ expiresIn, expiresAt, life: fixed }) =>
+      [expiresIn, expiresAt, fixed].filter((one) => one !== undefined).length <= 1,
+    {
+      error: say("says more than once how long a token lives", "Keep one of expiresIn, expiresAt and life."),
+    },
+  )
+  .refine(
+    ({ headers, body, replaces }) =>
+      replaces === undefined ||
+      namesIn([...Object.values(headers), body ?? ""].join("\n")).includes(replaces.secret),
+    {
+      path: ["replaces", "secret"],
+      error: say("is not in the request", "Write {{NAME}} of that secret into the body or a header."),
+    },
+  );
 
 const oauth2 = strict({
   /** The token endpoint (RFC 6749). */
@@ -181,4 +211,19 @@ export function namesIn(text: string): readonly string[] {
 /** With each name replaced. */
 export function fillNames(text: string, textOf: (name: string) => string): string {
   return text.replace(NAMED, (_all, name: string) => textOf(name));
+}
+
+/** As JSON, as a form, or in words of another text. */
+const PRESENTED = /refresh[_-]?token["']?\s*[=:]\s*["']?\{\{([A-Z][A-Z0-9_]{0,127})\}\}/i;
+
+/** Of a templated request: what it presents and may use up, and where the answer holds the next one; null: nothing. */
+export function refreshOf({ headers, body, replaces }: Pick<HttpIssue, "body" | "headers" | "replaces">): {
+  readonly secret: string;
+  /** Absent: under its usual names. */
+  readonly at?: string;
+} | null {
+  if (replaces !== undefined) return replaces;
+  const lines = Object.entries(headers).map(([name, text]) => `${name}: ${text}`);
+  const secret = PRESENTED.exec([body ?? "", ...lines].join("\n"))?.[1];
+  return secret === undefined ? null : { secret };
 }

@@ -15,6 +15,8 @@ export class ScriptedProvider {
   /** Gives a new refresh token with each answer, and takes each once. */
   rotates = true;
   next: (() => Partial<Issued>) | null = null;
+  /** Runs after a new refresh token was kept. */
+  afterKept: () => Promise<void> = async () => {};
 }
 
 /** Of kind `http`, so that configurations may name it; with `refresh` in its config it uses up that secret. */
@@ -26,7 +28,7 @@ export function scriptedIssuer(provider: ScriptedProvider): Issuer {
     inputs: (config) => [refreshOf(config)].filter((name) => name !== null),
     origin: () => "https://issuer.example.com",
     singleUse: refreshOf,
-    async issue({ config, inputs }: IssueRequest): Promise<Issued> {
+    async issue({ config, inputs, keep }: IssueRequest): Promise<Issued> {
       const name = refreshOf(config);
       const refresh = name === null ? null : (inputs.get(name)?.versions[0]?.value.reveal() ?? "");
       await provider.during();
@@ -34,13 +36,13 @@ export function scriptedIssuer(provider: ScriptedProvider): Issuer {
       if (refresh !== null) provider.used.push(refresh);
       const token = `canary-token-${provider.tokens.length + 1}`;
       provider.tokens.push(token);
+      if (refresh !== null && provider.rotates) {
+        await keep(SecretValue.of(`canary-refresh-${provider.tokens.length + 1}`));
+        await provider.afterKept();
+      }
       return {
         value: SecretValue.of(token),
         life: { kind: "for", ms: provider.lifeMs },
-        replacement:
-          refresh === null || !provider.rotates
-            ? null
-            : SecretValue.of(`canary-refresh-${provider.tokens.length + 1}`),
         ...provider.next?.(),
       };
     },

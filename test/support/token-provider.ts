@@ -11,7 +11,9 @@ export type ProviderBehaviour =
       readonly body: string;
       readonly headers?: Record<string, string>;
     }
-  | { readonly kind: "cut" | "half" | "hang" };
+  | { readonly kind: "cut" | "hang" }
+  /** `text`: what comes of it. */
+  | { readonly kind: "half"; readonly text?: string };
 
 export interface TokenProvider {
   readonly url: string;
@@ -54,8 +56,7 @@ function behave(behaviour: ProviderBehaviour, response: ServerResponse): void {
       return;
     case "half":
       response.writeHead(200, { "Content-Type": "application/json", "Content-Length": "1000" });
-      response.write('{"access_token":"canary-said');
-      setImmediate(() => response.socket?.destroy());
+      response.write(behaviour.text ?? '{"access_token":"canary-said', () => response.socket?.destroy());
       return;
     case "hang":
       return;

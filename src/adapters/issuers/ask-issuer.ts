@@ -7,7 +7,7 @@ import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { Connect } from "../outgoing/dial.ts";
 import { exchange, TooLate } from "../outgoing/exchange.ts";
-import { reasonOf } from "../outgoing/reasons.ts";
+import { NoAnswer, reasonOf } from "../outgoing/reasons.ts";
 
 const MAX_ANSWER_BYTES = 262_144;
 const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -23,37 +23,61 @@ export interface IssuerQuestion {
 
 export interface IssuerAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** As far as it came. */
   readonly body: string;
   readonly retryAfterMs: number | null;
+  /** Why the rest of it did not come; null: it is whole. What came may hold what cannot be had again. */
+  readonly cut: LockstepError | null;
 }
 
-/** Throws ISSUER_UNAVAILABLE when nothing was sent, ISSUER_OUTCOME_UNKNOWN when something was and no whole answer came. */
+interface Arrived {
+  head: IncomingMessage | null;
+  readonly chunks: Buffer[];
+}
+
+/** Throws ISSUER_UNAVAILABLE when nothing was sent, ISSUER_OUTCOME_UNKNOWN when something was and no answer began. */
 export async function askIssuer(
   connect: Connect,
   { url, timeoutSeconds, ...question }: IssuerQuestion,
   signal: AbortSignal,
 ): Promise<IssuerAnswer> {
   let isSent = false;
+  const arrived: Arrived = { head: null, chunks: [] };
   const onSending = () => {
     isSent = true;
   };
   try {
-    return await withDeadline(signal, timeoutSeconds * 1_000, (limited) =>
-      exchange(connect, { ...question, url: new URL(url), onSending }, readAnswer, limited),
+    await withDeadline(signal, timeoutSeconds * 1_000, (limited) =>
+      exchange(
+        connect,
+        { ...question, url: new URL(url), onSending },
+        (answer) => readAnswer(answer, arrived),
+        limited,
+      ),
     );
+    return answerOf(arrived, null);
   } catch (error) {
     const why = signal.aborted
       ? "given up"
       : error instanceof TooLate
         ? `no answer within ${timeoutSeconds} s`
-        : reasonOf(error);
-    throw issuerError(isSent ? "ISSUER_OUTCOME_UNKNOWN" : "ISSUER_UNAVAILABLE", url, why);
+        : error instanceof TooLong
+          ? `its answer is longer than ${MAX_ANSWER_BYTES / 1_024} KiB`
+          : arrived.head !== null
+            ? "its answer ended too early"
+            : reasonOf(error);
+    const failure = issuerError(isSent ? "ISSUER_OUTCOME_UNKNOWN" : "ISSUER_UNAVAILABLE", url, why);
+    if (arrived.head === null) throw failure;
+    return answerOf(arrived, failure);
   }
 }
 
 /** By an answer's status; null for one that brings something. */
-export function errorByStatus(url: string, { status, retryAfterMs }: IssuerAnswer): LockstepError | null {
+export function errorByStatus(
+  url: string,
+  { status, retryAfterMs, cut }: IssuerAnswer,
+): LockstepError | null {
+  if (cut !== null) return cut;
   if (status >= 200 && status < 300) return null;
   const why = `it answered ${status}`;
   if (status === 429) return issuerError("ISSUER_LIMITED", url, why, retryAfterMs);
@@ -80,25 +104,25 @@ export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "its issuer";
 }
 
-async function readAnswer(answer: IncomingMessage): Promise<IssuerAnswer> {
-  const chunks: Buffer[] = [];
+async function readAnswer(answer: IncomingMessage, arrived: Arrived): Promise<void> {
+  arrived.head = answer;
   let bytes = 0;
   for await (const chunk of answer) {
     bytes += (chunk as Buffer).length;
+    arrived.chunks.push(chunk as Buffer);
     if (bytes > MAX_ANSWER_BYTES) throw new TooLong();
-    chunks.push(chunk as Buffer);
   }
-  if (!answer.complete) throw new TooLong();
-  const headers = Object.fromEntries(
-    Object.entries(answer.headers).flatMap(([name, text]) =>
-      typeof text === "string" ? [[name, text]] : [],
-    ),
-  );
+  if (!answer.complete) throw new NoAnswer("its answer ended too early");
+}
+
+function answerOf({ head, chunks }: Arrived, cut: LockstepError | null): IssuerAnswer {
   return {
-    status: answer.statusCode ?? 0,
-    headers,
-    body: Buffer.concat(chunks).toString("utf8"),
-    retryAfterMs: retryAfterOf(headers["retry-after"]),
+    status: head?.statusCode ?? 0,
+    body: Buffer.concat(chunks)
+      .toString("utf8")
+      .replace(/^\uFEFF/, ""),
+    retryAfterMs: retryAfterOf(head?.headers["retry-after"]),
+    cut,
   };
 }
 

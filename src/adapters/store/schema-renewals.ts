@@ -15,6 +15,8 @@ export interface RenewalTable {
   single_use_secret: string | null;
   single_use_version: number | null;
   reusable: Generated<boolean>;
+  rotates: Generated<boolean>;
+  refusals: Generated<number>;
   lease_owner: string | null;
   lease_until: Date | null;
   asked_at: Date | null;

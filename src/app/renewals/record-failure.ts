@@ -1,48 +1,91 @@
 /** What a try that failed leaves behind: when the next one is, what a person is told, and whether there is a next one. */
 import { SYSTEM } from "../../core/actor.ts";
-import { LockstepError } from "../../core/errors.ts";
+import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
-import { dueAtMs, retryAtMs } from "../../core/renewal/due.ts";
+import { isStillThere } from "../../core/renewal/decide.ts";
+import { dueAtMs, MAX_REFUSALS, refusedAgainAtMs, retryAtMs } from "../../core/renewal/due.ts";
 import type { AppContext } from "../context.ts";
-import { renewPolicyOf, seedOf } from "./renew-policy.ts";
+import { UNKEPT } from "./keep-successor.ts";
+import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "./renew-policy.ts";
 import { tellLevel } from "./tell.ts";
 
 /** Of a token that is not there yet: how the ladder is laid out for the first one. */
 const FIRST_LADDER_MS = 3_600_000;
+/** The provider answered, and gave nothing for what was presented. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["ISSUER_REFUSED", "ISSUER_ANSWER"]);
 
-/** Answers what is told of it. `usedUp`: the request could use up what cannot be had again. */
+/** Answers what is told of it. `attempt` null: nobody was asked. `isGranted`: it brought a token that is of no use. */
 export async function recordFailure(
   context: AppContext,
   secretId: string,
   attempt: string | null,
   error: LockstepError,
-  usedUp = false,
+  { isGranted = false }: { readonly isGranted?: boolean } = {},
 ): Promise<LockstepError> {
-  // A defect of ours says nothing about what became of the request.
-  const isUnknown = error.code === "ISSUER_OUTCOME_UNKNOWN" || error.code === "INTERNAL";
-  const isLost = error.code === "ISSUER_GRANT_GONE" || (usedUp && isUnknown);
-  const told =
-    isUnknown && !usedUp && error.code !== "INTERNAL"
-      ? new LockstepError("ISSUER_UNAVAILABLE", error.message, { details: error.details })
-      : error;
-  await context.store.transaction(async (tx) => {
+  const told = await context.store.transaction(async (tx) => {
     const candidate = await tx.renewals.lock(secretId);
-    if (candidate === null) return;
+    if (candidate === null) return error;
     const nowMs = context.clock.now().getTime();
+    const isRefusal = attempt !== null && !isGranted && isStillThere(candidate) && REFUSALS.has(error.code);
+    const { isLost, said } = judge(context, candidate, attempt, error, isRefusal);
+    const nextMs = Math.max(
+      nextTryMs(candidate, nowMs, isRefusal ? candidate.state.refusals + 1 : 0),
+      nowMs + (error.retryAfterMs ?? 0),
+    );
     const isTaken = !(await tx.renewals.fail(secretId, attempt, {
-      failed: { code: told.code, message: told.message.slice(0, 1_000), atMs: nowMs },
-      notBeforeMs: Math.max(nextTryMs(candidate, nowMs), nowMs + (error.retryAfterMs ?? 0)),
+      failed: { code: said.code, message: said.message.slice(0, 1_000), atMs: nowMs },
+      notBeforeMs: nextMs,
       counts: error.code !== "ISSUER_LIMITED",
       isLost,
+      isRefusal,
     }));
-    if (isTaken) return;
-    if (isLost) await recordLost(tx, candidate, told);
+    if (isTaken) return said;
+    if (isLost) await recordLost(tx, candidate, said);
     const after = await tx.renewals.lock(secretId);
-    if (after !== null) await tellLevel(context, tx, after);
+    if (after !== null) await tellLevel(context, tx, after, { again: isLost });
+    return said;
   });
   context.log.warn("renewal failed", { secretId, code: told.code, reason: told.message });
   return told;
+}
+
+function judge(
+  context: AppContext,
+  candidate: RenewalCandidate,
+  attempt: string | null,
+  error: LockstepError,
+  isRefusal: boolean,
+): { readonly isLost: boolean; readonly said: LockstepError } {
+  // A defect of ours says nothing about what became of the request.
+  const isUnknown = error.code === "ISSUER_OUTCOME_UNKNOWN" || error.code === "INTERNAL";
+  const { rotates, refusals } = candidate.state;
+  const maySpent = attempt !== null && rotates && isStillThere(candidate);
+  if (error.code === "ISSUER_GRANT_GONE" || error.details[UNKEPT] === true || (isUnknown && maySpent))
+    return { isLost: true, said: error };
+  if (isRefusal && refusals + 1 >= MAX_REFUSALS)
+    return { isLost: true, said: refusedTooOften(context, candidate, error) };
+  const said =
+    isUnknown && error.code !== "INTERNAL"
+      ? new LockstepError("ISSUER_UNAVAILABLE", error.message, { details: error.details })
+      : error;
+  return { isLost: false, said };
+}
+
+/** Words of ours about the last refusal stay: they name what it answered. */
+function refusedTooOften(
+  context: AppContext,
+  candidate: RenewalCandidate,
+  error: LockstepError,
+): LockstepError {
+  const name = singleUseOf(context, candidate.policy) ?? "it";
+  return new LockstepError(
+    "ISSUER_GRANT_GONE",
+    `${error.message} It gave nothing for ${name} ${MAX_REFUSALS} times, so ${name} is not presented any more.`,
+    {
+      hint: `${setAnew(candidate, name)} If it is still good, correct what the answer complains of, then \`lockstep renew ${candidate.name} --again\`.`,
+    },
+  );
 }
 
 /** An attempt whose end nobody kept, of something that cannot be used twice. */
@@ -61,10 +104,11 @@ export async function tellLost(
     notBeforeMs: nowMs,
     counts: true,
     isLost: true,
+    isRefusal: false,
   });
   await recordLost(tx, candidate, error);
   const after = await tx.renewals.lock(candidate.id);
-  if (after !== null) await tellLevel(context, tx, after);
+  if (after !== null) await tellLevel(context, tx, after, { again: true });
   return error;
 }
 
@@ -81,7 +125,7 @@ async function recordLost(
   });
 }
 
-function nextTryMs({ id, policy, newest, state }: RenewalCandidate, nowMs: number): number {
+function nextTryMs({ id, policy, newest, state }: RenewalCandidate, nowMs: number, refusals: number): number {
   const seed = seedOf(id, newest?.version ?? null);
   const life =
     newest === null || newest.expiresAtMs === null
@@ -94,8 +138,10 @@ function nextTryMs({ id, policy, newest, state }: RenewalCandidate, nowMs: numbe
           ),
           expiresAtMs: newest.expiresAtMs,
         };
-  return retryAtMs(
+  const nextMs = retryAtMs(
     { nowMs, dueAtMs: life.due, expiresAtMs: life.expiresAtMs, failures: state.failures + 1 },
     seed,
   );
+  if (refusals === 0 || newest === null) return nextMs;
+  return Math.max(nextMs, refusedAgainAtMs(nowMs, life.expiresAtMs, refusals));
 }

@@ -5,6 +5,7 @@ import type { Issuer } from "../../core/ports/issuer.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import { DEFAULT_RENEW_POLICY, type RenewPolicy } from "../../core/renewal/due.ts";
 import { durationMs } from "../../lib/duration.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
 import { partOf, renewSchema } from "../../protocol/issue.ts";
 import type { AppContext } from "../context.ts";
 
@@ -27,6 +28,22 @@ export function issuerOf(
   if (issuer === undefined)
     throw new LockstepError("UNSUPPORTED", `Cannot renew: this release has no issuer "${kind}".`);
   return { issuer, config: config as JsonObject };
+}
+
+/** The secret that a request presents and may use up; null: none, or an issuer that this release does not know. */
+export function singleUseOf(context: Pick<AppContext, "issuers">, policy: JsonObject): string | null {
+  try {
+    const { issuer, config } = issuerOf(context, policy);
+    return issuer.singleUse(config);
+  } catch {
+    return null;
+  }
+}
+
+/** What a person does about a refresh token that is not good any more; with the command as it is to be pasted. */
+export function setAnew({ environment }: { readonly environment: string }, name: string): string {
+  const command = shellCommand(["lockstep", "secret", "set", name, "--environment", environment]);
+  return `Sign in anew at the provider, and set what it gives: \`${command}\`.`;
 }
 
 export function renewPolicyOf(policy: JsonObject): RenewPolicy {

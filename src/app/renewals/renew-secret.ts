@@ -3,9 +3,12 @@
  *
  *   decide and write down the attempt (one transaction) ▸ ask the issuer ▸ keep what it gave (one transaction)
  *
+ * A new refresh token that comes is kept while the issuer is asked, before the rest of its answer is judged
+ * (`keep-successor.ts`).
+ *
  * One process at a time: the renewal's row and its lease. What comes late counts only for the attempt that is written
- * down. An attempt that stays written down is a request whose answer nobody kept: it is made again where nothing could
- * have been used up, and otherwise a person is told.
+ * down. An attempt that stays written down is a request whose answer nobody kept: it is made again where nothing is known
+ * to be used up by it, and otherwise a person is told.
  */
 import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
@@ -14,19 +17,19 @@ import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { acceptToken } from "../../core/renewal/accept-token.ts";
-import { decide } from "../../core/renewal/decide.ts";
+import { decide, mustAct } from "../../core/renewal/decide.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
-import { pause } from "../../lib/pause.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../context.ts";
 import { type Introduced, introduceLocked } from "../introduce-version.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
-import type { Effects } from "../rollouts/apply-action.ts";
 import { chooseHow } from "../rollouts/start-rollout.ts";
 import { openInputs } from "./issuer-inputs.ts";
+import { keepSuccessor } from "./keep-successor.ts";
 import { recordFailure, tellLost } from "./record-failure.ts";
-import { issueOf, issuerOf, renewPolicyOf, seedOf } from "./renew-policy.ts";
+import { issueOf, issuerOf, renewPolicyOf, seedOf, setAnew, singleUseOf } from "./renew-policy.ts";
 import { resolveRenewalAlert } from "./tell.ts";
+import { untilStored } from "./until-stored.ts";
 
 /** `due`: when it is. `now`: a person asks for it. `again`: also with what may be used up. */
 export type RenewMode = "again" | "due" | "now";
@@ -40,10 +43,6 @@ export type Renewal =
 const ASK_WITHIN = 0.7;
 const LEASE_MS = 90_000;
 const BUSY_MS = 2_000;
-/** For ten minutes: an answer that is not written down is lost with its process. */
-const KEEP_PAUSE_MS = 2_000;
-const KEEP_TRIES = 300;
-const NEVER = new AbortController().signal;
 /** Says nothing of the issuer. */
 const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "STORE_SET_BACK"]);
 
@@ -73,16 +72,13 @@ export async function renewSecret(
   }
   if ("state" in begun) return begun;
   await context.checkpoint("renewal-intent");
-  const { id, singleUse } = begun;
+  const { id } = begun;
   const askedAtMs = context.clock.now().getTime();
   let issued: Issued;
   try {
-    issued = await ask(context, begun, signal);
+    issued = await ask(context, actor, begun, signal);
   } catch (thrown) {
-    return {
-      state: "failed",
-      error: await recordFailure(context, secretId, id, toLockstepError(thrown), singleUse !== null),
-    };
+    return { state: "failed", error: await recordFailure(context, secretId, id, toLockstepError(thrown)) };
   }
   await context.checkpoint("renewal-answered");
   return await untilStored(() => keep(context, actor, begun, issued, askedAtMs));
@@ -111,8 +107,8 @@ async function begin(
     return { state: "failed", error: await tellLost(context, tx, candidate) };
   if (mode === "due" && verdict.act === "wait")
     return { state: "waits", why: verdict.why, untilMs: verdict.untilMs };
-  if (mode === "now" && candidate.state.lostAtMs !== null && verdict.act === "wait")
-    return { state: "failed", error: stillLost(candidate) };
+  if (mode === "now" && mustAct(candidate, issueOf(candidate.policy)))
+    return { state: "failed", error: stillLost(context, candidate) };
 
   const name = issuer.singleUse(config);
   const used = name === null ? null : await tx.secrets.find(candidate.environment, name);
@@ -139,9 +135,7 @@ async function begin(
     await chooseHow(context, tx, candidate, versions.find(({ state }) => state === "current") ?? null, {});
 
   const singleUse =
-    used === null || usedVersion === undefined || candidate.state.isReusable
-      ? null
-      : { secretId: used.id, version: usedVersion };
+    used === null || usedVersion === undefined ? null : { secretId: used.id, version: usedVersion };
   const id = randomUUID();
   await tx.renewals.begin(secretId, {
     id,
@@ -171,26 +165,21 @@ async function later(
   return { state: "waits", why: "its issuer is asked no oftener than it allows", untilMs };
 }
 
-function ask(context: AppContext, { candidate, inputs }: Attempt, signal: AbortSignal): Promise<Issued> {
+function ask(context: AppContext, actor: Actor, attempt: Attempt, signal: AbortSignal): Promise<Issued> {
+  const { candidate, inputs } = attempt;
   const { issuer, config } = issuerOf(context, candidate.policy);
   return withDeadline(signal, LEASE_MS * ASK_WITHIN, (limited) =>
     issuer.issue(
-      { config, inputs, nowMs: () => context.clock.now().getTime(), hide: context.hideFromLog },
+      {
+        config,
+        inputs,
+        nowMs: () => context.clock.now().getTime(),
+        hide: context.hideFromLog,
+        keep: (successor) => keepSuccessor(context, actor, attempt, successor),
+      },
       limited,
     ),
   );
-}
-
-/** While the store is away, the answer stands here alone. */
-async function untilStored(keep: () => Promise<Renewal>): Promise<Renewal> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await keep();
-    } catch (thrown) {
-      if (!isStoreAway(toLockstepError(thrown)) || tries > KEEP_TRIES) throw thrown;
-      await pause(KEEP_PAUSE_MS, NEVER);
-    }
-  }
 }
 
 async function keep(
@@ -216,14 +205,8 @@ async function keep(
         },
         {},
       );
-      const effects = await keepReplacement(context, tx, actor, attempt, issued);
       const { version } = made.introduced;
-      const isOurs = await tx.renewals.succeed(
-        candidate.id,
-        id,
-        { version, atMs: askedAtMs, expiresAtMs },
-        issued.replacement === null,
-      );
+      const isOurs = await tx.renewals.succeed(candidate.id, id, { version, atMs: askedAtMs, expiresAtMs });
       if (!isOurs)
         throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");
       await tx.audit.append({
@@ -233,47 +216,31 @@ async function keep(
         details: { version, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
       });
       await resolveRenewalAlert(tx, actor, candidate);
-      return { introduced: made.introduced, effects: [made.effects, ...effects] };
+      return made;
     });
     await context.checkpoint("recorded");
-    for (const effects of kept.effects) await hintEffects(context, effects);
+    await hintEffects(context, kept.effects);
     return { state: "renewed", introduced: kept.introduced, expiresAtMs };
   } catch (thrown) {
     const error = toLockstepError(thrown);
     if (isStoreAway(error)) throw error;
-    // The token is of no use, but what it brought in place of the used one is all that there is now.
-    if (issued.replacement !== null && error.code !== "RENEWAL_BUSY") {
-      const effects = await context.store.transaction((tx) =>
-        keepReplacement(context, tx, actor, attempt, issued),
-      );
-      for (const one of effects) await hintEffects(context, one);
-    }
-    return { state: "failed", error: await recordFailure(context, candidate.id, id, error) };
+    return {
+      state: "failed",
+      error: await recordFailure(context, candidate.id, id, error, { isGranted: true }),
+    };
   }
 }
 
-/** The new refresh token becomes the current version of the secret that held the used one. */
-async function keepReplacement(
-  context: AppContext,
-  tx: Repositories,
-  actor: Actor,
-  { candidate }: Attempt,
-  { replacement }: Issued,
-): Promise<readonly Effects[]> {
-  const { issuer, config } = issuerOf(context, candidate.policy);
-  const name = issuer.singleUse(config);
-  if (replacement === null || name === null) return [];
-  const secret = await tx.secrets.find(candidate.environment, name);
-  if (secret === null) return [];
-  const { effects } = await introduceLocked(context, tx, actor, secret, {
-    fields: { [PLAIN_FIELD]: replacement },
-  });
-  return [effects];
-}
-
-function stillLost({ state, name }: RenewalCandidate): LockstepError {
+function stillLost(context: AppContext, candidate: RenewalCandidate): LockstepError {
+  const { state, name, policy } = candidate;
+  const used = singleUseOf(context, policy);
   return new LockstepError(
     state.failed?.code === "ISSUER_GRANT_GONE" ? "ISSUER_GRANT_GONE" : "ISSUER_OUTCOME_UNKNOWN",
     `Cannot renew "${name}": ${state.failed?.message ?? "what the last request used up may be spent."}`,
+    used === null
+      ? {}
+      : {
+          hint: `${setAnew(candidate, used)} Or risk what is there once more: \`lockstep renew ${name} --again\`.`,
+        },
   );
 }

@@ -8,22 +8,29 @@ import { levelNow } from "../../core/renewal/decide.ts";
 import { isLouder, type RenewalLevel } from "../../core/renewal/due.ts";
 import { type AlertSubject, raiseAlert, resolveAlert } from "../alerts/raise-alert.ts";
 import type { AppContext } from "../context.ts";
-import { renewPolicyOf, seedOf } from "./renew-policy.ts";
+import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "./renew-policy.ts";
 
 const KIND = "renewal";
 
+/** `again`: what is to be done is another thing now, however loudly the thing before was told. */
 export async function tellLevel(
   context: AppContext,
   tx: Repositories,
   candidate: RenewalCandidate,
+  { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
   const nowMs = context.clock.now().getTime();
   const level = levelNow(candidate, renewPolicyOf(candidate.policy), {
     nowMs,
     seed: seedOf(candidate.id, candidate.newest?.version ?? null),
   });
-  if (level === null || !isLouder(level, candidate.level)) return;
-  const alert = { kind: KIND, level, message: messageOf(candidate, level), remedy: remedyOf(candidate) };
+  if (level === null || !(again || isLouder(level, candidate.level))) return;
+  const alert = {
+    kind: KIND,
+    level,
+    message: messageOf(candidate, level),
+    remedy: remedyOf(context, candidate),
+  };
   await raiseAlert(tx, subjectOf(candidate), alert);
 }
 
@@ -53,7 +60,11 @@ function messageOf({ name, environment, newest, state }: RenewalCandidate, level
   return `${name} (${environment}) is not renewed. ${end}. ${state.failures} failed in a row; the last: ${why}`;
 }
 
-function remedyOf({ name, state }: RenewalCandidate): string {
+function remedyOf(context: AppContext, candidate: RenewalCandidate): string {
+  const { name, policy, state } = candidate;
+  const used = state.lostAtMs === null ? null : singleUseOf(context, policy);
+  if (used !== null)
+    return `${setAnew(candidate, used)} Or risk what is there once more: \`lockstep renew ${name} --again\`.`;
   const code = state.failed?.code;
   const known = code !== undefined && code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : null;
   return (

@@ -1,6 +1,6 @@
 /** Tokens and how their renewal stands, for people: what ends first comes first. */
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
-import { decide } from "../../core/renewal/decide.ts";
+import { decide, mustAct } from "../../core/renewal/decide.ts";
 import type { RenewalAnswer } from "../../protocol/api-renewals.ts";
 import type { AppContext } from "../context.ts";
 import { issueOf, renewPolicyOf, seedOf } from "../renewals/renew-policy.ts";
@@ -32,7 +32,7 @@ function viewOf(candidate: RenewalCandidate, nowMs: number): RenewalAnswer {
     expiresAt: iso(newest?.expiresAtMs ?? null),
     state: isExpired
       ? "expired"
-      : verdict.act === "tell-lost" || (state.lostAtMs !== null && verdict.act === "wait")
+      : verdict.act === "tell-lost" || mustAct(candidate, issueOf(policy))
         ? "lost"
         : state.failures > 0
           ? "failing"

@@ -1,7 +1,7 @@
 /** What is wrong about the secrets that an issuer works with. Pure. */
 import type { SecretConfig } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
-import { namesIn } from "../../protocol/issue.ts";
+import { namesIn, refreshOf } from "../../protocol/issue.ts";
 
 /** `around`: the secrets of the same environment, by name. */
 export function issueProblems(
@@ -25,7 +25,7 @@ export function issueProblems(
       message: `names ${name}, a secret that this environment does not have`,
       remedy: `Add ${name} to the secrets, and set its value.`,
     }));
-  const refresh = issue?.oauth2?.refreshToken;
+  const { at, name: refresh } = presentedBy(issue);
   // The provider's next one takes its place at once; bound to places, it would have to reach them first.
   if (
     refresh !== undefined &&
@@ -33,12 +33,20 @@ export function issueProblems(
     (around[refresh]?.bindings.length ?? 0) > 0
   ) {
     problems.push({
-      path: [...path, "issue", "oauth2", "refreshToken"],
+      path: [...path, "issue", ...at],
       message: `names ${refresh}, which is bound to places`,
       remedy: "A refresh token is used here alone: take its bindings away.",
     });
   }
   return problems;
+}
+
+/** What a request uses up, and where that is said. */
+function presentedBy(issue: SecretConfig["issue"]): { readonly at: ConfigPath; readonly name?: string } {
+  if (issue?.oauth2?.refreshToken !== undefined)
+    return { at: ["oauth2", "refreshToken"], name: issue.oauth2.refreshToken };
+  const used = issue?.http === undefined ? null : refreshOf(issue.http);
+  return used === null ? { at: [] } : { at: ["http"], name: used.secret };
 }
 
 function namesAt(at: ConfigPath, name: string | undefined): readonly { at: ConfigPath; name: string }[] {

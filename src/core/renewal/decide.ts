@@ -25,11 +25,16 @@ export function decide(
   { nowMs, seed }: Moment,
 ): RenewalVerdict {
   if (state.isTaken) return { act: "wait", untilMs: null, why: "another process asks for it now" };
-  const isUsedUp = state.singleUse !== null && state.singleUse.version === singleUseCurrent;
-  if (state.attempt !== null && isUsedUp && state.lostAtMs === null) return { act: "tell-lost" };
-  const isNew = state.issue !== null && JSON.stringify(state.issue) !== JSON.stringify(issue);
-  // Only for what was used up: a new refresh token, or another way of asking, changes everything.
-  if (state.lostAtMs !== null && isUsedUp && !isNew)
+  const isNew = isAnotherIssue(state, issue);
+  // What was never seen to be replaced is good after a lost answer as well: it is simply asked with again.
+  if (
+    state.attempt !== null &&
+    isStillThere({ singleUseCurrent, state }) &&
+    state.rotates &&
+    state.lostAtMs === null
+  )
+    return { act: "tell-lost" };
+  if (mustAct({ singleUseCurrent, state }, issue))
     return { act: "wait", untilMs: null, why: "a person must act" };
   if (state.notBeforeMs !== null && state.notBeforeMs > nowMs && !isNew && state.lostAtMs === null)
     return { act: "wait", untilMs: state.notBeforeMs, why: "it is tried again then" };
@@ -39,6 +44,23 @@ export function decide(
   return due <= nowMs
     ? { act: "issue", why: "it is due" }
     : { act: "wait", untilMs: due, why: "it is not due yet" };
+}
+
+/** Only for what was presented: a new refresh token, or another way of asking, changes everything. */
+export function mustAct(known: Pick<Known, "singleUseCurrent" | "state">, issue: Json): boolean {
+  return known.state.lostAtMs !== null && isStillThere(known) && !isAnotherIssue(known.state, issue);
+}
+
+/** What the last request presented is what the next one would. */
+export function isStillThere({
+  singleUseCurrent,
+  state,
+}: Pick<Known, "singleUseCurrent" | "state">): boolean {
+  return state.singleUse !== null && state.singleUse.version === singleUseCurrent;
+}
+
+function isAnotherIssue({ issue: asked }: Known["state"], issue: Json): boolean {
+  return asked !== null && JSON.stringify(asked) !== JSON.stringify(issue);
 }
 
 /** What a person should be told now; null: nothing. Without any token nobody has had one to lose. */

@@ -65,6 +65,19 @@ export function retryAtMs(
   return nowMs + Math.max(SHORTEST_RETRY_MS, pauseMs * (1 - RETRY_JITTER * seed));
 }
 
+/** A refresh token that was refused so often, whatever in words, is not presented any more. */
+export const MAX_REFUSALS = 5;
+const LONGEST_REFUSED_MS = 15 * 60_000;
+
+/**
+ * After the `refusals`th refusal: the few tries that are left are spread over what is left of the token, so that a page
+ * of somebody's maintenance does not use them all up within minutes.
+ */
+export function refusedAgainAtMs(nowMs: number, expiresAtMs: number, refusals: number): number {
+  const left = Math.max(1, MAX_REFUSALS + 1 - refusals);
+  return nowMs + Math.min(LONGEST_REFUSED_MS, Math.max(0, expiresAtMs - nowMs) / left);
+}
+
 /** How loudly a person is told, in order. Each is told once; the next success ends it. */
 export const RENEWAL_LEVELS = ["failing", "urgent", "critical", "expired"] as const;
 export type RenewalLevel = (typeof RENEWAL_LEVELS)[number];

@@ -130,9 +130,10 @@ describeOnAStore("renewals", (database) => {
       expect(await currentOf(REFRESH)).toBe("canary-refresh-6");
     });
 
-    it.each(["renewal-intent", "renewal-answered"] as const)(
+    it.each(["renewal-intent"] as const)(
       "a process that dies at %s: it is not used again, and a person is told",
       async (point) => {
+        await renew("now");
         const dying = process({
           checkpoint: async (at) => {
             if (at === point) await new Promise(() => undefined);
@@ -142,7 +143,6 @@ describeOnAStore("renewals", (database) => {
         await expect
           .poll(async () => (await kit.rows("select 1 from renewal where attempt is not null")).length)
           .toBe(1);
-        if (point === "renewal-answered") await expect.poll(() => provider.used.length).toBe(1);
         expect(await renew("now")).toMatchObject({ state: "waits" });
         await leaseEnds();
         const before = provider.used.length;
@@ -157,13 +157,14 @@ describeOnAStore("renewals", (database) => {
         expect(await levels()).toEqual(["urgent"]);
         // A person signs in anew.
         await kit.set(REFRESH, "canary-refresh-new");
-        expect(await renew()).toMatchObject({ state: "renewed" });
+        expect(await renew("now")).toMatchObject({ state: "renewed" });
         expect(provider.used.at(-1)).toBe("canary-refresh-new");
         expect((await actions()).at(-1)?.action).toBe("alert.resolved");
       },
     );
 
     it("is risked by a person's word alone", async () => {
+      await renew("now");
       void renew(
         "now",
         process({
@@ -176,10 +177,11 @@ describeOnAStore("renewals", (database) => {
       await leaseEnds();
       expect(await renew()).toMatchObject({ state: "failed" });
       expect(await renew("again")).toMatchObject({ state: "renewed" });
-      expect(provider.used).toEqual(["canary-refresh-1"]);
+      expect(provider.used).toEqual(["canary-refresh-1", "canary-refresh-2"]);
     });
 
     it("an answer that comes after its lease still counts: it is all that there is", async () => {
+      await renew("now");
       let answer = (): void => undefined;
       provider.during = () => new Promise((resolve) => (answer = resolve));
       const slow = renew("now");
@@ -190,7 +192,7 @@ describeOnAStore("renewals", (database) => {
       expect(await renew()).toMatchObject({ state: "failed" });
       answer();
       expect(await slow).toMatchObject({ state: "renewed" });
-      expect(await currentOf(REFRESH)).toBe("canary-refresh-2");
+      expect(await currentOf(REFRESH)).toBe("canary-refresh-3");
       expect((await viewRenewals(process())).find(({ secret }) => secret === "USES")?.state).toBe("good");
     });
 
@@ -201,6 +203,178 @@ describeOnAStore("renewals", (database) => {
       provider.lifeMs = HOUR_MS;
       expect(await renew("now")).toMatchObject({ state: "renewed" });
       expect(provider.used).toEqual(["canary-refresh-1", "canary-refresh-2"]);
+    });
+
+    it("is kept before its token: a process that dies between the two goes on with the new one, by itself", async () => {
+      await renew("now");
+      provider.afterKept = () => new Promise(() => undefined);
+      void renew("now");
+      await expect.poll(() => currentOf(REFRESH)).toBe("canary-refresh-3");
+      provider.afterKept = async () => {};
+      await leaseEnds();
+      expect(await renew("now")).toMatchObject({ state: "renewed" });
+      expect(provider.used).toEqual(["canary-refresh-1", "canary-refresh-2", "canary-refresh-3"]);
+      expect(await levels()).toEqual([]);
+    });
+
+    it("is kept though what follows in its answer is refused, and is used the next time", async () => {
+      await renew("now");
+      provider.afterKept = async () => {
+        throw new LockstepError("ISSUER_ANSWER", "Cannot get a token: its answer holds none.");
+      };
+      for (let tries = 0; tries < 8; tries += 1)
+        expect(await renew("now")).toMatchObject({ state: "failed", error: { code: "ISSUER_ANSWER" } });
+      expect(new Set(provider.used).size).toBe(9);
+      provider.afterKept = async () => {};
+      expect(await renew("now")).toMatchObject({ state: "renewed" });
+      expect(await currentOf("USES")).toBe("canary-token-10");
+    });
+
+    it("is kept beside one that a person has set meanwhile, which counts", async () => {
+      let answer = (): void => undefined;
+      provider.during = () => new Promise((resolve) => (answer = resolve));
+      const slow = renew("now");
+      await expect
+        .poll(async () => (await kit.rows("select 1 from renewal where attempt is not null")).length)
+        .toBe(1);
+      await kit.set(REFRESH, "canary-refresh-person");
+      answer();
+      expect(await slow).toMatchObject({ state: "renewed" });
+      expect(await currentOf(REFRESH)).toBe("canary-refresh-person");
+      const secret = await kit.context.store.read.secrets.find("production", REFRESH);
+      const versions = await kit.context.store.read.secrets.versions(secret?.id ?? "");
+      const values = await mapLimited([...versions], 1, async ({ version, state }) => [
+        state,
+        (await openFields(kit.context, kit.context.store.read, secret?.id ?? "", version))
+          .get("value")
+          ?.reveal(),
+      ]);
+      expect(values).toContainEqual(["retired", "canary-refresh-2"]);
+    });
+
+    it("that could not be kept is told as lost, and the used one is not presented again", async () => {
+      const sealing = process();
+      const failing = process({
+        fingerprinter: {
+          ...sealing.fingerprinter,
+          fingerprint: (id, value) => {
+            if (value.reveal().includes("canary-refresh"))
+              throw new LockstepError("FORBIDDEN", "another key");
+            return sealing.fingerprinter.fingerprint(id, value);
+          },
+        },
+      });
+      const failed = await renew("now", failing);
+      expect(failed).toMatchObject({ state: "failed", error: { code: "ISSUER_OUTCOME_UNKNOWN" } });
+      if (failed.state === "failed") expect(failed.error.message).toContain("could not be kept");
+      expect(await renew()).toMatchObject({ state: "waits", untilMs: null });
+      expect(provider.used).toHaveLength(1);
+    });
+
+    describe("a refusal in any words", () => {
+      const refusal = (code: "ISSUER_ANSWER" | "ISSUER_REFUSED", words: string) =>
+        new LockstepError(code, `Cannot get a token from https://issuer.example.com: ${words}.`);
+      /** Tries whenever it is due for a day; answers how often it was presented. */
+      const presentedWithinADay = async () => {
+        let presented = 0;
+        for (const endMs = nowMs + 24 * HOUR_MS; nowMs < endMs; nowMs += 300_000) {
+          if ((await dueRenewals(process(), 10)).every(({ id }) => id !== secretId)) continue;
+          if ((await renew()).state === "failed") presented += 1;
+        }
+        return presented;
+      };
+
+      it.each([
+        ["ISSUER_REFUSED", "it answered 400 (invalid_request)"],
+        ["ISSUER_ANSWER", "its answer is none of a token endpoint"],
+      ] as const)(
+        "%s: is asked with a few times more, spread over what is left, and then a person is told what to do",
+        async (code, words) => {
+          provider.rotates = false;
+          await renew("now");
+          const madeMs = nowMs;
+          nowMs += 0.7 * HOUR_MS;
+          provider.failure = refusal(code, words);
+          expect(await renew("now")).toMatchObject({ state: "failed", error: { code } });
+          const second = (await viewRenewals(process())).find(({ secret }) => secret === "USES");
+          expect(Date.parse(second?.nextTryAt ?? "") - nowMs).toBeGreaterThan(60_000);
+          expect(await presentedWithinADay()).toBe(4);
+          expect(nowMs).toBeGreaterThan(madeMs + HOUR_MS);
+          const [alert] = await kit.rows<{ message: string; remedy: string }>(
+            "select message, remedy from alert",
+          );
+          expect(alert?.message).toContain(words);
+          expect(alert?.message).toContain("REFRESH is not presented any more");
+          expect(alert?.remedy).toContain("`lockstep secret set REFRESH --environment production`");
+          await expect(
+            renewNow(process(), TESTER, { environment: "production", name: "USES" }, {}, never),
+          ).rejects.toMatchObject({ hint: expect.stringContaining("lockstep secret set REFRESH") });
+          // What a person sets is tried at once, and counts anew.
+          provider.failure = null;
+          await kit.set(REFRESH, "canary-refresh-new");
+          expect(await renew()).toMatchObject({ state: "renewed" });
+          expect(provider.used.at(-1)).toBe("canary-refresh-new");
+        },
+        60_000,
+      );
+
+      it("is forgotten with the first success, and with what was at fault", async () => {
+        await kit.secret("CLIENT_SECRET");
+        await kit.context.store.transaction((tx) =>
+          tx.secrets.setPolicy(secretId, { issue: { http: { refresh: REFRESH, client: "CLIENT_SECRET" } } }),
+        );
+        provider.rotates = false;
+        for (let round = 0; round < 3; round += 1) {
+          provider.failure = refusal("ISSUER_REFUSED", "it answered 401");
+          for (let tries = 0; tries < 4; tries += 1) await renew("now");
+          provider.failure = null;
+          expect(await renew("now")).toMatchObject({ state: "renewed" });
+        }
+        provider.failure = refusal("ISSUER_REFUSED", "it answered 401 (invalid_client)");
+        for (let tries = 0; tries < 5; tries += 1) await renew("now");
+        expect(await renew()).toMatchObject({ state: "waits", untilMs: null });
+        provider.failure = null;
+        nowMs += HOUR_MS;
+        await kit.set("CLIENT_SECRET", "canary-client");
+        expect(await renew()).toMatchObject({ state: "renewed" });
+      });
+
+      it("of one that was never replaced is final as well: it is not asked with again and again", async () => {
+        provider.rotates = false;
+        await renew("now");
+        nowMs += HOUR_MS;
+        provider.failure = new LockstepError(
+          "ISSUER_GRANT_GONE",
+          "Cannot get a token: REFRESH is not valid.",
+        );
+        expect(await renew()).toMatchObject({ state: "failed", error: { code: "ISSUER_GRANT_GONE" } });
+        expect(await presentedWithinADay()).toBe(0);
+        expect((await viewRenewals(process())).find(({ secret }) => secret === "USES")?.state).toBe(
+          "expired",
+        );
+      }, 60_000);
+    });
+
+    it("that was never seen to be replaced is simply asked with again after a lost answer", async () => {
+      provider.failure = new LockstepError("ISSUER_OUTCOME_UNKNOWN", "Cannot get a token: it answered 502.");
+      expect(await renew("now")).toMatchObject({ state: "failed", error: { code: "ISSUER_UNAVAILABLE" } });
+      provider.failure = null;
+      nowMs += 60_000;
+      expect(await renew()).toMatchObject({ state: "renewed" });
+      // Now it was seen.
+      provider.failure = new LockstepError("ISSUER_OUTCOME_UNKNOWN", "Cannot get a token: it answered 502.");
+      expect(await renew("now")).toMatchObject({
+        state: "failed",
+        error: { code: "ISSUER_OUTCOME_UNKNOWN" },
+      });
+      provider.failure = null;
+      expect(await renew()).toMatchObject({ state: "waits", untilMs: null });
+      // Another provider has shown nothing yet.
+      await kit.context.store.transaction((tx) =>
+        tx.secrets.setPolicy(secretId, { issue: { http: { refresh: REFRESH, other: true } } }),
+      );
+      provider.failure = new LockstepError("ISSUER_OUTCOME_UNKNOWN", "Cannot get a token: it answered 502.");
+      expect(await renew("now")).toMatchObject({ state: "failed", error: { code: "ISSUER_UNAVAILABLE" } });
     });
 
     it("a request that never left uses nothing up; one whose answer was lost may have", async () => {

@@ -66,6 +66,29 @@ async function http(config: JsonObject = {}) {
 issuerConformance("http", http);
 networkIssuerConformance("http", http);
 
+/** It presents a refresh token, and is given the next one. */
+async function refreshing(config: JsonObject = {}) {
+  const started = await provider((count) => ({
+    token: `issued-${count}`,
+    expires_in: 60,
+    refresh_token: `canary-next-${count}`,
+  }));
+  return {
+    issuer: createHttpIssuer(connect),
+    provider: started,
+    config: {
+      url: started.url,
+      headers: { "Content-Type": "application/json" },
+      body: '{"refresh_token":"{{REFRESH}}"}',
+      expiresIn: "/expires_in",
+      ...config,
+    },
+    inputs: { REFRESH: "canary-refresh" },
+  };
+}
+issuerConformance("http", refreshing);
+networkIssuerConformance("http", refreshing);
+
 async function oauth2(config: JsonObject = {}) {
   const started = await provider((count) => ({
     access_token: `access-${count}`,
@@ -119,7 +142,7 @@ describe("signed tokens", () => {
     }));
     const inputs = new Map([["KEY", { versions }]]);
     const issued = await jwtIssuer.issue(
-      { config, inputs, nowMs: Date.now, hide: () => undefined },
+      { config, inputs, nowMs: Date.now, hide: () => undefined, keep: async () => undefined },
       AbortSignal.timeout(5_000),
     );
     const published = (await jwtIssuer.publicKeys?.(config, inputs)) ?? [];
@@ -136,6 +159,19 @@ describe("signed tokens", () => {
     expect(payload["role"]).toBe("caller");
     expect(issued.life).toEqual({ kind: "until", ms: (payload.exp ?? 0) * 1_000 });
     expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(3_600);
+  });
+
+  it("are dated back for verifiers whose clocks are behind, and live as long", async () => {
+    const one = {
+      issuer: jwtIssuer,
+      config: { key: "KEY", algorithm: "HS256", life: "1h", backdate: "30s", claims: { ver: "1.10" } },
+      inputs: { KEY: "canary-key-".padEnd(40, "k") },
+    };
+    const { value, life } = await issue(one);
+    const payload = JSON.parse(Buffer.from(value.reveal().split(".")[1] ?? "", "base64url").toString());
+    expect(payload).toMatchObject({ ver: "1.10", exp: payload.iat + 3_630 });
+    expect(life).toEqual({ kind: "until", ms: payload.exp * 1_000 });
+    expect(() => stored("jwt", { ...one.config, backdate: "1h" })).toThrow();
   });
 
   it("are signed with a key only after verifiers had the time to learn it", () => {
@@ -157,7 +193,7 @@ describe("signed tokens", () => {
     const published = (await jwtIssuer.publicKeys?.(config, inputs)) ?? [];
     expect(published).toHaveLength(1);
     const issued = await jwtIssuer.issue(
-      { config, inputs, nowMs: Date.now, hide: () => undefined },
+      { config, inputs, nowMs: Date.now, hide: () => undefined, keep: async () => undefined },
       AbortSignal.timeout(5_000),
     );
     await jwtVerify(issued.value.reveal(), createLocalJWKSet({ keys: published as never }));
@@ -222,6 +258,29 @@ describe("a templated request", () => {
     });
     expect(issued.value.reveal()).toBe("deep");
     expect(issued.life).toEqual({ kind: "until", ms });
+  });
+
+  it("has what replaces the refresh token that it presents kept, by its name or where the configuration says", async () => {
+    const one = await refreshing();
+    expect((await issue(one)).replacement?.reveal()).toBe("canary-next-1");
+    const named = await refreshing({
+      body: "{{REFRESH}}",
+      replaces: { secret: "REFRESH", at: "/next/0" },
+    });
+    expect(named.issuer.singleUse(stored("http", named.config))).toBe("REFRESH");
+    named.provider.behaviour = {
+      kind: "answer",
+      status: 200,
+      body: '{"token":"t","expires_in":60,"next":["canary-there"],"refresh_token":"canary-elsewhere"}',
+    };
+    expect((await issue(named)).replacement?.reveal()).toBe("canary-there");
+    const none = await http();
+    none.provider.behaviour = {
+      kind: "answer",
+      status: 200,
+      body: '{"token":"t","expires_in":60,"refresh_token":"canary-unasked"}',
+    };
+    expect((await issue(none)).replacement).toBeNull();
   });
 
   it("does not reach for what every object has", async () => {
@@ -349,6 +408,7 @@ describe("a program on the server's machine", () => {
     ["does not end", "sleep 60 & sleep 60", "did not end within 1 s"],
     ["prints without end", "yes canary", "prints more"],
     ["prints JSON that is no token", 'echo \'{"token":7,"x":"canary"}\'', "neither a token nor"],
+    ["prints something before it", "echo Welcome; echo canary", "several lines"],
   ])("that %s is told in our words", async (_what, text, words) => {
     const path = script(text);
     const failure = await failureOf(run(allowing(`${path}\n`), [path], { timeoutSeconds: 1 }));

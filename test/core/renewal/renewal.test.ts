@@ -134,6 +134,64 @@ describe("a token that arrives", () => {
     });
   });
 
+  const jwt = (claims: object) =>
+    SecretValue.of(`e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`);
+
+  it.each([
+    ["alone", null, { exp: 1_600 }, 1_600_000],
+    ["in milliseconds", null, { exp: 1_800_000_000_000, iat: 1_799_999_999_000 }, 1_001_000],
+    ["sooner than was said", { kind: "for", ms: HOUR_MS } as const, { exp: 1_600 }, 1_600_000],
+    ["later than was said", { kind: "for", ms: MINUTE_MS } as const, { exp: 9_999 }, 1_060_000],
+    [
+      "sooner than the instant that was said",
+      { kind: "until", ms: 5_000_000 } as const,
+      { exp: 1_600 },
+      1_600_000,
+    ],
+    ["of a clock that is ahead of ours", null, { iat: 11_000, exp: 11_600 }, 1_600_000],
+    ["without an end", null, { sub: "x" }, null],
+    ["as no number", null, { exp: "soon" }, null],
+  ])("ends when it says so itself, %s", (_how, life, claims, expiresAtMs) => {
+    expect(acceptToken({ value: jwt(claims), life }, at)).toEqual({ expiresAtMs });
+  });
+
+  it.each([
+    [
+      "has an end of its own that is past",
+      { value: jwt({ exp: 900 }), life: { kind: "for", ms: HOUR_MS } },
+      "had ended",
+    ],
+    [
+      "would live more than ten years",
+      { value, life: { kind: "for", ms: 3_661 * DAY_MS } },
+      "more than ten years",
+    ],
+    [
+      "ends in more than ten years",
+      { value: jwt({ exp: 9_999_999_999 }), life: null },
+      "more than ten years",
+    ],
+    [
+      "has a life that nobody can read",
+      { value, life: { kind: "unreadable", why: "it lives no time" } },
+      "it lives no time",
+    ],
+    ["begins with a space", { value: SecretValue.of(" x"), life: null }, "space"],
+    ["begins with a byte order mark", { value: SecretValue.of("\uFEFFx"), life: null }, "no line of text"],
+  ] as const)("is refused in words when it %s", (_why, issued, words) => {
+    expect(() => acceptToken(issued, at)).toThrowError(
+      expect.objectContaining({ code: "ISSUER_ANSWER", message: expect.stringContaining(words) }) as Error,
+    );
+  });
+
+  it("is taken with any text for a payload", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/), (text) => {
+        expect(acceptToken({ value: SecretValue.of(text), life: null }, at)).toEqual({ expiresAtMs: null });
+      }),
+    );
+  });
+
   it.each(["", "two\nlines", "x".repeat(70_000), "\ud800"])("is refused as no line of text", (text) => {
     expect(() => acceptToken({ value: SecretValue.of(text), life: null }, at)).toThrowError(
       expect.objectContaining({ code: "ISSUER_ANSWER" }) as Error,
@@ -154,7 +212,8 @@ const IDLE: RenewalState = {
   made: null,
   attempt: null,
   singleUse: null,
-  isReusable: false,
+  rotates: false,
+  refusals: 0,
   isTaken: false,
   notBeforeMs: null,
   failures: 0,

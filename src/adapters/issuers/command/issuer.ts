@@ -9,11 +9,10 @@ import { open } from "node:fs/promises";
 import { LockstepError } from "../../../core/errors.ts";
 import type { Issuer } from "../../../core/ports/issuer.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
 import { judgePath, judgeProgram } from "../../../lib/trusted-path.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { CommandIssue } from "../../../protocol/issue.ts";
-import { lifeFor } from "../life.ts";
+import { readOutput } from "./read-output.ts";
 
 /** The absolute paths that may be run; null: no file allows any. Read anew each time. */
 export type AllowedCommands = () => Promise<readonly string[] | null>;
@@ -48,10 +47,9 @@ export function createCommandIssuer(allowed: AllowedCommands): Issuer {
       const output = await withDeadline(signal, timeoutSeconds * 1_000, (limited) =>
         outputOf({ program, real }, words, limited, timeoutSeconds),
       );
-      const { token, expiresInSeconds } = readOutput(program, output);
-      const value = SecretValue.of(token);
-      hide(value);
-      return { value, life: lifeFor(expiresInSeconds, life), replacement: null };
+      const issued = readOutput(program, output, life);
+      hide(issued.value);
+      return issued;
     },
   };
 }
@@ -108,7 +106,7 @@ function outputOf(
   words: readonly string[],
   signal: AbortSignal,
   timeoutSeconds: number,
-): Promise<string> {
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const child = spawn(real, words, {
       // Programs that are several under one file know by this which one is meant.
@@ -139,7 +137,7 @@ function outputOf(
       if (why !== null) reject(failed(program, why));
       else if (code !== 0)
         reject(failed(program, code === null ? "it was ended by a signal" : `it ended with ${code}`));
-      else resolve(Buffer.concat(chunks).toString("utf8"));
+      else resolve(Buffer.concat(chunks));
     });
   });
 }
@@ -151,26 +149,6 @@ function kill(pid: number | undefined, name: NodeJS.Signals): void {
   } catch {
     // It has ended.
   }
-}
-
-/** A token alone, or JSON: `{"token": "…", "expiresIn": seconds}`. */
-function readOutput(
-  program: string,
-  output: string,
-): { readonly token: string; readonly expiresInSeconds: number | null } {
-  const text = output.trim();
-  if (!text.startsWith("{")) return { token: text, expiresInSeconds: null };
-  try {
-    const { token, expiresIn = null } = JSON.parse(text) as { token?: unknown; expiresIn?: unknown };
-    if (typeof token === "string" && (expiresIn === null || (typeof expiresIn === "number" && expiresIn > 0)))
-      return { token, expiresInSeconds: expiresIn };
-  } catch {
-    // Said below, without what it printed.
-  }
-  throw new LockstepError(
-    "ISSUER_ANSWER",
-    `Cannot use what ${program} prints: it is neither a token nor the JSON of one.`,
-  );
 }
 
 function failed(program: string, why: string): LockstepError {

@@ -1,13 +1,15 @@
 /** Asks any service over HTTP for a token: a request with secrets in its headers and body, and a JSON answer. */
 import { LockstepError } from "../../../core/errors.ts";
-import type { IssueRequest, Issuer } from "../../../core/ports/issuer.ts";
+import type { IssuedLife, IssueRequest, Issuer } from "../../../core/ports/issuer.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { fillNames, type HttpIssue, namesIn } from "../../../protocol/issue.ts";
+import { fillNames, type HttpIssue, namesIn, refreshOf } from "../../../protocol/issue.ts";
 import { bodyEncoding, contentTypeOf } from "../../../protocol/probe.ts";
 import type { Connect } from "../../outgoing/dial.ts";
 import { askIssuer, errorByStatus, issuerError, originOf } from "../ask-issuer.ts";
-import { lifeFor } from "../life.ts";
+import { at } from "../fields.ts";
+import { lifeFor, lifeIn, lifeUntil } from "../life.ts";
+import { keepSuccessorIn } from "../successor.ts";
 
 const HEADER_VALUE = /^[\x21-\x7e\xa1-\xff](?:[\x20-\x7e\xa1-\xff]*[\x21-\x7e\xa1-\xff])?$/;
 
@@ -21,10 +23,15 @@ export function createHttpIssuer(connect: Connect): Issuer {
       return namesIn([...Object.values(headers), body ?? ""].join("\n"));
     },
     origin: (config) => originOf(specOf(config).url),
-    singleUse: () => null,
-    async issue({ config, inputs, hide }, signal) {
+    singleUse: (config) => refreshOf(specOf(config))?.secret ?? null,
+    async issue({ config, inputs, hide, keep }, signal) {
       const spec = specOf(config);
       const answer = await askIssuer(connect, { ...spec, ...filled(spec, inputs) }, signal);
+      const refresh = refreshOf(spec);
+      if (refresh !== null) {
+        const used = inputs.get(refresh.secret)?.versions[0]?.value.reveal() ?? "";
+        await keepSuccessorIn(answer, used, keep, refresh.at);
+      }
       const failure = errorByStatus(spec.url, answer);
       if (failure !== null) throw failure;
       const json = parsed(spec.url, answer.body);
@@ -33,7 +40,7 @@ export function createHttpIssuer(connect: Connect): Issuer {
         throw issuerError("ISSUER_ANSWER", spec.url, `its answer has no text at ${spec.token}`);
       const value = SecretValue.of(token);
       hide(value);
-      return { value, life: lifeOf(spec, json), replacement: null };
+      return { value, life: lifeOf(spec, json) };
     },
   };
 }
@@ -78,34 +85,7 @@ function parsed(url: string, body: string): unknown {
   }
 }
 
-function lifeOf({ url, expiresIn, expiresAt, life }: HttpIssue, json: unknown) {
-  if (expiresIn !== undefined) {
-    const seconds = at(json, expiresIn);
-    if (typeof seconds !== "number" || !(seconds > 0))
-      throw issuerError("ISSUER_ANSWER", url, `its answer has no seconds at ${expiresIn}`);
-    return lifeFor(seconds, undefined);
-  }
-  if (expiresAt !== undefined) {
-    const found = at(json, expiresAt);
-    const ms = typeof found === "number" ? found * 1_000 : Date.parse(String(found));
-    if (!Number.isFinite(ms))
-      throw issuerError("ISSUER_ANSWER", url, `its answer has no instant at ${expiresAt}`);
-    return { kind: "until", ms } as const;
-  }
-  return lifeFor(null, life);
-}
-
-/** RFC 6901. Own fields alone: what a language adds to objects is no answer. */
-function at(json: unknown, pointer: string): unknown {
-  return pointer
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce<unknown>(
-      (found, step) =>
-        typeof found === "object" && found !== null && Object.hasOwn(found, step)
-          ? (found as Record<string, unknown>)[step]
-          : undefined,
-      json,
-    );
+function lifeOf({ expiresIn, expiresAt, life }: HttpIssue, json: unknown): IssuedLife {
+  if (expiresIn !== undefined) return lifeIn(at(json, expiresIn));
+  return expiresAt === undefined ? lifeFor(life) : lifeUntil(at(json, expiresAt));
 }

@@ -21,7 +21,17 @@ export const jwtIssuer: Issuer = {
     return await publicKeys(inputs.get(key)?.versions ?? [], algorithm);
   },
   async issue({ config, inputs, nowMs }) {
-    const { key: name, algorithm, life, issuer, subject, audience, claims, publishFor } = specOf(config);
+    const {
+      key: name,
+      algorithm,
+      life,
+      issuer,
+      subject,
+      audience,
+      claims,
+      publishFor,
+      backdate,
+    } = specOf(config);
     const nowSeconds = Math.floor(nowMs() / 1_000);
     const keys = keysAmong(inputs.get(name)?.versions ?? [], algorithm);
     const key = signingKey(keys, nowMs(), durationMs(publishFor) ?? 0)?.key;
@@ -31,7 +41,7 @@ export const jwtIssuer: Issuer = {
     const ms = durationMs(life) ?? 0;
     const unsigned = new SignJWT({ ...claims })
       .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(kid === null ? {} : { kid }) })
-      .setIssuedAt(nowSeconds)
+      .setIssuedAt(nowSeconds - Math.floor((durationMs(backdate) ?? 0) / 1_000))
       .setExpirationTime(nowSeconds + Math.floor(ms / 1_000))
       .setJti(randomUUID());
     if (issuer !== undefined) unsigned.setIssuer(issuer);
@@ -41,7 +51,6 @@ export const jwtIssuer: Issuer = {
     return {
       value,
       life: { kind: "until", ms: (nowSeconds + Math.floor(ms / 1_000)) * 1_000 },
-      replacement: null,
     };
   },
 };

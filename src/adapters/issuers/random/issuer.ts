@@ -13,8 +13,7 @@ export const randomIssuer: Issuer = {
     const { bytes, encoding, life } = config as unknown as RandomIssue;
     return {
       value: randomValue({ bytes, encoding }),
-      life: lifeFor(null, life),
-      replacement: null,
+      life: lifeFor(life),
     };
   },
 };

@@ -15,7 +15,8 @@ interface Row extends Omit<RenewalCandidate, "newest" | "state"> {
   readonly attemptAtMs: number | null;
   readonly singleUseSecret: string | null;
   readonly singleUseVersion: number | null;
-  readonly isReusable: boolean | null;
+  readonly rotates: boolean | null;
+  readonly refusals: number | null;
   readonly isTaken: boolean | null;
   readonly notBeforeMs: number | null;
   readonly failures: number | null;
@@ -38,7 +39,9 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
         ${ms(sql`r.made_expires_at`)} as "madeExpiresAtMs",
         r.attempt, ${ms(sql`r.attempt_at`)} as "attemptAtMs",
         r.single_use_secret as "singleUseSecret", r.single_use_version as "singleUseVersion",
-        r.reusable as "isReusable", r.lease_until > clock_timestamp() as "isTaken",
+        r.rotates or exists (
+          select 1 from renewal x where x.single_use_secret = r.single_use_secret and x.rotates) as rotates,
+        r.refusals, r.lease_until > clock_timestamp() as "isTaken",
         ${ms(sql`r.not_before`)} as "notBeforeMs", r.failures, r.error_code as "errorCode",
         r.error_message as "errorMessage", ${ms(sql`r.failed_at`)} as "failedAtMs",
         ${ms(sql`r.lost_at`)} as "lostAtMs", r.issue,
@@ -71,7 +74,9 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
     async isUsedUpElsewhere(secretId, singleUseSecretId) {
       const { rows } = await sql`
         select 1 from renewal where single_use_secret = ${singleUseSecretId} and secret_id <> ${secretId}
-          and attempt is not null limit 1`.execute(db);
+          and attempt is not null and (lease_until > clock_timestamp()
+            or exists (select 1 from renewal x where x.single_use_secret = ${singleUseSecretId} and x.rotates))
+        limit 1`.execute(db);
       return rows.length > 0;
     },
 
@@ -93,6 +98,10 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
     async begin(secretId, { id, issue, origin, singleUse, owner, leaseMs }) {
       await sql`
         update renewal set attempt = ${id}, attempt_at = clock_timestamp(), asked_at = clock_timestamp(),
+          rotates = rotates and issue is not distinct from ${JSON.stringify(issue)}::jsonb,
+          refusals = case when issue is not distinct from ${JSON.stringify(issue)}::jsonb
+            and single_use_secret is not distinct from ${singleUse?.secretId ?? null}
+            and single_use_version is not distinct from ${singleUse?.version ?? null} then refusals else 0 end,
           issue = ${JSON.stringify(issue)}::jsonb, origin = ${origin},
           single_use_secret = ${singleUse?.secretId ?? null}, single_use_version = ${singleUse?.version ?? null},
           lease_owner = ${owner}, lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond',
@@ -100,17 +109,24 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
         where secret_id = ${secretId}`.execute(db);
     },
 
-    async succeed(secretId, attempt, { version, atMs, expiresAtMs }, isReusable) {
+    async sawRotation(secretId) {
+      // An earlier release that runs beside this one reads the other word for it.
+      await sql`update renewal set rotates = true, reusable = false where secret_id = ${secretId}`.execute(
+        db,
+      );
+    },
+
+    async succeed(secretId, attempt, { version, atMs, expiresAtMs }) {
       const { numAffectedRows } = await sql`
         update renewal set attempt = null, attempt_at = null, lease_owner = null, lease_until = null,
           made_version = ${version}, made_at = ${instant(atMs)}, made_expires_at = ${instant(expiresAtMs)},
-          reusable = ${isReusable}, not_before = null, failures = 0, error_code = null, error_message = null,
+          reusable = not rotates, refusals = 0, not_before = null, failures = 0, error_code = null, error_message = null,
           failed_at = null, lost_at = null
         where secret_id = ${secretId} and attempt = ${attempt}`.execute(db);
       return numAffectedRows === 1n;
     },
 
-    async fail(secretId, attempt, { failed, notBeforeMs, counts, isLost }) {
+    async fail(secretId, attempt, { failed, notBeforeMs, counts, isLost, isRefusal }) {
       // An attempt that is not told of stays: its answer may still come.
       const ended =
         attempt === null
@@ -118,7 +134,8 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
           : sql`attempt = null, attempt_at = null, lease_owner = null, lease_until = null,`;
       const { numAffectedRows } = await sql`
         update renewal set ${ended}
-          not_before = ${instant(notBeforeMs)}, failures = failures + ${counts ? 1 : 0}, error_code = ${failed.code},
+          not_before = ${instant(notBeforeMs)}, failures = failures + ${counts ? 1 : 0},
+          refusals = refusals + ${isRefusal ? 1 : 0}, error_code = ${failed.code},
           error_message = ${failed.message}, failed_at = ${instant(failed.atMs)},
           lost_at = ${isLost ? sql`coalesce(lost_at, ${instant(failed.atMs)})` : sql`lost_at`}
         where secret_id = ${secretId} and ${attempt === null ? sql`true` : sql`attempt = ${attempt}`}`.execute(
@@ -135,9 +152,11 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
 
     async wake(environmentId, secretName) {
       await sql`
-        update renewal r set not_before = null from secret s
+        update renewal r set not_before = null, refusals = 0,
+          lost_at = case when r.refusals > 0 then null else r.lost_at end
+        from secret s
         where s.id = r.secret_id and s.environment_id = ${environmentId} and r.failures > 0
-          and r.error_code = 'ISSUER_REFUSED' and position(${secretName} in (s.policy -> 'issue')::text) > 0`.execute(
+          and (r.error_code = 'ISSUER_REFUSED' or r.refusals > 0) and position(${secretName} in (s.policy -> 'issue')::text) > 0`.execute(
         db,
       );
     },
@@ -170,7 +189,8 @@ function candidateOf({
   attemptAtMs,
   singleUseSecret,
   singleUseVersion,
-  isReusable,
+  rotates,
+  refusals,
   isTaken,
   notBeforeMs,
   failures,
@@ -198,7 +218,8 @@ function candidateOf({
         singleUseSecret === null || singleUseVersion === null
           ? null
           : { secretId: singleUseSecret, version: singleUseVersion },
-      isReusable: isReusable ?? false,
+      rotates: rotates ?? false,
+      refusals: refusals ?? 0,
       isTaken: isTaken ?? false,
       notBeforeMs,
       failures: failures ?? 0,

@@ -18,10 +18,12 @@ export interface RenewalState {
   } | null;
   /** A request that began and whose end was not written down. */
   readonly attempt: { readonly id: string; readonly atMs: number } | null;
-  /** What the last attempt may have used up. */
+  /** What the last attempt presented. */
   readonly singleUse: { readonly secretId: string; readonly version: number } | null;
-  /** The issuer gave nothing in its place the last time, so that it can be used again. */
-  readonly isReusable: boolean;
+  /** A new one was seen to come in its place: presented, it may be spent. */
+  readonly rotates: boolean;
+  /** How often it was refused since it was good last. */
+  readonly refusals: number;
   /** Another process asks at this moment. */
   readonly isTaken: boolean;
   readonly notBeforeMs: number | null;
@@ -70,13 +72,10 @@ export interface RenewalRepo {
   /** Until when the origin itself said to wait, ms since the epoch; null: it did not. */
   heldUntilMs(origin: string): Promise<number | null>;
   begin(secretId: string, attempt: NewAttempt): Promise<void>;
+  /** Something came in place of what was presented. */
+  sawRotation(secretId: string): Promise<void>;
   /** False: this attempt is not the last one any more. */
-  succeed(
-    secretId: string,
-    attempt: string,
-    made: NonNullable<RenewalState["made"]>,
-    isReusable: boolean,
-  ): Promise<boolean>;
+  succeed(secretId: string, attempt: string, made: NonNullable<RenewalState["made"]>): Promise<boolean>;
   /** `attempt` null: nothing was asked; one that is written down stays. `isLost`: a person must act. False: as above. */
   fail(
     secretId: string,
@@ -86,6 +85,8 @@ export interface RenewalRepo {
       readonly notBeforeMs: number;
       readonly counts: boolean;
       readonly isLost: boolean;
+      /** What was presented was refused. */
+      readonly isRefusal: boolean;
     },
   ): Promise<boolean>;
   /** Nothing failed: it only has to wait. */
