@@ -14,6 +14,7 @@ import {
   targetId,
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
+import { lifeWarnings } from "../../core/plan/life-warnings.ts";
 import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
@@ -105,9 +106,21 @@ export async function prepareConfig(
       }),
       ...remarks.problems,
     ],
-    warnings: remarks.warnings,
+    warnings: [...remarks.warnings, ...lifeWarnings(config, await endlessTokens(repositories))],
     channels: await channelDifferences(context, repositories, config.alerts),
   };
+}
+
+/** Issued values whose end nobody knows. */
+async function endlessTokens(
+  repositories: Repositories,
+): Promise<(environment: string, secret: string) => boolean> {
+  const endless = new Set(
+    (await repositories.renewals.candidates())
+      .filter(({ newest }) => newest !== null && newest.expiresAtMs === null)
+      .map(({ environment, name }) => JSON.stringify([environment, name])),
+  );
+  return (environment, secret) => endless.has(JSON.stringify([environment, secret]));
 }
 
 async function targetsElsewhere(

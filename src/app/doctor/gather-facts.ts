@@ -12,6 +12,7 @@ import type { ErrorCode } from "../../core/errors.ts";
 import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { BindingRow, RolloutRow, SecretRow, TargetRow } from "../../core/ports/store/views.ts";
+import { mustAct } from "../../core/renewal/decide.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
@@ -19,7 +20,7 @@ import { contentOf } from "../agents/report-content.ts";
 import { HEALER, HEALS_PER_HOUR } from "../checks/check-scheduled.ts";
 import type { AppContext } from "../context.ts";
 import { kindOf } from "../open-target.ts";
-import { issuerOf } from "../renewals/renew-policy.ts";
+import { issueOf, issuerOf } from "../renewals/renew-policy.ts";
 import { rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 import { recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
@@ -54,13 +55,14 @@ export async function readRecorded(context: AppContext, environment: string | un
   };
 }
 
-function tokenFacts(context: AppContext, { policy, newest, state }: RenewalCandidate): TokenFacts {
+function tokenFacts(context: AppContext, candidate: RenewalCandidate): TokenFacts {
+  const { policy, newest, state } = candidate;
   const { issuer, config } = issuerOf(context, policy);
   return {
     expiresAt: newest?.expiresAtMs == null ? null : new Date(newest.expiresAtMs),
     failures: state.failures,
     error: state.failed?.message ?? null,
-    mustAct: state.lostAtMs !== null,
+    mustAct: mustAct(candidate, issueOf(policy)),
     usedUp: issuer.singleUse(config),
   };
 }

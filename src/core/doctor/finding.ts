@@ -10,6 +10,7 @@ export const FINDING_IDS = [
   "too-old",
   "token-expired",
   "token-not-renewed",
+  "token-without-end",
   "push-gave-up",
   "push-retrying",
   "not-pushed",

@@ -10,7 +10,7 @@ export function diagnoseToken(secret: SecretFacts, now: Date, commands: Commands
   if (token === null) return [];
   const isExpired = token.expiresAt !== null && token.expiresAt <= now;
   const isAtRisk = token.mustAct || token.failures >= 2;
-  if (!isExpired && !isAtRisk) return [];
+  if (!isExpired && !isAtRisk) return token.expiresAt === null ? withoutEnd(secret, commands) : [];
   const callers = secret.bindings.filter(({ role }) => role !== "verifier").map(({ target }) => target);
   const cause =
     token.error === null
@@ -35,6 +35,27 @@ export function diagnoseToken(secret: SecretFacts, now: Date, commands: Commands
         token.mustAct && token.usedUp !== null
           ? commands.setSecret(secret, token.usedUp)
           : commands.renew(secret),
+    },
+  ];
+}
+
+/** Not wrong as long as it is accepted; and that ends one day without a word. */
+function withoutEnd(secret: SecretFacts, commands: Commands): readonly Finding[] {
+  const { name, current, environment } = secret;
+  if (current === null) return [];
+  return [
+    {
+      id: "token-without-end",
+      severity: "hint",
+      secret: name,
+      target: null,
+      key: null,
+      placement: null,
+      environment,
+      what: `v${current} of ${name} has no end that is known, so it is never renewed by itself.`,
+      cause: `Neither its issuer's answer nor \`life\` in its \`issue:\` says how long it lives. Where it ends after all, say \`life\` there and \`${commands.apply()}\`; the command below gets one that is renewed in time.`,
+      consequence: [],
+      command: commands.renew(secret),
     },
   ];
 }

@@ -22,6 +22,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "too-old": "is older than it may be",
   "token-expired": "has expired",
   "token-not-renewed": "is not renewed",
+  "token-without-end": "has a token that is never renewed, because nobody says when it ends",
   "push-gave-up": "never got its value: the push was given up",
   "push-retrying": "has not got its value yet: the push fails",
   "not-pushed": "never got its value: no worker takes it up",

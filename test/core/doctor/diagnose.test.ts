@@ -707,6 +707,14 @@ const ROWS: readonly Row[] = [
     says: /9 tries in a row failed; the last: it answered 503/,
   },
   {
+    when: "nobody knows when a token ends",
+    parts: { bindings: [verifier], secret: { token: { ...GOOD_TOKEN, expiresAt: null } } },
+    id: "token-without-end",
+    severity: "hint",
+    command: "lockstep renew INTERNAL_AUTH_SECRET",
+    says: /say `life` there and `lockstep apply`/,
+  },
+  {
     when: "a token ends soon and nobody gets the next one",
     parts: {
       bindings: [verifier],

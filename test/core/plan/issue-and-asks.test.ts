@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
 import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import { desiredOf } from "../../../src/core/plan/desired-config.ts";
+import { lifeWarnings } from "../../../src/core/plan/life-warnings.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
 import { problemsOf } from "../../../src/protocol/config-problem.ts";
+import { refreshOf } from "../../../src/protocol/issue.ts";
 
 const kinds = new Map([agentKind, sshKind].map((kind) => [kind.kind, kind]));
 const key = ssh2.utils.generateKeyPairSync("ed25519");
@@ -250,5 +252,77 @@ describe("the token of an OpenClaw gateway", () => {
   it("an authority that nobody can ask is refused", () => {
     const bindings = [{ ...gateway, key: "TOKEN", authority: true }];
     expect(problemsIn({ TOKEN: { bindings } }).join("\n")).toContain("needs a verifier with a `probe`");
+  });
+});
+
+describe("a token whose end nobody says", () => {
+  const told = (secrets: object, endless: readonly string[] = []) =>
+    lifeWarnings(configSchema.parse({ environments: { production: { secrets } } }), (_environment, name) =>
+      endless.includes(name),
+    ).map(({ path, message }) => `${path.slice(3).join(".")}: ${message}`);
+  const url = "https://x.example.com/t";
+  const secrets = {
+    S: {},
+    A: { issue: { http: { url } } },
+    B: { issue: { http: { url, expiresIn: "/in" } } },
+    C: { issue: { oauth2: oauth2({ clientSecret: "S" }) } },
+    D: { issue: { oauth2: oauth2({ clientSecret: "S", life: "1h" }) } },
+    E: { issue: { command: { run: ["/opt/token"] } } },
+    F: { issue: { jwt: { key: "S", algorithm: "HS256", life: "1h" } } },
+  };
+
+  it("is told at once where nothing could say it, and otherwise once it came without", () => {
+    expect(told(secrets)).toEqual([expect.stringMatching(/^A\.issue\.http: says nowhere how long/)]);
+    expect(told(secrets, ["A", "B", "C", "D", "E", "F"])).toEqual(
+      ["A.issue.http", "C.issue.oauth2", "E.issue.command"].map((at) =>
+        expect.stringContaining(`${at}: gave a token without an end`),
+      ),
+    );
+  });
+
+  it("may not be longer than ten years", () => {
+    expect(problemsIn({ A: { issue: { random: { life: "3661d" } } } })).toEqual([
+      "A.issue.random.life: is longer than ten years",
+    ]);
+    expect(problemsIn({ A: { issue: { random: { life: "3660d" } } } })).toEqual([]);
+  });
+});
+
+describe("a templated request that presents a refresh token", () => {
+  const of = (more: object) => refreshOf(http({ headers: {}, ...more }) as never);
+
+  it.each([
+    ["in a form", { body: "grant_type=refresh_token&refresh_token={{REFRESH}}" }],
+    ["in JSON", { body: '{"refresh_token": "{{REFRESH}}"}' }],
+    ["in JSON of another spelling", { body: '{"refreshToken":"{{REFRESH}}"}' }],
+    ["in a header", { headers: { "X-Refresh-Token": "{{REFRESH}}" } }],
+  ])("uses it up: %s", (_where, more) => {
+    expect(of(more)).toEqual({ secret: "REFRESH" });
+  });
+
+  it("says so where it is called otherwise, and uses nothing up where it presents none", () => {
+    const replaces = { secret: "OWN", at: "/next" };
+    expect(of({ body: "{{OWN}}", replaces })).toEqual(replaces);
+    expect(
+      of({ body: '{"password":"{{PASSWORD}}"}', headers: { Authorization: "Bearer {{TOKEN}}" } }),
+    ).toBeNull();
+  });
+
+  it.each([
+    [
+      "replaces what it does not hold",
+      { A: { issue: { http: { url: "https://x.example.com", replaces: { secret: "KEY", at: "/next" } } } } },
+      "A.issue.http.replaces.secret: is not in the request",
+    ],
+    [
+      "presents one that is bound to places",
+      {
+        KEY: { bindings: [{ target: "mini", role: "caller" }] },
+        A: { issue: { http: { url: "https://x.example.com", body: "refresh_token={{KEY}}" } } },
+      },
+      "A.issue.http: names KEY, which is bound to places",
+    ],
+  ])("is refused where it %s", (_why, secrets, says) => {
+    expect(problemsIn({ KEY: {}, ...secrets })).toEqual([says]);
   });
 });
