@@ -113,6 +113,37 @@ targets:
     expect(config.environments["production"]?.targets["u"]?.["ssh"]).toEqual({ host: "g", again: "g" });
   });
 
+  it("keeps what free maps hold as it is written", async () => {
+    const { config } = await read(`
+targets: { t: { ssh: { host: h } } }
+secrets:
+  K: {}
+  A:
+    issue:
+      jwt:
+        key: K
+        algorithm: HS256
+        life: 1h
+        claims: { ver: "1.10", n: 1.1, big: 9007199254740991, yes: yes, no: NO, on: on, day: 2027-01-02, at: 12:30, v: 1.2.3, hex: "0x1F", under: 1_000, 1.10: key, t: true, nothing: null }
+`);
+    expect(config.environments["production"]?.secrets["A"]?.issue?.jwt?.claims).toEqual({
+      ver: "1.10",
+      n: 1.1,
+      big: 9_007_199_254_740_991,
+      yes: "yes",
+      no: "NO",
+      on: "on",
+      day: "2027-01-02",
+      at: "12:30",
+      v: "1.2.3",
+      hex: "0x1F",
+      under: "1_000",
+      "1.10": "key",
+      t: true,
+      nothing: null,
+    });
+  });
+
   it("keeps `$${` as text, and never looks into what a reference yields", async () => {
     await writeFile(join(directory, "nested.txt"), `\${env:RAILWAY_TOKEN}`);
     const { config } = await read(

@@ -117,6 +117,7 @@ export function parsePolicy(text: string, name: string): Policy {
     lineCounter: lines,
     prettyErrors: false,
     maxAliasCount: 0,
+    stringKeys: true,
   } as object);
   const [broken] = document.errors;
   if (broken !== undefined) throw invalid(name, lines.linePos(broken.pos[0]).line, "it is not valid YAML");

@@ -1,6 +1,7 @@
 /**
  * One YAML file → plain JSON and the position of everything in it. Aliases are followed; what makes a file mean
- * something else than it says is refused: duplicate keys, merge keys, tags, numbers that would lose digits.
+ * something else than it says is refused: duplicate keys, merge keys, tags, numbers that would not stay as they are
+ * written.
  * Messages never quote the file, because a careless one holds a value.
  */
 import {
@@ -123,8 +124,20 @@ class Walk {
 
   #scalar(node: Scalar, path: ConfigPath): Plain {
     const { value } = node;
-    if (typeof value === "number" && (!Number.isFinite(value) || !keepsDigits(node, value))) {
-      this.#refuse(path, "is a number that would not keep its digits", "Put it in quotes.");
+    if (typeof value === "number" && !isAsWritten(node, value)) {
+      this.#refuse(
+        path,
+        "is a number that would not keep its digits as they are written",
+        'Put it in quotes ("…") if it is text; write a number in plain digits, without needless zeros.',
+      );
+      return null;
+    }
+    if (typeof value === "boolean" && !/^(?:true|false)$/i.test(node.source ?? String(value))) {
+      this.#refuse(
+        path,
+        "is a word that reads as true or false",
+        'Put it in quotes ("…"), or write true or false.',
+      );
       return null;
     }
     if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value as Plain;
@@ -147,10 +160,9 @@ class Walk {
   }
 }
 
-/** `0600`, `1e400` and ids of twenty digits read as other numbers than they look. */
-function keepsDigits(node: Scalar, value: number): boolean {
-  const source = (node.source ?? String(value)).replaceAll(/^\+/g, "");
-  return /^-?[0-9]+$/.test(source) ? String(value) === source : true;
+/** `0600`, `1.10`, `0x1F`, `1e3`, `+49…` and ids of twenty digits read as other numbers, or other texts, than they look. */
+function isAsWritten({ source }: Scalar, value: number): boolean {
+  return Number.isFinite(value) && String(value) === (source ?? String(value));
 }
 
 function asNode(value: unknown): Node | null {
