@@ -116,6 +116,8 @@ describe("a success that is not by the letter", () => {
     expect(await keptOf({ ...whole(text.slice(0, -5)), cut })).toBe(`${NEW}"\\ü`);
     expect(failureIn({ ...whole(text.slice(0, -5)), cut })).toBe(cut);
     expect(await keptOf({ ...whole(text.slice(0, 30)), cut })).toBeNull();
+    // What is not whole refuses nothing.
+    expect(failureIn({ ...whole({ error: "invalid_grant" }, 400), cut })).toBe(cut);
   });
 
   it("that repeats the used one, beside a new one or alone, replaces nothing by it", async () => {

@@ -44,7 +44,7 @@ const ASK_WITHIN = 0.7;
 const LEASE_MS = 90_000;
 const BUSY_MS = 2_000;
 /** Says nothing of the issuer. */
-const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "STORE_SET_BACK"]);
+const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "ROOT_KEY_CHANGED", "STORE_SET_BACK"]);
 
 interface Attempt {
   readonly id: string;
@@ -54,7 +54,7 @@ interface Attempt {
   readonly slowest: Parameters<typeof acceptToken>[1]["slowest"];
 }
 
-/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it, STORE_SET_BACK. */
+/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it, STORE_SET_BACK, ROOT_KEY_CHANGED. */
 export async function renewSecret(
   context: AppContext,
   actor: Actor,
@@ -93,6 +93,7 @@ async function begin(
 ): Promise<Attempt | Exclude<Renewal, { readonly state: "renewed" }>> {
   // It may hold a refresh token that was used up since.
   await tx.meta.assertMayMove();
+  await assertMaySeal(context, tx);
   const candidate = await tx.renewals.lock(secretId);
   if (candidate === null) throw new LockstepError("NOT_FOUND", "There is no such secret with an issuer.");
   const { issuer, config } = issuerOf(context, candidate.policy);
@@ -154,6 +155,16 @@ async function begin(
     });
   }
   return { id, candidate, inputs, singleUse, slowest: await tx.renewals.slowestActivation(secretId) };
+}
+
+/** What an issuer gives could not be written down by a process that was left behind with an old root key. */
+async function assertMaySeal({ sealer }: AppContext, tx: Repositories): Promise<void> {
+  const meta = await tx.meta.read();
+  if (meta !== null && !sealer.keyIds.includes(meta.sealingKeyId))
+    throw new LockstepError(
+      "ROOT_KEY_CHANGED",
+      "Cannot ask an issuer: the store is sealed under another root key than this process has.",
+    );
 }
 
 async function later(

@@ -271,6 +271,19 @@ describeOnAStore("renewals", (database) => {
       expect(provider.used).toHaveLength(1);
     });
 
+    it("is not presented by a process that could not write down the next one", async () => {
+      await sql`insert into store_meta (store_id, key_check, fingerprint_key_sealed, sealing_key_id)
+        select gen_random_uuid(), 'x.x.another', 'x.x.another', 'another' where not exists (select 1 from store_meta)`.execute(
+        database().db,
+      );
+      try {
+        await expect(renew("now")).rejects.toMatchObject({ code: "ROOT_KEY_CHANGED" });
+        expect(provider.used).toEqual([]);
+      } finally {
+        await sql`delete from store_meta where sealing_key_id = 'another'`.execute(database().db);
+      }
+    });
+
     describe("a refusal in any words", () => {
       const refusal = (code: "ISSUER_ANSWER" | "ISSUER_REFUSED", words: string) =>
         new LockstepError(code, `Cannot get a token from https://issuer.example.com: ${words}.`);
