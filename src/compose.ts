@@ -28,6 +28,7 @@ import { startEmbeddedPostgres } from "./adapters/store/embedded/start.ts";
 import { assertSchema, migrate } from "./adapters/store/migrator.ts";
 import { createDatabase, createPool, type StoreConnection } from "./adapters/store/pool.ts";
 import { PostgresRequestBudget } from "./adapters/store/request-budget.ts";
+import { assertSession } from "./adapters/store/session.ts";
 import { createStore } from "./adapters/store/store.ts";
 import { startStoreClock } from "./adapters/store/store-clock.ts";
 import { agentKind } from "./adapters/targets/agent/target.ts";
@@ -44,8 +45,8 @@ import type { Logger } from "./core/ports/logger.ts";
 import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
-import type { SecretValue } from "./core/secret-value.ts";
 import { openDataDirectory } from "./data-directory.ts";
+import { redisConnection, storeConnection } from "./compose-connections.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
@@ -94,6 +95,7 @@ async function build(
   await openDataDirectory(settings.dataDirectory, log);
 
   const connection = await openConnection(role, settings, log, undo);
+  await assertSession(connection);
   if (role === "up" || role === "migrate") {
     await migrate(connection, log);
     await migratePostgresQueue(connection);
@@ -155,22 +157,14 @@ async function build(
   };
 }
 
-/** The embedded store is no part: it has a socket in the file system and no port. */
-function ownListeners({ listenAddress, port, agents, databaseUrl, redisUrl }: Settings): readonly Listener[] {
+/** What has a socket in the file system, as the embedded store, has no port. */
+function ownListeners({ listenAddress, port, agents, database, redis }: Settings): readonly Listener[] {
   return [
     { host: listenAddress, port },
     ...(agents === null ? [] : [{ host: agents.address, port: agents.port }]),
-    ...listenerOf(databaseUrl, 5_432),
-    ...listenerOf(redisUrl, 6_379),
+    ...[database, redis].flatMap((server) => (server === null || server.host.startsWith("/") ? [] : [server])),
     ...claimedListeners(),
   ];
-}
-
-function listenerOf(url: SecretValue | null, usualPort: number): readonly Listener[] {
-  const text = url?.reveal() ?? "";
-  if (!URL.canParse(text)) return [];
-  const { hostname, port } = new URL(text);
-  return hostname === "" ? [] : [{ host: hostname, port: port === "" ? usualPort : Number(port) }];
 }
 
 async function openConnection(
@@ -179,21 +173,22 @@ async function openConnection(
   log: Logger,
   undo: Undo[],
 ): Promise<StoreConnection> {
-  if (settings.databaseUrl !== null) return { connectionString: settings.databaseUrl.reveal() };
+  if (settings.database !== null) return storeConnection(settings.database);
   if (role !== "up") {
     throw new LockstepError("SETTING_INVALID", `Cannot start the role "${role}": DATABASE_URL is not set.`, {
-      hint: "Set DATABASE_URL, or start everything in one process with `lockstep up`.",
+      hint: "Set DATABASE_URL (libpq's PGHOST and the like only fill in what it leaves out), or start everything in one process with `lockstep up`.",
     });
   }
   const embedded = await startEmbeddedPostgres({ directory: join(settings.dataDirectory, "postgres"), log });
   undo.push(() => embedded.stop());
-  return embedded.connection;
+  // Otherwise PGOPTIONS would be taken, which means another Postgres.
+  return { ...embedded.connection, options: " " };
 }
 
 function openQueue(settings: Settings, connection: StoreConnection, log: Logger): Queue {
-  return settings.redisUrl === null
+  return settings.redis === null
     ? createPostgresQueue(connection, log)
-    : createRedisQueue(settings.redisUrl.reveal(), log);
+    : createRedisQueue(redisConnection(settings.redis, connection.schema), log);
 }
 
 /** Every value passes here on its way in and out of the store: from then on the log knows it. */
@@ -224,9 +219,7 @@ function know(plain: string, scrubber: Scrubber): void {
 }
 
 function knowCredentials(settings: Settings, scrubber: Scrubber): void {
-  for (const url of [settings.databaseUrl, settings.redisUrl]) {
-    if (url === null) continue;
-    const { password } = new URL(url.reveal());
-    scrubber.know(decodeURIComponent(password));
+  for (const server of [settings.database, settings.redis]) {
+    if (server?.password) scrubber.know(server.password.reveal());
   }
 }

@@ -8,6 +8,8 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { type AgentFlags, type AgentSettings, agentSettings } from "./config-agent-program.ts";
 import { type AgentListenerSettings, agentListener, trustedProxies } from "./config-agents.ts";
+import { type DatabaseSettings, databaseSettings } from "./config-database.ts";
+import { type RedisSettings, redisSettings } from "./config-redis.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
   type Environment,
@@ -21,6 +23,8 @@ import {
   wholeNumber,
 } from "./environment.ts";
 
+export type { DatabaseSettings } from "./config-database.ts";
+export type { RedisSettings } from "./config-redis.ts";
 export type { Environment } from "./environment.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -36,9 +40,9 @@ export interface Settings {
   /** While `rewrap` moves to another root key: the one before. */
   readonly previousRootKeyFile: string | null;
   /** Null: the embedded Postgres. */
-  readonly databaseUrl: SecretValue | null;
+  readonly database: DatabaseSettings | null;
   /** Null: the queue lives in Postgres too. */
-  readonly redisUrl: SecretValue | null;
+  readonly redis: RedisSettings | null;
   /** The address that API and dashboard listen on. Loopback unless told. */
   readonly listenAddress: string;
   /** 0: any free one. */
@@ -89,8 +93,8 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     rootKeyFile: path(env, "LOCKSTEP_ROOT_KEY_FILE"),
     commandsFile: path(env, "LOCKSTEP_COMMANDS_FILE"),
     previousRootKeyFile: path(env, "LOCKSTEP_PREVIOUS_ROOT_KEY_FILE"),
-    databaseUrl: secretUrl(env, "DATABASE_URL", ["postgres:", "postgresql:"]),
-    redisUrl: secretUrl(env, "REDIS_URL", ["redis:", "rediss:"]),
+    database: databaseSettings(env),
+    redis: redisSettings(env),
     listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",
     port: flags.port ?? DEFAULT_PORT,
     allowedHosts: Object.freeze(hostNames(env)),
@@ -138,16 +142,6 @@ function dataDirectory(env: Environment): string {
   if (process.platform === "darwin") return join(homedir(), "Library", "Application Support", "Lockstep");
   const xdg = text(env, "XDG_DATA_HOME");
   return join(xdg !== null && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "share"), "lockstep");
-}
-
-function secretUrl(env: Environment, name: string, protocols: readonly string[]): SecretValue | null {
-  const value = secretText(env, name);
-  if (value === null) return null;
-  const parsed = URL.canParse(value) ? new URL(value) : null;
-  if (parsed === null || !protocols.includes(parsed.protocol)) {
-    throw invalid(name, "is not an address of the right kind", `Begin it with ${protocols[0]}//.`);
-  }
-  return SecretValue.of(value);
 }
 
 function serverUrl(env: Environment): string | null {

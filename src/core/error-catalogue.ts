@@ -93,6 +93,10 @@ export const CATALOGUE = {
     family: "unavailable",
     hint: "Postgres starts, recovers from a crash or shuts down: it is asked again by itself; its log says how far it is.",
   },
+  STORE_POOLER: {
+    family: "unavailable",
+    hint: "Let DATABASE_URL name Postgres itself: Lockstep keeps its own pool, and needs whole sessions with their settings (LISTEN, locks, timeouts, search_path).",
+  },
   STORE_SCHEMA: {
     family: "invalid",
     hint: "Run `lockstep migrate` with this release, or start the release that the store was migrated to.",

@@ -17,8 +17,19 @@ import { pause } from "../../lib/pause.ts";
 
 export type HintsConnection = Pick<
   pg.ClientConfig,
-  "connectionString" | "host" | "port" | "user" | "password" | "database" | "ssl"
->;
+  | "host"
+  | "port"
+  | "user"
+  | "password"
+  | "database"
+  | "ssl"
+  | "options"
+  | "application_name"
+  | "connectionTimeoutMillis"
+> & {
+  /** Of a store that has one of its own: channels belong to a whole database. */
+  readonly schema?: string;
+};
 
 const CHANNEL = "lockstep_agents";
 /** 36 characters and a comma each; a payload must stay below 8,000 bytes. */
@@ -41,6 +52,7 @@ export function createPostgresHints(connection: HintsConnection, log: Logger): A
 class PostgresHints implements AgentHints {
   readonly #connection: HintsConnection;
   readonly #log: Logger;
+  readonly #channel: string;
   readonly #waiting = new Set<string>();
   readonly #listeners = new Set<(told: ToldTargets) => void>();
   readonly #closing = new AbortController();
@@ -53,6 +65,7 @@ class PostgresHints implements AgentHints {
   constructor(connection: HintsConnection, log: Logger) {
     this.#connection = connection;
     this.#log = log;
+    this.#channel = connection.schema === undefined ? CHANNEL : `${CHANNEL}_${connection.schema}`;
   }
 
   tell(targetIds: readonly string[]): void {
@@ -112,9 +125,9 @@ class PostgresHints implements AgentHints {
 
   #newClient(): pg.Client {
     const client = new pg.Client({
-      ...this.#connection,
       application_name: "lockstep-hints",
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...this.#connection,
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
     });
@@ -123,7 +136,7 @@ class PostgresHints implements AgentHints {
       if (this.#client === client) this.#log.warn("hints.connection-lost", { code: codeOf(error) });
     });
     client.on("notification", ({ channel, payload }) => {
-      if (channel === CHANNEL) this.#hear(idsIn(payload ?? ""));
+      if (channel === this.#channel) this.#hear(idsIn(payload ?? ""));
     });
     return client;
   }
@@ -131,7 +144,7 @@ class PostgresHints implements AgentHints {
   async #startListening(client: pg.Client): Promise<void> {
     if (this.#isListening || this.#listeners.size === 0) return;
     this.#isListening = true;
-    await client.query(`listen ${CHANNEL}`);
+    await client.query(`listen ${pg.escapeIdentifier(this.#channel)}`);
   }
 
   /** Ends when the connection is gone or does not answer any more, or this process closes. */
@@ -162,7 +175,7 @@ class PostgresHints implements AgentHints {
       this.#waiting.clear();
       try {
         await this.#client.query("select pg_notify($1, payload) from unnest($2::text[]) as payload", [
-          CHANNEL,
+          this.#channel,
           payloadsOf(ids),
         ]);
       } catch {

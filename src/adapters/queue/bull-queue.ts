@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JobsOptions } from "bullmq";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
-import type { Job, JobHandler, Queue } from "../../core/ports/queue.ts";
+import type { Job, JobHandler, Queue, QueueTrouble } from "../../core/ports/queue.ts";
 import { seldom } from "../../lib/seldom.ts";
 import { type JobData, jobOptions } from "./job-options.ts";
 import { readJob } from "./read-job.ts";
@@ -44,12 +44,16 @@ export type BullProcessor = (job: { readonly name: unknown; readonly data: unkno
 export interface BullBackend {
   createProducer(): BullProducer;
   createConsumer(processor: BullProcessor, concurrency: number): BullConsumer;
+  /** What a failure of it comes from; null: it does not answer, and nobody knows why. */
+  explain(error: unknown): QueueTrouble | null;
+  /** As `Queue` says. */
+  concern?(): QueueTrouble | null;
   /** Connections that BullMQ does not close itself. */
   close(): Promise<void>;
 }
 
 export function createBullQueue(backend: BullBackend, log: Logger): Queue {
-  const quietly = quietErrors(log);
+  const quietly = quietErrors(log, backend.explain);
   const producer = backend.createProducer();
   producer.on("error", quietly);
   /** For handlers: the grace is over. */
@@ -57,6 +61,7 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   const closing = new AbortController();
   let consumer: BullConsumer | null = null;
   let awayUntilMs = 0;
+  let awayBecause: QueueTrouble | null = null;
 
   /**
    * Runs a worker only once it is ready, and replaces one that never was. BullMQ 6.7 remembers the failure of its
@@ -72,8 +77,8 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
         await begun.waitUntilReady();
         // Until it is closed.
         if (!closing.signal.aborted) await begun.run();
-      } catch {
-        quietly();
+      } catch (error) {
+        quietly(error);
       }
       if (closing.signal.aborted) return;
       await within(begun.close(true), LET_GO_WITHIN_MS).catch(quietly);
@@ -84,7 +89,7 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   return {
     async enqueue(jobs, { delayMs = 0 } = {}) {
       if (jobs.length === 0) return;
-      if (performance.now() < awayUntilMs) throw away();
+      if (performance.now() < awayUntilMs) throw away(awayBecause);
       try {
         // A thousand at once take longer than a queue may be silent, without being away.
         for (let from = 0; from < jobs.length; from += MAX_AT_ONCE) {
@@ -95,10 +100,11 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
           );
           await within(added, ENQUEUE_WITHIN_MS);
         }
-      } catch {
-        quietly();
+      } catch (error) {
+        quietly(error);
         awayUntilMs = performance.now() + AWAY_FOR_MS;
-        throw away();
+        awayBecause = backend.explain(error);
+        throw away(awayBecause);
       }
     },
 
@@ -115,6 +121,8 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
       }, concurrency);
     },
 
+    concern: () => backend.concern?.() ?? null,
+
     async close(graceMs = CLOSE_GRACE_MS) {
       closing.abort();
       const running = consumer;
@@ -130,8 +138,13 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
   };
 }
 
-function away(): LockstepError {
-  return new LockstepError("QUEUE_UNAVAILABLE", "Cannot hand work to the queue: it did not answer.");
+function away(trouble: QueueTrouble | null): LockstepError {
+  return trouble === null
+    ? new LockstepError("QUEUE_UNAVAILABLE", "Cannot hand work to the queue: it did not answer.")
+    : new LockstepError("QUEUE_UNAVAILABLE", `Cannot hand work to the queue: ${trouble.what}.`, {
+        details: { reason: trouble.what },
+        hint: trouble.remedy,
+      });
 }
 
 /** The handler keeps every failure in Postgres; nothing is thrown into the queue, which would keep text and stack. */
@@ -143,11 +156,21 @@ async function handle(job: Job, handler: JobHandler, signal: AbortSignal): Promi
   }
 }
 
-/** Listeners keep the process alive; a backend that is away says so every few milliseconds, we once in a while. */
-function quietErrors(log: Logger): () => void {
-  return seldom(ERROR_LOG_INTERVAL_MS, () =>
-    log.warn("queue away", { effect: "the sweep finds what is owed" }),
-  );
+/** Listeners keep the process alive; a backend that is away says so every few milliseconds, we each reason once in a while. */
+function quietErrors(log: Logger, explain: BullBackend["explain"]): (error?: unknown) => void {
+  const saidAtMs = new Map<string, number>();
+  return (error) => {
+    const trouble = explain(error);
+    const nowMs = performance.now();
+    // What follows from a known reason is no news.
+    const latest = trouble === null ? Math.max(...saidAtMs.values()) : saidAtMs.get(trouble.what);
+    if (latest !== undefined && nowMs - latest < ERROR_LOG_INTERVAL_MS) return;
+    saidAtMs.set(trouble?.what ?? "", nowMs);
+    log.warn("queue away", {
+      effect: "the sweep finds what is owed",
+      ...(trouble === null ? {} : { reason: trouble.what, remedy: trouble.remedy }),
+    });
+  };
 }
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {

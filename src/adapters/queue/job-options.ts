@@ -4,6 +4,11 @@ import type { Job } from "../../core/ports/queue.ts";
 
 export const QUEUE_NAME = "lockstep";
 
+/** Two stores in schemas of one database, or on one Redis, would otherwise take each other's jobs. */
+export function queueName(schema: string | undefined): string {
+  return schema === undefined ? QUEUE_NAME : `${QUEUE_NAME}_${schema}`;
+}
+
 /** Hash-tagged, so that all keys of the queue live in one slot of a Redis Cluster. */
 export const REDIS_PREFIX = "{lockstep}";
 

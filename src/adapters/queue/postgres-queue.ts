@@ -1,20 +1,27 @@
 /** BullMQ on its Postgres backend, in a schema of its own beside the store. For installations without Redis. */
 import { createPostgresBackend, runMigrations, withBackend } from "bullmq";
 import pg from "pg";
+import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
 import type { Queue } from "../../core/ports/queue.ts";
 import { type BullProducer, createBullQueue } from "./bull-queue.ts";
-import { POSTGRES_SCHEMA, QUEUE_NAME, WORKER_OPTIONS } from "./job-options.ts";
+import { POSTGRES_SCHEMA, queueName, WORKER_OPTIONS } from "./job-options.ts";
 
 export interface PostgresQueueConnection {
-  readonly connectionString?: string;
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
   readonly password?: string;
   readonly database?: string;
+  readonly ssl?: pg.ClientConfig["ssl"];
+  readonly options?: string;
+  readonly application_name?: string;
+  readonly connectionTimeoutMillis?: number;
+  /** Of a store that has one of its own: then its queue has a name of its own in BullMQ's schema. */
+  readonly schema?: string;
 }
 
+const MIGRATOR_CONNECT_MS = 10_000;
 const MAX_PRODUCER_CONNECTIONS = 2;
 /** One of them listens. */
 const MAX_WORKER_CONNECTIONS = 5;
@@ -23,23 +30,41 @@ const QUERY_TIMEOUT_MS = 15_000;
 
 /** Creates or upgrades BullMQ's own schema; safe for many processes at once. */
 export async function migratePostgresQueue(connection: PostgresQueueConnection): Promise<void> {
-  const client = new pg.Client({ ...connection });
-  await client.connect();
+  const client = new pg.Client({ connectionTimeoutMillis: MIGRATOR_CONNECT_MS, ...connection });
+  // The query in progress fails and tells; without a listener the event would end the process.
+  client.on("error", () => undefined);
   try {
+    await client.connect();
     await runMigrations(client, POSTGRES_SCHEMA);
+  } catch (error) {
+    throw toQueueError(error);
   } finally {
-    await client.end();
+    await client.end().catch(() => undefined);
   }
+}
+
+function toQueueError(error: unknown): LockstepError {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (code === "42501") {
+    return new LockstepError("QUEUE_UNAVAILABLE", "Cannot migrate the queue: Postgres gives no right to it (42501).", {
+      hint: `Let the user of DATABASE_URL own the schema ${POSTGRES_SCHEMA} (or GRANT CREATE ON DATABASE), or keep the queue in Redis with REDIS_URL.`,
+    });
+  }
+  const state = /^[A-Z0-9_]{2,40}$/.test(code) ? `Postgres refused it (${code})` : "Postgres does not do it";
+  return new LockstepError("QUEUE_UNAVAILABLE", `Cannot migrate the queue: ${state}.`, {
+    hint: `Check that it is Postgres 15 or newer, and that nothing else has changed its schema ${POSTGRES_SCHEMA}.`,
+  });
 }
 
 export function createPostgresQueue(connection: PostgresQueueConnection, log: Logger): Queue {
   const { Queue: Producer, Worker } = withBackend(createPostgresBackend);
+  const name = queueName(connection.schema);
   return createBullQueue(
     {
       createProducer: () =>
         replacedUntilProven(() => {
           const pool = createPool(connection, MAX_PRODUCER_CONNECTIONS);
-          const producer = new Producer(QUEUE_NAME, { connection: pool });
+          const producer = new Producer(name, { connection: pool });
           return {
             addBulk: (jobs) => producer.addBulk(jobs),
             on: (event, listener) => producer.on(event, listener),
@@ -48,7 +73,7 @@ export function createPostgresQueue(connection: PostgresQueueConnection, log: Lo
         }),
       createConsumer: (processor, concurrency) => {
         const pool = createPool(connection, MAX_WORKER_CONNECTIONS);
-        const worker = new Worker(QUEUE_NAME, processor, {
+        const worker = new Worker(name, processor, {
           ...WORKER_OPTIONS,
           connection: pool,
           concurrency,
@@ -61,6 +86,8 @@ export function createPostgresQueue(connection: PostgresQueueConnection, log: Lo
           close: (force) => closeWithPool(worker.close(force), pool),
         };
       },
+      // The store tells what is wrong with Postgres.
+      explain: () => null,
       close: async () => {},
     },
     log,
@@ -72,13 +99,13 @@ type PoolAsOptions = pg.Pool & Record<string, unknown>;
 
 function createPool(connection: PostgresQueueConnection, max: number): PoolAsOptions {
   return new pg.Pool({
+    application_name: "lockstep-queue",
+    connectionTimeoutMillis: 5_000,
     ...connection,
     Client: UncrashableClient,
     max,
-    application_name: "lockstep-queue",
-    // BullMQ's statements name its tables without their schema.
-    options: `-c search_path=${POSTGRES_SCHEMA}`,
-    connectionTimeoutMillis: 5_000,
+    // BullMQ's statements name its tables without their schema. Of two that are said, Postgres takes the last.
+    options: `${connection.options ?? ""} -c search_path=${POSTGRES_SCHEMA}`,
     // A peer that vanished without a word: without this the first look at the schema could wait for ever.
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,

@@ -1,25 +1,49 @@
-/** BullMQ on Redis, through ioredis. Nothing stands there that Postgres could not rebuild. */
+/**
+ * BullMQ on Redis, through ioredis. Nothing stands there that Postgres could not rebuild.
+ *
+ * A Redis that takes no writes because it became a replica is left for whatever its name leads to now: ioredis alone
+ * would stay with it for ever.
+ */
 import { once } from "node:events";
 import { Queue as Producer, Worker } from "bullmq";
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../../core/ports/logger.ts";
-import type { Queue } from "../../core/ports/queue.ts";
+import type { Queue, QueueTrouble } from "../../core/ports/queue.ts";
 import { createBullQueue } from "./bull-queue.ts";
-import { QUEUE_NAME, REDIS_PREFIX, WORKER_OPTIONS } from "./job-options.ts";
+import { queueName, REDIS_PREFIX, WORKER_OPTIONS } from "./job-options.ts";
+import { redisTrouble } from "./redis-errors.ts";
+
+export type RedisQueueConnection = Pick<
+  RedisOptions,
+  "host" | "port" | "username" | "password" | "db" | "family" | "tls"
+> & {
+  /** Of a store that has a schema of its own: then its queue has a name of its own. */
+  readonly schema?: string;
+};
 
 /** At the start, and when Redis comes back: the first add waits for the connection instead of being refused. */
 const CONNECT_WITHIN_MS = 1_500;
 const MAX_RECONNECT_DELAY_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
+const NOT_READY: QueueTrouble = {
+  what: "Redis took the connection and is not ready: it reads its data (LOADING), or something else answers",
+  remedy: "Wait until it has read its data; its log says how far it is.",
+};
 
-export function createRedisQueue(redisUrl: string, log: Logger): Queue {
-  const producing = connect(redisUrl, { maxRetriesPerRequest: 1 });
+/** `connection` as text: an address without special characters in it. */
+export function createRedisQueue(connection: RedisQueueConnection | string, log: Logger): Queue {
+  const [where, schema] =
+    typeof connection === "string" ? [connection, undefined] : partsOf(connection);
+  const line = watchLine(log);
+  const producing = connect(where, { maxRetriesPerRequest: 1 }, line.failed);
   // BullMQ requires an unlimited retry for its blocking connection.
-  const consuming = connect(redisUrl, { maxRetriesPerRequest: null });
+  const consuming = connect(where, { maxRetriesPerRequest: null }, line.failed);
+  producing.on("ready", () => line.ready(producing));
+  const name = queueName(schema);
   return createBullQueue(
     {
       createProducer: () => {
-        const producer = new Producer(QUEUE_NAME, { connection: producing, prefix: REDIS_PREFIX });
+        const producer = new Producer(name, { connection: producing, prefix: REDIS_PREFIX });
         return {
           // Refused while Redis is away, instead of piling up in memory with every sweep.
           addBulk: async (jobs) => {
@@ -32,13 +56,16 @@ export function createRedisQueue(redisUrl: string, log: Logger): Queue {
         };
       },
       createConsumer: (processor, concurrency) =>
-        new Worker(QUEUE_NAME, processor, {
+        new Worker(name, processor, {
           ...WORKER_OPTIONS,
           connection: consuming,
           prefix: REDIS_PREFIX,
           concurrency,
           autorun: false,
         }),
+      explain: (error) =>
+        redisTrouble(error) ?? line.trouble() ?? (producing.status === "connect" ? NOT_READY : null),
+      concern: line.concern,
       close: async () => {
         producing.disconnect();
         consuming.disconnect();
@@ -48,14 +75,56 @@ export function createRedisQueue(redisUrl: string, log: Logger): Queue {
   );
 }
 
-function connect(redisUrl: string, options: { readonly maxRetriesPerRequest: number | null }): Redis {
-  const redis = new Redis(redisUrl, {
+function partsOf({ schema, ...options }: RedisQueueConnection): [RedisOptions, string | undefined] {
+  return [options, schema];
+}
+
+/** Why there is no line, for the failures that only follow from it; until there is one again. */
+function watchLine(log: Logger) {
+  let trouble: QueueTrouble | null = null;
+  let concern: QueueTrouble | null = null;
+  return {
+    trouble: (): QueueTrouble | null => trouble,
+    concern: (): QueueTrouble | null => concern,
+    failed: (error: Error): void => {
+      trouble = redisTrouble(error) ?? trouble;
+    },
+    ready: async (redis: Redis): Promise<void> => {
+      trouble = null;
+      // Who may not ask is told so by what the queue itself asks.
+      const told = await redis.info("memory").catch(() => "");
+      const before = concern?.what;
+      concern = evictionConcern(told);
+      if (concern !== null && concern.what !== before)
+        log.warn("queue may lose jobs", { reason: concern.what, remedy: concern.remedy });
+    },
+  };
+}
+
+/** Nothing is lost by it, but work waits for the sweep whenever Redis has dropped a job. `told`: of INFO memory. */
+export function evictionConcern(told: string): QueueTrouble | null {
+  const policy = /^maxmemory_policy:([a-z-]{1,32})\r?$/m.exec(told)?.[1];
+  if (policy === undefined || policy === "noeviction") return null;
+  return {
+    what: `Redis drops keys when its memory is full (maxmemory-policy ${policy}), and jobs with them`,
+    remedy: "Set maxmemory-policy noeviction, or give Lockstep a Redis of its own.",
+  };
+}
+
+function connect(
+  where: RedisOptions | string,
+  options: { readonly maxRetriesPerRequest: number | null },
+  failed: (error: Error) => void,
+): Redis {
+  const whole: RedisOptions = {
     ...options,
     // A peer that vanished without a word is noticed by probes; the blocking connection sends nothing by itself.
     keepAlive: KEEP_ALIVE_MS,
     retryStrategy: (times) => Math.min(times * 100, MAX_RECONNECT_DELAY_MS),
-  });
+    reconnectOnError: ({ message }) => /\bREADONLY\b|\bMASTERDOWN\b|^UNBLOCKED\b/.test(message),
+  };
+  const redis = typeof where === "string" ? new Redis(where, whole) : new Redis({ ...where, ...whole });
   // Without a listener ioredis prints the error, and with it the address and its password.
-  redis.on("error", () => undefined);
+  redis.on("error", failed);
   return redis;
 }

@@ -3,6 +3,7 @@
  * messages and details of Postgres quote the statement and the row.
  */
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
+import { isCertificateError, lineErrorText } from "../../lib/line-errors.ts";
 
 /** Worth the same transaction again at once: serialization_failure, deadlock_detected. */
 const RETRYABLE = new Set(["40001", "40P01"]);
@@ -30,10 +31,23 @@ const REFUSED_CODES = new Set(["28000", "28P01", "3D000", "42501"]);
 /** Raised by our own trigger: a text under another root key than the store's. See the migration that made it. */
 const OTHER_ROOT_KEY = "LK001";
 
+/** Of PgBouncer and its kind, which name the parameter; those of ours are repeated. */
+const STARTUP_PARAMETER = /^unsupported startup parameter(?: in options)?: ([a-z_]{1,40})$/;
+const OUR_PARAMETERS = new Set([
+  "options",
+  "search_path",
+  "statement_timeout",
+  "idle_in_transaction_session_timeout",
+]);
+
 /** Raised by pg, pg-pool and Kysely themselves, without any code; compared, never copied. */
 const CONNECTION_LOST = /^(Connection terminated|Client (has encountered a connection error|was closed))/;
 const NO_CONNECTION =
-  /^(timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|The server does not support SSL|driver has already been destroyed)/;
+  /^(timeout exceeded when trying to connect|Cannot use a pool after calling end|Query read timeout|driver has already been destroyed)/;
+
+const NO_TLS = "The server does not support SSL connections";
+const CERTIFICATE_REMEDY =
+  "Name the authority's certificate with sslrootcert= in DATABASE_URL, and the host as the certificate does.";
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error));
@@ -62,6 +76,11 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
   if (code === OTHER_ROOT_KEY) {
     return make("ROOT_KEY_CHANGED", "the store is sealed under another root key, and nothing was written");
   }
+  const parameter = error instanceof Error ? STARTUP_PARAMETER.exec(error.message)?.[1] : undefined;
+  if (parameter !== undefined) {
+    const named = OUR_PARAMETERS.has(parameter) ? ` ${parameter}` : "";
+    return make("STORE_POOLER", `a connection pooler answered, and refused the startup parameter${named}`);
+  }
   if (REFUSED_CODES.has(code)) {
     return make(
       "STORE_UNAVAILABLE",
@@ -78,8 +97,20 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
     }
     return make("INTERNAL", `Postgres refused a statement (${code})`);
   }
-  if (code !== "") return make("STORE_UNAVAILABLE", `Postgres was not reached (${code})`);
+  const line = lineErrorText(code);
+  if (isCertificateError(code)) {
+    return make("STORE_UNAVAILABLE", `Postgres was not reached: ${line} (${code})`, CERTIFICATE_REMEDY);
+  }
+  if (code !== "")
+    return make("STORE_UNAVAILABLE", `Postgres was not reached${line === null ? "" : `: ${line}`} (${code})`);
   if (isConnectionLost(error)) return make("STORE_UNAVAILABLE", "the connection to Postgres was lost");
+  if (error instanceof Error && error.message === NO_TLS) {
+    return make(
+      "STORE_UNAVAILABLE",
+      "Postgres speaks no TLS",
+      "Switch TLS on in Postgres, or use sslmode=disable in DATABASE_URL on a network of your own.",
+    );
+  }
   if (error instanceof Error && NO_CONNECTION.test(error.message)) {
     return make("STORE_UNAVAILABLE", "there is no connection to Postgres");
   }
@@ -87,7 +118,7 @@ export function toStoreError(error: unknown, action = "use the store"): Lockstep
 }
 
 /** SQLSTATE, or the system's code (ECONNREFUSED, …); empty when there is none. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   if (typeof error !== "object" || error === null || !("code" in error)) return "";
   const { code } = error;
   return typeof code === "string" && /^[A-Z0-9_]{2,40}$/.test(code) ? code : "";

@@ -34,6 +34,22 @@ export function parseMigration(version: number, name: string, text: string): Mig
   return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
 }
 
+/** The table in which the migrator keeps what ran. */
+export const MIGRATION_TABLE = "schema_migration";
+
+/** Which tables stand after them: in a schema that others use too nothing else tells ours from theirs. */
+export function tablesOf(migrations: readonly Migration[]): readonly string[] {
+  const tables = new Set([MIGRATION_TABLE]);
+  for (const { sql } of migrations) {
+    const statements = sql.matchAll(/^\s*(create|drop) table (?:if (?:not )?exists )?([a-z_][a-z0-9_]*)/gim);
+    for (const [, verb, name = ""] of statements) {
+      if (verb?.toLowerCase() === "create") tables.add(name);
+      else tables.delete(name);
+    }
+  }
+  return [...tables];
+}
+
 function listFolder(folder: string): string[] {
   try {
     return readdirSync(folder);

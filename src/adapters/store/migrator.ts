@@ -9,8 +9,8 @@
 import pg from "pg";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
-import { toStoreError } from "./errors.ts";
-import { loadMigrations, type Migration } from "./migration-files.ts";
+import { codeOf, toStoreError } from "./errors.ts";
+import { loadMigrations, type Migration, tablesOf } from "./migration-files.ts";
 import type { StoreConnection } from "./pool.ts";
 import { grantRuntimeRole } from "./runtime-role.ts";
 import { OLDEST_SCHEMA } from "./schema.ts";
@@ -40,6 +40,7 @@ export async function migrate(
   migrations: readonly Migration[] = loadMigrations(),
 ): Promise<MigrationOutcome> {
   return withClient(connection, async (client) => {
+    if (connection.schema !== undefined) await ensureSchema(client, connection.schema);
     let applied = 0;
     for (;;) {
       const done = await migrateOne(client, migrations);
@@ -48,6 +49,20 @@ export async function migrate(
       log.info("store.migrated", { migration: done.name });
     }
   });
+}
+
+/** Looked for first: who has the schema already needs no right to make one. */
+async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
+  const known = await client.query("select from pg_namespace where nspname = $1", [schema]);
+  if (known.rowCount !== 0) return;
+  try {
+    await client.query(`create schema if not exists ${pg.escapeIdentifier(schema)}`);
+  } catch (error) {
+    if (codeOf(error) !== "42501") throw toStoreError(error, "make the store's schema");
+    throw new LockstepError("STORE_SCHEMA", `Cannot make the schema "${schema}": Postgres gives no right to it.`, {
+      hint: `As its owner: CREATE SCHEMA ${schema} AUTHORIZATION the user of DATABASE_URL.`,
+    });
+  }
 }
 
 /** For processes that must not migrate: throws STORE_SCHEMA unless the schema is one that this release works on. */
@@ -89,14 +104,27 @@ async function migrateOne(client: pg.Client, migrations: readonly Migration[]): 
     const applied = await listApplied(client);
     assertKnown(applied, migrations);
     running = migrations[applied.length] ?? null;
-    if (running === null) await grantRuntimeRole(client);
+    if (running === null) await grantRuntimeRole(client, tablesOf(migrations));
     else await runMigration(client, running);
     await client.query("commit");
     return running;
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
+    if (TAKEN.has(codeOf(error))) throw nameTaken(running);
     throw toStoreError(error, running === null ? "migrate the store" : `run the migration ${running.name}`);
   }
+}
+
+/** duplicate_table, duplicate_object, duplicate_function; and a table of the migrator's name with other columns. */
+const TAKEN = new Set(["42P07", "42710", "42723", "42703"]);
+
+function nameTaken(running: Migration | null): LockstepError {
+  const what = running === null ? "look at the store's schema" : `run the migration ${running.name}`;
+  return new LockstepError(
+    "STORE_SCHEMA",
+    `Cannot ${what}: something else in this schema of Postgres has a name that Lockstep needs.`,
+    { hint: "Give Lockstep a schema of its own: LOCKSTEP_DATABASE_SCHEMA=lockstep. Nothing was changed." },
+  );
 }
 
 async function runMigration(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
@@ -141,9 +169,9 @@ async function withClient<T>(
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({
-    ...connection,
     application_name: "lockstep migrate",
     connectionTimeoutMillis: 10_000,
+    ...connection,
   });
   // The query in progress fails and tells; without a listener the event would end the process.
   client.on("error", () => undefined);

@@ -4,6 +4,7 @@
  * Promises: a restarted or lost Postgres never ends the process; bigint arrives as a number or not at all; a
  * statement that hangs, or a peer that is silent, is given up after a bounded time.
  */
+import type { ConnectionOptions } from "node:tls";
 import { Kysely } from "kysely";
 import pg from "pg";
 import { LockstepError } from "../../core/errors.ts";
@@ -12,16 +13,23 @@ import { CheckedPostgresDialect } from "./dialect.ts";
 import { toStoreError } from "./errors.ts";
 import type { Database } from "./schema.ts";
 
-/** Where the store is: `connectionString` for DATABASE_URL, the rest for the embedded one. */
+/** Where the store is, as node-postgres takes it. What is left out, that takes from libpq's variables. */
 export interface StoreConnection {
-  readonly connectionString?: string;
+  /** A name, an address, or the directory of a unix socket. */
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
   readonly password?: string;
   readonly database?: string;
-  /** False where TLS makes no sense (a unix socket); otherwise the connection string and PGSSLMODE decide. */
-  readonly ssl?: false;
+  readonly ssl?: false | ConnectionOptions;
+  readonly sslnegotiation?: "direct";
+  readonly enableChannelBinding?: boolean;
+  /** What a session begins with besides our own settings, `search_path` included. */
+  readonly options?: string;
+  readonly application_name?: string;
+  readonly connectionTimeoutMillis?: number;
+  /** Where everything of ours stands, which `options` say too; otherwise what the user's search_path gives. */
+  readonly schema?: string;
 }
 
 export interface PoolSettings {
@@ -32,6 +40,7 @@ export interface PoolSettings {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
 /** Beyond the statement's timeout Postgres itself must be silent (half-open connection): then the client gives up. */
 const SILENCE_MS = 5_000;
 /** A forgotten transaction would hold row locks, and so targets, for ever. */
@@ -40,16 +49,10 @@ const IDLE_IN_TRANSACTION_MS = 60_000;
 const INT8 = pg.types.builtins.INT8;
 
 export function createPool(connection: StoreConnection, log: Logger, settings: PoolSettings = {}): pg.Pool {
-  const { maxConnections = 10, statementTimeoutMs = 30_000 } = settings;
+  const { maxConnections = 10 } = settings;
   const pool = new pg.Pool({
-    ...connection,
+    ...clientConfig(connection, settings),
     max: maxConnections,
-    application_name: "lockstep",
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + SILENCE_MS,
-    keepAlive: true,
     types: { getTypeParser },
   });
   // Without a listener an idle connection's end is an unhandled "error" event. The pool drops the connection itself.
@@ -59,6 +62,22 @@ export function createPool(connection: StoreConnection, log: Logger, settings: P
   // The pool's listener is off while a connection is in use; the query in progress fails besides and tells the story.
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
+}
+
+/** What every connection for statements begins with. */
+export function clientConfig(
+  connection: StoreConnection,
+  { statementTimeoutMs = STATEMENT_TIMEOUT_MS }: PoolSettings = {},
+): pg.ClientConfig {
+  return {
+    application_name: "lockstep",
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...connection,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + SILENCE_MS,
+    keepAlive: true,
+  };
 }
 
 export function createDatabase(pool: pg.Pool): Kysely<Database> {

@@ -74,6 +74,7 @@ export interface Looked {
   readonly adoptions: ReadonlyMap<string, SecretFacts["adoption"]>;
   readonly records: ReadonlyMap<string, TargetRecord>;
   readonly queueAway: boolean;
+  readonly queueTrouble?: DoctorFacts["queueTrouble"];
 }
 
 const HOUR_MS = 3_600_000;
@@ -153,6 +154,7 @@ export async function gatherFacts(
       return { ...targetFacts(target, looked), healsInVain, ...(agent === undefined ? {} : { agent }) };
     }),
     queueAway: looked.queueAway,
+    queueTrouble: looked.queueTrouble ?? null,
     mutedChannels: (await read.channels.health()).flatMap(({ name, error }) =>
       error === null ? [] : [{ name, reason: error.message, since: error.since }],
     ),

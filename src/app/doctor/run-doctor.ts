@@ -30,7 +30,8 @@ export interface DoctorRequest {
 
 /** More than `check` asks at once: somebody is waiting. */
 const MAX_AT_ONCE = 32;
-const QUEUE_TIMEOUT_MS = 1_000;
+/** Longer than the queue itself waits, so that it can say why. */
+const QUEUE_TIMEOUT_MS = 2_500;
 
 /** Throws NOT_FOUND for an environment that does not exist, so that looking at nothing never reads as "all is well". */
 export async function runDoctor(
@@ -42,13 +43,13 @@ export async function runDoctor(
   await assertEnvironment(context, environment);
   const before = await readRecorded(context, environment);
   const records = await recordsOf(context, before);
-  const [failures, adoptions, queueAway] = await Promise.all([
+  const [failures, adoptions, queue] = await Promise.all([
     live ? lookAtPlaces(context, [...records.values()], request, signal) : null,
     live ? lookAtUnset(context, before, request, signal) : new Map<string, SecretFacts["adoption"]>(),
-    live ? isQueueAway(context, before, signal) : false,
+    live ? lookAtQueue(context, before, signal) : { queueAway: false },
   ]);
   const recorded = live ? await readRecorded(context, environment) : before;
-  const facts = await gatherFacts(context, recorded, { failures, adoptions, records, queueAway });
+  const facts = await gatherFacts(context, recorded, { failures, adoptions, records, ...queue });
   const findings = diagnose(facts);
   const bindings = groupBy(recorded.bindings, (row) => row.secretId);
   return {
@@ -153,19 +154,27 @@ async function adoptionOf(
 }
 
 /** Asked with a hint that finds nothing to do: a target that owes nothing is looked at and left alone. */
-async function isQueueAway(
+async function lookAtQueue(
   context: AppContext,
   { targets }: Recorded,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Pick<Looked, "queueAway" | "queueTrouble">> {
   const [first] = targets;
-  if (first === undefined) return false;
+  const concern = (): Looked["queueTrouble"] => context.queue.concern?.() ?? null;
+  if (first === undefined) return { queueAway: false, queueTrouble: concern() };
   try {
     await inTime(first.name, signal, QUEUE_TIMEOUT_MS, () =>
       context.queue.enqueue([{ name: "reconcile", id: first.id }]),
     );
-    return false;
-  } catch {
-    return true;
+    return { queueAway: false, queueTrouble: concern() };
+  } catch (error) {
+    return { queueAway: true, queueTrouble: troubleIn(error) };
   }
+}
+
+/** What the queue's own refusal tells; a queue that is silent tells nothing. */
+function troubleIn(error: unknown): Looked["queueTrouble"] {
+  if (!(error instanceof LockstepError) || error.code !== "QUEUE_UNAVAILABLE") return null;
+  const { reason } = error.details;
+  return typeof reason === "string" ? { what: reason, remedy: error.hint } : null;
 }

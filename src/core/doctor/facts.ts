@@ -5,6 +5,7 @@
 import type { BindingState } from "../drift/state.ts";
 import type { Evidence } from "../evidence.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
+import type { QueueTrouble } from "../ports/queue.ts";
 import type { Exposure } from "../ports/target.ts";
 import type { Role } from "../secret.ts";
 import type { SetBack } from "../set-back.ts";
@@ -47,6 +48,8 @@ export interface DoctorFacts {
   readonly checksLateMs: number;
   /** The queue did not take a hint: the sweep does the same work, a little later. */
   readonly queueAway: boolean;
+  /** Why it is away; where it is not: what is wrong with it nevertheless. */
+  readonly queueTrouble?: QueueTrouble | null;
   /** Ways to people by which the last message did not arrive. */
   readonly mutedChannels: readonly { readonly name: string; readonly reason: string; readonly since: Date }[];
 }

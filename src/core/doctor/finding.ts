@@ -38,6 +38,7 @@ export const FINDING_IDS = [
   "agent-refused",
   "agent-release",
   "queue-away",
+  "queue-may-lose-jobs",
   "rollout-stalled",
   "old-value-used",
   "alerts-not-delivered",

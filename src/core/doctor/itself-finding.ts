@@ -178,16 +178,29 @@ function channels({ mutedChannels, now }: DoctorFacts): readonly Finding[] {
   }));
 }
 
-function queue({ queueAway }: DoctorFacts): readonly Finding[] {
-  if (!queueAway) return [];
+function queue({ queueAway, queueTrouble = null }: DoctorFacts): readonly Finding[] {
+  if (queueAway) {
+    const why = queueTrouble === null ? "" : `${queueTrouble.what[0]?.toUpperCase()}${queueTrouble.what.slice(1)}. `;
+    const remedy = queueTrouble?.remedy ?? "Check REDIS_URL, or Postgres where it carries the queue.";
+    return [
+      {
+        ...ITSELF,
+        id: "queue-away",
+        severity: "hint",
+        what: queueTrouble === null ? "The queue does not answer." : "The queue takes no work.",
+        cause: `${why}Work is found in the store by the sweep instead, a few seconds later; nothing is lost. ${remedy}`,
+        command: null,
+      },
+    ];
+  }
+  if (queueTrouble === null) return [];
   return [
     {
       ...ITSELF,
-      id: "queue-away",
+      id: "queue-may-lose-jobs",
       severity: "hint",
-      what: "The queue does not answer.",
-      cause:
-        "Work is found in the store by the sweep instead, a few seconds later; nothing is lost. Check REDIS_URL, or Postgres where it carries the queue.",
+      what: "The queue answers, and may lose jobs.",
+      cause: `${queueTrouble.what}. The sweep finds in the store what is owed, a few seconds later; nothing is lost. ${queueTrouble.remedy}`,
       command: null,
     },
   ];

@@ -22,6 +22,12 @@ export interface Job {
 /** What came of a job: nothing is thrown into the queue, because Postgres keeps the state of every failure. */
 export type JobHandler = (job: Job, signal: AbortSignal) => Promise<void>;
 
+/** In words for people; nothing of what the queue's server said. */
+export interface QueueTrouble {
+  readonly what: string;
+  readonly remedy: string;
+}
+
 export interface Queue {
   /**
    * After commit only. Refused or lost adds are harmless: throws QUEUE_UNAVAILABLE, which callers may ignore. With
@@ -30,6 +36,8 @@ export interface Queue {
   enqueue(jobs: readonly Job[], options?: { readonly delayMs?: number }): Promise<void>;
   /** Runs jobs until `close`. `concurrency` is per process. */
   start(handler: JobHandler, options: { readonly concurrency: number }): Promise<void>;
+  /** What is not as it should be although it answers; null: nothing that is known. */
+  readonly concern?: () => QueueTrouble | null;
   /** Finishes running jobs (at most `graceMs`), then lets go of every connection. */
   close(graceMs?: number): Promise<void>;
 }

@@ -62,6 +62,7 @@ export interface FactParts {
   readonly adoption?: AdoptionFacts;
   readonly severalEnvironments?: boolean;
   readonly queueAway?: boolean;
+  readonly queueTrouble?: DoctorFacts["queueTrouble"];
   readonly mutedChannels?: DoctorFacts["mutedChannels"];
   readonly itself?: Partial<
     Pick<
@@ -97,6 +98,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     keptCopies: [],
     ...parts.itself,
     queueAway: parts.queueAway ?? false,
+    queueTrouble: parts.queueTrouble ?? null,
     mutedChannels: parts.mutedChannels ?? [],
     secrets: [
       {

@@ -804,6 +804,26 @@ const ROWS: readonly Row[] = [
     command: null,
     says: /nothing is lost/,
   },
+  {
+    when: "the queue is away and said why",
+    parts: {
+      bindings: [verifier],
+      queueAway: true,
+      queueTrouble: { what: "Redis is a replica (READONLY)", remedy: "Name the primary." },
+    },
+    id: "queue-away",
+    severity: "hint",
+    command: null,
+    says: /^Redis is a replica \(READONLY\)\. .*nothing is lost\. Name the primary\.$/,
+  },
+  {
+    when: "the queue may lose jobs",
+    parts: { bindings: [verifier], queueTrouble: { what: "Redis drops keys", remedy: "Set noeviction." } },
+    id: "queue-may-lose-jobs",
+    severity: "hint",
+    command: null,
+    says: /^Redis drops keys\. The sweep .* Set noeviction\.$/,
+  },
 ];
 
 describe("doctor", () => {
