@@ -39,6 +39,7 @@ import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
+import { redisConnection, storeConnection } from "./compose-connections.ts";
 import { rootKeyFileOf, type Settings } from "./config.ts";
 import { LockstepError } from "./core/errors.ts";
 import type { Logger } from "./core/ports/logger.ts";
@@ -46,7 +47,6 @@ import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
 import { openDataDirectory } from "./data-directory.ts";
-import { redisConnection, storeConnection } from "./compose-connections.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
@@ -162,7 +162,9 @@ function ownListeners({ listenAddress, port, agents, database, redis }: Settings
   return [
     { host: listenAddress, port },
     ...(agents === null ? [] : [{ host: agents.address, port: agents.port }]),
-    ...[database, redis].flatMap((server) => (server === null || server.host.startsWith("/") ? [] : [server])),
+    ...[database, redis].flatMap((server) =>
+      server === null || server.host.startsWith("/") ? [] : [server],
+    ),
     ...claimedListeners(),
   ];
 }

@@ -13,7 +13,10 @@ export interface AddressKind {
 const ESCAPES = "Write % as %25, / as %2F, ? as %3F, # as %23, @ as %40, : as %3A and a space as %20.";
 
 const WORDS: Readonly<Record<AddressProblem, readonly [state: string, remedy: string | null]>> = {
-  quoted: ["stands in quotation marks", "Leave the quotation marks out: they are the shell's, not the value's."],
+  quoted: [
+    "stands in quotation marks",
+    "Leave the quotation marks out: they are the shell's, not the value's.",
+  ],
   keywords: ["is written as a list of keywords (host=… user=…)", null],
   scheme: ["is not an address of the right kind", null],
   control: [

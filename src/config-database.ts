@@ -42,7 +42,15 @@ const DEFAULT_PORT = 5_432;
 const MAX_PEM_BYTES = 1024 * 1024;
 
 const PLACE = ["host", "port", "user", "password", "dbname"] as const;
-const TLS = ["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding"] as const;
+const TLS = [
+  "ssl",
+  "sslmode",
+  "sslrootcert",
+  "sslcert",
+  "sslkey",
+  "sslnegotiation",
+  "channel_binding",
+] as const;
 const SESSION = ["options", "application_name", "connect_timeout", "schema", "client_encoding"] as const;
 /** Of libpq, and true of every connection of ours. */
 const HARMLESS: Readonly<Record<string, readonly string[]>> = {
@@ -56,7 +64,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   pgbouncer:
     "Lockstep needs sessions of its own (LISTEN, locks): name Postgres itself instead of the pooler, and leave pgbouncer= out.",
   uselibpqcompat: "Leave it out, and write sslmode=verify-full, or sslmode=no-verify where that is meant.",
-  connection_limit: "Leave it out: Lockstep keeps at most 10 connections a process for the store, 7 for the queue and 1 for hints.",
+  connection_limit:
+    "Leave it out: Lockstep keeps at most 10 connections a process for the store, 7 for the queue and 1 for hints.",
   pool_timeout: "Leave it out, or write connect_timeout=SECONDS.",
   sslaccept: "Leave it out, and write sslmode=verify-full, or sslmode=no-verify where that is meant.",
   passfile: "Leave it out, and name the file in PGPASSFILE.",
@@ -81,9 +90,11 @@ export function databaseSettings(env: Environment): DatabaseSettings | null {
   });
   const { parameters } = address;
   for (const name of parameters.keys()) refuseParameter(name, parameters.get(name) ?? "");
-  const ofText = (name: string, variable: string): string | null => parameters.get(name) || text(env, variable);
+  const ofText = (name: string, variable: string): string | null =>
+    parameters.get(name) || text(env, variable);
   const host = parameters.get("host") || address.host || text(env, "PGHOST") || "localhost";
-  if (host.includes(",")) throw invalid(NAME, "names several hosts, and Lockstep connects to one", "Name one.");
+  if (host.includes(","))
+    throw invalid(NAME, "names several hosts, and Lockstep connects to one", "Name one.");
   const password = parameters.get("password") ?? address.password ?? env["PGPASSWORD"] ?? null;
   return Object.freeze({
     host,
@@ -158,7 +169,11 @@ function shortMode(ssl: string | undefined): string | null {
   return ["false", "0"].includes(ssl) ? "disable" : ssl;
 }
 
-function oneOf(parameters: ReadonlyMap<string, string>, name: string, known: readonly string[]): string | null {
+function oneOf(
+  parameters: ReadonlyMap<string, string>,
+  name: string,
+  known: readonly string[],
+): string | null {
   const value = parameters.get(name);
   if (value === undefined) return null;
   if (known.includes(value)) return value;
@@ -211,7 +226,12 @@ function schema(parameter: string | null, setting: string | null): string | null
     throw invalid("LOCKSTEP_DATABASE_SCHEMA", "and schema= in DATABASE_URL differ", "Keep one of the two.");
   const name = setting ?? parameter;
   if (name === null) return null;
-  if (/^[a-z_][a-z0-9_]{0,49}$/.test(name) && !name.startsWith("pg_") && name !== "information_schema" && name !== "bullmq")
+  if (
+    /^[a-z_][a-z0-9_]{0,49}$/.test(name) &&
+    !name.startsWith("pg_") &&
+    name !== "information_schema" &&
+    name !== "bullmq"
+  )
     return name;
   throw invalid(
     setting === null ? `${NAME} (schema)` : "LOCKSTEP_DATABASE_SCHEMA",

@@ -36,9 +36,17 @@ export function redisSettings(env: Environment): RedisSettings | null {
     example: EXAMPLE,
   });
   if (host.startsWith("/"))
-    throw invalid("REDIS_URL", "names a unix socket, which Lockstep does not use for Redis", `Write ${EXAMPLE}.`);
+    throw invalid(
+      "REDIS_URL",
+      "names a unix socket, which Lockstep does not use for Redis",
+      `Write ${EXAMPLE}.`,
+    );
   if (scheme !== "rediss" && caFile !== null)
-    throw invalid("LOCKSTEP_REDIS_CA_FILE", "is set, and REDIS_URL speaks no TLS", "Begin REDIS_URL with rediss://.");
+    throw invalid(
+      "LOCKSTEP_REDIS_CA_FILE",
+      "is set, and REDIS_URL speaks no TLS",
+      "Begin REDIS_URL with rediss://.",
+    );
   // `redis://secret@host` gives a user without a password, and Redis would take every command without either.
   if (user !== null && password === null)
     throw invalid(
@@ -72,5 +80,9 @@ function family(written: string | undefined): 0 | 4 | 6 {
 function authority(file: string): string {
   const text = readSettingFile("LOCKSTEP_REDIS_CA_FILE", file, MAX_PEM_BYTES);
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw invalid("LOCKSTEP_REDIS_CA_FILE", "names a file without a certificate", "It holds PEM: -----BEGIN CERTIFICATE-----.");
+  throw invalid(
+    "LOCKSTEP_REDIS_CA_FILE",
+    "names a file without a certificate",
+    "It holds PEM: -----BEGIN CERTIFICATE-----.",
+  );
 }

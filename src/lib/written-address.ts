@@ -77,7 +77,10 @@ function problemOutside(text: string): AddressProblem | null {
 }
 
 /** As a parser of URLs would: the authority ends at the first `/`, `?` or `#`. */
-function usualReading<Reading>(rest: string, readings: readonly [Reading, ...Reading[]] | Reading[]): Reading {
+function usualReading<Reading>(
+  rest: string,
+  readings: readonly [Reading, ...Reading[]] | Reading[],
+): Reading {
   const authority = rest.split(/[/?#]/, 1)[0] ?? "";
   const usual = readings[indexesOf(authority, "@").length] ?? readings[0];
   return usual as Reading;
@@ -97,7 +100,8 @@ const NOWHERE: Server = { problem: null, host: "", port: null, path: "", paramet
 function readServer(text: string, { parameters: known }: AddressGrammar): Server {
   const wrong = (problem: AddressProblem): Server => ({ ...NOWHERE, problem });
   if (text.includes("#")) return wrong("fragment");
-  const [, authority = "", written = "", query = ""] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/u.exec(text) ?? [];
+  const [, authority = "", written = "", query = ""] =
+    /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/u.exec(text) ?? [];
   if (authority.includes("@")) return wrong("host");
   if (authority.includes(",")) return wrong("hosts");
   const place = readHost(authority);

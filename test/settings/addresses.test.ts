@@ -79,7 +79,12 @@ describe("a password", () => {
     ["escapes of another encoding", "postgres://app:canary%e9@db/x", /UTF-8/, /%25/],
     ["a line break", "postgres://app:can\nary@db/x", /line break/, /%0A/],
     ["a tab", "postgres://app:can\tary@db/x", /line break, a tab/, /%09/],
-    ["an @ behind the address as well", "postgres://app:canary@db/x?application_name=me@home", /two ways/, /%40/],
+    [
+      "an @ behind the address as well",
+      "postgres://app:canary@db/x?application_name=me@home",
+      /two ways/,
+      /%40/,
+    ],
     ["no host at all", "postgres://app:canary@", null, null],
     ["a port that is none", "postgres://app:canary@db:543x/x", /port/, /5432/],
     ["a port out of range", "postgres://app:canary@db:70000/x", /port/, /5432/],
@@ -129,15 +134,19 @@ describe("a password", () => {
   it("whatever a setting holds: it is read, or SETTING_INVALID", () => {
     const scheme = fc.constantFrom("postgres://", "postgresql:", "redis://", "rediss://", "https://", "");
     fc.assert(
-      fc.property(scheme, fc.string({ unit: fc.constantFrom(..."ab%2F#/?@:,&=[] .\n1"), maxLength: 30 }), (begin, rest) => {
-        for (const name of ["DATABASE_URL", "REDIS_URL", "LOCKSTEP_AGENT_URL"]) {
-          try {
-            readSettings({}, { [name]: `${begin}${rest}`, LOCKSTEP_AGENT_LISTEN: "7421" });
-          } catch (error) {
-            expect(error).toMatchObject({ code: "SETTING_INVALID" });
+      fc.property(
+        scheme,
+        fc.string({ unit: fc.constantFrom(..."ab%2F#/?@:,&=[] .\n1"), maxLength: 30 }),
+        (begin, rest) => {
+          for (const name of ["DATABASE_URL", "REDIS_URL", "LOCKSTEP_AGENT_URL"]) {
+            try {
+              readSettings({}, { [name]: `${begin}${rest}`, LOCKSTEP_AGENT_LISTEN: "7421" });
+            } catch (error) {
+              expect(error).toMatchObject({ code: "SETTING_INVALID" });
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -155,7 +164,10 @@ describe("DATABASE_URL", () => {
     ["postgres:///x?host=/var/run/postgresql", { host: "/var/run/postgresql", database: "x", ssl: false }],
     ["postgres://%2Fvar%2Frun%2Fpostgresql/x", { host: "/var/run/postgresql", database: "x" }],
     ["postgres://app@[::1]:5433/x", { host: "::1", port: 5_433, user: "app" }],
-    ["postgres://db/x?user=me&password=p%25&dbname=y&port=6000", { user: "me", password: "p%", database: "y", port: 6_000 }],
+    [
+      "postgres://db/x?user=me&password=p%25&dbname=y&port=6000",
+      { user: "me", password: "p%", database: "y", port: 6_000 },
+    ],
     ["postgres://db/x?sslmode=require", { ssl: { rejectUnauthorized: true } }],
     ["postgres://db/x?sslmode=verify-full", { ssl: { rejectUnauthorized: true } }],
     ["postgres://db/x?ssl=true", { ssl: { rejectUnauthorized: true } }],
@@ -164,11 +176,17 @@ describe("DATABASE_URL", () => {
     ["postgres://db/x?sslmode=require&channel_binding=require", { enableChannelBinding: true }],
     [`postgres://db/x?sslrootcert=${ca}`, { ssl: { ca: "-----BEGIN CERTIFICATE-----\n" } }],
     ["postgres://db/x?sslmode=verify-full&sslrootcert=system", { ssl: { rejectUnauthorized: true } }],
-    ["postgres://db/x?application_name=mine&connect_timeout=3", { application_name: "mine", connectionTimeoutMillis: 3_000 }],
+    [
+      "postgres://db/x?application_name=mine&connect_timeout=3",
+      { application_name: "mine", connectionTimeoutMillis: 3_000 },
+    ],
     ["postgres://db/x?target_session_attrs=read-write&gssencmode=disable", { host: "db" }],
     ["postgres://db/x?options=-c%20work_mem%3D8MB%20--jit=off", { options: "-cwork_mem=8MB --jit=off" }],
     ["postgres://db/x?options=endpoint%3Dep-cool-1", { options: "endpoint=ep-cool-1" }],
-    ["postgres://db/x?schema=team_a&options=-cjit=off", { options: "-cjit=off -csearch_path=team_a", schema: "team_a" }],
+    [
+      "postgres://db/x?schema=team_a&options=-cjit=off",
+      { options: "-cjit=off -csearch_path=team_a", schema: "team_a" },
+    ],
     ["postgres://db/my%20data", { database: "my data" }],
   ])("reads %s", (url, expected) => {
     expect(database(url)).toMatchObject(expected);
@@ -230,7 +248,9 @@ describe("DATABASE_URL", () => {
       ssl: false,
       options: "-cgeqo=off",
     });
-    expect(refusal(() => database("postgres://db/x", { PGOPTIONS: "-c search_path=x" })).message).toMatch(/PGOPTIONS/);
+    expect(refusal(() => database("postgres://db/x", { PGOPTIONS: "-c search_path=x" })).message).toMatch(
+      /PGOPTIONS/,
+    );
   });
 
   it("a schema may stand in a setting of its own, but not in another word", () => {
@@ -276,12 +296,16 @@ describe("REDIS_URL", () => {
   });
 
   it("trusts an authority of its own over TLS alone", () => {
-    expect(redis("rediss://cache", { LOCKSTEP_REDIS_CA_FILE: ca })?.tls).toEqual({ ca: "-----BEGIN CERTIFICATE-----\n" });
+    expect(redis("rediss://cache", { LOCKSTEP_REDIS_CA_FILE: ca })?.tls).toEqual({
+      ca: "-----BEGIN CERTIFICATE-----\n",
+    });
     const refused = (url: string, file: string): string =>
       refusal(() => redis(url, { LOCKSTEP_REDIS_CA_FILE: file })).message;
     expect(refused("redis://cache", ca)).toMatch(/no TLS/);
     expect(refused("rediss://cache", none)).toMatch(/without a certificate/);
     expect(refused("rediss://cache", join(files, "away"))).toMatch(/LOCKSTEP_REDIS_CA_FILE/);
-    expect(refusal(() => readSettings({}, { LOCKSTEP_REDIS_CA_FILE: ca })).message).toMatch(/REDIS_URL alone/);
+    expect(refusal(() => readSettings({}, { LOCKSTEP_REDIS_CA_FILE: ca })).message).toMatch(
+      /REDIS_URL alone/,
+    );
   });
 });

@@ -21,20 +21,21 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-export async function startRedis(): Promise<TestRedis> {
+/** `more`: further arguments of the server. */
+export async function startRedis(more: readonly string[] = []): Promise<TestRedis> {
   const program = findServer("redis");
   if (program === null) throw new Error("redis-server was not found");
   const directory = await mkdtemp(join(tmpdir(), "lockstep-redis-"));
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
-  let server = await spawnRedis(program, directory, port);
+  let server = await spawnRedis(program, directory, [...more, "--port", String(port)]);
 
   return {
     url,
     kill: () => end(server, "SIGKILL"),
     restart: async () => {
       await end(server, "SIGTERM");
-      server = await spawnRedis(program, directory, port);
+      server = await spawnRedis(program, directory, [...more, "--port", String(port)]);
     },
     flush: () => withClient(url, async (client) => void (await client.flushall())),
     command: (name, ...words) => withClient(url, async (client) => void (await client.call(name, ...words))),
@@ -46,10 +47,14 @@ export async function startRedis(): Promise<TestRedis> {
   };
 }
 
-async function spawnRedis(program: string, directory: string, port: number): Promise<ChildProcess> {
+async function spawnRedis(
+  program: string,
+  directory: string,
+  words: readonly string[],
+): Promise<ChildProcess> {
   const server = spawn(
     program,
-    ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes", "--save", ""],
+    [...words, "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes", "--save", ""],
     { stdio: ["ignore", "pipe", "ignore"] },
   );
   await new Promise<void>((resolve, reject) => {

@@ -46,9 +46,13 @@ export async function migratePostgresQueue(connection: PostgresQueueConnection):
 function toQueueError(error: unknown): LockstepError {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   if (code === "42501") {
-    return new LockstepError("QUEUE_UNAVAILABLE", "Cannot migrate the queue: Postgres gives no right to it (42501).", {
-      hint: `Let the user of DATABASE_URL own the schema ${POSTGRES_SCHEMA} (or GRANT CREATE ON DATABASE), or keep the queue in Redis with REDIS_URL.`,
-    });
+    return new LockstepError(
+      "QUEUE_UNAVAILABLE",
+      "Cannot migrate the queue: Postgres gives no right to it (42501).",
+      {
+        hint: `Let the user of DATABASE_URL own the schema ${POSTGRES_SCHEMA} (or GRANT CREATE ON DATABASE), or keep the queue in Redis with REDIS_URL.`,
+      },
+    );
   }
   const state = /^[A-Z0-9_]{2,40}$/.test(code) ? `Postgres refused it (${code})` : "Postgres does not do it";
   return new LockstepError("QUEUE_UNAVAILABLE", `Cannot migrate the queue: ${state}.`, {

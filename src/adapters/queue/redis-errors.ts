@@ -31,7 +31,11 @@ const ANSWERS: readonly (readonly [answer: RegExp, what: string, remedy: string]
     "Redis is a node of a Redis Cluster, and not the one for our keys (MOVED)",
     "Lockstep speaks with one Redis: name one that is no Cluster, or leave REDIS_URL out and keep the queue in Postgres.",
   ],
-  [/^LOADING\b/, "Redis reads its data from the disk after a start (LOADING)", "Wait until it has: its log says how far it is."],
+  [
+    /^LOADING\b/,
+    "Redis reads its data from the disk after a start (LOADING)",
+    "Wait until it has: its log says how far it is.",
+  ],
   [
     /\bOOM\b/,
     "Redis has used up its memory and takes no more (OOM)",
@@ -63,13 +67,25 @@ const ANSWERS: readonly (readonly [answer: RegExp, what: string, remedy: string]
     "Redis has no database of the number in REDIS_URL",
     "Write a smaller number, or none, behind the port.",
   ],
-  [/^DENIED\b/, "Redis is in protected mode and takes connections of its own machine alone (DENIED)", "Give it a password, or let it listen on a network of its own."],
+  [
+    /^DENIED\b/,
+    "Redis is in protected mode and takes connections of its own machine alone (DENIED)",
+    "Give it a password, or let it listen on a network of its own.",
+  ],
   [
     /Protocol error/i,
     "what answers does not speak Redis's protocol, or speaks it over TLS alone",
     "Check host and port in REDIS_URL, and whether it begins with rediss://.",
   ],
 ];
+
+const CHECK = "Check host, port and TLS (rediss://) in REDIS_URL.";
+const HUNG_UP = `${CHECK} A Redis that has no connection left hangs up at once, too: raise its maxclients.`;
+
+/** Says less than a refusal, and may come after it. */
+export function isLineEnd(code: string): boolean {
+  return code === "ECONNRESET" || code === "EPIPE";
+}
 
 /** What the queue needs of a user that may not do everything. */
 export const NEEDED_RIGHTS = "~{lockstep}:* +@all -@dangerous +info";
@@ -87,7 +103,7 @@ export function redisTrouble(error: unknown): QueueTrouble | null {
     };
   }
   if (line !== null) {
-    return { what: `Redis was not reached: ${line} (${code})`, remedy: "Check host, port and TLS (rediss://) in REDIS_URL." };
+    return { what: `Redis was not reached: ${line} (${code})`, remedy: isLineEnd(code) ? HUNG_UP : CHECK };
   }
   const { message } = error;
   if (/\bNOPERM\b/.test(message)) return noPermission(message);
@@ -106,5 +122,15 @@ function noPermission(message: string): QueueTrouble {
   return {
     what: `the user of REDIS_URL lacks the right to ${lacking} (NOPERM)`,
     remedy: `Give it what the queue needs: ACL SETUSER NAME ${NEEDED_RIGHTS}.`,
+  };
+}
+
+/** Nothing is lost by it, but work waits for the sweep whenever Redis has dropped a job. `told`: of INFO memory. */
+export function evictionConcern(told: string): QueueTrouble | null {
+  const policy = /^maxmemory_policy:([a-z-]{1,32})\r?$/m.exec(told)?.[1];
+  if (policy === undefined || policy === "noeviction") return null;
+  return {
+    what: `Redis drops keys when its memory is full (maxmemory-policy ${policy}), and jobs with them`,
+    remedy: "Set maxmemory-policy noeviction, or give Lockstep a Redis of its own.",
   };
 }

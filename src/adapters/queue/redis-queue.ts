@@ -11,7 +11,7 @@ import type { Logger } from "../../core/ports/logger.ts";
 import type { Queue, QueueTrouble } from "../../core/ports/queue.ts";
 import { createBullQueue } from "./bull-queue.ts";
 import { queueName, REDIS_PREFIX, WORKER_OPTIONS } from "./job-options.ts";
-import { redisTrouble } from "./redis-errors.ts";
+import { evictionConcern, isLineEnd, redisTrouble } from "./redis-errors.ts";
 
 export type RedisQueueConnection = Pick<
   RedisOptions,
@@ -25,15 +25,22 @@ export type RedisQueueConnection = Pick<
 const CONNECT_WITHIN_MS = 1_500;
 const MAX_RECONNECT_DELAY_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
-const NOT_READY: QueueTrouble = {
-  what: "Redis took the connection and is not ready: it reads its data (LOADING), or something else answers",
-  remedy: "Wait until it has read its data; its log says how far it is.",
+
+/** What a line that does not become ready, and does not fail, most likely waits for; by ioredis's names. */
+const UNFINISHED: Readonly<Record<string, QueueTrouble>> = {
+  connecting: {
+    what: "Redis does not answer the beginning of a connection",
+    remedy: "Check host and port in REDIS_URL, and whether it speaks TLS (rediss://) there.",
+  },
+  connect: {
+    what: "Redis took the connection and is not ready: it reads its data (LOADING), or something else answers",
+    remedy: "Wait until it has read its data; its log says how far it is.",
+  },
 };
 
 /** `connection` as text: an address without special characters in it. */
 export function createRedisQueue(connection: RedisQueueConnection | string, log: Logger): Queue {
-  const [where, schema] =
-    typeof connection === "string" ? [connection, undefined] : partsOf(connection);
+  const [where, schema] = typeof connection === "string" ? [connection, undefined] : partsOf(connection);
   const line = watchLine(log);
   const producing = connect(where, { maxRetriesPerRequest: 1 }, line.failed);
   // BullMQ requires an unlimited retry for its blocking connection.
@@ -63,8 +70,7 @@ export function createRedisQueue(connection: RedisQueueConnection | string, log:
           concurrency,
           autorun: false,
         }),
-      explain: (error) =>
-        redisTrouble(error) ?? line.trouble() ?? (producing.status === "connect" ? NOT_READY : null),
+      explain: (error) => redisTrouble(error) ?? line.trouble() ?? UNFINISHED[producing.status] ?? null,
       concern: line.concern,
       close: async () => {
         producing.disconnect();
@@ -87,7 +93,8 @@ function watchLine(log: Logger) {
     trouble: (): QueueTrouble | null => trouble,
     concern: (): QueueTrouble | null => concern,
     failed: (error: Error): void => {
-      trouble = redisTrouble(error) ?? trouble;
+      if (trouble === null || !("code" in error && isLineEnd(String(error.code))))
+        trouble = redisTrouble(error) ?? trouble;
     },
     ready: async (redis: Redis): Promise<void> => {
       trouble = null;
@@ -98,16 +105,6 @@ function watchLine(log: Logger) {
       if (concern !== null && concern.what !== before)
         log.warn("queue may lose jobs", { reason: concern.what, remedy: concern.remedy });
     },
-  };
-}
-
-/** Nothing is lost by it, but work waits for the sweep whenever Redis has dropped a job. `told`: of INFO memory. */
-export function evictionConcern(told: string): QueueTrouble | null {
-  const policy = /^maxmemory_policy:([a-z-]{1,32})\r?$/m.exec(told)?.[1];
-  if (policy === undefined || policy === "noeviction") return null;
-  return {
-    what: `Redis drops keys when its memory is full (maxmemory-policy ${policy}), and jobs with them`,
-    remedy: "Set maxmemory-policy noeviction, or give Lockstep a Redis of its own.",
   };
 }
 

@@ -59,9 +59,13 @@ async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
     await client.query(`create schema if not exists ${pg.escapeIdentifier(schema)}`);
   } catch (error) {
     if (codeOf(error) !== "42501") throw toStoreError(error, "make the store's schema");
-    throw new LockstepError("STORE_SCHEMA", `Cannot make the schema "${schema}": Postgres gives no right to it.`, {
-      hint: `As its owner: CREATE SCHEMA ${schema} AUTHORIZATION the user of DATABASE_URL.`,
-    });
+    throw new LockstepError(
+      "STORE_SCHEMA",
+      `Cannot make the schema "${schema}": Postgres gives no right to it.`,
+      {
+        hint: `As its owner: CREATE SCHEMA ${schema} AUTHORIZATION the user of DATABASE_URL.`,
+      },
+    );
   }
 }
 
@@ -110,13 +114,16 @@ async function migrateOne(client: pg.Client, migrations: readonly Migration[]): 
     return running;
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
-    if (TAKEN.has(codeOf(error))) throw nameTaken(running);
+    if (isNameTaken(error, running)) throw nameTaken(running);
     throw toStoreError(error, running === null ? "migrate the store" : `run the migration ${running.name}`);
   }
 }
 
-/** duplicate_table, duplicate_object, duplicate_function; and a table of the migrator's name with other columns. */
-const TAKEN = new Set(["42P07", "42710", "42723", "42703"]);
+/** duplicate_table, duplicate_object, duplicate_function; or a table of the migrator's own name has other columns. */
+function isNameTaken(error: unknown, running: Migration | null): boolean {
+  const code = codeOf(error);
+  return running === null ? code === "42703" : ["42P07", "42710", "42723"].includes(code);
+}
 
 function nameTaken(running: Migration | null): LockstepError {
   const what = running === null ? "look at the store's schema" : `run the migration ${running.name}`;

@@ -4,11 +4,11 @@
  * tables are covered and the role may be made at any time. What is in the store's README is tested.
  */
 import pg from "pg";
+import { MIGRATION_TABLE } from "./migration-files.ts";
 
 export const RUNTIME_ROLE = "lockstep_runtime";
 
 const APPEND_ONLY = "audit_entry";
-const READ_ONLY = "schema_migration";
 
 /**
  * Inside the migrator's transaction; `tables`: those that the migrations made. False when there is no such role. The
@@ -23,9 +23,11 @@ export async function grantRuntimeRole(client: pg.Client, tables: readonly strin
   await client.query(`
     grant usage on schema ${schema} to ${RUNTIME_ROLE};
     grant select, insert, update, delete on ${tables.map(qualified).join(", ")} to ${RUNTIME_ROLE};
-    revoke update, delete, truncate on ${qualified(APPEND_ONLY)} from ${RUNTIME_ROLE};
-    revoke insert, update, delete, truncate on ${qualified(READ_ONLY)} from ${RUNTIME_ROLE};
+    revoke insert, update, delete, truncate on ${qualified(MIGRATION_TABLE)} from ${RUNTIME_ROLE};
   `);
+  if (tables.includes(APPEND_ONLY)) {
+    await client.query(`revoke update, delete, truncate on ${qualified(APPEND_ONLY)} from ${RUNTIME_ROLE}`);
+  }
   if (sequences.length > 0) {
     await client.query(`grant usage on sequence ${sequences.map(qualified).join(", ")} to ${RUNTIME_ROLE}`);
   }

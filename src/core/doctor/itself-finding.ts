@@ -180,7 +180,8 @@ function channels({ mutedChannels, now }: DoctorFacts): readonly Finding[] {
 
 function queue({ queueAway, queueTrouble = null }: DoctorFacts): readonly Finding[] {
   if (queueAway) {
-    const why = queueTrouble === null ? "" : `${queueTrouble.what[0]?.toUpperCase()}${queueTrouble.what.slice(1)}. `;
+    const why =
+      queueTrouble === null ? "" : `${queueTrouble.what[0]?.toUpperCase()}${queueTrouble.what.slice(1)}. `;
     const remedy = queueTrouble?.remedy ?? "Check REDIS_URL, or Postgres where it carries the queue.";
     return [
       {
