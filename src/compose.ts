@@ -47,6 +47,7 @@ import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
 import { openDataDirectory } from "./data-directory.ts";
+import { proxyCredential } from "./lib/proxy/way-out.ts";
 
 export type Role = "up" | "server" | "worker" | "migrate";
 
@@ -224,4 +225,6 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
   for (const server of [settings.database, settings.redis]) {
     if (server?.password) scrubber.know(server.password.reveal());
   }
+  const proxy = proxyCredential();
+  if (proxy !== null) for (const part of [proxy, proxy.slice(proxy.indexOf(":") + 1)]) scrubber.know(part);
 }

@@ -9,6 +9,7 @@ import { isAbsolute, join } from "node:path";
 import { type AgentFlags, type AgentSettings, agentSettings } from "./config-agent-program.ts";
 import { type AgentListenerSettings, agentListener, trustedProxies } from "./config-agents.ts";
 import { type DatabaseSettings, databaseSettings } from "./config-database.ts";
+import { wayOut } from "./config-proxy.ts";
 import { type RedisSettings, redisSettings } from "./config-redis.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
@@ -22,6 +23,7 @@ import {
   text,
   wholeNumber,
 } from "./environment.ts";
+import type { WayOut } from "./lib/proxy/way-out.ts";
 
 export type { DatabaseSettings } from "./config-database.ts";
 export type { RedisSettings } from "./config-redis.ts";
@@ -76,6 +78,11 @@ export interface CliSurroundings {
   readonly noColor: boolean;
   /** FORCE_COLOR: paint and fit as on a terminal so many columns wide, although none is there. Otherwise null. */
   readonly forcedColumns: number | null;
+}
+
+/** Of every process that asks outside. Throws SETTING_INVALID. */
+export function readWayOut(env: Environment = process.env): WayOut {
+  return wayOut(env);
 }
 
 export const DEFAULT_PORT = 7420;

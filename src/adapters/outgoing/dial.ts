@@ -1,12 +1,15 @@
 /**
  * The way to a service from this machine. A name is looked up once and the connection goes to the very addresses that
  * were judged: a second look-up could answer differently (DNS rebinding). Loopback is reached only where the URL says
- * loopback; link-local and metadata addresses, and our own listeners, never.
+ * loopback; link-local and metadata addresses, and our own listeners, never. Where a proxy is set (`lib/proxy`) names are
+ * its to look up, and only what is written as an address is judged here.
  */
 import { lookup } from "node:dns/promises";
 import { connect, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { bareHost, isLoopbackAddress, isLoopbackHost, isUnreachableAddress } from "../../lib/addresses.ts";
+import { openTunnel } from "../../lib/proxy/tunnel.ts";
+import { proxyFor } from "../../lib/proxy/way-out.ts";
 import { isOwnListener, type Listener } from "./own-listeners.ts";
 import { NoAnswer } from "./reasons.ts";
 
@@ -23,6 +26,12 @@ export interface DialOptions {
 export function createDial({ ownListeners, resolve = resolveName }: DialOptions): Connect {
   return async (host, port, signal) => {
     const name = bareHost(host);
+    const proxy = proxyFor(host, port);
+    if (proxy !== null) {
+      const wrong = refusalBehindProxy({ host, address: name, port }, ownListeners());
+      if (wrong !== null) throw new NoAnswer(`not asked: ${wrong}`);
+      return await openTunnel(proxy, host, port, signal);
+    }
     const addresses = isIP(name) === 0 ? await unlessAborted(resolve(name), signal) : [name];
     if (addresses.length === 0) throw new NoAnswer("no connection: the name is not known");
     for (const address of addresses) {
@@ -31,6 +40,22 @@ export function createDial({ ownListeners, resolve = resolveName }: DialOptions)
     }
     return await open(addresses, port, signal);
   };
+}
+
+/** Names that lead to the metadata of a cloud's machine; behind a proxy it would be the proxy's. */
+const METADATA_NAMES =
+  /^(?:metadata|instance-data|metadata\.google\.internal|metadata\.azure\.com|.*\.ec2\.internal)\.?$/i;
+
+/** What a name leads to is known to the proxy alone, and is its owner's to forbid. */
+function refusalBehindProxy(
+  asked: { readonly host: string; readonly address: string; readonly port: number },
+  listeners: readonly Listener[],
+): string | null {
+  if (isIP(asked.address) !== 0) return refusal(asked, listeners);
+  // The proxy's own machine, and not ours.
+  if (/(?:^|\.)localhost\.?$/i.test(asked.address)) return "the name leads to loopback";
+  if (METADATA_NAMES.test(asked.address)) return "the name is a metadata service's";
+  return isOwnListener(asked, listeners) ? "Lockstep itself listens there" : null;
 }
 
 function refusal(

@@ -7,8 +7,11 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls, rootCertificates } from "node:tls";
 import { bareHost } from "../../lib/addresses.ts";
+import { isCertificateError, lineErrorText } from "../../lib/line-errors.ts";
+import { OPENED_TLS } from "../../lib/proxy/tunnel.ts";
+import { ignoredProxyText, proxyFor } from "../../lib/proxy/way-out.ts";
 import type { Connect } from "./dial.ts";
-import { NoAnswer } from "./reasons.ts";
+import { NoAnswer, reasonOf } from "./reasons.ts";
 
 const MAX_HEADER_BYTES = 32_768;
 
@@ -38,13 +41,16 @@ export async function exchange<T>(
   let line: Duplex | null = null;
   const end = () => line?.destroy();
   const tooLate = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => reject(new TooLate());
+    const onAbort = () => {
+      const ignored = line === null ? ignoredProxyText(url.hostname) : "";
+      reject(ignored === "" ? new TooLate() : new NoAnswer(`no connection in time${ignored}`));
+    };
     limited.addEventListener("abort", onAbort, { once: true });
     if (limited.aborted) onAbort();
   });
   try {
     const asked = async (): Promise<T> => {
-      const plain = await connect(url.hostname, port, limited);
+      const plain = await connected(connect, url.hostname, port, limited);
       line = plain;
       // Also between a request's end and the line's: an error without a listener would end the process.
       plain.on("error", () => undefined);
@@ -64,6 +70,24 @@ export async function exchange<T>(
   }
 }
 
+/** A line that does not come about may need a proxy that nobody told us to use. */
+async function connected(connect: Connect, host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  try {
+    return await connect(host, port, signal);
+  } catch (error) {
+    const ignored = ignoredProxyText(host);
+    throw ignored === "" || error instanceof NoAnswer ? error : new NoAnswer(`${reasonOf(error)}${ignored}`);
+  }
+}
+
+/** One that does not know the certificate's authority may look at what a proxy has put in its place. */
+function certificateReason(error: Error, url: URL): Error {
+  const code = "code" in error ? String(error.code) : "";
+  const port = url.port === "" ? 443 : Number(url.port);
+  if (!isCertificateError(code) || proxyFor(url.hostname, port) === null) return error;
+  return new NoAnswer(`${lineErrorText(code)}; ${OPENED_TLS}`);
+}
+
 async function secured(line: Duplex, url: URL, caCertificate: string | undefined): Promise<Duplex> {
   const host = bareHost(url.hostname);
   return await new Promise((resolve, reject) => {
@@ -77,7 +101,7 @@ async function secured(line: Duplex, url: URL, caCertificate: string | undefined
       minVersion: "TLSv1.2",
       ALPNProtocols: ["http/1.1"],
     });
-    socket.on("error", reject);
+    socket.on("error", (error) => reject(certificateReason(error, url)));
     line.once("close", () => reject(new NoAnswer("the connection ended before an answer")));
     socket.once("secureConnect", () => resolve(socket));
   });

@@ -1,5 +1,6 @@
 /** Why a request got no answer, in our own words by code: messages of a runtime quote headers and certificates. */
 import { lineErrorText } from "../../lib/line-errors.ts";
+import { ProxyError } from "../../lib/proxy/tunnel.ts";
 
 /** Ends one request; its message is a reason for people, and holds nothing of the value or of the service. */
 export class NoAnswer extends Error {
@@ -13,7 +14,7 @@ const NOT_HTTP = "what answered does not speak HTTP";
 
 /** In words; unknown codes are not repeated, because a library may put anything there. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof NoAnswer) return error.message;
+  if (error instanceof NoAnswer || error instanceof ProxyError) return error.message;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const known = lineErrorText(code);
   if (known !== null) return known;

@@ -3,8 +3,9 @@
  * 64 usage; 130 and 143 ended by a signal, 141 nobody reads the answer. Errors leave in the catalogue's words on stderr.
  */
 import { CommanderError } from "commander";
-import { type Environment, readCliSurroundings, readSettings } from "../../config.ts";
+import { type Environment, readCliSurroundings, readSettings, readWayOut } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { chooseWayOut } from "../../lib/proxy/way-out.ts";
 import type { Cli, OpenAgent, OpenRootKeyCopies, RunDemo, StartProcess } from "./cli.ts";
 import { Ending } from "./ending.ts";
 import { Output, type Streams } from "./output.ts";
@@ -34,6 +35,7 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
   // What commander would write to stderr: help is passed on, errors are told in our own words.
   const complaints: string[] = [];
   try {
+    chooseWayOut(readWayOut(commandLine.env));
     const surroundings = readCliSurroundings(commandLine.env);
     output = new Output(streams, { json, ...surroundings });
     const cli: Cli = {

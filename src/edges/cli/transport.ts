@@ -4,6 +4,9 @@
  */
 import { request as httpRequest } from "node:http";
 import { LockstepError } from "../../core/errors.ts";
+import { fetchThrough } from "../../lib/proxy/fetch-through.ts";
+import { ProxyError } from "../../lib/proxy/tunnel.ts";
+import { ignoredProxyText } from "../../lib/proxy/way-out.ts";
 import { findLocalServer } from "./local-line.ts";
 
 export interface Exchange {
@@ -24,9 +27,11 @@ export interface Answered {
 export interface Transport {
   /** For messages. */
   readonly place: string;
+  /** Said of a variable that names a proxy, where no answer comes. */
+  readonly ignoredProxy?: string;
   /**
    * Null: no answer came, or not all of it. Foreign errors are dropped: they may quote headers. Throws
-   * SERVER_UNREACHABLE for an answer that is too large.
+   * SERVER_UNREACHABLE for an answer that is too large, and for what a proxy in between says.
    */
   send(exchange: Exchange): Promise<Answered | null>;
 }
@@ -41,24 +46,24 @@ export function overUrl(url: string): Transport {
   const place = `at ${url}`;
   return {
     place,
+    ignoredProxy: ignoredProxyText(new URL(url).hostname),
     async send({ method, path, headers, body, signal }) {
       let answered: Partial<Answered>;
       try {
-        const init = {
+        const response = await fetchThrough(`${url}${path}`, {
           method,
           headers: { ...headers, "accept-encoding": "identity" },
+          body,
           signal,
-          redirect: "manual",
-          ...(body === null ? {} : { body }),
-        } as const;
-        const response = await fetch(`${url}${path}`, init);
+        });
         const text = response.body === null ? "" : await textWithin(bytesOf(response.body));
         answered = {
           status: response.status,
           contentType: response.headers.get("content-type") ?? "",
           ...(text === null ? {} : { text }),
         };
-      } catch {
+      } catch (error) {
+        if (error instanceof ProxyError) throw notReached(place, error.message);
         return null;
       }
       return whole(answered, place);
@@ -134,5 +139,9 @@ function whole({ status = 0, contentType = "", text }: Partial<Answered>, place:
 }
 
 export function unreachable(transport: Transport): LockstepError {
-  return new LockstepError("SERVER_UNREACHABLE", `Cannot reach Lockstep ${transport.place}: no answer.`);
+  return notReached(transport.place, `no answer${transport.ignoredProxy ?? ""}`);
+}
+
+function notReached(place: string, why: string): LockstepError {
+  return new LockstepError("SERVER_UNREACHABLE", `Cannot reach Lockstep ${place}: ${why}.`);
 }

@@ -9,6 +9,9 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import { bareHost } from "../../../lib/addresses.ts";
+import { fetchThrough } from "../../../lib/proxy/fetch-through.ts";
+import { ProxyError } from "../../../lib/proxy/tunnel.ts";
+import { ignoredProxyText } from "../../../lib/proxy/way-out.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { isOver, withDeadline } from "../../../lib/with-deadline.ts";
 import { claimedListeners, isOwnListener } from "../../outgoing/own-listeners.ts";
@@ -49,6 +52,8 @@ interface Sending {
   readonly purpose: Purpose;
 }
 
+/** Stands for an endpoint that is not on this machine. */
+const RAILWAY = "railway.com";
 const USER_AGENT = "lockstep-secret-sync";
 /** Before the connection stood, or before its certificate was accepted: nothing was sent. */
 const NOT_SENT =
@@ -151,7 +156,12 @@ export class RailwayClient {
       const client = new GraphQLClient(this.#options.endpoint, {
         headers: this.#headers(sending.kind),
         fetch: async (input: string | URL | Request, init?: RequestInit) => {
-          const response = await fetch(input, { ...init, redirect: "manual", signal: limited });
+          const response = await fetchThrough(String(input instanceof Request ? input.url : input), {
+            method: init?.method ?? "POST",
+            headers: Object.fromEntries(new Headers(init?.headers)),
+            body: typeof init?.body === "string" ? init.body : null,
+            signal: limited,
+          });
           await this.#reportLimits(response);
           bad = unusable(failure, response);
           return response;
@@ -202,8 +212,10 @@ function translate(error: unknown, failure: RequestFailure, aborted: boolean): L
   if (error instanceof ClientError)
     return graphqlError(failure, error.response.status, (error.response.errors ?? []).map(toProblem));
   if (aborted) return noAnswer(failure, "no answer came in time");
+  if (error instanceof ProxyError) return unreachable(failure, `it was not reached: ${error.message}`);
   const code = causeCode(error);
-  if (code !== null && NOT_SENT.test(code)) return unreachable(failure, `it was not reached (${code})`);
+  if (code !== null && NOT_SENT.test(code))
+    return unreachable(failure, `it was not reached (${code})${ignoredProxyText(RAILWAY)}`);
   return noAnswer(failure, `the connection broke${code === null ? "" : ` (${code})`}`);
 }
 

@@ -13,6 +13,9 @@ import { connect as connectTcp, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { LockstepError } from "../../../core/errors.ts";
+import { isCertificateError } from "../../../lib/line-errors.ts";
+import { OPENED_TLS, openTunnel, ProxyError } from "../../../lib/proxy/tunnel.ts";
+import { ignoredProxyText, proxyFor } from "../../../lib/proxy/way-out.ts";
 
 export interface ServerAddress {
   readonly url: string;
@@ -68,17 +71,17 @@ async function send(base: URL, pin: string | null, request: TransportRequest): P
       done();
       reject(failure);
     };
-    const timer = setTimeout(
-      () => fail(unreachable(base, `no answer within ${timeoutMs / 1_000} s`)),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => {
+      const ignored = socket === null ? ignoredProxyText(base.hostname) : "";
+      fail(unreachable(base, `no answer within ${timeoutMs / 1_000} s${ignored}`));
+    }, timeoutMs);
     const onAbort = (): void => fail(unreachable(base, "it was interrupted"));
     const done = (): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    open(base, pin).then(
+    open(base, pin, signal).then(
       (opened) => {
         socket = opened.socket;
         if (failure !== null) return void opened.socket.destroy();
@@ -100,20 +103,27 @@ async function send(base: URL, pin: string | null, request: TransportRequest): P
         });
         sent.end(body ?? undefined);
       },
-      (error: unknown) => fail(error instanceof LockstepError ? error : unreachable(base, reasonOf(error))),
+      (error: unknown) =>
+        fail(error instanceof LockstepError ? error : unreachable(base, whyNot(error, base))),
     );
   });
 }
 
 /** A socket to whom we meant. */
-function open(base: URL, pin: string | null): Promise<{ readonly socket: Duplex }> {
+async function open(
+  base: URL,
+  pin: string | null,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Duplex }> {
   const host = base.hostname.replace(/^\[|\]$/g, "");
   if (base.protocol === "http:") {
     return ready(connectTcp({ host, port: Number(base.port || 80) }), "connect", () => undefined);
   }
+  const port = Number(base.port || 443);
+  const proxy = proxyFor(host, port);
   const socket = connectTls({
     host,
-    port: Number(base.port || 443),
+    ...(proxy === null ? { port } : { socket: await openTunnel(proxy, host, port, signal) }),
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
     // With a pin names and authorities say nothing; the key itself is compared below, before anything is sent.
@@ -163,6 +173,14 @@ function unreachable(base: URL, why: string): LockstepError {
   return new LockstepError("SERVER_UNREACHABLE", `Cannot reach the server at ${base.origin}: ${why}.`, {
     hint: "It is tried again by itself; services keep what they have meanwhile.",
   });
+}
+
+/** Of a line that did not come about: a proxy may be in the way, or missing. */
+function whyNot(error: unknown, { hostname }: URL): string {
+  if (error instanceof ProxyError) return error.message;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const behindProxy = isCertificateError(code) && proxyFor(hostname, 443) !== null ? `; ${OPENED_TLS}` : "";
+  return `${reasonOf(error)}${behindProxy}${ignoredProxyText(hostname)}`;
 }
 
 /** Node's codes are constants; its messages may quote. */
