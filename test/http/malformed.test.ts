@@ -147,14 +147,15 @@ describe("ruling 21: a method or a media type that nobody serves", () => {
 });
 
 describe("probes", () => {
-  test.each(["/healthz", "/readyz", "/healthz?x=1", "/readyz?verbose"])(
+  test.each(["/healthz", "/readyz", "/healthz?x=1", "/readyz?verbose", "/healthz/", "/readyz/?x=1"])(
     "%s answers any Host, GET and HEAD",
     async (path) => {
-      for (const method of ["GET", "HEAD"]) {
-        const answer = await say("the API", `${method} ${path} HTTP/1.1\r\nhost: 10.1.2.3:7420\r\n${close}`);
-        expect(answer.status).toBe(200);
-        expect(answer.body).toBe(method === "GET" ? '{"status":"ok"}' : "");
-      }
+      for (const method of ["GET", "HEAD"])
+        for (const host of ["10.1.2.3:7420", "[2001:db8::1]:7420", "[::1]", "lockstep.default.svc", ""]) {
+          const answer = await say("the API", `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${close}`);
+          expect(answer.status, host).toBe(200);
+          expect(answer.body).toBe(method === "GET" ? '{"status":"ok"}' : "");
+        }
     },
   );
 

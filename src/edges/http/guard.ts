@@ -12,7 +12,7 @@ import { LockstepError } from "../../core/errors.ts";
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Say nothing about the store, and are asked by machines that call us by address. */
-const OPEN_TO_ANY_NAME = new Set(["/healthz", "/readyz"]);
+const OPEN_TO_ANY_NAME = new Set(["/healthz", "/healthz/", "/readyz", "/readyz/"]);
 
 export interface HostRules {
   /** From LOCKSTEP_ALLOWED_HOSTS: with a port it must match, without any port is fine. */

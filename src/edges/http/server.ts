@@ -83,12 +83,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       hint: "/api/v1/openapi.json lists the operations.",
     });
   });
-  app.get("/healthz", async () => ({ status: "ok" }));
-  app.get("/readyz", async () => {
-    // Also asks the store whether it answers.
-    await context.sealer.assertCurrent();
-    return { status: "ok" };
-  });
+  // Monitors and balancers end an address as they like.
+  for (const end of ["", "/"]) {
+    app.get(`/healthz${end}`, async () => ({ status: "ok" }));
+    app.get(`/readyz${end}`, async () => {
+      // Also asks the store whether it answers.
+      await context.sealer.assertCurrent();
+      return { status: "ok" };
+    });
+  }
   app.get("/metrics", async (request, reply) => {
     if (!isLocalRequest(request)) assertMay(await identify(context, request, door), "status.read");
     reply.type("text/plain; version=0.0.4; charset=utf-8");
