@@ -173,7 +173,7 @@ describe("through a proxy", () => {
     postMessage(
       connect,
       "the webhook",
-      { url, headers: { "x-secret": CANARY }, body: CANARY, caCertificate: ca ?? undefined },
+      { url, headers: { "x-secret": CANARY }, body: CANARY, caCertificate: ca ?? undefined, replace: "" },
       signal(),
     );
 
@@ -293,7 +293,7 @@ describe("a variable that is not heeded", () => {
     postMessage(
       createDial({ ownListeners: () => [], resolve }),
       "the webhook",
-      { url: "https://outside.example/", headers: {}, body: "" },
+      { url: "https://outside.example/", headers: {}, body: "", replace: "" },
       limit,
     );
   const word = /HTTPS_PROXY is set and ignored: if the way out is through a proxy, set LOCKSTEP_PROXY/;
