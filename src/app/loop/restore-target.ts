@@ -3,12 +3,13 @@
  * happens only while what callers may send stays within what verifiers must accept: when no other place holds any of
  * the secrets, so that nothing can disagree with the older value. Otherwise the new value stays and a person decides.
  */
+
 import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
+import type { Restorer } from "../../core/ports/restorer.ts";
 import type { ActivationRecord } from "../../core/ports/store/activations.ts";
 import type { Lease } from "../../core/ports/store/targets.ts";
-import type { Restorer } from "../../core/ports/target.ts";
 import type { AppContext } from "../context.ts";
 import { restoringOrderOf } from "../epoch/given-order.ts";
 import { withTarget } from "../open-target.ts";

@@ -165,7 +165,8 @@ function placeAt({ sshd, proxy, path, format, sftpOnly }: Place, activate?: obje
     sftpOnly,
   };
   // A command proves nothing by itself.
-  const health = activate !== undefined && "command" in activate ? { health: { command: ["/bin/true"] } } : {};
+  const health =
+    activate !== undefined && "command" in activate ? { health: { command: ["/bin/true"] } } : {};
   const rest = { files: [{ path, format }], ...(activate === undefined ? {} : { activate }), ...health };
   const text = () => (existsSync(path) ? readFileSync(path, "utf8") : null);
   return {

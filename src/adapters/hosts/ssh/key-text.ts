@@ -96,7 +96,6 @@ function otherKind(text: string, label: string | undefined): LockstepError {
   if (/^(?:~|\.{0,2}\/|[A-Za-z]:\\)[^\n]*$/.test(text)) {
     return unusableKey(
       "it is the name of a file, not what is in it",
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: as it stands in lockstep.yaml.
       'Write `privateKey: "${file:~/.ssh/id_ed25519}"`.',
     );
   }

@@ -7,9 +7,11 @@
  * can be named, `deployed` where something else restarts, otherwise `stored` (also after a signal, and after a command
  * that names neither its process nor a health check).
  */
+
 import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { Restorer, TargetKind, UnitSpec } from "../../../core/ports/target.ts";
+import type { Restorer } from "../../../core/ports/restorer.ts";
+import type { TargetKind, UnitSpec } from "../../../core/ports/target.ts";
 import { SshConnections } from "../../hosts/ssh/connections.ts";
 import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
