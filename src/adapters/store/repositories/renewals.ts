@@ -98,7 +98,7 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
     async begin(secretId, { id, issue, origin, singleUse, owner, leaseMs }) {
       await sql`
         update renewal set attempt = ${id}, attempt_at = clock_timestamp(), asked_at = clock_timestamp(),
-          rotates = rotates and issue is not distinct from ${JSON.stringify(issue)}::jsonb,
+          rotates = rotates and coalesce(issue = ${JSON.stringify(issue)}::jsonb, true),
           refusals = case when issue is not distinct from ${JSON.stringify(issue)}::jsonb
             and single_use_secret is not distinct from ${singleUse?.secretId ?? null}
             and single_use_version is not distinct from ${singleUse?.version ?? null} then refusals else 0 end,
