@@ -113,6 +113,18 @@ targets:
     expect(config.environments["production"]?.targets["u"]?.["ssh"]).toEqual({ host: "g", again: "g" });
   });
 
+  it("takes a share of a life as people write it", async () => {
+    const { config } = await read(`
+targets: { t: { ssh: { host: h } } }
+secrets:
+  K: {}
+  A:
+    renew: { at: 0.50 }
+    issue: { jwt: { key: K, algorithm: HS256, life: 1h, claims: { team: me } } }
+`);
+    expect(config.environments["production"]?.secrets["A"]?.renew?.at).toBe(0.5);
+  });
+
   it("keeps what free maps hold as it is written", async () => {
     const { config } = await read(`
 targets: { t: { ssh: { host: h } } }

@@ -124,7 +124,7 @@ class Walk {
 
   #scalar(node: Scalar, path: ConfigPath): Plain {
     const { value } = node;
-    if (typeof value === "number" && !isAsWritten(node, value)) {
+    if (typeof value === "number" && !isAsWritten(node, value) && !isShare(node, path)) {
       this.#refuse(
         path,
         "is a number that would not keep its digits as they are written",
@@ -163,6 +163,11 @@ class Walk {
 /** `0600`, `1.10`, `0x1F`, `1e3`, `+49…` and ids of twenty digits read as other numbers, or other texts, than they look. */
 function isAsWritten({ source }: Scalar, value: number): boolean {
   return Number.isFinite(value) && String(value) === (source ?? String(value));
+}
+
+/** `renew: { at: 0.50 }` is a number wherever it goes. */
+function isShare({ source }: Scalar, path: ConfigPath): boolean {
+  return path.at(-2) === "renew" && path.at(-1) === "at" && /^0\.\d{1,4}$/.test(source ?? "");
 }
 
 function asNode(value: unknown): Node | null {
