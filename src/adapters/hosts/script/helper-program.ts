@@ -260,7 +260,7 @@ sub serve {
     look();
     say_("absent", $marker) if !$present;
     my $content = content_of("./$name"); defined $content or say_("denied", "read", $me, $path);
-    answer($content, "file $perm $marker $shared");
+    answer($content, "file $perm $marker" . ($shared eq "-" ? "" : " $shared"));
   } elsif ($verb eq "write") {
     need_state(); if (time - $swept > 3600) { sweep(); $swept = time; }
     say_("short") if Digest::SHA::sha256_hex($data) ne $digest;

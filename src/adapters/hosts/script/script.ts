@@ -259,9 +259,9 @@ case $verb in
   read)
     [ ! -d "$state" ] || { check_state; read_marker; };
     look;
-    [ "$present" = yes ] || say absent "$marker";
+    [ "$present" = yes ] || say absent "$marker"; [ "$shared" = - ] || marker="$marker $shared";
     [ -r "./$name" ] || say denied read "$me" "$path";
-    printf "%s\\n" "lockstep $nonce file $perm $marker $shared"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
+    printf "%s\\n" "lockstep $nonce file $perm $marker"; cat "./$name"; printf "\\n%s\\n" "lockstep $nonce end";;
   write)
     need_state;
     sweep;
