@@ -56,6 +56,7 @@ targets:
     agent: {}
     files: [{ path: "${file}", format: dotenv }]
     activate: { command: reload }
+    health: { command: reload }
 `,
     );
 
