@@ -7,6 +7,7 @@ import { toLockstepError } from "../../core/errors.ts";
 import type { DiscoveredKey, Discovery, Interest } from "../../core/ports/discoverer.ts";
 import type { Host } from "../../core/ports/host.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import type { Format } from "./formats/format.ts";
 import { type FormatChoice, type FormatName, formatFor } from "./formats/formats.ts";
 import { type PlacedFile, textOf } from "./placement.ts";
 
@@ -33,7 +34,10 @@ export async function discoverFiles(
   for (const file of [...files.map(configured), ...siblingsOf(files)]) {
     try {
       const text = textOf(await host.read(file.path, signal), file.path);
-      if (text !== null) found.push(...foundIn(file, text, placeOf(file.path), interest));
+      if (text === null) continue;
+      const seen = foundIn(file, text, placeOf(file.path), interest);
+      found.push(...seen.found);
+      unseen.push(...[...seen.reasons].map((reason) => ({ name: file.path, reason })));
     } catch (error) {
       const failure = toLockstepError(error);
       // A file is its own matter; a host that does not answer is not.
@@ -44,15 +48,41 @@ export async function discoverFiles(
   return { found, unseen };
 }
 
-function foundIn(file: Looked, text: string, place: string, interest: Interest): readonly DiscoveredKey[] {
+interface FoundIn {
+  readonly found: readonly DiscoveredKey[];
+  /** Why single keys could not be read. */
+  readonly reasons: ReadonlySet<string>;
+}
+
+function foundIn(file: Looked, text: string, place: string, interest: Interest): FoundIn {
   const format = formatFor(file);
   const keys = new Set([...(format.keys?.(text) ?? []), ...interest.keys].filter((key) => isKey(file, key)));
-  return [...format.read(text, [...keys])].flatMap(([key, text]): DiscoveredKey[] => {
+  const { values, reasons } = readEach(format, text, [...keys]);
+  const found = values.flatMap(([key, text]): DiscoveredKey[] => {
     const value = SecretValue.of(text);
     if (!interest.keys.has(key) && !interest.knows(value)) return [];
     const observed = { state: "present", value } as const;
     return [{ place, name: file.path, placement: file.path, key, observed, config: null, file }];
   });
+  return { found, reasons };
+}
+
+/** One key that cannot be read, somebody's long text without quotes for example, hides no other. */
+function readEach(format: Format, text: string, keys: readonly string[]) {
+  const reasons = new Set<string>();
+  try {
+    return { values: [...format.read(text, keys)], reasons };
+  } catch {
+    const values = keys.flatMap((key) => {
+      try {
+        return [...format.read(text, [key])];
+      } catch (error) {
+        reasons.add(toLockstepError(error).message);
+        return [];
+      }
+    });
+    return { values, reasons };
+  }
 }
 
 function isKey({ format }: Looked, key: string): boolean {

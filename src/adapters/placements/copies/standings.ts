@@ -38,12 +38,13 @@ function byKey(text: string, format: typeof jsonFormat): readonly Standing[] {
   }
 }
 
-/** In a file of lines, as the readers of its format see it. */
+/** In a file of lines, as the readers of its format see it; what is not certain is looked at word by word alone. */
 export function assignmentsIn(
   text: string,
   format: typeof dotenvFormat,
 ): readonly (Standing & { readonly key: string })[] {
-  return (format.assignments?.(text) ?? []).map(({ key, value, start, end }) => {
+  const sure = (format.assignments?.(text) ?? []).filter(({ doubt }) => doubt === undefined);
+  return sure.map(({ key, value, start, end }) => {
     const written = text.slice(start, end);
     return {
       key,
@@ -54,13 +55,18 @@ export function assignmentsIn(
   });
 }
 
-/** Between blanks, quotes and brackets; also what follows a `=` or `:`, and the whole text. */
+/** Between blanks, quotes and brackets; also what follows a `=` or `:`, whole blocks of PEM, and the whole text. */
 function words(text: string): readonly Standing[] {
   const found = new Map<string, number>();
   const add = (word: string, at: number) => {
     if (word !== "" && !found.has(word) && found.size < MAX_WORDS) found.set(word, at);
   };
   add(text.trim(), 0);
+  // A key that somebody pasted, with quotes or without.
+  for (const { 0: block, index } of text.matchAll(/-----BEGIN [^-\r\n]+-----[^-]+-----END [^-\r\n]+-----/g)) {
+    add(block, index);
+    add(`${block}\n`, index);
+  }
   for (const { 0: word, index } of text.matchAll(/[^\s"'`,;(){}[\]<>|&]+/g)) {
     add(word, index);
     for (const { index: at } of word.matchAll(/[=:]/g)) add(word.slice(at + 1), index);

@@ -3,15 +3,18 @@
  * value is written in the first form that all of them read right (dotenv-readers.ts), or the one that `reader` names. What
  * stands bare stays bare where that is safe, because `docker run --env-file` takes quotes for a part of the value.
  */
-
 import { agreedValue, type DotenvReader, textFor } from "./dotenv-readers.ts";
+import { type DotenvAssignment, scanDotenv } from "./dotenv-source.ts";
+import { asSeen } from "./doubts.ts";
 import {
-  type Assignment,
   assertText,
   assertVariableName,
+  certain,
   type Format,
+  keysOf,
   notRepresentable,
   readAssignments,
+  type Scanned,
   writeAssignments,
 } from "./format.ts";
 
@@ -19,12 +22,8 @@ const NAME = "dotenv";
 /** No value: what holds a NUL is refused. */
 const NO_VALUE = "\u0000";
 
-/** An assignment as dotenv 16 and 17 recognise it (their LINE expression), value and comment included. */
-const LINE =
-  /^[ \t]*(?:export[ \t]+)?([\w.-]+)(?:[ \t]*=[ \t]*?|:[ \t]+?)([ \t]*'(?:\\'|[^'])*'|[ \t]*"(?:\\"|[^"])*"|[ \t]*`(?:\\`|[^`])*`|[^#\r\n]+)?[ \t]*(?:#[^\r\n]*)?$/gm;
-
 export function dotenvFormatFor(reader?: DotenvReader): Format {
-  const render = (key: string, value: string, standing?: Standing) =>
+  const render = (key: string, value: string, standing?: DotenvAssignment) =>
     rendered(reader, key, value, standing !== undefined && isBare(standing.text));
   return {
     name: NAME,
@@ -32,83 +31,65 @@ export function dotenvFormatFor(reader?: DotenvReader): Format {
     assertValue(key, value) {
       render(key, value);
     },
-    read: (text, keys) => readAssignments(valuesFor(reader, scan(text)), keys),
+    read: (text, keys) =>
+      readAssignments(
+        valued(reader, scanDotenv(text, reader), (one) => one.value),
+        keys,
+      ),
     unclear(text, key) {
-      const last = scan(text).findLast((one) => one.key === key);
+      const last = certain(scanDotenv(text, reader)).findLast((one) => one.key === key);
       if (last === undefined || agreed(reader, last) !== null) return null;
       return reader === undefined
         ? "programs that read such files differ about how it is written there; `reader` names the one that counts"
         : `${reader} expands a part of it, or does not read it as one value`;
     },
-    keys: (text) => scan(text).map(({ key }) => key),
-    assignments: scan,
+    keys: (text) => keysOf(scanDotenv(text, reader)),
+    assignments: (text) => scanDotenv(text, reader).assignments,
     write(text, changes) {
-      const all = scan(text ?? "").map((one) => ({ ...one, value: agreed(reader, one) ?? NO_VALUE }));
-      return writeAssignments(text, all, changes, render);
+      const writing = (mayBeBare: boolean) =>
+        writeAssignments(
+          text,
+          valued(reader, scanDotenv(text ?? "", reader), () => NO_VALUE),
+          changes,
+          (key, value, standing) => render(key, value, mayBeBare ? standing : undefined),
+        );
+      const written = writing(true);
+      // Some values are certain between quotes alone: above the lines that follow they would look like the first of many.
+      const isCertain = scanDotenv(written, reader).assignments.every(
+        ({ key, doubt }) => doubt === undefined || !changes.has(key),
+      );
+      return isCertain ? written : writing(false);
     },
   };
 }
 
 export const dotenvFormat = dotenvFormatFor();
 
-/** Where nobody can say, npm's reading: `unclear` tells that it is not to be relied on. */
-function valuesFor(reader: DotenvReader | undefined, all: readonly Standing[]): readonly Assignment[] {
-  return all.map((one) => ({ ...one, value: agreed(reader, one) ?? one.value }));
+/** `otherwise`: where nobody can say. For reading it is npm's value, and `unclear` tells that it is not to be relied on. */
+function valued(
+  reader: DotenvReader | undefined,
+  { assignments, doubt }: Scanned<DotenvAssignment>,
+  otherwise: (one: DotenvAssignment) => string,
+): Scanned<DotenvAssignment> {
+  return {
+    assignments: assignments.map((one) => ({ ...one, value: agreed(reader, one) ?? otherwise(one) })),
+    doubt,
+  };
 }
 
 /** What stands between the key and the value decides as well: `KEY: value` is npm's alone, blanks are no shell's. */
-function agreed(reader: DotenvReader | undefined, { separator, text }: Standing): string | null {
+function agreed(reader: DotenvReader | undefined, { separator, text }: DotenvAssignment): string | null {
   if (separator !== "=" && reader === "sh") return null;
   if (separator.endsWith(":") && reader !== "dotenv") return null;
-  return agreedValue(reader, text);
+  // Of what cannot be seen some readers drop a part.
+  const bare = text.replaceAll(/^[ \t]+|[ \t]+$/g, "");
+  if (asSeen(bare.slice(0, 1)) !== bare.slice(0, 1) || asSeen(bare.slice(-1)) !== bare.slice(-1)) return null;
+  // Line ends of the file's own within quotes: all but shells read them as newlines.
+  return agreedValue(reader, reader === "sh" ? text : text.replaceAll(/\r\n?/g, "\n"));
 }
 
 function isBare(text: string): boolean {
   return !/^[ \t]*['"`]/.test(text);
-}
-
-interface Standing extends Assignment {
-  /** Between key and value, the blanks before it included. */
-  readonly separator: string;
-  /** Behind the separator, to the end. */
-  readonly text: string;
-}
-
-function scan(text: string): readonly Standing[] {
-  return [...text.matchAll(LINE)].map((match) => {
-    const [line, key = "", raw = ""] = match;
-    const indent = line.length - line.trimStart().length;
-    const [, separator = "", behind = ""] =
-      /^\s*(?:export[ \t]+)?[\w.-]+([ \t]*[=:])([\s\S]*)$/.exec(line) ?? [];
-    return {
-      key,
-      separator,
-      text: behind,
-      value: unquote(raw.trim()),
-      start: match.index + indent,
-      end: match.index + line.length,
-      around: around(line.slice(indent), raw),
-    };
-  });
-}
-
-/**
- * `export` and a remark stay: what sources the file may need the first, and the last is its owner's. Blanks around `=` and
- * `KEY: value` do not, because only dotenv reads them; nor what a shell would not take for a remark (`KEY=value#more`),
- * or a reader for something else (quotes in it).
- */
-function around(line: string, raw: string): { readonly before: string; readonly after: string } {
-  const [, exported = "", key = ""] = /^(export[ \t]+)?([\w.-]+)/.exec(line) ?? [];
-  const tail = raw.trim() === "" ? "" : line.slice(line.lastIndexOf(raw.trimEnd()) + raw.trimEnd().length);
-  const [remark = ""] = /^[ \t]+#[^'"`\\]*$/.exec(tail) ?? [];
-  return { before: `${exported}${key}=`, after: remark };
-}
-
-/** dotenv's own steps, in its order. */
-function unquote(raw: string): string {
-  const quote = raw[0];
-  const inner = raw.replace(/^(['"`])([\s\S]*)\1$/, "$2");
-  return quote === '"' ? inner.replaceAll("\\n", "\n").replaceAll("\\r", "\r") : inner;
 }
 
 function rendered(reader: DotenvReader | undefined, key: string, value: string, bare: boolean): string {

@@ -6,14 +6,30 @@
  * Their releases differ at the edges: some of docker's take a pair of quotes away, some of podman's read as npm's dotenv
  * does. Without a named reader a value must be read alike by all of them.
  */
+import type { LockstepError } from "../../../core/errors.ts";
+import {
+  asSeen,
+  beginsBlock,
+  broken,
+  continued,
+  endOfText,
+  HAS_INVISIBLE,
+  isBase64Tail,
+  isEncodedRest,
+  lookalike,
+  notText,
+} from "./doubts.ts";
 import {
   type Assignment,
   assertText,
   assertVariableName,
+  certain,
   type Format,
+  keysOf,
   notReadable,
   notRepresentable,
   readAssignments,
+  type Scanned,
   writeAssignments,
 } from "./format.ts";
 
@@ -62,17 +78,19 @@ export function envFileFormatFor(reader?: EnvFileReader): Format {
     assertValue(key, value) {
       if (value.includes("\n"))
         throw notRepresentable(NAME, key, "a line is all that its readers take, and it has several");
+      if (value === "=" || beginsBlock(value))
+        throw notRepresentable(NAME, key, "its line would look like a piece of a longer text");
       render(key, value);
     },
     read: (text, keys) => readAssignments(scan(text), keys),
     unclear(text, key) {
-      const all = scan(text).filter((one) => one.key === key);
+      const all = certain(scan(text)).filter((one) => one.key === key);
       if (all.length > 1 && readers.includes("kubectl"))
         return "it stands there more than once, for which kubectl refuses the whole file";
       return trouble(all.at(-1)?.value ?? "");
     },
-    keys: (text) => scan(text).map(({ key }) => key),
-    assignments: scan,
+    keys: (text) => keysOf(scan(text)),
+    assignments: (text) => scan(text).assignments,
     write(text, changes) {
       const { rest, all } = withoutRepeated(text ?? "", scan, changes);
       return writeAssignments(text === null ? null : rest, all, changes, render);
@@ -82,21 +100,56 @@ export function envFileFormatFor(reader?: EnvFileReader): Format {
 
 export const envFileFormat = envFileFormatFor();
 
-function assignmentsIn(text: string, readers: readonly EnvFileReader[]): readonly Assignment[] {
-  const found: Assignment[] = [];
+interface Found extends Assignment {
+  doubt?: LockstepError;
+}
+
+function assignmentsIn(text: string, readers: readonly EnvFileReader[]): Scanned {
+  const found: Found[] = [];
+  const unusable = notText(NAME, text);
+  if (unusable !== null) return { assignments: found, doubt: unusable };
   let start = text.startsWith(MARK) ? MARK.length : 0;
+  /** Nothing but the line's end closes a value: what follows may belong to it. */
+  let open: Found | null = null;
   for (const [index, whole] of text.slice(start).split("\n").entries()) {
     const line = whole.endsWith("\r") ? whole.slice(0, -1) : whole;
     const indent = line.length - line.trimStart().length;
-    const [, key = "", value] = /^([^=]*)=(.*)$/s.exec(line.slice(indent)) ?? [];
-    if (line.slice(indent) !== "" && line[indent] !== "#") {
-      assertReadable(line.slice(indent), index + 1, readers);
+    const content = line.slice(indent);
+    const [, key = "", value] = /^([^=]*)=(.*)$/s.exec(content) ?? [];
+    if (content !== "" && content[0] !== "#") {
+      const isRest: boolean = open !== null && isRestOf(content, open.value);
+      if (open !== null && isRest) open.doubt ??= continued(NAME, open.key, index + 1);
+      assertReadable(content, index + 1, readers);
       const around = { before: `${line.slice(0, indent)}${key}=`, after: "" };
-      if (value !== undefined) found.push({ key, value, start, end: start + line.length, around });
+      const place = { start, end: start + line.length, around };
+      if (value !== undefined) {
+        const one: Found = { key, value, ...place, ...doubtOf({ key, value, content, isRest }, index + 1) };
+        found.push(one);
+        open = isRest ? open : one;
+      }
+      if (asSeen(key) !== key) {
+        const doubt = lookalike(NAME, asSeen(key), index + 1, HAS_INVISIBLE);
+        found.push({ key: asSeen(key), value: "", ...place, alike: true, doubt });
+      }
     }
     start += whole.length + 1;
   }
-  return found;
+  return { assignments: found, doubt: null };
+}
+
+function isRestOf(content: string, valueAbove: string): boolean {
+  return isBase64Tail(content, valueAbove) || isEncodedRest(content, valueAbove);
+}
+
+function doubtOf(
+  one: { readonly key: string; readonly value: string; readonly content: string; readonly isRest: boolean },
+  line: number,
+): Pick<Found, "doubt" | "alike"> {
+  if (one.isRest || isBase64Tail(one.content, "")) return { alike: true, doubt: endOfText(NAME, line) };
+  if (!beginsBlock(one.value)) return {};
+  return {
+    doubt: broken(NAME, one.key, line, "begins a block of several lines, which such a file cannot hold"),
+  };
 }
 
 /** For one such line the reader takes nothing of the file. */
@@ -113,13 +166,13 @@ function assertReadable(line: string, number: number, readers: readonly EnvFileR
 /** Of a key that is changed, one line stays: the last. */
 function withoutRepeated(
   text: string,
-  scan: (text: string) => readonly Assignment[],
+  scan: (text: string) => Scanned,
   changes: ReadonlyMap<string, string | null>,
-): { readonly rest: string; readonly all: readonly Assignment[] } {
+): { readonly rest: string; readonly all: Scanned } {
   const all = scan(text);
-  const repeated = all.find(
-    ({ key }, index) => changes.has(key) && all.findLastIndex((one) => one.key === key) > index,
-  );
+  const own = certain(all).filter(({ key }) => changes.has(key));
+  for (const { doubt } of own) if (doubt !== undefined) throw doubt;
+  const repeated = own.find(({ key }, index) => own.findLastIndex((one) => one.key === key) > index);
   if (repeated === undefined) return { rest: text, all };
   const rest = text.slice(0, repeated.start) + text.slice(text.indexOf("\n", repeated.end) + 1);
   return withoutRepeated(rest, scan, changes);

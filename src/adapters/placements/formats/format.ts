@@ -74,41 +74,62 @@ export interface Assignment {
   readonly end: number;
   /** What its owner wrote around the value, and another value leaves alone; without it the whole text is rendered anew. */
   readonly around?: { readonly before: string; readonly after: string };
+  /** Why it is not certain where it ends, or whose it is: neither read nor changed. */
+  readonly doubt?: LockstepError;
+  /** For the format's readers it is none: it only looks like one. Its "key" may be a piece of a value. */
+  readonly alike?: true;
 }
 
-/** The last assignment of a key wins in every reader of these files. */
-export function readAssignments(
-  all: readonly Assignment[],
-  keys: readonly string[],
-): ReadonlyMap<string, string> {
+/** `doubt`: why nothing in the file is certain. */
+export interface Scanned<One extends Assignment = Assignment> {
+  readonly assignments: readonly One[];
+  readonly doubt: LockstepError | null;
+}
+
+/** Throws the file's doubt. */
+export function certain<One extends Assignment>({ assignments, doubt }: Scanned<One>): readonly One[] {
+  if (doubt !== null) throw doubt;
+  return assignments;
+}
+
+/** Of what is an assignment to somebody. Throws the file's doubt. */
+export function keysOf(scanned: Scanned): readonly string[] {
+  return certain(scanned).flatMap(({ key, alike }) => (alike ? [] : [key]));
+}
+
+/** The last assignment of a key wins in every reader of these files. Throws where one of the keys' own is in doubt. */
+export function readAssignments(scanned: Scanned, keys: readonly string[]): ReadonlyMap<string, string> {
   const wanted = new Set(keys);
-  return new Map(all.filter(({ key }) => wanted.has(key)).map(({ key, value }) => [key, value]));
+  const found = certain(scanned).filter(({ key }) => wanted.has(key));
+  for (const { doubt } of found) if (doubt !== undefined) throw doubt;
+  return new Map(found.map(({ key, value }) => [key, value]));
 }
 
 /**
  * Replaces assignments where they stand, all of a key's, so that no older copy is left behind; appends new keys at
- * the end; removes whole lines. `render` gives the assignment's text.
+ * the end; removes whole lines. `render` gives the assignment's text. Throws where one of the keys' own is in doubt.
  */
 export function writeAssignments<One extends Assignment>(
   text: string | null,
-  all: readonly One[],
+  scanned: Scanned<One>,
   changes: ReadonlyMap<string, string | null>,
   render: (key: string, value: string, standing?: One) => string,
 ): string {
   const source = text ?? "";
-  const newline = source.includes("\r\n") ? "\r\n" : "\n";
+  const newline = lastLineEnd(source);
   let written = "";
   let at = 0;
   const present = new Set<string>();
-  for (const standing of all) {
-    const { key, value, start, end, around } = standing;
+  for (const standing of certain(scanned)) {
+    const { key, value, start, end, around, doubt } = standing;
     const wanted = changes.get(key);
     if (wanted === undefined) continue;
+    if (doubt !== undefined) throw doubt;
     present.add(key);
     if (wanted === value) continue;
     written += source.slice(at, start);
     if (wanted === null) {
-      at = endOfLine(source, end);
+      at = behindLine(source, end);
     } else {
       const rendered = render(key, wanted, standing);
       written +=
@@ -125,7 +146,13 @@ export function writeAssignments<One extends Assignment>(
   return written;
 }
 
-function endOfLine(source: string, from: number): number {
-  const newline = source.indexOf("\n", from);
-  return newline === -1 ? source.length : newline + 1;
+/** A file of mixed line ends goes on as it ends. */
+function lastLineEnd(source: string): string {
+  return source.match(/\r\n|\n/g)?.at(-1) ?? "\n";
+}
+
+function behindLine(source: string, from: number): number {
+  const found = /\r\n?|\n/g;
+  found.lastIndex = from;
+  return found.exec(source) === null ? source.length : found.lastIndex;
 }

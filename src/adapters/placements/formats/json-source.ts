@@ -1,4 +1,5 @@
 /** A JSON text with the place of every value: enough to replace one and leave every other byte as it was. */
+import { BYTE_ORDER_MARK, markedFile } from "./doubts.ts";
 import { notReadable } from "./format.ts";
 
 const NAME = "json";
@@ -24,7 +25,9 @@ export function parseJsonSource(text: string): JsonNode {
   try {
     JSON.parse(text);
   } catch {
-    throw notReadable(NAME, "it is not valid JSON");
+    throw text.startsWith(BYTE_ORDER_MARK)
+      ? markedFile(NAME, "JSON's readers refuse")
+      : notReadable(NAME, "it is not valid JSON");
   }
   // Valid from here on: the walk need not check syntax again.
   return readValue(text, skipBlanks(text, 0));

@@ -6,6 +6,20 @@
  * A key that is set and never exported counts as present, so that a foreign value is not overwritten unseen; the next
  * change of ours exports it.
  */
+import {
+  asSeen,
+  BYTE_ORDER_MARK,
+  beginsBlock,
+  broken,
+  continued,
+  HAS_INVISIBLE,
+  isBase64Tail,
+  isEncodedRest,
+  LineCounter,
+  lookalike,
+  markedFile,
+  notText,
+} from "./doubts.ts";
 import { assertText, assertVariableName, type Format, notReadable } from "./format.ts";
 import { type Statement, shellStatements } from "./shell-statements.ts";
 import type { ShellWord } from "./shell-words.ts";
@@ -60,6 +74,9 @@ function render(key: string, value: string): string {
 }
 
 function readable(text: string): readonly Statement[] {
+  const unusable = notText(NAME, text);
+  if (unusable !== null) throw unusable;
+  if (text.startsWith(BYTE_ORDER_MARK)) throw markedFile(NAME, "shells take for a part of its first command");
   const statements = shellStatements(text);
   const ends = statements.some(
     ({ words, surelyRuns }) => surelyRuns && ["exit", "return"].includes(words[0]?.value ?? ""),
@@ -73,10 +90,14 @@ function find(text: string, statements: readonly Statement[], key: string): Foun
   const settings: Setting[] = [];
   const marks: { statement: Statement; word: ShellWord }[] = [];
   const source = (word: ShellWord) => text.slice(word.start, word.end);
+  const unclear = (word: ShellWord) => unclearAt(text, key, word);
   const mentions = new RegExp(`^${key}(?:\\[|\\+?=|$)`);
-  for (const statement of statements) {
+  for (const [at, statement] of statements.entries()) {
     const { words } = statement;
-    if (words.some((word) => new RegExp(`\\$\\{${key}:?=`).test(source(word)))) throw unclear(key);
+    for (const word of words) {
+      if (new RegExp(`\\$\\{${key}:?=`).test(source(word))) throw unclear(word);
+      assertSeen(text, key, word);
+    }
     const head = words.findIndex((word) => !PLAIN_ASSIGNMENT.test(source(word)));
     const command = words[head];
     for (const [index, word] of words.entries()) {
@@ -84,23 +105,58 @@ function find(text: string, statements: readonly Statement[], key: string): Foun
       const isExport = head === 0 && source(words[0] ?? word) === "export";
       if (head !== -1 && !isExport) {
         // Words of an ordinary command are its own matter; before it, or given to one that sets, they are not.
-        if (index < head || command?.value === null || SETTERS.has(command?.value ?? "")) throw unclear(key);
-        if (index === head) throw unclear(key);
+        if (index < head || command?.value === null || SETTERS.has(command?.value ?? "")) throw unclear(word);
+        if (index === head) throw unclear(word);
         continue;
       }
       if (!statement.surelyRuns || words.some((one) => isExport && source(one).startsWith("-")))
-        throw unclear(key);
+        throw unclear(word);
       if (isExport && word.value === key) marks.push({ statement, word });
-      else if (word.value?.startsWith(`${key}=`) === true)
-        settings.push({ statement, word, value: word.value.slice(key.length + 1), isExport });
-      else throw unclear(key);
+      else if (word.value?.startsWith(`${key}=`) === true) {
+        const value = word.value.slice(key.length + 1);
+        assertWhole(text, key, { word, value, statement, next: statements[at + 1] });
+        settings.push({ statement, word, value, isExport });
+      } else throw unclear(word);
     }
   }
   return { settings, marks };
 }
 
-function unclear(key: string): Error {
-  return notReadable(NAME, `${key} is set in a way that only a running shell understands`);
+function unclearAt(text: string, key: string, word: ShellWord): Error {
+  const line = new LineCounter(text).at(word.start);
+  return notReadable(NAME, `${key} is set in line ${line} in a way that only a running shell understands`);
+}
+
+/** A word that a person takes for an assignment of the key, and shells for a command. */
+function assertSeen(text: string, key: string, word: ShellWord): void {
+  const written = text.slice(word.start, word.end);
+  const seen = asSeen(written);
+  if (seen === written || !seen.startsWith(`${key}=`)) return;
+  if (written.startsWith(`${key}=`)) return;
+  throw lookalike(NAME, key, new LineCounter(text).at(word.start), HAS_INVISIBLE);
+}
+
+interface Assigned {
+  readonly word: ShellWord;
+  readonly value: string;
+  readonly statement: Statement;
+  readonly next: Statement | undefined;
+}
+
+/** A value without quotes ends at a blank or a line's end, also where somebody pasted a text that goes on behind it. */
+function assertWhole(text: string, key: string, { word, value, statement, next }: Assigned): void {
+  const source = (one: ShellWord) => text.slice(one.start, one.end);
+  const lineOf = (one: ShellWord) => new LineCounter(text).at(one.start);
+  if (beginsBlock(value)) throw broken(NAME, key, lineOf(word), "begins a block of several lines");
+  if (/["']/.test(source(word))) return;
+  const after = statement.words[statement.words.indexOf(word) + 1];
+  if (after !== undefined && !/^[A-Za-z_]\w*(?:=|$)/.test(source(after))) throw unclearAt(text, key, word);
+  const [first, ...others] = next?.words ?? [];
+  if (first === undefined || next?.redirected === true) return;
+  const begun = source(first);
+  const isRest = others.length === 0 && (isEncodedRest(begun, value) || isBase64Tail(begun, value));
+  // Names of commands begin with a letter, or are paths.
+  if (isRest || !/^[A-Za-z_./~$"'`:[\\]/.test(begun)) throw continued(NAME, key, lineOf(first));
 }
 
 function setKey(text: string, key: string, value: string): string {
