@@ -165,6 +165,11 @@ function readNamed({ file, format }: FileSource, names: SlotNames): Read {
   const text = readText(file);
   if (format === "dotenv") {
     const values = parseDotenv(text, names);
+    if ("line" in values)
+      throw failed(
+        "SOURCE_INVALID",
+        `${file} holds ${values.name} without quotes, and line ${values.line} shows that it goes on over several lines`,
+      );
     for (const value of [values.primary, values.fallback])
       if (/^['"`]/.test(value ?? "")) throw failed("SOURCE_INVALID", `${file} has a quote that does not end`);
     return { values, isEnded: text.endsWith("\n") };
