@@ -39,6 +39,8 @@ export const importRequestSchema = z.strictObject({
       environment: z.string().min(1).max(64),
     }),
   ]),
+  /** Also a value whose ends nobody sees as they are: a byte order mark, a carriage return. */
+  exact: z.boolean().exactOptional(),
 });
 
 const path = z.array(z.union([z.string(), z.number()])).readonly();

@@ -12,6 +12,7 @@ import type { SecretRecord } from "../../core/ports/store/secrets.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import { unmeantEnds } from "../../lib/hidden-text.ts";
 import type { AppContext } from "../context.ts";
 import { introduceLocked } from "../introduce-version.ts";
 import { hint } from "../loop/hint.ts";
@@ -20,6 +21,8 @@ import { type BoundPlace, type LookedAt, lookForAdoption, type SecretName } from
 
 export interface ImportRequest extends SecretName {
   readonly from: Choice;
+  /** Also a value whose ends nobody sees as they are. */
+  readonly exact?: boolean;
 }
 
 export interface Imported {
@@ -35,7 +38,10 @@ export interface Imported {
   readonly unknown: readonly { readonly place: BoundPlace; readonly reason: string }[];
 }
 
-/** Throws NOT_FOUND, NOT_ADOPTED, and UNSUPPORTED for a secret of several fields. */
+/**
+ * Throws NOT_FOUND, NOT_ADOPTED, UNSUPPORTED for a secret of several fields, and VALUE_INVALID for a value that begins or
+ * ends with what cannot be seen: one bad file would bring it everywhere.
+ */
 export async function importSecret(
   context: AppContext,
   actor: Actor,
@@ -50,6 +56,7 @@ export async function importSecret(
     });
   }
   const winner = chooseGroup(secret.name, view, request.from);
+  if (request.exact !== true) assertMeant(secret.name, winner);
   const losers = view.groups.filter((group) => group !== winner);
   const { bumped, ...imported } = await context.store.transaction((tx) =>
     commit(context, tx, actor, { looked, winner, losers }),
@@ -65,6 +72,15 @@ export async function importSecret(
     corrected: [...losers.flatMap((group) => group.places), ...view.absent],
     unknown: view.unknown,
   };
+}
+
+function assertMeant(name: string, { value, places }: AdoptionGroup<BoundPlace>): void {
+  const trouble = unmeantEnds(value.reveal());
+  if (trouble === null) return;
+  const at = places.map(({ target }) => target).join(", ");
+  throw new LockstepError("VALUE_INVALID", `Cannot import ${name}: the value at ${at} ${trouble}.`, {
+    hint: "Take that out there, or import it as it is with --exact.",
+  });
 }
 
 interface Chosen {

@@ -1,10 +1,12 @@
 /**
  * Values come from stdin, a prompt without echo, or a file; never from argv, which every local user can read and the
  * shell keeps. One final line break is dropped, because `echo` and editors add it, and the note says so; of a key or
- * certificate in PEM form it is kept, because the form ends with it. `--exact` keeps every byte.
+ * certificate in PEM form it is kept, because the form ends with it. A byte order mark at the beginning is dropped too, and
+ * what cannot be seen at the ends otherwise is refused. `--exact` keeps every byte.
  */
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import { BYTE_ORDER_MARK, looksLikeUtf16, unmeantEnds } from "../../lib/hidden-text.ts";
 import { isPem } from "../../lib/pem-text.ts";
 import { textOf, UnreadableFile } from "../../lib/user-file.ts";
 import type { Cli } from "./cli.ts";
@@ -22,15 +24,40 @@ const STANDARD_INPUT = "-";
 
 /** Throws VALUE_INVALID for what is empty, too large or no UTF-8; CONFIG_UNREADABLE for a file that cannot be read. */
 export async function readValue(cli: Cli, options: ValueOptions): Promise<SecretValue> {
-  if (options.valueFile === undefined && cli.stdin.isTTY) return promptTwice(cli);
-  const text = await readText(cli, options.valueFile ?? STANDARD_INPUT);
+  if (options.valueFile === undefined && cli.stdin.isTTY) return promptTwice(cli, options);
+  const given = await readText(cli, options.valueFile ?? STANDARD_INPUT);
+  if (options.exact === true) return SecretValue.of(assertGiven(given));
+  const text = withoutMark(cli, given);
   const isForm = isPem(text);
-  const kept = options.exact === true || isForm ? text : text.replace(/\r?\n$/, "");
-  if (kept === "") throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is empty.");
+  const kept = assertGiven(isForm ? text : text.replace(/\r?\n$|\r$/, ""));
   if (kept !== text) cli.output.note("note: one final line break was dropped; --exact keeps it.");
-  else if (isForm && options.exact !== true && kept.endsWith("\n"))
+  else if (isForm && kept.endsWith("\n"))
     cli.output.note("note: the final line break was kept: keys and certificates in PEM form end with one.");
+  assertMeant(cli, kept);
   return SecretValue.of(kept);
+}
+
+function assertGiven(value: string): string {
+  if (value === "") throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is empty.");
+  return value;
+}
+
+/** Windows' programs begin files and pipes with it; a service that compares values would not know its own. */
+function withoutMark(cli: Cli, text: string): string {
+  if (!text.startsWith(BYTE_ORDER_MARK)) return text;
+  cli.output.note("note: a byte order mark at the beginning was dropped; --exact keeps it.");
+  return text.slice(1);
+}
+
+/** Throws VALUE_INVALID for what came along unseen when the value was copied or piped. */
+function assertMeant(cli: Cli, value: string): void {
+  const trouble = looksLikeUtf16(value) ? "is UTF-16, not UTF-8" : unmeantEnds(value);
+  if (trouble !== null) {
+    throw new LockstepError("VALUE_INVALID", `Cannot set the value: it ${trouble}.`, {
+      hint: "Take that out, or save the value as UTF-8; with --exact it is set as it is.",
+    });
+  }
+  if (value.includes("\r\n")) cli.output.note("note: the value has Windows line ends, and keeps them.");
 }
 
 /** Of a key: what a line break at its end would be is nobody's. */
@@ -39,10 +66,13 @@ export async function readCopy(cli: Cli, path: string | undefined): Promise<Secr
   return SecretValue.of(bytes.toString("latin1").trim());
 }
 
-async function promptTwice(cli: Cli): Promise<SecretValue> {
+async function promptTwice(cli: Cli, { exact }: ValueOptions): Promise<SecretValue> {
   const first = await promptHidden(cli, "Value (not shown): ");
   const second = await promptHidden(cli, "Again: ");
-  if (first === second && first !== "") return SecretValue.of(first);
+  if (first === second && first !== "") {
+    if (exact !== true) assertMeant(cli, first);
+    return SecretValue.of(first);
+  }
   throw new LockstepError(
     "VALUE_INVALID",
     first === "" ? "Cannot set the value: it is empty." : "Cannot set the value: the two differ.",
@@ -54,8 +84,11 @@ async function readText(cli: Cli, path: string): Promise<string> {
   try {
     return textOf(bytes, { keepMark: true });
   } catch {
+    const isUtf16 = [0xfeff, 0xfffe].includes(bytes.length < 2 ? 0 : bytes.readUInt16BE(0));
     throw new LockstepError("VALUE_INVALID", "Cannot set the value: it is not valid UTF-8.", {
-      hint: "Encode binary data first, for example with base64.",
+      hint: isUtf16
+        ? "It begins like UTF-16: save it as UTF-8, in PowerShell for example with `-Encoding utf8NoBOM`."
+        : "Encode binary data first, for example with base64.",
     });
   }
 }

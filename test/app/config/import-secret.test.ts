@@ -126,6 +126,26 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     await expect(assertAdopted(kit.context, TESTER, name)).resolves.toBeUndefined();
   });
 
+  it("does not bring what cannot be seen everywhere, unless told", async () => {
+    for (const [value, what] of [
+      ["\uFEFFin use", "begins with a byte order mark"],
+      ["in use\u200b", "ends with a character that cannot be seen (U+200B)"],
+      ["in use\r", "ends with a carriage return"],
+    ] as const) {
+      await kit.loop.reset();
+      hold({ api: value });
+      await applyConfig(kit.context, TESTER, { config: config() });
+      const refused = take({ by: "agreement" });
+      await expect(refused).rejects.toMatchObject({ code: "VALUE_INVALID" });
+      await expect(refused).rejects.toThrow(`the value at api ${what}`);
+      expect(await kit.loop.rows("select 1 from secret_version")).toEqual([]);
+      await importSecret(kit.context, TESTER, { ...name, from: { by: "agreement" }, exact: true });
+      await settle();
+      expect(kit.place("fresh").values.get("A")).toBe(value);
+      for (const place of ["api", "vps", "worker", "fresh"]) kit.place(place).values.clear();
+    }
+  });
+
   it("changes nothing when it is repeated", async () => {
     hold({ api: "in use", vps: "stale" });
     await applyConfig(kit.context, TESTER, { config: config() });

@@ -167,6 +167,20 @@ export const UNREADABLE: readonly BadCase[] = [
     says: ["not UTF-8"],
   },
   {
+    name: "a variable that came with what cannot be seen",
+    text: target(`railway: { token: "\${env:COPIED}" }`),
+    at: "3:16",
+    where: "environment production, target t, railway, token",
+    says: ["COPIED, which begins with a byte order mark", "Take that out"],
+  },
+  {
+    name: "a file that came with what cannot be seen",
+    text: target(`ssh: { privateKey: "\${file:copied.txt}" }`),
+    at: "3:12",
+    where: "environment production, target t, ssh, privateKey",
+    says: ["copied.txt, which ends with a character that cannot be seen (U+00A0)"],
+  },
+  {
     name: "a directory as a file",
     text: target(`ssh: { privateKey: "\${file:home}" }`),
     at: "3:12",

@@ -18,6 +18,7 @@ beforeAll(async () => {
   await writeFile(join(directory, "home", ".ssh", "id_ed25519"), "line one\nline two\n");
   await writeFile(join(directory, "token.txt"), "from-a-file\n");
   await writeFile(join(directory, "empty.txt"), "\n");
+  await writeFile(join(directory, "copied.txt"), "copied\u00a0\n");
   await writeFile(join(directory, "binary.bin"), Uint8Array.of(0xff, 0xfe, 0x00));
 });
 
@@ -31,7 +32,7 @@ async function write(files: Readonly<Record<string, string>>): Promise<string[]>
 async function read(text: string | Readonly<Record<string, string>>) {
   const files = await write(typeof text === "string" ? { "lockstep.yaml": text } : text);
   const source = await readConfig(files, {
-    env: { RAILWAY_TOKEN: CANARY, EMPTY: "" },
+    env: { RAILWAY_TOKEN: CANARY, EMPTY: "", COPIED: "\uFEFFcopied" },
     homeDirectory: join(directory, "home"),
     workingDirectory: directory,
   });

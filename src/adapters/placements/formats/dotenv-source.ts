@@ -3,10 +3,9 @@
  * it is: where Node's `--env-file`, python-dotenv or docker compose would see other lines in it. Pure.
  */
 import type { LockstepError } from "../../../core/errors.ts";
+import { asSeen, BYTE_ORDER_MARK } from "../../../lib/hidden-text.ts";
 import type { DotenvReader } from "./dotenv-readers.ts";
 import {
-  asSeen,
-  BYTE_ORDER_MARK,
   beginsBlock,
   broken,
   continued,

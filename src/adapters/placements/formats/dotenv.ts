@@ -3,9 +3,9 @@
  * value is written in the first form that all of them read right (dotenv-readers.ts), or the one that `reader` names. What
  * stands bare stays bare where that is safe, because `docker run --env-file` takes quotes for a part of the value.
  */
+import { asSeen } from "../../../lib/hidden-text.ts";
 import { agreedValue, type DotenvReader, textFor } from "./dotenv-readers.ts";
 import { type DotenvAssignment, scanDotenv } from "./dotenv-source.ts";
-import { asSeen } from "./doubts.ts";
 import {
   assertText,
   assertVariableName,

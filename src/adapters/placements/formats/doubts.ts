@@ -6,9 +6,6 @@
 import type { LockstepError } from "../../../core/errors.ts";
 import { notReadable } from "./format.ts";
 
-/** No reader shows them, and most take them for a part of a name: format characters, and blanks other than space and tab. */
-const INVISIBLE = /[\p{Cf}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/gu;
-export const BYTE_ORDER_MARK = "\uFEFF";
 const UTF16_HINT = "Save it as UTF-8 without a byte order mark.";
 const QUOTE_HINT = "Put the whole value between quotes, or into one line; then try again.";
 
@@ -78,11 +75,6 @@ export const HAS_INVISIBLE = "holds a character that cannot be seen";
 /** Its own name is told nowhere: it is a piece of the text above it. */
 export function endOfText(format: string, line: number): LockstepError {
   return notReadable(format, `line ${line} may be the end of a longer text above it`, QUOTE_HINT);
-}
-
-/** The text as a person sees it; the same text where nothing is hidden. */
-export function asSeen(text: string): string {
-  return text.replace(INVISIBLE, "");
 }
 
 /** The first line of a block like PEM's, without its end. */

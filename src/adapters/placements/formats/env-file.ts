@@ -7,8 +7,8 @@
  * does. Without a named reader a value must be read alike by all of them.
  */
 import type { LockstepError } from "../../../core/errors.ts";
+import { asSeen } from "../../../lib/hidden-text.ts";
 import {
-  asSeen,
   beginsBlock,
   broken,
   continued,

@@ -1,5 +1,6 @@
 /** A JSON text with the place of every value: enough to replace one and leave every other byte as it was. */
-import { BYTE_ORDER_MARK, markedFile } from "./doubts.ts";
+import { BYTE_ORDER_MARK } from "../../../lib/hidden-text.ts";
+import { markedFile } from "./doubts.ts";
 import { notReadable } from "./format.ts";
 
 const NAME = "json";

@@ -6,9 +6,8 @@
  * A key that is set and never exported counts as present, so that a foreign value is not overwritten unseen; the next
  * change of ours exports it.
  */
+import { asSeen, BYTE_ORDER_MARK } from "../../../lib/hidden-text.ts";
 import {
-  asSeen,
-  BYTE_ORDER_MARK,
   beginsBlock,
   broken,
   continued,

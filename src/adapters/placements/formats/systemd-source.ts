@@ -3,9 +3,8 @@
  * it uncertain where it ends or whose it is. Pure.
  */
 import type { LockstepError } from "../../../core/errors.ts";
+import { asSeen, BYTE_ORDER_MARK } from "../../../lib/hidden-text.ts";
 import {
-  asSeen,
-  BYTE_ORDER_MARK,
   beginsBlock,
   broken,
   continued,

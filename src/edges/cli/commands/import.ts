@@ -14,6 +14,7 @@ export interface ImportOptions {
   readonly targetEnvironment?: string;
   /** `true`: the value that most places hold. */
   readonly winner?: true | string;
+  readonly exact?: boolean;
   readonly wait?: boolean;
   /** In ms. */
   readonly timeout?: number;
@@ -35,6 +36,7 @@ export const run: CommandFunction<[name: string], ImportOptions> = async (cli, [
           target === undefined
             ? { by: options.winner === true ? "majority" : "agreement" }
             : { by: "target", target, environment },
+        ...(options.exact === true ? { exact: true } : {}),
       },
     }),
   );

@@ -7,6 +7,7 @@
  * destination is known. What it yields is never looked into again, and never shown. `$${` stands for a literal `${`.
  */
 import { dirname, join, resolve } from "node:path";
+import { unmeantEnds } from "../../../lib/hidden-text.ts";
 import { readUserFile, textOf, UnreadableFile } from "../../../lib/user-file.ts";
 import type { ConfigPath, ConfigProblem } from "../../../protocol/config-problem.ts";
 import { didYouMean } from "../../../protocol/config-problem.ts";
@@ -95,6 +96,9 @@ export async function resolveReference(
   return kind === "env" ? resolveEnv(name, surroundings.env) : resolveFile(name, { file, surroundings });
 }
 
+/** What came along when a credential was copied; whoever checks it would refuse the whole. */
+const UNSEEN = "Take that out; it is not a part of the credential.";
+
 function holdsReference(text: string): boolean {
   return [...text.matchAll(REFERENCE)].some(([found]) => found !== "$${");
 }
@@ -143,7 +147,11 @@ function badReference([, kind = "", name = ""]: RegExpExecArray): Refusal | null
 
 function resolveEnv(name: string, env: Surroundings["env"]): string | Refusal {
   const value = env[name];
-  if (value !== undefined && value !== "") return value;
+  if (value !== undefined && value !== "") {
+    const trouble = unmeantEnds(value);
+    if (trouble === null) return value;
+    return { message: `needs the environment variable ${name}, which ${trouble}`, remedy: UNSEEN };
+  }
   const near = Object.keys(env).filter((known) => env[known] !== "");
   return {
     message: `needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`,
@@ -167,7 +175,9 @@ async function resolveFile(
     if (content.includes("\0")) return refuse("is not UTF-8 text", "Name the right file.");
     // Editors and `echo` end a file with a newline that nobody means as part of a token.
     const value = content.replace(/\r?\n$/, "");
-    return value === "" ? refuse("is empty", "Write the credential into it.") : value;
+    if (value === "") return refuse("is empty", "Write the credential into it.");
+    const trouble = unmeantEnds(value);
+    return trouble === null ? value : refuse(trouble, UNSEEN);
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     return refuse(

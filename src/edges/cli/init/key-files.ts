@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { readUserFile, UnreadableFile } from "../../../lib/user-file.ts";
+import { readUserFile, textOf, UnreadableFile } from "../../../lib/user-file.ts";
 
 const MAX_KEY_BYTES = 64 * 1024;
 const HEADER = /^-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----$/m;
@@ -62,7 +62,8 @@ function isEncrypted(text: string): boolean {
 }
 
 async function readText(path: string): Promise<string> {
-  return (await readUserFile(path, { maxBytes: MAX_KEY_BYTES, pipes: false })).toString("utf8");
+  // Without the byte order mark that Windows' editors write, and that ssh would not take for a key.
+  return textOf(await readUserFile(path, { maxBytes: MAX_KEY_BYTES, pipes: false }));
 }
 
 function byUse(left: string, right: string): number {

@@ -40,6 +40,7 @@ export function attachConfig(program: Command, attach: Attach): void {
       .addOption(environmentOption())
       .option("--from <target>", "the value that stands at this target")
       .option("--winner [target]", "this target's value; without a name the value that most places hold")
+      .option("--exact", "also a value that begins or ends with what cannot be seen, as it is")
       .option(
         "--wait",
         "stay until every place has it; exits with 1 when it does not end well, 4 when it still runs",

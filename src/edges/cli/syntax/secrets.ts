@@ -24,7 +24,7 @@ export function attachSecrets(program: Command, attach: Attach): void {
       )
       .addOption(environmentOption())
       .option("--value-file <path>", "read the value from this file")
-      .option("--exact", "keep a final line break instead of dropping one")
+      .option("--exact", "keep every byte: a final line break, a byte order mark, what cannot be seen")
       .option("--field <name>", "set this field of the secret")
       .addHelpText(
         "after",
