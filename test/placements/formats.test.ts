@@ -330,10 +330,113 @@ describe("JSON files", () => {
     ['{"a": [1]}', "a.b"],
     ['{"a": {"b": 1}}', "a"],
     ["[]", "a"],
-    ["{} // comment", "a"],
+    ['{"a": {"b": [{"c": 1, "c": 2}]}} // remark', "b"],
+    ["{,}", "a"],
+    ["{'a': 1}", "a"],
+    ["{a: 1}", "a"],
+    ['{"a": 1} /* open', "a"],
+    ['{"a": "// no remark}', "a"],
+    [`${"[".repeat(5_000)}${"]".repeat(5_000)}`, "a"],
   ])("refuses to edit %j at %s", (text, key) => {
     expect(() => format.write(text, new Map([[key, "x"]]))).toThrow(
       expect.objectContaining({ code: "TARGET_REFUSED" }),
+    );
+  });
+});
+
+describe("JSON files with remarks and last commas", () => {
+  const format = FORMATS.json;
+  const CONFIG = `// the gateway
+{
+  "port": 1.10, // as written
+  "big": 12345678901234567890, /* a
+  long remark */
+  "url": "http://x/*y*/", // no remark in it
+  "auth": {
+    // ours
+    "token": "old", // keep
+  },
+  "list": [1e3, 2,], // last
+}
+`;
+
+  it("keep both, and every other byte", () => {
+    const after = format.write(CONFIG, new Map([["auth.token", 'n"w']]));
+    expect(after).toBe(CONFIG.replace('"old"', '"n\\"w"'));
+    expect(Object.fromEntries(format.read(after, ["auth.token", "port", "big", "url"]))).toEqual({
+      "auth.token": 'n"w',
+      port: "1.10",
+      big: "12345678901234567890",
+      url: "http://x/*y*/",
+    });
+    expect(format.keys?.(CONFIG)).toEqual(["port", "big", "url", "auth.token", "list"]);
+  });
+
+  it.each([
+    ['{"a": 1} // end\n', '{"a": 1, "k": "v"} // end\n'],
+    ['{"a": 1 // one\n}', '{"a": 1, // one\n  "k": "v"\n}'],
+    ['{\n  "a": 1 // one\n}\n', '{\n  "a": 1, // one\n  "k": "v"\n}\n'],
+    [
+      '{\r\n  "a": 1, // one\r\n  // end\r\n}\r\n',
+      '{\r\n  "a": 1, // one\r\n  "k": "v",\r\n  // end\r\n}\r\n',
+    ],
+    ['{\n  "a": 1, /* one */ // 1\n}', '{\n  "a": 1, /* one */ // 1\n  "k": "v",\n}'],
+    ["{ // nothing\n}", '{ // nothing\n  "k": "v"\n}'],
+    ['{\n  "a": 1,\n}', '{\n  "a": 1,\n  "k": "v",\n}'],
+  ])("%j gets a key in its manner, and is as it was without it", (before, after) => {
+    expect(format.write(before, new Map([["k", "v"]]))).toBe(after);
+    expect(format.write(after, new Map([["k", "v"]]))).toBe(after);
+    const gone = format.write(after, new Map([["k", null]]));
+    expect(gone.replaceAll(/[ \r\n]/g, "")).toBe(before.replaceAll(/[ \r\n]/g, ""));
+    expect(format.read(gone, ["k"]).size).toBe(0);
+  });
+
+  it("are not written anew for another way to write the same text", () => {
+    const before = '{"k": "caf\\u00e9"}';
+    expect(format.write(before, new Map([["k", "café"]]))).toBe(before);
+  });
+
+  it("any of them keep their remarks, and give the value back", () => {
+    const remark = fc.constantFrom("", " ", "\n", "// r,}\n", "/* r\n} */", "\t", ' // "q\n');
+    const blank = fc.constantFrom("", " ");
+    const member = fc.tuple(
+      remark,
+      fc.constantFrom('"b"', '"c"', '"k"', '"d"'),
+      blank,
+      fc.constantFrom("1.10", '"x,}"', "[1,]", '{"z": 1,}'),
+      remark,
+    );
+    const file = fc
+      .tuple(fc.uniqueArray(member, { selector: ([, key]) => key, maxLength: 4 }), fc.boolean(), remark)
+      .map(([members, isEnded, end]) => {
+        const inner = members.map(([r1, key, r2, value, r3]) => `${r1}${key}: ${r2}${value}${r3}`).join(",");
+        return `{${inner}${members.length > 0 && isEnded ? "," : ""}${end}}${end}`;
+      });
+    const remarks = (text: string) => text.match(/\/\/[^\n]*|\/\*[\s\S]*?\*\//g) ?? [];
+    const others = (text: string) =>
+      Object.fromEntries(format.read(text, ["b", "c", "d", "b.z", "c.z", "d.z"]));
+    fc.assert(
+      fc.property(file, fc.string(), (before, value) => {
+        if (Buffer.from(value).toString() !== value || value.includes("/")) return;
+        // An object there is refused.
+        if (format.read(before, ["k.z"]).size > 0) return;
+        const after = format.write(before, new Map([["k", value]]));
+        expect(format.read(after, ["k"]).get("k")).toBe(value);
+        expect(remarks(after)).toEqual(remarks(before));
+        expect(others(after)).toEqual(others(before));
+        expect(format.write(after, new Map([["k", value]]))).toBe(after);
+        const gone = format.write(after, new Map([["k", null]]));
+        expect(format.read(gone, ["k"]).size).toBe(0);
+        expect(remarks(gone)).toEqual(remarks(before));
+        expect(others(gone)).toEqual(others(before));
+        // What allows no last comma is left without one.
+        const hadLastComma = /,\s*$/.test(
+          before.replaceAll(/\/\/[^\n]*|\/\*[\s\S]*?\*\//g, "").replace(/\}\s*$/, ""),
+        );
+        if (!hadLastComma)
+          expect(gone.replaceAll(/\/\/[^\n]*|\/\*[\s\S]*?\*\//g, "")).not.toMatch(/,\s*\}\s*$/);
+      }),
+      { numRuns: 1_000 },
     );
   });
 });

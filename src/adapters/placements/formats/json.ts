@@ -1,9 +1,16 @@
 /**
  * A JSON file; the key is a path: `gateway.auth.token`, or a JSON pointer (RFC 6901) beginning with `/` where names
- * hold dots. Only the value's own text is replaced; missing parents are made.
+ * hold dots. Only the value's own text is replaced; missing parents are made. Remarks and a comma behind the last member
+ * stay where they are; into a file without them none is written.
  */
 import { type Format, keyInvalid, notReadable, notRepresentable } from "./format.ts";
-import { type JsonNode, parseJsonSource } from "./json-source.ts";
+import {
+  type JsonMember,
+  type JsonNode,
+  type JsonSource,
+  parseJsonSource,
+  skipBlanks,
+} from "./json-source.ts";
 
 const NAME = "json";
 const INDENT = "  ";
@@ -18,7 +25,7 @@ export const jsonFormat: Format = {
     if (Buffer.from(value).toString() !== value) throw notRepresentable(NAME, key, "it is not valid Unicode");
   },
   read(text, keys) {
-    const root = parseJsonSource(text);
+    const { root } = parseJsonSource(text);
     const found = new Map<string, string>();
     for (const key of keys) {
       const node = find(root, stepsOf(key));
@@ -26,7 +33,7 @@ export const jsonFormat: Format = {
     }
     return found;
   },
-  keys: (text) => leavesOf(parseJsonSource(text), []),
+  keys: (text) => leavesOf(parseJsonSource(text).root, []),
   write(text, changes) {
     let written = text ?? "{}\n";
     for (const [key, value] of changes) {
@@ -79,11 +86,14 @@ function find(root: JsonNode, steps: readonly string[]): JsonNode | null {
 
 function setKey(text: string, key: string, value: string): string {
   const steps = stepsOf(key);
-  const root = parseJsonSource(text);
-  const existing = find(root, steps);
+  const source = parseJsonSource(text);
+  const existing = find(source.root, steps);
   if (existing?.kind === "object") throw notReadable(NAME, `an object stands at ${key}`);
-  if (existing !== null) return replace(text, existing.start, existing.end, JSON.stringify(value));
-  let parent: JsonNode = root;
+  if (existing !== null) {
+    if (text[existing.start] === '"' && textOf(text, existing) === value) return text;
+    return replace(text, existing.start, existing.end, JSON.stringify(value));
+  }
+  let parent: JsonNode = source.root;
   let depth = 0;
   for (; depth < steps.length - 1; depth += 1) {
     const next = find(parent, [steps[depth] ?? ""]);
@@ -91,42 +101,95 @@ function setKey(text: string, key: string, value: string): string {
     parent = next;
   }
   if (parent.kind !== "object") throw notReadable(NAME, `something else than an object stands above ${key}`);
-  return insert(text, parent, steps.slice(depth), value);
+  return insert(text, source, parent, memberOf(steps.slice(depth), value));
 }
 
-function insert(
-  text: string,
-  parent: JsonNode & { readonly kind: "object" },
-  steps: readonly string[],
-  value: string,
-): string {
-  const [first = "", ...rest] = steps;
+function memberOf([first = "", ...rest]: readonly string[], value: string): string {
   const inner = rest.reduceRight(
     (source, step) => `{ ${JSON.stringify(step)}: ${source} }`,
     JSON.stringify(value),
   );
-  const member = `${JSON.stringify(first)}: ${inner}`;
+  return `${JSON.stringify(first)}: ${inner}`;
+}
+
+type JsonObject = JsonNode & { readonly kind: "object" };
+
+function insert(text: string, { bare }: JsonSource, parent: JsonObject, member: string): string {
   const last = parent.members.at(-1);
+  const newline = text.includes("\r\n") ? "\r\n" : "\n";
+  const outer = indentAt(text, parent.start);
   if (last === undefined) {
-    const outer = indentAt(text, parent.start);
-    return replace(text, parent.start, parent.end, `{\n${outer}${INDENT}${member}\n${outer}}`);
+    // Remarks alone stay.
+    const held = text.slice(parent.start + 1, parent.end - 1).trimEnd();
+    const made = `{${held}${newline}${outer}${INDENT}${member}${newline}${outer}}`;
+    return replace(text, parent.start, parent.end, made);
   }
+  const comma = commaBehind(bare, last);
+  const place = endOfRemarks(text, comma === null ? last.value.end : comma + 1);
   // In the manner of the member before: on its own line with its indent, or on the same line.
-  const before = text.slice(0, last.start);
-  const blanks = /[ \t\r\n]*$/.exec(before)?.[0] ?? "";
-  return replace(text, last.value.end, last.value.end, `,${blanks === "" ? " " : blanks}${member}`);
+  const before = /[ \t\r\n]*$/.exec(text.slice(0, last.start))?.[0] ?? "";
+  const blanks = before === "" ? " " : before;
+  const isHidden = place.isLineRemark && !blanks.includes("\n");
+  const put = `${isHidden ? newline + outer + INDENT : blanks}${member}${comma === null ? "" : ","}`;
+  const written = replace(text, place.end, place.end, put);
+  return comma === null ? replace(written, last.value.end, last.value.end, ",") : written;
+}
+
+/** Where a comma stands behind the member; null: nowhere. */
+function commaBehind(bare: string, { value }: JsonMember): number | null {
+  const at = skipBlanks(bare, value.end);
+  return bare[at] === "," ? at : null;
+}
+
+/** Behind the remarks of the same line, which belong to what stands before them. */
+function endOfRemarks(text: string, from: number): { readonly end: number; readonly isLineRemark: boolean } {
+  const remark = /[ \t]*(?:\/\*[\s\S]*?\*\/|(\/\/)[^\r\n]*)/y;
+  let end = from;
+  for (;;) {
+    remark.lastIndex = end;
+    const found = remark.exec(text);
+    if (found === null) return { end, isLineRemark: false };
+    end = remark.lastIndex;
+    if (found[1] !== undefined) return { end, isLineRemark: true };
+  }
 }
 
 function removeKey(text: string, steps: readonly string[]): string {
-  const parent = find(parseJsonSource(text), steps.slice(0, -1));
+  const { root, bare } = parseJsonSource(text);
+  const parent = find(root, steps.slice(0, -1));
   if (parent?.kind !== "object") return text;
   const index = parent.members.findIndex(({ key }) => key === steps.at(-1));
   const member = parent.members[index];
   if (member === undefined) return text;
   const next = parent.members[index + 1];
-  if (next !== undefined) return replace(text, member.start, next.start, "");
   const previous = parent.members[index - 1];
-  return replace(text, previous?.value.end ?? member.start, member.value.end, "");
+  const isPlain = (from: number, to: number) => text.slice(from, to) === bare.slice(from, to);
+  if (next !== undefined && isPlain(member.start, next.start))
+    return replace(text, member.start, next.start, "");
+  const end = member.value.end;
+  if (next === undefined && previous !== undefined && isPlain(previous.value.end, member.start))
+    return replace(text, previous.value.end, end, "");
+  // Remarks stand around it, and stay.
+  const own = commaBehind(bare, member);
+  const isJoined = own !== null && isPlain(end, own);
+  const needless = own === null && previous !== undefined ? commaBehind(bare, previous) : null;
+  const commas = isJoined ? [needless] : [own, needless];
+  const cuts = [wholeLine(text, member.start, isJoined ? own + 1 : end), ...commas.flatMap(oneAt)];
+  return cuts
+    .toSorted(([left], [right]) => right - left)
+    .reduce((written, [from, to]) => replace(written, from, to, ""), text);
+}
+
+function oneAt(at: number | null): readonly (readonly [number, number])[] {
+  return at === null ? [] : [[at, at + 1]];
+}
+
+/** The line where nothing else stands on it. */
+function wholeLine(text: string, start: number, end: number): readonly [number, number] {
+  const from = text.lastIndexOf("\n", start - 1) + 1;
+  const newline = text.indexOf("\n", end);
+  const isAlone = /^[ \t]*$/.test(text.slice(from, start)) && /^[ \t\r]*$/.test(text.slice(end, newline));
+  return newline !== -1 && from > 0 && isAlone ? [from, newline + 1] : [start, end];
 }
 
 function indentAt(text: string, at: number): string {
