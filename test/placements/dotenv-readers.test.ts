@@ -16,7 +16,7 @@ import {
 } from "../../src/adapters/placements/formats/dotenv-readers.ts";
 import { formatFor } from "../../src/adapters/placements/formats/formats.ts";
 import type { LockstepError } from "../../src/core/errors.ts";
-import { parseDotenv } from "../../src/sdk/source/parse-values.ts";
+import { npmDotenv } from "../support/npm-dotenv.ts";
 import { lacks } from "../support/servers.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lockstep-dotenv-"));
@@ -57,15 +57,8 @@ const shell =
   };
 
 const npm: Read = (text, count) => {
-  const wanted = keys(count);
-  // The SDK's own copy of its expression gives two at a time.
-  return wanted
-    .flatMap((key, index) => {
-      if (index % 2 === 1) return [];
-      const { primary, fallback } = parseDotenv(text, { primary: key, fallback: wanted[index + 1] ?? key });
-      return [primary, fallback];
-    })
-    .slice(0, count);
+  const seen = npmDotenv(text);
+  return keys(count).map((key) => seen.get(key));
 };
 const node: Read = (text, count) => {
   const seen = parseEnv(text);

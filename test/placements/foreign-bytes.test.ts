@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { Format } from "../../src/adapters/placements/formats/format.ts";
 import { FORMATS, type FormatName } from "../../src/adapters/placements/formats/formats.ts";
 import { LockstepError } from "../../src/core/errors.ts";
+import { npmDotenv } from "../support/npm-dotenv.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
 const MARK = "\uFEFF";
@@ -252,17 +253,6 @@ function changed(text: string): string | null {
 }
 
 describe("a dotenv file that was taken and changed", () => {
-  // dotenv 17's own, which the repository does not depend on (lib/main.js, LINE and parse).
-  const LINE =
-    /(?:^|^)\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/gm;
-  const dotenv = (text: string) =>
-    new Map(
-      [...text.replaceAll(/\r\n?/g, "\n").matchAll(LINE)].map(([, key = "", raw = ""]) => [
-        key,
-        raw.trim().replace(/^(['"`])([\s\S]*)\1$/, "$2"),
-      ]),
-    );
-
   const taken: string[] = [];
 
   it("holds the value for dotenv, whatever stood there", () => {
@@ -271,7 +261,7 @@ describe("a dotenv file that was taken and changed", () => {
         const after = changed(text);
         if (after === null) return;
         taken.push(after);
-        expect(dotenv(after).get("KEY"), JSON.stringify(after)).toBe("it is\nnew");
+        expect(npmDotenv(after).get("KEY"), JSON.stringify(after)).toBe("it is\nnew");
       }),
       { numRuns: 3_000 },
     );
