@@ -20,6 +20,7 @@ import {
   unassigned,
 } from "./doubts.ts";
 import type { Assignment, Scanned } from "./format.ts";
+import { afterLineEnd, blanksAt, blanksBefore, endOfLine, unescaped } from "./text-places.ts";
 
 const NAME = "dotenv";
 const HEAD = /[ \t]*(export[ \t]+)?([\w.-]+)([ \t]*=|:[ \t]+)/y;
@@ -273,36 +274,4 @@ function trimmed(written: string): string {
 function unquote(raw: string): string {
   const inner = raw.replace(/^(['"`])([\s\S]*)\1$/, "$2");
   return raw.startsWith('"') ? inner.replaceAll("\\n", "\n").replaceAll("\\r", "\r") : inner;
-}
-
-/** `byPairs`: of two backslashes the first escapes the second. */
-function unescaped(text: string, quote: string, from: number, byPairs = false): number {
-  for (let at = text.indexOf(quote, from); at !== -1; at = text.indexOf(quote, at + 1)) {
-    let before = at;
-    while (before > from && text[before - 1] === "\\") before -= 1;
-    if (byPairs ? (at - before) % 2 === 0 : before === at) return at;
-  }
-  return -1;
-}
-
-function blanksAt(text: string, at: number): number {
-  const blanks = /[ \t]*/y;
-  blanks.lastIndex = at;
-  return blanks.exec(text)?.[0].length ?? 0;
-}
-
-function blanksBefore(text: string, end: number): number {
-  let at = end;
-  while (text[at - 1] === " " || text[at - 1] === "\t") at -= 1;
-  return at;
-}
-
-function endOfLine(text: string, from: number): number {
-  const pattern = /[\r\n]/g;
-  pattern.lastIndex = from;
-  return pattern.exec(text)?.index ?? text.length;
-}
-
-function afterLineEnd(text: string, end: number): number {
-  return end + (text.startsWith("\r\n", end) ? 2 : end < text.length ? 1 : 0);
 }
