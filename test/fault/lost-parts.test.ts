@@ -43,7 +43,8 @@ describe.skipIf(lacks("sshd") || lacks("redis"))("parts that get lost while a ro
     expect(await kit.places()).toEqual(everywhere("third"));
     expect(await kit.rows("select 1 from push where outcome in ('started', 'unknown')")).toEqual([]);
     await end(worker, "SIGTERM");
-  });
+    // To stop without Redis alone takes ten seconds, after which it is left.
+  }, 60_000);
 
   it("every connection to Postgres cut: the rotation ends", async () => {
     const { kit } = await start();
