@@ -23,7 +23,11 @@ export async function createMiniPlace(
   const home = stage.room("mini");
   const running = await createRestartedService({ stage, service, home, signal });
   const command = `restart-${service}`;
-  const policy = `files: ["~/${service}/env"]\ncommands: { ${command}: [${JSON.stringify(running.restart)}] }\n`;
+  const check = `${service}-works`;
+  const programs = Object.entries({ [command]: running.restart, [check]: running.works })
+    .map(([name, path]) => `${name}: [${JSON.stringify(path)}]`)
+    .join(", ");
+  const policy = `files: ["~/${service}/env"]\ncommands: { ${programs} }\n`;
   // Where the agent's user keeps it; the service's own directory is no place for it.
   const directory = join(home, ".config", "lockstep");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -44,6 +48,7 @@ export async function createMiniPlace(
       "  agent: {}",
       `  files: [{ path: "~/${service}/env", format: dotenv }]`,
       `  activate: { command: ${command} }`,
+      `  health: { command: ${check} }`,
     ],
     open: running.open,
     stored: running.stored,

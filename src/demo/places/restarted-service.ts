@@ -1,6 +1,6 @@
 /**
- * A service on a machine, as somebody set it up by hand: a file of variables, and a script that restarts the service
- * with them. It belongs to nobody's terminal and outlives the session that started it.
+ * A service on a machine, as somebody set it up by hand: a file of variables, a script that restarts the service with
+ * them, and one that says whether it runs. It belongs to nobody's terminal and outlives the session that started it.
  */
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,6 +15,8 @@ export interface RestartedService {
   readonly address: string;
   /** Absolute path of the script. */
   readonly restart: string;
+  /** Absolute path of a script that ends well while the service listens. */
+  readonly works: string;
   /** Starts the service. */
   open(opening: Opening): Promise<void>;
   stored(): Promise<string | null>;
@@ -35,11 +37,18 @@ export async function createRestartedService(options: RestartedServiceOptions): 
   mkdirSync(directory, { mode: 0o700 });
   const file = join(directory, "env");
   const restart = join(directory, "restart");
-  writeFileSync(restart, restartScript(), { mode: 0o700 });
-  chmodSync(restart, 0o700);
+  const works = join(directory, "works");
+  for (const [path, text] of [
+    [restart, restartScript()],
+    [works, WORKS_SCRIPT],
+  ] as const) {
+    writeFileSync(path, text, { mode: 0o700 });
+    chmodSync(path, 0o700);
+  }
   return {
     address: `http://127.0.0.1:${port}`,
     restart,
+    works,
     async open({ addresses, reportTo, secret }) {
       const variables = {
         ...serviceVariables(service, { addresses, reportTo }),
@@ -59,6 +68,10 @@ export async function createRestartedService(options: RestartedServiceOptions): 
     },
   };
 }
+
+const WORKS_SCRIPT = `#!/bin/sh
+cd "$(dirname "$0")" && [ -f port ] && kill -0 "$(cat pid)"
+`;
 
 /** The service removes its port file when it ends: where nobody reaps processes, its pid would still seem alive. */
 function restartScript(): string {
