@@ -216,7 +216,7 @@ targets:
     expect(readFileSync(join(homes.mini, "app", "running"), "utf8")).toContain(VALUES[0]);
     expect([runs("web", VALUES[0]), runs("jobs", VALUES[0])]).toEqual([true, true]);
     expect(statSync(join(homes.jobs, "state"), { throwIfNoEntry: false })).toBeUndefined();
-  }, 60_000);
+  }, 120_000);
 
   it("a change restarts each once, and is proven everywhere", async () => {
     await set(VALUES[1], {

@@ -204,7 +204,7 @@ targets:
     const { pushes } = await json("history");
     expect((await lockstep(["history"])).stdout).toContain("was unknown");
     expect(pushes.length).toBeGreaterThan(0);
-  });
+  }, 60_000);
 
   it("a restart of Lockstep loses nothing", async () => {
     server.kill("SIGKILL");
