@@ -22,7 +22,7 @@ import { type FakeLaunchctl, makeFakeLaunchctl } from "../support/fake-launchctl
 const LABEL = "com.example.app";
 const DOMAIN = process.getuid?.() === 0 ? "system" : `gui/${process.getuid?.() ?? 0}`;
 const activate = activateSchema.parse({ launchd: LABEL });
-const unit = unitOf(activate, "agent:mac", "mac");
+const unit = unitOf(activate, "agent:mac", "mac", "");
 const soon = () => AbortSignal.timeout(20_000);
 
 let home: string;

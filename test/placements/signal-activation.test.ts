@@ -16,7 +16,7 @@ let pidFile: string;
 let server: ChildProcess;
 let activator: Activator;
 const activate = () => activateSchema.parse({ signal: { name: "HUP", pidFile } });
-const unit = () => unitOf(activate(), "agent:host", "host");
+const unit = () => unitOf(activate(), "agent:host", "host", "");
 
 /** A server that rereads on HUP, and says so. */
 async function startServer(): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * A stand-in for systemctl on the host's PATH: a real program with its state on disk, speaking systemctl's own output
- * format, misbehaving on command. No container runs a systemd of its own.
+ * format, misbehaving on command. No container runs a systemd of its own. With `--user` it is another manager, which has
+ * units of its own and is reached only by whoever has the variables of a login.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,12 +16,20 @@ export interface FakeUnit {
   readonly MainPID?: string;
 }
 
+type Whose = "system" | "user";
+
 export interface FakeSystemctl {
   /** To be put first on the session's PATH. */
   readonly directory: string;
-  set(unit: FakeUnit): void;
+  set(unit: FakeUnit, whose?: Whose): void;
   /** What the unit consists of. */
-  setFiles(fragment: string, dropIns?: readonly string[]): void;
+  setFiles(fragment: string, dropIns?: readonly string[], whose?: Whose): void;
+  /** The user's manager answers no more: systemctl ends with these words. Null: it does. */
+  stopUserManager(words: string | null): void;
+  /** loginctl's answer. Null: it knows no such user, who then is not logged in. */
+  setLinger(answer: "yes" | "no" | null): void;
+  /** What the last call with `--user` was given: XDG_RUNTIME_DIR, then DBUS_SESSION_BUS_ADDRESS. */
+  userVariables(): string;
   /** What the next restarts do: a line of sh that may rewrite `$state`, and the exit code. */
   onRestart(script: string): void;
   /** Every call, one line of arguments each. */
@@ -62,9 +71,18 @@ export function startsProcess(environmentFile: string): string {
 const PROGRAM = (directory: string): string => `#!/bin/sh
 directory=${directory}
 state=${directory}/state
+files=${directory}/files
 printf '%s\\n' "$*" >> ${directory}/calls
+if [ "$1" = --user ]; then
+  printf '%s %s\\n' "\${XDG_RUNTIME_DIR:--}" "\${DBUS_SESSION_BUS_ADDRESS:--}" > ${directory}/user-variables
+  if [ -z "$XDG_RUNTIME_DIR" ] || [ -z "$DBUS_SESSION_BUS_ADDRESS" ]; then
+    echo 'Failed to connect to bus: $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR not defined' >&2; exit 1
+  fi
+  [ ! -s ${directory}/no-manager ] || { cat ${directory}/no-manager >&2; exit 1; }
+  shift; state=${directory}/user-state; files=${directory}/user-files
+fi
 case "$1" in
-  show) case "$2" in --property=FragmentPath*) cat ${directory}/files ;; *) cat "$state" ;; esac ;;
+  show) case "$2" in --property=FragmentPath*) cat "$files" ;; *) cat "$state" ;; esac ;;
   restart) . ${directory}/restart ;;
   daemon-reload) exit 0 ;;
   *) exit 2 ;;
@@ -90,17 +108,26 @@ export function makeFakeSystemctl(home: string): FakeSystemctl {
   );
   write("calls", "");
   write("files", "");
+  write("user-files", "");
+  write("no-manager", "");
   return {
     directory,
-    set: (unit) =>
+    set: (unit, whose = "system") =>
       write(
-        "state",
+        whose === "user" ? "user-state" : "state",
         Object.entries(unit)
           .map(([name, value]) => `${name}=${value}\n`)
           .join(""),
       ),
-    setFiles: (fragment, dropIns = []) =>
-      write("files", `FragmentPath=${fragment}\nDropInPaths=${dropIns.join(" ")}\n`),
+    setFiles: (fragment, dropIns = [], whose = "system") =>
+      write(
+        whose === "user" ? "user-files" : "files",
+        `FragmentPath=${fragment}\nDropInPaths=${dropIns.join(" ")}\n`,
+      ),
+    stopUserManager: (words) => write("no-manager", words === null ? "" : `${words}\n`),
+    setLinger: (answer) =>
+      write("loginctl", `#!/bin/sh\n${answer === null ? "exit 1" : `echo Linger=${answer}`}\n`, 0o755),
+    userVariables: () => readFileSync(join(directory, "user-variables"), "utf8").trim(),
     onRestart: (script) => write("restart", `${script}\n`),
     endProcess() {
       const path = join(directory, "pid");

@@ -78,9 +78,9 @@ export interface HostWrite {
   readonly how?: "replace" | "in-place";
 }
 
-/** How a process is found on its host: a unit's main process, or the number in a file that nobody else may write. */
+/** How a process is found on its host: a unit's main process (`systemd-user`: of one's own manager), or the number in a file that nobody else may write. */
 export type ProcessName =
-  | { readonly kind: "systemd"; readonly unit: string }
+  | { readonly kind: "systemd" | "systemd-user"; readonly unit: string }
   | { readonly kind: "pid-file"; readonly path: string };
 
 export interface ProcessLook {

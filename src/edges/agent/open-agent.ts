@@ -104,6 +104,7 @@ export function policyPlace({ homeDirectory, stateDirectory, policyFile }: Agent
     home: homeDirectory,
     policyPath: policyFile ?? defaultPolicyPath({ uid: currentUid(), home: homeDirectory }),
     ownDirectories: [stateDirectory, join(homeDirectory, ".lockstep")],
+    isRoot: currentUid() === 0,
   };
 }
 

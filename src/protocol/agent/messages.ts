@@ -135,7 +135,8 @@ const bundleFile = z.strictObject({
 
 /** By name: what a name means (a command's words, above all) stands in the host's own policy. */
 const bundleActivation = z.strictObject({
-  systemd: text(255).exactOptional(),
+  /** As an object: of the user's own manager. A release that does not know it refuses the bundle whole. */
+  systemd: z.union([text(255), z.strictObject({ unit: text(255), user: z.literal(true) })]).exactOptional(),
   launchd: text(255).exactOptional(),
   command: text(64).exactOptional(),
   signal: z.strictObject({ unit: text(255), name: text(16) }).exactOptional(),

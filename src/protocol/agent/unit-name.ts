@@ -8,7 +8,8 @@ export const CHILD_KEY = "child";
 export function unitName(activate: Bundle["activate"]): string | null {
   if (activate === null) return null;
   const { systemd, launchd, command, signal } = activate;
-  if (systemd !== undefined) return `systemd:${systemd}`;
+  if (typeof systemd === "string") return `systemd:${systemd}`;
+  if (systemd !== undefined) return `systemd-user:${systemd.unit}`;
   if (launchd !== undefined) return `launchd:${launchd}`;
   if (signal !== undefined) return `signal:${signal.unit}`;
   return command === undefined ? null : `command:${command}`;

@@ -64,6 +64,22 @@ describe("the systemd unit", () => {
     expect(remarks.join()).toContain("sudo");
   });
 
+  it("needs no sudo for units of its own user, and sees where that user's manager listens", () => {
+    const own = parsePolicy("units: [{ unit: app.service, user: true }]\n", "p");
+    // This Node may itself be below a home, which then is seen anyway.
+    const elsewhere = { ...asUser, home: "/var/lib/app", stateDirectory: "/var/lib/app/state" };
+    const program = ["/usr/bin/node", "/opt/main.js"] as const;
+    const { content, remarks } = buildSystemdUnit({ ...elsewhere, program, policy: own });
+    expect(content).toContain("NoNewPrivileges=yes\n");
+    expect(content).toContain("ProtectHome=read-only\n");
+    const ofSystem = { ...elsewhere, program, policy: parsePolicy("units: [app.service]\n", "p") };
+    expect(buildSystemdUnit(ofSystem).content).toContain("ProtectHome=yes\n");
+    expect(remarks.join()).not.toContain("sudo");
+    expect(remarks.join()).toContain(`loginctl enable-linger ${asUser.user}`);
+    expect(buildSystemdUnit({ ...root, policy: own }).remarks.join()).toContain("runs as root refuses");
+    expect(buildSystemdUnit(root).remarks.join()).not.toMatch(/enable-linger|as root refuses/);
+  });
+
   it("makes no namespace in which root's files would be nobody's", () => {
     expect(buildSystemdUnit(root).content).not.toContain("PrivateUsers");
     expect(buildSystemdUnit(session).content).not.toMatch(

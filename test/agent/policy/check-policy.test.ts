@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
+import { policyPlace } from "../../../src/edges/agent/open-agent.ts";
 import {
   checkPolicy,
   type PolicyRequest,
@@ -14,7 +16,8 @@ import {
 } from "../../../src/edges/agent/policy/explain-policy.ts";
 import { NO_POLICY, type Policy, parsePolicy } from "../../../src/edges/agent/policy/policy.ts";
 import { resolveActivation } from "../../../src/edges/agent/policy/resolve-activation.ts";
-import { policyRefusal } from "../../../src/protocol/agent/messages.ts";
+import { bundle, policyRefusal } from "../../../src/protocol/agent/messages.ts";
+import { unitName } from "../../../src/protocol/agent/unit-name.ts";
 
 const place = { home: "/home/app", policyPath: "/home/app/.config/lockstep/agent-policy.yaml" };
 const policy = parsePolicy(
@@ -236,6 +239,67 @@ describe("explaining", () => {
     expect(explainPolicy({ path: "/p", text: null, policy: NO_POLICY }, [])).toContain("/p does not exist");
   });
 
+  describe("of a unit of the agent's own user", () => {
+    const own = { unit: "app.service", user: true } as const;
+    const request = { ...nothing, units: [own] };
+    const allowing = parsePolicy("units: [{ unit: app.service, user: true }]\n", "policy.yaml");
+
+    it("names it as a unit of its own: the system's of the same name allows nothing, nor the other way", () => {
+      expect(checkPolicy(allowing, request, place)).toEqual({ allowed: true });
+      expect(refused(checkPolicy(policy, request, place))).toEqual([
+        "unit app.service (user): the policy does not let it be restarted or signalled",
+      ]);
+      expect(refused(checkPolicy(allowing, { ...nothing, units: ["app.service"] }, place))).toHaveLength(1);
+    });
+
+    it("prints the lines that allow it", () => {
+      const verdict = checkPolicy(policy, request, place);
+      if (verdict.allowed) throw new Error("it was allowed");
+      const widened = parsePolicy(mergedAdditions(verdict.refusals), "policy.yaml");
+      expect(widened.units).toEqual([own]);
+      expect(checkPolicy(widened, request, place)).toEqual({ allowed: true });
+      expect(parsePolicy(draftPolicy(request), "policy.yaml").units).toEqual([own]);
+    });
+
+    it("is refused by an agent that runs as root, whatever the policy says", () => {
+      const asRoot = { ...place, isRoot: true };
+      const verdict = checkPolicy(allowing, request, asRoot);
+      expect(refused(verdict)).toEqual([
+        "unit app.service (user): this agent runs as root, and a user's unit belongs to the manager of that user",
+      ]);
+      expect(verdict.allowed ? "" : verdict.refusals[0]?.add).toContain("Run an agent as that user");
+      expect(checkPolicy(policy, { ...nothing, units: ["app.service"] }, asRoot)).toEqual({ allowed: true });
+      const settings = {
+        homeDirectory: "/home/app",
+        stateDirectory: "/var/lib/app",
+        policyFile: null,
+        enrolmentFile: null,
+        env: {},
+      };
+      expect(policyPlace(settings).isRoot).toBe(process.geteuid?.() === 0);
+    });
+
+    it("comes from a bundle as it is configured, and is restarted as such", () => {
+      const activate = { systemd: own, timeoutSeconds: 60 };
+      const empty = { files: [], health: null, slots: [], pruned: [] };
+      expect(bundle.shape.activate.parse(activate)).toEqual(activate);
+      expect(requestOf({ ...empty, activate }).units).toEqual([own]);
+      expect(resolveActivation({ activate, health: null }, allowing).activate).toEqual(activate);
+      expect(unitName(activate)).toBe("systemd-user:app.service");
+      expect(unitName({ ...activate, systemd: "app.service" })).toBe("systemd:app.service");
+      const { config } = agentKind.parse({
+        agent: {},
+        files: [{ path: "~/app/.env", format: "dotenv" }],
+        activate: { systemd: own },
+      });
+      expect(agentKind.units?.(config, "id").at(-1)).toMatchObject({
+        key: "agent:id:systemd-user:app.service",
+        name: "systemd:app.service (user)",
+      });
+      expect(agentKind.capabilities(config)).toMatchObject({ maxEvidence: "deployed" });
+    });
+  });
+
   it("drafts a first policy that allows the target's files and units, and leaves commands to a person", () => {
     const request = { ...file("~/app/.env"), units: ["app.service"], commands: ["go"] };
     const drafted = parsePolicy(draftPolicy(request), "draft");
@@ -318,6 +382,8 @@ describe("a policy's text", () => {
     ["files:\n  - path: /srv/env\n    formats: [toml]", 3, "Invalid"],
     ["units: [app]\nunits: [b]", 2, "not valid YAML"],
     ["units:\n  - '*.service'", 2, "must be"],
+    ["units:\n  - { unit: app.service, user: deploy }", 2, "must be true"],
+    ["units:\n  - { unit: app.service }", 2, "must be true"],
     ["commands:\n  go: sh -c evil", 2, "must be"],
     ["commands:\n  go: [sh]", 2, "absolute path"],
     ["environment: yes please", 1, "`environment` must be boolean"],

@@ -82,10 +82,46 @@ describe.skipIf(process.platform !== "linux")("a look into a process", () => {
     environment["PATH"] = `${directory}:${environment["PATH"]}`;
   }
 
-  const askUnit = (keys: readonly string[] = ["A"]): Promise<ProcessSeen> =>
-    host().lookIntoProcess({ process: { kind: "systemd", unit: "app.service" }, keys, nonce }, soon());
+  const askUnit = (
+    keys: readonly string[] = ["A"],
+    kind: "systemd" | "systemd-user" = "systemd",
+  ): Promise<ProcessSeen> =>
+    host().lookIntoProcess({ process: { kind, unit: "app.service" }, keys, nonce }, soon());
 
   const runs = (pid: number) => `LoadState=loaded\nActiveState=active\nMainPID=${pid}\n`;
+
+  /** A `systemctl` that knows the unit under `--user` alone, and only with the variables by which that is found. */
+  function userSystemctl(answer: string): void {
+    const program = [
+      "#!/bin/sh",
+      `[ "$1" = --user ] && [ "$2" = show ] || exit 1`,
+      `[ "$XDG_RUNTIME_DIR" = "/run/user/$(id -u)" ] || exit 1`,
+      `[ "$DBUS_SESSION_BUS_ADDRESS" = "unix:path=$XDG_RUNTIME_DIR/bus" ] || exit 1`,
+      answer,
+    ];
+    writeFileSync(join(directory, "systemctl"), `${program.join("\n")}\n`);
+    chmodSync(join(directory, "systemctl"), 0o755);
+    environment["PATH"] = `${directory}:${environment["PATH"]}`;
+  }
+
+  it("finds the process of a user's unit by that user's manager, and not as the system's", async () => {
+    await start({ A: CANARY });
+    userSystemctl(`printf '${runs(living[0]?.pid ?? 0).replaceAll("\n", "\\n")}'`);
+    const seen = await askUnit(["A"], "systemd-user");
+    expect(seen).toMatchObject({ state: "seen", life: { pid: living[0]?.pid } });
+    expect(seen.state === "seen" ? seen.digests.get("A") : null).toBe(digestOf(CANARY));
+    await expect(askUnit()).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  });
+
+  it("says of a user's manager that does not run what lets it run", async () => {
+    userSystemctl("echo 'Failed to connect to bus: No such file or directory' >&2; exit 1");
+    expect(await askUnit(["A"], "systemd-user")).toMatchObject({
+      state: "cannot-tell",
+      reason: expect.stringMatching(/manager of the user does not run.*loginctl enable-linger/),
+    });
+    userSystemctl("echo 'Failed to connect to bus: Permission denied' >&2; exit 1");
+    await expect(askUnit(["A"], "systemd-user")).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  });
 
   it("answers the digest of each value, whatever its bytes, and leaves out what was not given", async () => {
     const path = await start(ODD);

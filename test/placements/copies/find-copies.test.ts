@@ -178,6 +178,31 @@ describe("a unit of systemd", () => {
     expect(copies.map(short)).toEqual(expected);
   });
 
+  it("of the user is read from that user's manager, with what the manager's own environment is made of", async () => {
+    const user = { systemd: { unit: "app.service", user: true } };
+    const file = put("app/.env", `TOKEN='${V5}'\n`);
+    systemctl.setFiles(put("etc/app.service", `[Service]\nEnvironment=TOKEN=${FOREIGN}\n`));
+    const fragment = put(".config/systemd/user/app.service", `[Service]\nEnvironment=TOKEN=${V4}\n`);
+    systemctl.setFiles(fragment, [], "user");
+    put(".config/environment.d/50-app.conf", `OTHER=x\nTOKEN=${V4}\n`);
+    const { copies } = await look({ file, format: "dotenv", activate: user });
+    expect(copies.map(short).sort()).toEqual([
+      "~/.config/environment.d/50-app.conf:2 TOKEN 4",
+      "~/.config/systemd/user/app.service:2 TOKEN 4 wins",
+    ]);
+    // The system's unit of the same name is another one, and no manager of a user is asked about it.
+    const ofSystem = await look({ file, format: "dotenv", activate: UNIT });
+    expect(ofSystem.copies.map(short)).toEqual(["~/etc/app.service:2 TOKEN foreign wins"]);
+  });
+
+  it("of the user whose manager does not run is not taken for the system's", async () => {
+    const file = put("app/.env", `TOKEN='${V5}'\n`);
+    systemctl.setFiles(put("etc/app.service", `[Service]\nEnvironment=TOKEN=${FOREIGN}\n`));
+    systemctl.stopUserManager("Failed to connect to bus: No such file or directory");
+    const user = { systemd: { unit: "app.service", user: true } };
+    expect((await look({ file, format: "dotenv", activate: user })).copies).toEqual([]);
+  });
+
   it("wins over a `.env` that the program reads by itself, which leaves what is set", async () => {
     const file = put("app/.env", `TOKEN='${V5}'\n`);
     systemctl.setFiles(put("systemd/app.service", `[Service]\nEnvironment=TOKEN=${V4}\n`));

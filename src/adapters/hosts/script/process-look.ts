@@ -8,6 +8,7 @@ import { assertPlainPath } from "./assert-plain-path.ts";
 import { BOOTSTRAP } from "./bootstrap.ts";
 import { PROCESS_ARGUMENTS, PROCESS_SCRIPT } from "./process-script.ts";
 import type { ScriptTransport } from "./script-host.ts";
+import { lingerRemedy } from "./user-manager.ts";
 
 /** What start files may print, and 65 bytes for each key. */
 const MAX_ANSWER_BYTES = 256 * 1024;
@@ -37,7 +38,7 @@ async function ask(
     nonce,
     salt,
     kind: process.kind,
-    name: process.kind === "systemd" ? process.unit : process.path,
+    name: process.kind === "pid-file" ? process.path : process.unit,
     count: String(keys.length),
   };
   const lines = [
@@ -129,6 +130,8 @@ function whyNot(process: ProcessName, why: string, more: string, us: string): st
         : `${name} does not let its environment be read; run the service as the user that logs in, without capabilities of its own`;
     case "hidden":
       return "the host hides other users' processes (hidepid); log in as the service's user";
+    case "manager":
+      return `the systemd manager of the user does not run. ${lingerRemedy(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/.test(more) ? more : "USER").replace(/\.$/, "")}`;
     case "system":
       return "this system shows nobody what a process was started with";
     case "lacks":
@@ -143,7 +146,8 @@ function whyNot(process: ProcessName, why: string, more: string, us: string): st
 }
 
 function nameOf(process: ProcessName): string {
-  return process.kind === "systemd" ? process.unit : process.path;
+  if (process.kind === "pid-file") return process.path;
+  return process.kind === "systemd" ? process.unit : `${process.unit} (user)`;
 }
 
 function assertAskable(action: string, { process, keys, nonce }: ProcessLook): void {

@@ -13,6 +13,8 @@
  * Before and after the digests it looks at which process it is, when that was started and that it may be read: a
  * number can be another process's in between, and a process that has ended shows an empty environment.
  */
+import { REACH_USER_MANAGER } from "./user-manager.ts";
+
 export const PROCESS_ARGUMENTS = ["nonce", "salt", "kind", "name", "count"] as const;
 
 /** Of nothing at all: awk printed neither salt nor value, so the process was started without that key. */
@@ -49,8 +51,15 @@ elif command -v openssl >/dev/null 2>&1; then sha256() { openssl dgst -sha256 -r
 elif command -v python3 >/dev/null 2>&1; then sha256() { python3 -c "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"; };
 else say cannot lacks sha256; fi;
 
+own=;
+case $kind in systemd-user) own=--user; ${REACH_USER_MANAGER};; esac;
 from_systemd() {
-  shown=$(systemctl show --property=LoadState,ActiveState,MainPID -- "$name" 2>/dev/null) || say failed $?;
+  shown=$(systemctl $own show --property=LoadState,ActiveState,MainPID -- "$name" 2>&1) || {
+    code=$?;
+    case $shown in *"ermission denied"*|*"not permitted"*) say failed $code;; esac;
+    case $own$shown in --user*"Failed to connect to"*|--user*"Failed to get D-Bus"*) say cannot manager "$(id -un)";; esac;
+    say failed $code;
+  };
   pid=0; active=;
   for line in $shown; do
     case $line in
@@ -74,7 +83,7 @@ from_file() {
 
 # Sets pid and start; start is empty where no such process is seen.
 find_process() {
-  case $kind in systemd) from_systemd;; *) from_file;; esac;
+  case $kind in systemd|systemd-user) from_systemd;; *) from_file;; esac;
   start=;
   case $pid in 0) say none;; ""|0*|*[!0-9]*) say cannot file;; esac;
   stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return;
@@ -94,7 +103,7 @@ find_process;
 if [ -z "$start" ]; then
   # It lives and is not shown.
   case $(kill -0 "$pid" 2>&1) in *ermitted*) say cannot hidden;; esac;
-  [ "$kind" = systemd ] || say none;
+  [ "$kind" != pid-file ] || say none;
   say changing gone;
 fi;
 check_right;

@@ -5,15 +5,7 @@ import type { JsonObject, UnitSpec } from "../../../core/ports/target.ts";
 import { hostPath } from "../host-path.ts";
 import type { PlacedFile } from "../placement.ts";
 import { type KeepsOld, keepsOld } from "./old-environment.ts";
-
-/** systemd.unit(5): what a unit may be called; narrower, so that it is never an option or a path. */
-export const unitName = z
-  .string()
-  .max(255)
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9:_.@-]*\.(?:service|socket|target|timer)$/,
-    "must be a full unit name such as app.service",
-  );
+import { namedUnit, systemdName, unitLabel, unitName } from "./systemd-name.ts";
 
 /** launchd.plist(5), Label; narrower for the same reason. The domain (gui, user or system) is found on the host. */
 export const launchdLabel = z
@@ -49,7 +41,8 @@ const seconds = z.int().min(1).max(3_600);
 
 export const activateSchema = z
   .strictObject({
-    systemd: unitName.optional(),
+    /** A unit of the system by its name; of the user that logs in as `{ unit: NAME, user: true }`. */
+    systemd: systemdName.optional(),
     launchd: launchdLabel.optional(),
     /** For programs that read their files again; nothing shows whether they did. */
     signal: signalSchema.optional(),
@@ -100,7 +93,7 @@ export function provenBy(
 ): "stored" | "deployed" {
   if (activate === null || activate.signal !== undefined) return "stored";
   const { systemd, command, process } = activate;
-  if (systemd !== undefined) return systemd.endsWith(".service") ? "deployed" : "stored";
+  if (systemd !== undefined) return namedUnit(systemd).unit.endsWith(".service") ? "deployed" : "stored";
   if (command === undefined) return "deployed";
   const isNamed = process !== undefined || health !== null;
   return isNamed && whyNotRestarted(activate, files) === null ? "deployed" : "stored";
@@ -114,8 +107,8 @@ export function whyNotRestarted(
   return command === undefined || rereads !== undefined ? null : keepsOld(command, files);
 }
 
-/** `host`: canonical, for example `ssh:vps.example.com:22`; `label`: for people. */
-export function unitOf(activate: Activation, host: string, label: string): UnitSpec {
+/** `host`: canonical, for example `ssh:vps.example.com:22`; `label`: for people; `login`: whose a user's unit is. */
+export function unitOf(activate: Activation, host: string, label: string, login: string): UnitSpec {
   const { systemd, launchd, signal, command = [] } = activate;
   const unit = (kind: string, id: string, name: string, config: JsonObject = {}): UnitSpec => ({
     key: `${host}:${kind}:${id}`,
@@ -124,7 +117,12 @@ export function unitOf(activate: Activation, host: string, label: string): UnitS
     config,
     followGroup: host,
   });
-  if (systemd !== undefined) return unit("systemd", systemd, systemd, { unit: systemd });
+  if (systemd !== undefined) {
+    const named = namedUnit(systemd);
+    return named.isUser
+      ? unit("systemd-user", `${login}/${named.unit}`, unitLabel(named), { unit: named.unit, user: login })
+      : unit("systemd", named.unit, named.unit, { unit: named.unit });
+  }
   if (launchd !== undefined) return unit("launchd", launchd, launchd, { label: launchd });
   if (signal !== undefined) {
     const receiver = signal.unit ?? signal.pidFile ?? "";

@@ -5,10 +5,11 @@
 import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
-import { type Activation, type Health, unitName } from "./config.ts";
+import type { Activation, Health } from "./config.ts";
 import { judgeHealth } from "./health.ts";
 import { findJob, lifeOf, userId } from "./launchctl.ts";
 import { processIn } from "./pid-file.ts";
+import { unitName } from "./systemd-name.ts";
 
 const TIMEOUT_MS = 15_000;
 

@@ -1,5 +1,5 @@
 /**
- * Restarts a systemd unit. An incarnation is an invocation: systemd gives every start of a unit a fresh id, so what
+ * Restarts a systemd unit, of the system or of the user that logs in. An incarnation is an invocation: systemd gives every start of a unit a fresh id, so what
  * runs under another id than before the request was started after it.
  */
 import { LockstepError } from "../../../core/errors.ts";
@@ -7,38 +7,41 @@ import type { Host, RunResult } from "../../../core/ports/host.ts";
 import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
 import type { Activation, Health } from "./config.ts";
 import { judgeHealth } from "./health.ts";
+import { userId } from "./launchctl.ts";
+import { systemctl } from "./systemctl.ts";
+import { type NamedUnit, namedUnit, type SystemdName, unitLabel } from "./systemd-name.ts";
 
-const SHOW_TIMEOUT_MS = 15_000;
 const PROPERTIES = ["LoadState", "ActiveState", "SubState", "Result", "InvocationID"] as const;
 type State = Readonly<Record<(typeof PROPERTIES)[number], string>>;
 
 export function createSystemdActivator(
   host: Host,
-  activate: Activation & { readonly systemd: string },
+  activate: Activation & { readonly systemd: SystemdName },
   health: Health | null,
 ): Activator {
-  const unit = activate.systemd;
+  const named = namedUnit(activate.systemd);
   return {
     async prepare(_unit, signal) {
-      const state = await show(host, unit, signal);
+      const state = await showUnit(host, named, signal);
       // Stopped on purpose: the value is stored, and its next start has it.
       const dormant = state.ActiveState === "inactive" && state.Result === "success";
       return { knownIds: state.InvocationID === "" ? [] : [state.InvocationID], dormant };
     },
 
     async activate(_unit, signal) {
-      const argv = [...(await privilege(host, signal)), "systemctl", "restart", "--", unit];
-      const result = await host.run(argv, { timeoutMs: activate.timeoutSeconds * 1_000 }, signal);
-      if (result.exitCode !== 0) throw refused(unit, result);
-      const { InvocationID } = await show(host, unit, signal);
+      const privilege = await privilegeFor(host, named, signal);
+      const options = { timeoutMs: activate.timeoutSeconds * 1_000, privilege };
+      const result = await systemctl(host, named, ["restart"], options, signal);
+      if (result.exitCode !== 0) throw refused(named, result);
+      const { InvocationID } = await showUnit(host, named, signal);
       return { id: InvocationID === "" ? null : InvocationID };
     },
 
     async follow(asked, signal) {
-      const state = await show(host, unit, signal);
+      const state = await showUnit(host, named, signal);
       return Promise.all(
         asked.map((one) =>
-          judge(unit, state, one.knownIds, () => judgeHealth(host, health, one.requestedAgoMs, signal)),
+          judge(named.unit, state, one.knownIds, () => judgeHealth(host, health, one.requestedAgoMs, signal)),
         ),
       );
     },
@@ -72,16 +75,14 @@ async function judge(
   return (await healthy()) ?? { state: "succeeded", id, incarnation: { invocation: id }, ...evidence };
 }
 
-async function show(host: Host, unit: string, signal: AbortSignal): Promise<State> {
-  const result = await host.run(
-    ["systemctl", "show", `--property=${PROPERTIES.join(",")}`, "--", unit],
-    { timeoutMs: SHOW_TIMEOUT_MS },
-    signal,
-  );
+/** Throws UNSUPPORTED where systemd cannot be asked, TARGET_MISSING where it has no such unit or a user's does not run. */
+export async function showUnit(host: Host, named: NamedUnit, signal: AbortSignal): Promise<State> {
+  const label = unitLabel(named);
+  const result = await systemctl(host, named, ["show", `--property=${PROPERTIES.join(",")}`], {}, signal);
   if (result.exitCode !== 0) {
     throw new LockstepError(
       "UNSUPPORTED",
-      `Cannot ask systemd for ${unit}: systemctl ended with ${String(result.exitCode)}.`,
+      `Cannot ask systemd for ${label}: systemctl ended with ${String(result.exitCode)}.`,
       {
         hint: "Check that the host runs systemd, or use `activate: { command: […] }`.",
       },
@@ -95,32 +96,39 @@ async function show(host: Host, unit: string, signal: AbortSignal): Promise<Stat
   );
   const state = Object.fromEntries(PROPERTIES.map((name) => [name, lines.get(name) ?? ""])) as State;
   if (state.LoadState === "not-found") {
-    throw new LockstepError("TARGET_MISSING", `Cannot restart ${unit}: the host has no such unit.`, {
-      hint: "Check `activate: { systemd: … }`.",
+    const whose = named.isUser ? "the manager of the user that logs in" : "the host";
+    throw new LockstepError("TARGET_MISSING", `Cannot restart ${label}: ${whose} has no such unit.`, {
+      hint: named.isUser
+        ? "Check `activate: { systemd: { unit: …, user: true } }`; this shows that user's: systemctl --user list-unit-files"
+        : "Check `activate: { systemd: … }`; a user's own unit is `{ unit: …, user: true }`.",
     });
   }
   return state;
 }
 
-/** Nothing for root; otherwise sudo without a password, for the one line that `target test` prints. */
-async function privilege(host: Host, signal: AbortSignal): Promise<readonly string[]> {
-  const { stdout } = await host.run(["id", "-u"], { timeoutMs: SHOW_TIMEOUT_MS }, signal);
-  return stdout.trim() === "0" ? [] : ["sudo", "-n"];
+/** Nothing for root and for one's own manager; otherwise sudo without a password, for the one line that `target test` prints. */
+async function privilegeFor(
+  host: Host,
+  { isUser }: NamedUnit,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  return isUser || (await userId(host, signal)) === "0" ? [] : ["sudo", "-n"];
 }
 
-function refused(unit: string, { exitCode, stderr }: RunResult): LockstepError {
+function refused(named: NamedUnit, { exitCode, stderr }: RunResult): LockstepError {
+  const label = unitLabel(named);
   if (
     /password is required|not allowed|may not run|sudo: .*(?:command not found|required)|Access denied|authentication required/i.test(
       stderr,
     )
   ) {
-    return new LockstepError("TARGET_PERMISSION", `Cannot restart ${unit}: the SSH user may not.`);
+    return new LockstepError("TARGET_PERMISSION", `Cannot restart ${label}: the SSH user may not.`);
   }
   return new LockstepError(
     "ACTIVATION_FAILED",
-    `${unit} did not start: systemctl ended with ${String(exitCode)}.`,
+    `${label} did not start: systemctl ended with ${String(exitCode)}.`,
     {
-      hint: `See \`journalctl -u ${unit}\` on the host, repair, then \`lockstep rollout resume\`.`,
+      hint: `See \`journalctl ${named.isUser ? "--user " : ""}-u ${named.unit}\` on the host, repair, then \`lockstep rollout resume\`.`,
     },
   );
 }

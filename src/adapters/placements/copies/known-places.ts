@@ -1,6 +1,7 @@
 /** Files of a host in which copies of a secret are wont to stand, besides those that the configuration names. Pure. */
 import { posix } from "node:path";
 import type { Activation } from "../activation/config.ts";
+import { type NamedUnit, namedUnit } from "../activation/systemd-name.ts";
 
 const BESIDE = [".env", ".env.local", ".env.production"] as const;
 /** What editors, `sed -i.bak` and programs that keep their last configuration leave behind. */
@@ -45,9 +46,10 @@ export function variableOf(place: { readonly placement: string; readonly key: st
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(place.key) ? place.key : null;
 }
 
-export function systemdUnitOf(activate: Activation | null): string | null {
-  const unit = activate?.systemd ?? activate?.signal?.unit ?? null;
-  return unit !== null && /\.(?:service|socket)$/.test(unit) ? unit : null;
+export function systemdUnitOf(activate: Activation | null): NamedUnit | null {
+  const name = activate?.systemd ?? activate?.signal?.unit ?? null;
+  const named = name === null ? null : namedUnit(name);
+  return named !== null && /\.(?:service|socket)$/.test(named.unit) ? named : null;
 }
 
 /** A job's label; a systemd unit's name is none. */

@@ -3,19 +3,22 @@
  * hindrance, because nothing is written by what is read here. Values stay in the caller's memory.
  */
 import type { Host } from "../../../core/ports/host.ts";
+import { REACH_USER_MANAGER } from "../../hosts/script/user-manager.ts";
+import type { NamedUnit } from "../activation/systemd-name.ts";
 
 const TIMEOUT_MS = 20_000;
 const MAX_FILE_BYTES = 262_144;
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 /**
- * $1: a systemd unit or nothing, the rest: paths. Each line is a word, a name in base64, and what the word says: of a
+ * $1: a systemd unit or nothing, $2: `user` for one of the user's own manager, the rest: paths. With such a unit come the
+ * files from which that manager makes its own environment (environment.d(5)). Each line is a word, a name in base64, and what the word says: of a
  * file, who else may read it (everybody, a group, nobody), and its content. Only plain files are opened: a pipe would wait
  * for ever. A group that is named as the owner is their own by custom; root's reads everything anyway.
  */
 const SCRIPT = `
 main() {
-unit=$1; shift
+unit=$1; whose=$2; shift 2
 name() { printf %s "$1" | base64 | tr -d '\\n'; }
 emit() {
   case $1 in "~/"*) at=$HOME/\${1#??};; *) at=$1;; esac
@@ -35,12 +38,14 @@ emit() {
 }
 printf 'home %s\\n' "$(name "$HOME")"
 if [ -n "$unit" ] && command -v systemctl >/dev/null 2>&1; then
-  shown=$(systemctl show --property=FragmentPath,DropInPaths -- "$unit" 2>/dev/null)
-  case $shown in *FragmentPath=/*) ;; *) shown=$(systemctl --user show --property=FragmentPath,DropInPaths -- "$unit" 2>/dev/null);; esac
+  shown=
+  [ "$whose" = user ] || shown=$(systemctl show --property=FragmentPath,DropInPaths -- "$unit" 2>/dev/null)
+  case $shown in *FragmentPath=/*) ;; *) ${REACH_USER_MANAGER}; shown=$(systemctl --user show --property=FragmentPath,DropInPaths -- "$unit" 2>/dev/null);; esac
   for at in $(printf '%s\\n' "$shown" | sed -n 's/^FragmentPath=//p') $(printf '%s\\n' "$shown" | sed -n 's/^DropInPaths=//p'); do
     printf 'unit %s\\n' "$(name "$at")"; emit "$at"
   done
 fi
+[ "$whose" != user ] || for at in "$HOME"/.config/environment.d/*.conf; do [ ! -e "$at" ] || emit "$at"; done
 for given in "$@"; do emit "$given"; done
 }
 main "$@" </dev/null
@@ -69,12 +74,12 @@ const REASONS: Readonly<Record<string, string>> = {
 
 export async function readFiles(
   host: Pick<Host, "run">,
-  unit: string | null,
+  unit: NamedUnit | null,
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<FilesRead> {
   const { stdout } = await host.run(
-    ["sh", "-s", "--", unit ?? "", ...paths],
+    ["sh", "-s", "--", unit?.unit ?? "", unit?.isUser === true ? "user" : "system", ...paths],
     { stdin: Buffer.from(SCRIPT), timeoutMs: TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES },
     signal,
   );

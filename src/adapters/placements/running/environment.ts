@@ -1,6 +1,7 @@
 /** What of a host target can be seen in the initial environment of a process. Pure. */
 import type { ProcessName } from "../../../core/ports/host.ts";
-import { type Activation, unitName } from "../activation/config.ts";
+import type { Activation } from "../activation/config.ts";
+import { namedUnit, unitLabel } from "../activation/systemd-name.ts";
 import type { FormatName } from "../formats/formats.ts";
 import type { PlacedFile } from "../placement.ts";
 
@@ -22,10 +23,12 @@ export type FoundProcess =
 
 /** Which process an activation leaves running, if what it holds shows in its initial environment at all. */
 export function processOf({ systemd, launchd, signal, process }: Activation): FoundProcess {
-  if (systemd !== undefined && unitName.parse(systemd).endsWith(".service"))
-    return { named: true, process: { kind: "systemd", unit: systemd } };
-  if (systemd !== undefined)
-    return { named: false, reason: `${systemd} is no service, and has no process of its own` };
+  if (systemd !== undefined) {
+    const named = namedUnit(systemd);
+    if (named.unit.endsWith(".service"))
+      return { named: true, process: { kind: named.isUser ? "systemd-user" : "systemd", unit: named.unit } };
+    return { named: false, reason: `${unitLabel(named)} is no service, and has no process of its own` };
+  }
   if (process !== undefined) return { named: true, process: { kind: "pid-file", path: process.pidFile } };
   if (launchd !== undefined)
     return { named: false, reason: "macOS shows nobody what a process was started with" };

@@ -6,7 +6,8 @@ import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
-import { launchdLabel, SIGNALS, unitName } from "../../placements/activation/config.ts";
+import { launchdLabel, SIGNALS } from "../../placements/activation/config.ts";
+import { systemdName, unitName } from "../../placements/activation/systemd-name.ts";
 import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 
@@ -30,7 +31,8 @@ const seconds = z.int().min(1).max(3_600);
 
 const activate = z
   .strictObject({
-    systemd: unitName.optional(),
+    /** `{ unit: NAME, user: true }`: of the user that the agent runs as. */
+    systemd: systemdName.optional(),
     launchd: launchdLabel.optional(),
     command: commandName.optional(),
     signal: z

@@ -8,6 +8,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { LadderEvidence } from "../../../core/evidence.ts";
 import { agentUnit } from "../../../core/ports/store/activations.ts";
 import type { TargetKind } from "../../../core/ports/target.ts";
+import { namedUnit } from "../../placements/activation/systemd-name.ts";
 import { assertHoldable } from "../../placements/placement.ts";
 import { type AgentConfig, type NamedActivation, parseAgent, readConfig } from "./config.ts";
 
@@ -55,7 +56,9 @@ export const agentKind: TargetKind = {
   units(stored, targetId) {
     const { activate } = readConfig(stored);
     const name = activate === null ? null : nameOf(activate);
-    return ["child", ...(name === null ? [] : [name])].map((one) => agentUnit(targetId, one, one));
+    return ["child", ...(name === null ? [] : [name])].map((one) =>
+      agentUnit(targetId, one, one.replace(/^systemd-user:(.*)$/, "systemd:$1 (user)")),
+    );
   },
 
   remarks(stored) {
@@ -98,7 +101,10 @@ export const agentKind: TargetKind = {
 
 /** As its agent names it in reports. */
 function nameOf({ systemd, launchd, signal, command }: NamedActivation): string | null {
-  if (systemd !== undefined) return `systemd:${systemd}`;
+  if (systemd !== undefined) {
+    const { unit, isUser } = namedUnit(systemd);
+    return `${isUser ? "systemd-user" : "systemd"}:${unit}`;
+  }
   if (launchd !== undefined) return `launchd:${launchd}`;
   if (signal !== undefined) return `signal:${signal.unit}`;
   return command === undefined ? null : `command:${command}`;
@@ -112,6 +118,6 @@ function provable({ files, activate, health }: AgentConfig): LadderEvidence {
   if (files.length === 0) return "running";
   if (activate === null || activate.signal !== undefined) return "stored";
   const { systemd, command } = activate;
-  if (systemd !== undefined) return systemd.endsWith(".service") ? "deployed" : "stored";
+  if (systemd !== undefined) return namedUnit(systemd).unit.endsWith(".service") ? "deployed" : "stored";
   return command === undefined || health !== null ? "deployed" : "stored";
 }

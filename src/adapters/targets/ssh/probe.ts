@@ -11,8 +11,10 @@ import { shellQuote } from "../../../lib/shell-quote.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { obstacleTo, refusal } from "../../hosts/script/answer.ts";
 import type { Activation } from "../../placements/activation/config.ts";
+import { namedUnit, unitLabel } from "../../placements/activation/systemd-name.ts";
 import { processOf, showsRunning } from "../../placements/running/environment.ts";
 import type { SshConfig } from "./config.ts";
+import { judgeLinger, judgeUserUnit } from "./probe-user-unit.ts";
 
 const TIMEOUT_MS = 15_000;
 const CLOCK_OFF_MS = 60_000;
@@ -102,8 +104,11 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
     }
     const { activate } = config;
     if (activate?.systemd !== undefined) {
-      const unit = activate.systemd;
-      await check(`restart ${unit}`, () => judgeRestart(run, unit, config.ssh.user));
+      const named = namedUnit(activate.systemd);
+      await check(`restart ${unitLabel(named)}`, () =>
+        named.isUser ? judgeUserUnit(host, named, signal) : judgeRestart(run, named.unit, config.ssh.user),
+      );
+      if (named.isUser) await check("linger", () => judgeLinger(host, named, signal));
     }
     if (activate !== null && showsRunning(activate, config.files))
       await check("running process", () => judgeLook(host, activate, signal));

@@ -166,7 +166,8 @@ function restorerOf(host: Host, keeps: boolean): Restorer {
 }
 
 function unitsOf(config: SshConfig): readonly UnitSpec[] {
-  return config.activate === null ? [] : [unitOf(config.activate, hostName(config), config.ssh.host)];
+  const { activate, ssh } = config;
+  return activate === null ? [] : [unitOf(activate, hostName(config), ssh.host, ssh.user)];
 }
 
 /** Below a home the user is part of the place; an absolute path is the same for everybody. */

@@ -37,7 +37,8 @@ const KERNEL = [
 export function buildSystemdUnit(options: ServiceOptions): ServiceFile {
   const { scope, user, policy } = options;
   const asRoot = scope === "system" && user === null;
-  const needsSudo = scope === "system" && user !== null && policy.units.length > 0;
+  const needsSudo =
+    scope === "system" && user !== null && policy.units.some((unit) => typeof unit === "string");
   const remarks: string[] = [];
   const lines = [
     `# ${OURS}. For changes of your own: systemctl ${scope === "user" ? "--user " : ""}edit ${SYSTEMD_UNIT}`,
@@ -83,6 +84,13 @@ export function buildSystemdUnit(options: ServiceOptions): ServiceFile {
   } else {
     remarks.push("A user's service ends with the session; to keep it: loginctl enable-linger");
   }
+  if (scope === "system" && policy.units.some((unit) => typeof unit !== "string")) {
+    remarks.push(
+      user === null
+        ? "The policy names units of a user, and an agent that runs as root refuses those: run one as that user."
+        : `The policy's units of ${user} run without a login only after: loginctl enable-linger ${user}`,
+    );
+  }
   if (Object.keys(policy.commands).length > 0) {
     remarks.push(
       "The policy's commands run inside the same confinement; what one needs besides, give with `systemctl edit`.",
@@ -95,13 +103,15 @@ export function buildSystemdUnit(options: ServiceOptions): ServiceFile {
 /** Everything is read-only but what applying writes. A missing directory (`-`) does not keep the agent from starting. */
 function fileSystem(options: ServiceOptions): readonly string[] {
   const written = writtenDirectories(options);
+  const hasUserUnits = options.policy.units.some((unit) => typeof unit !== "string");
   const isBelow = (roots: readonly string[]) =>
     [...written, ...options.program].some((path) =>
       roots.some((root) => path === root || path.startsWith(`${root}/`)),
     );
   return [
     "ProtectSystem=strict",
-    `ProtectHome=${isBelow(["/home", "/root", "/run/user"]) ? "read-only" : "yes"}`,
+    // The sockets of users' managers lie in /run/user, which `yes` hides too.
+    `ProtectHome=${hasUserUnits || isBelow(["/home", "/root", "/run/user"]) ? "read-only" : "yes"}`,
     `PrivateTmp=${isBelow(["/tmp", "/var/tmp"]) ? "no" : "yes"}`,
     ...written.map((path) => `ReadWritePaths=${quoteWord(`-${path}`)}`),
   ];

@@ -1,14 +1,15 @@
 /** Judges what a bundle asks for against the host's policy. Pure; each refusal brings the lines that would allow it. */
-import { stringify } from "yaml";
 import { keepsOld } from "../../../adapters/placements/activation/old-environment.ts";
+import type { SystemdName } from "../../../adapters/placements/activation/systemd-name.ts";
 import { FORMAT_NAMES } from "../../../adapters/placements/formats/formats.ts";
 import { steeringReason } from "../../../core/plan/steering-keys.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
-import { visibleLine } from "../../../lib/visible-text.ts";
 import type { BundleAsk } from "../../../protocol/agent/asks.ts";
 import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
 import { probeSchema, urlsOf } from "../../../protocol/probe.ts";
+import { checkUnit } from "./check-unit.ts";
 import { BARE_FORMATS, isLocalUrl, type Policy, TOO_WIDE } from "./policy.ts";
+import { lines, NEVER, refusal } from "./refusal.ts";
 
 export interface PolicyRequest {
   readonly files: readonly {
@@ -19,7 +20,7 @@ export interface PolicyRequest {
     readonly keys: readonly string[];
   }[];
   /** To restart or to signal. */
-  readonly units: readonly string[];
+  readonly units: readonly SystemdName[];
   /** By name. */
   readonly commands: readonly string[];
   /** The command by which the files' change is brought to their program. */
@@ -42,6 +43,8 @@ export interface PolicyPlace {
   readonly policyPath: string;
   /** Further directories of the agent's own, absolute: identity, cache. */
   readonly ownDirectories?: readonly string[];
+  /** The agent runs as root. Left out: it does not. */
+  readonly isRoot?: boolean;
 }
 
 export type PolicyVerdict =
@@ -50,13 +53,11 @@ export type PolicyVerdict =
 
 /** In these formats keys are JSON paths or nothing at all, never variables of a process. */
 const NOT_ENVIRONMENT = new Set(["json", "raw"]);
-const NEVER = "Nothing can allow this.";
-const MAX_ADD = 1_000;
 
 export function checkPolicy(policy: Policy, request: PolicyRequest, place: PolicyPlace): PolicyVerdict {
   const refusals = [
     ...request.files.flatMap((file) => checkFile(policy, file, place)),
-    ...request.units.filter((unit) => !policy.units.includes(unit)).map(refuseUnit),
+    ...request.units.flatMap((unit) => checkUnit(policy, unit, place.isRoot === true)),
     ...request.commands.filter((name) => !Object.hasOwn(policy.commands, name)).map(refuseCommand),
     ...(request.restart === undefined ? [] : checkRestart(policy, request.restart)),
     ...request.environment.flatMap((key) => checkVariable(policy, key)),
@@ -196,14 +197,6 @@ function checkSteering(policy: Policy, key: string): readonly PolicyRefusal[] {
   return [refusal(`variable ${key}`, reason, lines({ steeringKeys: [key] }))];
 }
 
-function refuseUnit(unit: string): PolicyRefusal {
-  return refusal(
-    `unit ${unit}`,
-    "the policy does not let it be restarted or signalled",
-    lines({ units: [unit] }),
-  );
-}
-
 function refuseCommand(name: string): PolicyRefusal {
   const add = `${lines({ commands: { [name]: ["/absolute/path/of/program"] } })}# What the name runs is for this machine's owner to say.\n`;
   return refusal(`command ${name}`, "the policy has no command of that name", add);
@@ -274,20 +267,4 @@ function parentOf(path: string): string {
 function expand(path: string, home: string): string {
   // The home of a container's root may be the root itself.
   return path.startsWith("~/") ? `${home.replace(/\/$/, "")}/${path.slice(2)}` : path;
-}
-
-function lines(part: object): string {
-  return stringify(part, { lineWidth: 0, flowCollectionPadding: false });
-}
-
-/** A bundle's words reach a terminal: within bounds, and visible. */
-function refusal(what: string, reason: string, add: string): PolicyRefusal {
-  return {
-    what: visibleLine(what).slice(0, 200),
-    reason: visibleLine(reason).slice(0, 500),
-    add:
-      add.length <= MAX_ADD
-        ? add
-        : "The line would be too long to print; name the path as the configuration does.",
-  };
 }

@@ -7,7 +7,8 @@
  */
 import { isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { launchdLabel, unitName } from "../../../adapters/placements/activation/config.ts";
+import { launchdLabel } from "../../../adapters/placements/activation/config.ts";
+import { unitName, userUnit } from "../../../adapters/placements/activation/systemd-name.ts";
 import { FORMAT_NAMES } from "../../../adapters/placements/formats/formats.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import { isLoopbackHost } from "../../../lib/addresses.ts";
@@ -63,8 +64,11 @@ const key = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,254}$/, "is not a variabl
 
 const policySchema = z.strictObject({
   files: z.array(allowedFile).default([]),
-  /** systemd units by their full names, launchd jobs by their labels: may be restarted and signalled. */
-  units: z.array(z.union([unitName, launchdLabel])).default([]),
+  /**
+   * systemd units by their full names, launchd jobs by their labels: may be restarted and signalled. `{ unit, user: true }`:
+   * of the user that the agent runs as.
+   */
+  units: z.array(z.union([unitName, launchdLabel, userUnit])).default([]),
   /** Name → words; no shell reads them. */
   commands: z.record(commandName, argv).default({}),
   /**
