@@ -253,7 +253,7 @@ function targetFacts(row: TargetRow, { failures, records }: Looked): Omit<Target
     environment: row.environment,
     kind: row.kind,
     sshAddress: sshAddressOf(records.get(row.id)),
-    systemdUnit: systemdUnitOf(records.get(row.id)),
+    ...systemdUnitOf(records.get(row.id)),
     testFailures: row.testFailures,
     exposures: row.exposures,
     unreadCopies: row.unreadCopies,
@@ -281,9 +281,9 @@ function sshAddressOf(record: TargetRecord | undefined): TargetFacts["sshAddress
     : null;
 }
 
-function systemdUnitOf(record: TargetRecord | undefined): string | null {
-  const activate = record?.config["activate"];
-  if (typeof activate !== "object" || activate === null || !("systemd" in activate)) return null;
-  const { systemd } = activate;
-  return typeof systemd === "string" ? systemd : null;
+function systemdUnitOf(record: TargetRecord | undefined): Pick<TargetFacts, "systemdUnit" | "isUserUnit"> {
+  const { systemd = null } = (record?.config["activate"] ?? {}) as { readonly systemd?: unknown };
+  if (typeof systemd === "string") return { systemdUnit: systemd };
+  const unit = typeof systemd === "object" && systemd !== null && "unit" in systemd ? systemd.unit : null;
+  return typeof unit === "string" ? { systemdUnit: unit, isUserUnit: true } : { systemdUnit: null };
 }

@@ -9,6 +9,8 @@ import type { BindingFacts, DoctorFacts, SecretFacts, TargetFacts } from "./fact
 import type { Finding } from "./finding.ts";
 
 const MAX_NAMED = 8;
+/** A command over SSH is not always given it, and `systemctl --user` finds the manager by it. */
+const RUNTIME_DIRECTORY = "XDG_RUNTIME_DIR=/run/user/$(id -u)";
 
 /** What runs already goes on with what it was given: without this the mended file changes nothing. */
 const AFTERWARDS: Readonly<Partial<Record<CopyKind, string>>> = {
@@ -17,8 +19,9 @@ const AFTERWARDS: Readonly<Partial<Record<CopyKind, string>>> = {
     " Then load the job anew there, `launchctl bootout` and `launchctl bootstrap`: a restart alone keeps what was loaded.",
 };
 
-export function shadowedCause(winner: FoundCopy, { kind, systemdUnit }: TargetFacts): string {
-  const process = winner.kind === "compose" ? "its container" : (systemdUnit ?? "the process");
+export function shadowedCause(winner: FoundCopy, { kind, systemdUnit, isUserUnit }: TargetFacts): string {
+  const unit = isUserUnit === true ? `${systemdUnit} (user)` : systemdUnit;
+  const process = winner.kind === "compose" ? "its container" : (unit ?? "the process");
   const where = kind === "agent" ? " on that machine" : "";
   const remedy = winner.alone
     ? `Take the line out${where}, so that one place decides.`
@@ -29,14 +32,18 @@ export function shadowedCause(winner: FoundCopy, { kind, systemdUnit }: TargetFa
 /** On the host, as a person who may do so there. Null: where a line cannot simply go, or nobody is known to log in. */
 export function removeCopy(
   { file, line, key, alone, kind }: FoundCopy,
-  { sshAddress, systemdUnit }: TargetFacts,
+  { sshAddress, systemdUnit, isUserUnit }: TargetFacts,
 ): string | null {
   if (sshAddress === null || systemdUnit === null || line === null || key === null || !alone) return null;
   if (kind !== "unit" && kind !== "environment-file") return null;
-  const edit = `sudo sed -i.lockstep-before ${shellQuote(`${line}{/${key}=/d;}`)} ${shellQuote(file)}`;
-  const reload = kind === "unit" ? " && sudo systemctl daemon-reload" : "";
-  const script = `${edit}${reload} && sudo systemctl restart ${shellQuote(systemdUnit)}`;
-  return onHost(sshAddress, script);
+  const sudo = isUserUnit === true ? "" : "sudo ";
+  const systemctl = isUserUnit === true ? `${RUNTIME_DIRECTORY} systemctl --user` : "sudo systemctl";
+  const edit = `${sudo}sed -i.lockstep-before ${shellQuote(`${line}{/${key}=/d;}`)} ${shellQuote(file)}`;
+  const reload = kind === "unit" ? ` && ${systemctl} daemon-reload` : "";
+  const script = `${edit}${reload} && ${systemctl} restart ${shellQuote(systemdUnit)}`;
+  // A user's own manager takes the word of that user alone.
+  const host = isUserUnit === true ? `${sshAddress.user}@${sshAddress.host}` : sshAddress.host;
+  return onHost({ host, port: sshAddress.port }, script);
 }
 
 /** The value in force, readable by every user of the host: whoever gets in there as anybody has it. */

@@ -158,6 +158,8 @@ export interface TargetFacts {
   readonly healsInVain: number;
   /** What restarts there, where systemd restarts it. */
   readonly systemdUnit: string | null;
+  /** That unit is of the user that logs in, not of the system. Left out: of the system. */
+  readonly isUserUnit?: boolean;
   /** What the last `target test` found to be wrong. */
   readonly testFailures: readonly { readonly name: string; readonly message: string }[];
   /** To whom the platform gives what stands there. */

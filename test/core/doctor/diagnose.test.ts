@@ -127,6 +127,30 @@ const ROWS: readonly Row[] = [
     says: /Environment= in \/etc\/\S+a\.conf, line 7 sets AUTH too, and wins: app\.service is started with v3/,
   },
   {
+    when: "a file of a user's own unit wins",
+    parts: {
+      bindings: [
+        healthyBinding("vps", {
+          state: "shadowed",
+          copies: [{ ...WINNER, file: "/home/deploy/.config/systemd/user/app.service" }],
+        }),
+      ],
+      targets: [
+        healthyTarget("vps", {
+          kind: "ssh",
+          sshAddress: { host: "vps.example.com", port: 22, user: "deploy" },
+          systemdUnit: "app.service",
+          isUserUnit: true,
+        }),
+      ],
+    },
+    id: "shadowed",
+    severity: "wrong",
+    command:
+      "ssh -t deploy@vps.example.com 'sed -i.lockstep-before '\\''7{/AUTH=/d;}'\\'' /home/deploy/.config/systemd/user/app.service && XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user daemon-reload && XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user restart app.service'",
+    says: /wins: app\.service \(user\) is started with v3/,
+  },
+  {
     when: "a copy that wins shares its line with others",
     parts: {
       bindings: [
