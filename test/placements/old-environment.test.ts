@@ -101,6 +101,8 @@ const UNKNOWN: readonly (readonly string[])[] = [
   words("/usr/bin/supervisorctl update"),
   words("/usr/bin/supervisorctl reload"),
   words("/usr/bin/systemctl restart app.service"),
+  words("/usr/bin/systemctl --user restart app.service"),
+  sh("XDG_RUNTIME_DIR=/run/user/1000 systemctl --user restart app.service"),
   words("/usr/sbin/service app restart"),
   words("/bin/kill 123"),
   words("/bin/kill -TERM 123"),
@@ -234,6 +236,7 @@ describe("what a command proves", () => {
     ["pm2 restart app", "pm2 restart NAME --update-env"],
     ["supervisorctl restart app", "supervisorctl reread && supervisorctl update"],
     ["systemctl reload app", "`activate: { systemd: NAME.service }`"],
+    ["systemctl --user reload app", "`activate: { systemd: { unit: NAME.service, user: true } }`"],
     ["kubectl rollout restart deploy/app", "kubectl create secret generic"],
   ])("%s is refused with what to use, and no word of its own", (line, instead) => {
     const activate = activateSchema.parse({ command: ["/usr/bin/env", ...words(line), "canary-word"] });

@@ -152,14 +152,15 @@ const SYSTEMCTL: OptionWords = {
 
 const systemctl: Judge = (args) => {
   const [verb = ""] = afterOptions(args, SYSTEMCTL);
+  const named = args.includes("--user") ? "{ unit: NAME.service, user: true }" : "NAME.service";
+  const instead = `\`activate: { systemd: ${named} }\`, which restarts it`;
   if (/^(?:(?:try-)?reload(?:-or-(?:try-)?restart)?|force-reload|start|thaw)$/.test(verb))
     return kept(
       `systemctl ${verb}`,
       verb === "start" ? "it leaves a service that runs as it is" : NOTHING_ANEW,
-      "`activate: { systemd: NAME.service }`, which restarts it",
+      instead,
     );
-  if (verb === "kill" && namesHarmlessSignal(args))
-    return kept("systemctl kill", NOTHING_ANEW, "`activate: { systemd: NAME.service }`, which restarts it");
+  if (verb === "kill" && namesHarmlessSignal(args)) return kept("systemctl kill", NOTHING_ANEW, instead);
   return /^(?:daemon-re(?:load|exec)|is-.*|status|show|cat|enable|reenable|reset-failed|list-.*)$/.test(verb)
     ? "neutral"
     : "unknown";
