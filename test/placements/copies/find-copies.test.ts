@@ -195,6 +195,15 @@ describe("a unit of systemd", () => {
     expect(ofSystem.copies.map(short)).toEqual(["~/etc/app.service:2 TOKEN foreign wins"]);
   });
 
+  it("of the user reads the kept file by a specifier of user units, and so lets it win", async () => {
+    const file = put(".config/app/env", `TOKEN="${V5}"\n`);
+    const text = `[Service]\nEnvironment=TOKEN=${V4}\nEnvironmentFile=%E/app/env\n`;
+    systemctl.setFiles(put(".config/systemd/user/app.service", text), [], "user");
+    const activate = { systemd: { unit: "app.service", user: true } };
+    const { copies } = await look({ file, format: "systemd", activate });
+    expect(copies.map(short)).toEqual(["~/.config/systemd/user/app.service:2 TOKEN 4"]);
+  });
+
   it("of the user whose manager does not run is not taken for the system's", async () => {
     const file = put("app/.env", `TOKEN='${V5}'\n`);
     systemctl.setFiles(put("etc/app.service", `[Service]\nEnvironment=TOKEN=${FOREIGN}\n`));

@@ -59,7 +59,11 @@ export function createCopyFinder(host: Pick<Host, "run">, places: CopyPlaces): C
         const text = texts.get(path)?.text;
         return text === undefined ? [] : [{ path, text }];
       });
-      const environment = unitEnvironment(unitFiles, { unit: unit?.unit ?? "", home: first.home });
+      const environment = unitEnvironment(unitFiles, {
+        unit: unit?.unit ?? "",
+        home: first.home,
+        isUser: unit?.isUser === true,
+      });
       const further = environment.environmentFiles.filter((path) => !texts.has(path));
       if (further.length > 0) {
         const more = await readFiles(host, null, further, signal);

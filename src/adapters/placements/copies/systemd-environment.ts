@@ -12,9 +12,15 @@ export interface UnitEnvironment {
   readonly unset: ReadonlySet<string>;
 }
 
+interface UnitNames {
+  readonly unit: string;
+  readonly home: string;
+  readonly isUser: boolean;
+}
+
 export function unitEnvironment(
   files: readonly { readonly path: string; readonly text: string }[],
-  names: { readonly unit: string; readonly home: string },
+  names: UnitNames,
 ): UnitEnvironment {
   let assigned: Assigned[] = [];
   let environmentFiles: string[] = [];
@@ -100,8 +106,8 @@ function unquoted(word: string): string {
   );
 }
 
-/** systemd.unit(5), "Specifiers": those that depend on nothing but the unit's name and the home. */
-function specified(text: string, { unit, home }: { readonly unit: string; readonly home: string }): string {
+/** systemd.unit(5), "Specifiers": those that depend on nothing but the unit's name, its manager and the home. */
+function specified(text: string, { unit, home, isUser }: UnitNames): string {
   const stem = unit.replace(/\.[a-z]+$/, "");
   const [prefix = "", instance = ""] = stem.split("@");
   const known: Readonly<Record<string, string>> = {
@@ -111,6 +117,9 @@ function specified(text: string, { unit, home }: { readonly unit: string; readon
     p: prefix,
     i: instance,
     h: home,
+    ...(isUser
+      ? { E: `${home}/.config`, C: `${home}/.cache` }
+      : { E: "/etc", C: "/var/cache", S: "/var/lib", L: "/var/log", t: "/run" }),
   };
   return text.replaceAll(/%(.)/g, (all, letter: string) => known[letter] ?? all);
 }
