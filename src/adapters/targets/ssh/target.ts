@@ -31,14 +31,16 @@ import { dialFromHost } from "./dial-from-host.ts";
 import { probe } from "./probe.ts";
 
 /** One per process: handshakes are what costs, so lines are shared by all pieces of work. */
-const connections = new SshConnections();
+let connections = new SshConnections();
 
 /** A late write over SFTP: until the server has noticed that its line is dead. */
 const SFTP_IN_FLIGHT_MS = 150_000;
 
-/** For a process's end: idle lines would hold it for a minute. */
+/** For a process's end: idle lines would hold it for a minute. What is opened afterwards has lines of its own. */
 export function closeSshConnections(): Promise<void> {
-  return connections.close();
+  const ended = connections;
+  connections = new SshConnections();
+  return ended.close();
 }
 
 export const sshKind: TargetKind = {
@@ -97,7 +99,7 @@ export const sshKind: TargetKind = {
 
   assertHoldable: (stored, address, value) => assertHoldable(readConfig(stored).files, address, value),
 
-  open: openOn(connections),
+  open: (...wanted) => openOn(connections)(...wanted),
 };
 
 /** The same with lines of one's own: for measuring, where it must be known what is kept and what is made anew. */
