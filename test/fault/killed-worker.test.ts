@@ -53,10 +53,10 @@ describe.skipIf(lacks("sshd"))("a worker killed with SIGKILL", () => {
       await end(heir, "SIGTERM");
       expect(await kit.places()).toEqual({ railway: value, file: value, running: value });
       expect(await kit.rows("select 1 from push where outcome in ('started', 'unknown')")).toEqual([]);
-      expect(await kit.rows("select evidence from binding")).toEqual([
-        { evidence: "deployed" },
-        { evidence: "deployed" },
-      ]);
+      // A look into the processes, where one was due already, shows more.
+      expect(await kit.rows("select 1 from binding where evidence in ('deployed', 'running')")).toHaveLength(
+        2,
+      );
       expect(kit.hostStarts() - startsBefore).toBeLessThanOrEqual(2);
       expect((await kit.railway.log.deploys()).length).toBeLessThanOrEqual(2);
     },
