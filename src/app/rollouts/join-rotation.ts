@@ -16,7 +16,7 @@ import { chooseHow, type HowToMove } from "./start-rollout.ts";
 const ARRIVED: ReadonlySet<string> = new Set(["settle", "retire"]);
 
 /**
- * With the secret's row locked. Null: there is nothing to join, and a new version may take its course. Throws ROLLOUT_OPEN
+ * With the secret's row locked where a new version follows. Null: there is nothing to join, and a new version may take its course. Throws ROLLOUT_OPEN
  * when a rotation is under way in another way than is asked for, STRATEGY_IMPOSSIBLE.
  */
 export async function joinRotation(
@@ -39,17 +39,25 @@ export async function joinRotation(
     if (request.strategy === undefined || strategy === "replace") return null;
     throw underWay(secret, open, strategy);
   }
-  if (request.urgent === true && !open.urgent) {
-    await tx.rollouts.setUrgent(open.id);
-    await tx.rollouts.lookAgain(open.id, 0);
-    await tx.audit.append({
-      action: "rollout.resumed",
-      actor,
-      subject: { kind: "secret", id: secret.id, name: secret.name },
-      details: { rollout: open.id, urgent: true },
-    });
-  }
+  if (request.urgent === true && !open.urgent) await hurry(tx, actor, secret, open);
   return open;
+}
+
+/** The open rollout goes on without waiting for silence. */
+export async function hurry(
+  tx: Repositories,
+  actor: Actor,
+  { id, name }: SecretRecord,
+  open: RolloutRecord,
+): Promise<void> {
+  await tx.rollouts.setUrgent(open.id);
+  await tx.rollouts.lookAgain(open.id, 0);
+  await tx.audit.append({
+    action: "rollout.resumed",
+    actor,
+    subject: { kind: "secret", id, name },
+    details: { rollout: open.id, urgent: true },
+  });
 }
 
 function underWay(

@@ -12,7 +12,7 @@ import { renewNow } from "../renewals/renew-now.ts";
 import { isIssued } from "../renewals/renew-policy.ts";
 import { findSecret, makeFields, type SecretName } from "../secrets/change-secret.ts";
 import { hintEffects } from "./advance-rollout.ts";
-import { joinRotation } from "./join-rotation.ts";
+import { hurry, joinRotation } from "./join-rotation.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
 import { areTwoInUse, chooseHow, type HowToMove } from "./start-rollout.ts";
 
@@ -67,19 +67,10 @@ async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName):
   const hurried = await context.store.transaction(async (tx) => {
     const open = await tx.rollouts.openOf(known.id);
     if (open === null || !(await areTwoInUse(tx, open))) return null;
-    await tx.rollouts.setUrgent(open.id);
-    await tx.rollouts.lookAgain(open.id, 0);
-    await tx.audit.append({
-      action: "rollout.resumed",
-      actor,
-      subject: { kind: "secret", id: known.id, name: known.name },
-      details: { rollout: open.id, urgent: true },
-    });
+    await hurry(tx, actor, known, open);
     return open;
   });
-  if (hurried === null) return null;
-  await hint(context, [{ name: "advance", id: hurried.id }]);
-  return { secretId: known.id, version: hurried.toVersion, rolloutId: hurried.id, joined: hurried.id };
+  return hurried === null ? null : joinedTo(context, hurried);
 }
 
 export interface RotationPreview {

@@ -45,19 +45,6 @@ export type ServiceNames = z.output<typeof serviceNames>;
 
 const staged = z.object({ id: z.string(), status: z.string(), patch: z.unknown() });
 
-export const observedService = z.object({
-  variables,
-  environment: z.object({
-    id: z.string(),
-    projectId: z.string(),
-    config: wholeConfig,
-    variables: variableMetadata,
-    serviceInstances: serviceNames,
-  }),
-  environmentStagedChanges: staged,
-  serviceInstance: z.object({ id: z.string(), serviceName: z.string(), deletedAt: z.string().nullable() }),
-});
-
 export const observedShared = z.object({
   variables,
   environment: z.object({
@@ -68,6 +55,10 @@ export const observedShared = z.object({
     serviceInstances: serviceNames,
   }),
   environmentStagedChanges: staged,
+});
+
+export const observedService = observedShared.extend({
+  serviceInstance: z.object({ id: z.string(), serviceName: z.string(), deletedAt: z.string().nullable() }),
 });
 
 export const discoveredEnvironment = z.object({
