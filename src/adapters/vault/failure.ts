@@ -29,8 +29,21 @@ export type VaultVerdict =
   | "key"
   | "protocol";
 
+/**
+ * What Transit's words say of the key; anything else that they say tells nothing, and is `later`.
+ *
+ * - `missing`: there is no such key
+ * - `too-old`: min_decryption_version hides the version, which can be undone
+ * - `too-new`: the server does not know the version yet: it was restored from an older backup, or is another one
+ * - `soft-deleted`: OpenBao keeps it, and does not use it
+ * - `unopened`: the text was not made by this key, or was changed
+ */
+export type TransitTrouble = "missing" | "too-old" | "too-new" | "soft-deleted" | "unopened";
+
 export class VaultFailure extends Error {
   readonly verdict: VaultVerdict;
+  /** With the verdict `key`; otherwise null. */
+  readonly trouble: TransitTrouble | null;
   /** Null: no answer came. */
   readonly status: number | null;
   readonly retryAfterMs: number | undefined;
@@ -39,11 +52,16 @@ export class VaultFailure extends Error {
   constructor(
     verdict: VaultVerdict,
     reason: string,
-    { status = null, retryAfterMs }: { status?: number | null; retryAfterMs?: number | undefined } = {},
+    {
+      status = null,
+      retryAfterMs,
+      trouble = null,
+    }: { status?: number | null; retryAfterMs?: number | undefined; trouble?: TransitTrouble | null } = {},
   ) {
     super(reason);
     this.name = "VaultFailure";
     this.verdict = verdict;
+    this.trouble = trouble;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
   }
