@@ -38,6 +38,7 @@ import { railwayKind } from "./adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
+import { createSealedValues } from "./adapters/values/sealed-values.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
 import { redisConnection, storeConnection } from "./compose-connections.ts";
 import { rootKeyFileOf, type Settings } from "./config.ts";
@@ -117,6 +118,8 @@ async function build(
     rootKeyFileOf(settings),
     { previousRootKeyFile: settings.previousRootKeyFile },
   );
+  const known = knowing(sealer, scrubber);
+  const sealed = createSealedValues(known);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
   const hints = createPostgresHints(connection, log);
@@ -127,8 +130,9 @@ async function build(
     store,
     storeId,
     rootKeyId,
-    sealer: knowing(sealer, scrubber),
+    sealer: known,
     fingerprinter,
+    values: { wanted: sealed, sealed },
     sameValue,
     queue,
     hints,

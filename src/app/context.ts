@@ -13,6 +13,7 @@ import type { Store } from "../core/ports/store/store.ts";
 import type { TargetKind } from "../core/ports/target.ts";
 import type { RequestBudget } from "../core/ports/target-context.ts";
 import type { UsageReader } from "../core/ports/usage-reader.ts";
+import type { ValueStores } from "../core/ports/value-store.ts";
 import type { SecretValue } from "../core/secret-value.ts";
 
 /** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
@@ -92,6 +93,7 @@ export interface AppContext {
   readonly rootKeyId: string;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
+  readonly values: ValueStores;
   /** Constant-time equality. */
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;

@@ -7,12 +7,13 @@ import { LockstepError } from "../core/errors.ts";
 import type { RolloutRecord } from "../core/ports/store/rollouts.ts";
 import type { SecretRecord } from "../core/ports/store/secrets.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
-import { SecretValue } from "../core/secret-value.ts";
+import type { SecretValue } from "../core/secret-value.ts";
 import type { AppContext } from "./context.ts";
 import { hintEffects } from "./rollouts/advance-rollout.ts";
 import type { Effects } from "./rollouts/apply-action.ts";
 import { chooseHow, type HowToMove, startRollout, supersede, type Wish } from "./rollouts/start-rollout.ts";
-import { type Fields, sealFields, serializeFields } from "./secret-fields.ts";
+import { fingerprintOf } from "./secret-fields.ts";
+import { type PreparedRepositories, transactionWithValues } from "./secrets/prepared-values.ts";
 
 export interface NewValue {
   readonly environment: string;
@@ -41,7 +42,7 @@ export async function introduceVersion(
   value: NewValue,
   how: HowToMove = {},
 ): Promise<Introduced> {
-  const { introduced, effects } = await context.store.transaction(async (tx) => {
+  const { introduced, effects } = await transactionWithValues(context, async (tx) => {
     await tx.meta.assertMayMove();
     const secret = await tx.secrets.find(value.environment, value.name);
     if (secret === null) {
@@ -77,15 +78,10 @@ async function holds(
   return to.fingerprint === fingerprintOf(context, secretId, new Map(Object.entries(fields)));
 }
 
-/** Of all fields together: equal ones tell that it is the same value. */
-function fingerprintOf({ fingerprinter }: AppContext, secretId: string, fields: Fields): string {
-  return fingerprinter.fingerprint(secretId, SecretValue.of(serializeFields(fields)));
-}
-
 /** The same within the caller's transaction; the caller hints the effects after commit. */
 export async function introduceLocked(
   context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   secret: SecretRecord,
   value: Pick<NewValue, "fields" | "expiresAt">,
@@ -99,7 +95,7 @@ export async function introduceLocked(
       ? ({ strategy: "replace" } as const)
       : await chooseHow(context, tx, secret, before, how);
   await supersede(tx, actor, secret, strategy);
-  await addVersion(context, tx, actor, secret, { ...value, version, state: "staged" });
+  await addVersion(tx, actor, secret, { ...value, version, state: "staged" });
   await tx.renewals.wake(secret.environmentId, secret.name);
 
   if (targets.length === 0) {
@@ -121,10 +117,9 @@ export async function introduceLocked(
   return { introduced: { secretId: secret.id, version, rolloutId }, effects };
 }
 
-/** Sealed and on record; moves nothing. */
+/** Kept and on record; moves nothing. */
 export async function addVersion(
-  context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   secret: SecretRecord,
   {
@@ -136,13 +131,14 @@ export async function addVersion(
     readonly state: "retired" | "staged";
   },
 ): Promise<void> {
-  const fields: Fields = new Map(Object.entries(value.fields));
+  const fields = new Map(Object.entries(value.fields));
+  const { stored, fingerprint } = tx.values.take({ secretId: secret.id, version, fields });
   await tx.secrets.addVersion({
     secretId: secret.id,
     version,
     state,
-    valueSealed: await sealFields(context, secret.id, version, fields),
-    fingerprint: fingerprintOf(context, secret.id, fields),
+    value: stored,
+    fingerprint,
     createdBy: actor.name,
     ...(value.expiresAt === undefined ? {} : { expiresAt: value.expiresAt }),
   });
@@ -150,6 +146,6 @@ export async function addVersion(
     action: "version.created",
     actor,
     subject: { kind: "secret", id: secret.id, name: secret.name },
-    details: { version },
+    details: { version, ...(state === "retired" ? { state } : {}) },
   });
 }

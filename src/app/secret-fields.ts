@@ -1,5 +1,4 @@
-/** Seals and opens the fields of a version: an envelope of {"field": "value", …} bound to its row. */
-import { versionAssociatedData } from "../core/associated-data.ts";
+/** The fields of a version: a text {"field": "value", …} that a value store keeps, and the fingerprint taken over it. */
 import { LockstepError } from "../core/errors.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
 import { SecretValue } from "../core/secret-value.ts";
@@ -7,30 +6,29 @@ import type { AppContext } from "./context.ts";
 
 export type Fields = ReadonlyMap<string, SecretValue>;
 
-export function sealFields(
-  context: AppContext,
-  secretId: string,
-  version: number,
-  fields: Fields,
-): Promise<string> {
-  return context.sealer.seal(serializeFields(fields), versionAssociatedData(secretId, version));
-}
-
 /** Same fields, same text: what fingerprints of whole versions are taken over. */
 export function serializeFields(fields: Fields): string {
   const names = [...fields.keys()].sort();
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, fields.get(name)?.reveal() ?? ""])));
 }
 
-/** Throws NOT_FOUND for a version that is destroyed or never was, SEALED_UNREADABLE for one that does not open. */
+/** Of all fields together: equal ones tell that it is the same value. */
+export function fingerprintOf({ fingerprinter }: AppContext, secretId: string, fields: Fields): string {
+  return fingerprinter.fingerprint(secretId, SecretValue.of(serializeFields(fields)));
+}
+
+/**
+ * Never within a transaction: the value may be kept elsewhere. Throws NOT_FOUND for a version that is destroyed or never
+ * was, SEALED_UNREADABLE for one that does not open.
+ */
 export async function openFields(
   context: AppContext,
   repositories: Repositories,
   secretId: string,
   version: number,
 ): Promise<Fields> {
-  const sealed = await repositories.secrets.sealedValue(secretId, version);
-  if (sealed === null) {
+  const stored = await repositories.secrets.storedValue(secretId, version);
+  if (stored === null) {
     throw new LockstepError(
       "NOT_FOUND",
       `Cannot open version ${version}: it does not exist or is destroyed.`,
@@ -39,7 +37,10 @@ export async function openFields(
       },
     );
   }
-  const plain = await context.sealer.open(sealed, versionAssociatedData(secretId, version));
+  return parseFields(await context.values.sealed.read({ secretId, version }, stored));
+}
+
+function parseFields(plain: string): Fields {
   const parsed = JSON.parse(plain) as Record<string, string>;
   return new Map(Object.entries(parsed).map(([name, value]) => [name, SecretValue.of(value)]));
 }

@@ -22,7 +22,7 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
         secretId,
         version,
         state,
-        valueSealed: `sealed-${version}`,
+        value: { kind: "sealed", sealed: `sealed-${version}` },
         fingerprint: `print-${version}`,
         createdBy: "test",
       });
@@ -85,8 +85,10 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
         }
         expect(await statesOf(secretId)).toEqual(new Map([...model].reverse()));
         for (const [version, state] of model) {
-          const sealed = await getDatabase().store.read.secrets.sealedValue(secretId, version);
-          expect(sealed).toBe(state === "destroyed" ? null : `sealed-${version}`);
+          const stored = await getDatabase().store.read.secrets.storedValue(secretId, version);
+          expect(stored).toEqual(
+            state === "destroyed" ? null : { kind: "sealed", sealed: `sealed-${version}` },
+          );
         }
       }),
       { numRuns: 25 },
@@ -165,7 +167,7 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     });
     expect(await store.read.secrets.find("production", "NEVER_MADE")).toBeNull();
     expect(await store.read.secrets.findById(nobody)).toBeNull();
-    expect(await store.read.secrets.sealedValue(nobody, 1)).toBeNull();
+    expect(await store.read.secrets.storedValue(nobody, 1)).toBeNull();
   });
 
   test("names are unique in an environment, and lists follow environment and name", async () => {
@@ -194,7 +196,7 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     const version = await addVersion(secretId, "retired");
     const { store } = getDatabase();
     await store.transaction(({ secrets }) => secrets.replaceSealedValue(secretId, version, "sealed-anew"));
-    expect(await store.read.secrets.sealedValue(secretId, version)).toBe("sealed-anew");
+    expect(await store.read.secrets.storedValue(secretId, version)).toMatchObject({ sealed: "sealed-anew" });
     await store.transaction(({ secrets }) => secrets.markCompromised(secretId, version));
     const [marked] = await store.read.secrets.versions(secretId);
     await store.transaction(({ secrets }) => secrets.markCompromised(secretId, version));

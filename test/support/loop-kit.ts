@@ -16,6 +16,7 @@ import { createDial } from "../../src/adapters/outgoing/dial.ts";
 import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
 import { createServerUsageReader } from "../../src/adapters/probes/usage-reader.ts";
 import { createRailwayExplorer } from "../../src/adapters/targets/railway/explore.ts";
+import { createSealedValues } from "../../src/adapters/values/sealed-values.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/context.ts";
 import { type Introduced, introduceVersion } from "../../src/app/introduce-version.ts";
 import { lookAtTarget } from "../../src/app/look/look-at-target.ts";
@@ -25,7 +26,9 @@ import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
 import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
 import type { Actor } from "../../src/core/actor.ts";
 import type { Job, Queue } from "../../src/core/ports/queue.ts";
+import type { Sealer } from "../../src/core/ports/sealer.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { ValueStores } from "../../src/core/ports/value-store.ts";
 import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
@@ -187,6 +190,11 @@ export function createLoopKit(database: TestDatabase): LoopKit {
   return kit;
 }
 
+function valuesUnder(keys: Sealer): ValueStores {
+  const sealed = createSealedValues(keys);
+  return { wanted: sealed, sealed };
+}
+
 function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppContext {
   return {
     store: database.store,
@@ -194,6 +202,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     rootKeyId: ROOT_KEYS.keyId,
     sealer,
     fingerprinter,
+    values: valuesUnder(overrides.sealer ?? sealer),
     sameValue,
     makeRandom: randomValue,
     hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },

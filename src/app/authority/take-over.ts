@@ -9,8 +9,9 @@ import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 import { introduceLocked } from "../introduce-version.ts";
-import { openKnownVersions } from "../loop/known-bindings.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
+import { fingerprintOf } from "../secret-fields.ts";
+import { transactionWithValues } from "../secrets/prepared-values.ts";
 
 /** Nobody's token is shorter; an empty file or a placeholder is no value. */
 const MIN_LENGTH = 8;
@@ -39,7 +40,7 @@ export async function takeOver(
     name: "authority",
     ...(by === undefined ? {} : { via: [by.id] }),
   };
-  const taken = await context.store.transaction(async (tx) => {
+  const taken = await transactionWithValues(context, async (tx) => {
     await tx.secrets.lockForNewVersion(binding.secretId);
     const secret = await tx.secrets.findById(binding.secretId);
     const versions = await tx.secrets.versions(binding.secretId);
@@ -48,12 +49,8 @@ export async function takeOver(
     // Whose first value it is, and which of several fields changed, only a person can say.
     if (secret === null || current === undefined || isMoving || secret.policy["fields"] !== undefined)
       return null;
-    const known = await openKnownVersions(context, tx, secret.id);
-    const isKnown = [...known.values()].some(({ fields }) => {
-      const one = fields.get(PLAIN_FIELD);
-      return one !== undefined && context.sameValue(one, value);
-    });
-    if (isKnown) return null;
+    const fingerprint = fingerprintOf(context, secret.id, new Map([[PLAIN_FIELD, value]]));
+    if (versions.some((one) => one.state !== "destroyed" && one.fingerprint === fingerprint)) return null;
     const { introduced, effects } = await introduceLocked(
       context,
       tx,

@@ -8,15 +8,15 @@
 import type { Actor } from "../../core/actor.ts";
 import { type AdoptionGroup, type Choice, chooseGroup } from "../../core/adoption/group-places.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { SecretRecord } from "../../core/ports/store/secrets.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { SecretRecord, VersionRecord } from "../../core/ports/store/secrets.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
-import { SecretValue } from "../../core/secret-value.ts";
+import type { SecretValue } from "../../core/secret-value.ts";
 import { unmeantEnds } from "../../lib/hidden-text.ts";
 import type { AppContext } from "../context.ts";
-import { introduceLocked } from "../introduce-version.ts";
+import { addVersion, introduceLocked } from "../introduce-version.ts";
 import { hint } from "../loop/hint.ts";
-import { openFields, sealFields, serializeFields } from "../secret-fields.ts";
+import { fingerprintOf } from "../secret-fields.ts";
+import { type PreparedRepositories, transactionWithValues } from "../secrets/prepared-values.ts";
 import { type BoundPlace, type LookedAt, lookForAdoption, type SecretName } from "./adoption.ts";
 
 export interface ImportRequest extends SecretName {
@@ -58,7 +58,7 @@ export async function importSecret(
   const winner = chooseGroup(secret.name, view, request.from);
   if (request.exact !== true) assertMeant(secret.name, winner);
   const losers = view.groups.filter((group) => group !== winner);
-  const { bumped, ...imported } = await context.store.transaction((tx) =>
+  const { bumped, ...imported } = await transactionWithValues(context, (tx) =>
     commit(context, tx, actor, { looked, winner, losers }),
   );
   await hint(
@@ -91,25 +91,25 @@ interface Chosen {
 
 async function commit(
   context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   { looked, winner, losers }: Chosen,
 ): Promise<Pick<Imported, "version" | "rolloutId"> & { readonly bumped: readonly string[] }> {
   const { environment, name } = looked.secret;
   const secret = await tx.secrets.find(environment, name);
   if (secret === null) throw new LockstepError("NOT_FOUND", `The secret ${name} was removed meanwhile.`);
-  await tx.secrets.lockForNewVersion(secret.id);
-  for (const { value } of losers) await rememberOlder(context, tx, actor, secret, value);
+  await rememberOlder(context, tx, actor, secret, losers);
   await tx.places.allowTakeOver(losers.flatMap((group) => group.places.map((place) => place.bindingId)));
 
-  const current = (await tx.secrets.versions(secret.id)).find((version) => version.state === "current");
+  const versions = await tx.secrets.versions(secret.id);
+  const current = versions.find((version) => version.state === "current");
   const details = {
     environment,
     from: winner.places.map((place) => place.target),
     corrected: losers.flatMap((group) => group.places.map((place) => place.target)),
   };
   const subject = { kind: "secret", id: secret.id, name };
-  if (current !== undefined && (await isValue(context, tx, secret.id, current.version, winner.value))) {
+  if (current !== undefined && isValue(context, current, winner.value)) {
     const targets = await tx.targets.bindingTargets(secret.id);
     await tx.audit.append({
       action: "secret.imported",
@@ -122,7 +122,8 @@ async function commit(
   }
   // It is on its way already: whoever chose it again follows that.
   const open = await tx.rollouts.openOf(secret.id);
-  if (open !== null && (await isValue(context, tx, secret.id, open.toVersion, winner.value)))
+  const coming = versions.find((version) => version.version === open?.toVersion);
+  if (open !== null && coming !== undefined && isValue(context, coming, winner.value))
     return { version: open.toVersion, rolloutId: open.id, bumped: [] };
   const { introduced, effects } = await introduceLocked(context, tx, actor, secret, {
     fields: { [PLAIN_FIELD]: winner.value },
@@ -136,45 +137,35 @@ async function commit(
   return { version: introduced.version, rolloutId: introduced.rolloutId, bumped: effects.reconcile };
 }
 
-/** A value that was in use: retired from the start. One that is known already is not kept twice. */
+/** Values that were in use: retired from the start. One that is known already is not kept twice. */
 async function rememberOlder(
   context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   secret: SecretRecord,
-  value: SecretValue,
+  losers: Chosen["losers"],
 ): Promise<void> {
-  const { id: secretId, name } = secret;
-  const fields = new Map([[PLAIN_FIELD, value]]);
-  const fingerprint = context.fingerprinter.fingerprint(secretId, SecretValue.of(serializeFields(fields)));
-  for (const known of await tx.secrets.versions(secretId)) {
-    const same = known.fingerprint === fingerprint && known.state !== "destroyed";
-    if (same && (await isValue(context, tx, secretId, known.version, value))) return;
-  }
-  const version = await tx.secrets.lockForNewVersion(secretId);
-  await tx.secrets.addVersion({
-    secretId,
-    version,
-    state: "retired",
-    valueSealed: await sealFields(context, secretId, version, fields),
-    fingerprint,
-    createdBy: actor.name,
-  });
-  await tx.audit.append({
-    action: "version.created",
-    actor,
-    subject: { kind: "secret", id: secretId, name },
-    details: { version, state: "retired" },
-  });
+  const next = await tx.secrets.lockForNewVersion(secret.id);
+  const known = await tx.secrets.versions(secret.id);
+  const unknown = losers
+    .filter(({ value }) => !known.some((version) => isValue(context, version, value)))
+    .map(({ value }, index) => ({ version: next + index, fields: { [PLAIN_FIELD]: value } }));
+  tx.values.need(
+    unknown.map(({ version, fields }) => ({
+      secretId: secret.id,
+      version,
+      fields: new Map(Object.entries(fields)),
+    })),
+  );
+  for (const older of unknown) await addVersion(tx, actor, secret, { ...older, state: "retired" });
 }
 
-async function isValue(
+function isValue(
   context: AppContext,
-  tx: Repositories,
-  secretId: string,
-  version: number,
+  { secretId, state, fingerprint }: VersionRecord,
   value: SecretValue,
-): Promise<boolean> {
-  const stored = (await openFields(context, tx, secretId, version)).get(PLAIN_FIELD);
-  return stored !== undefined && context.sameValue(stored, value);
+): boolean {
+  return (
+    state !== "destroyed" && fingerprint === fingerprintOf(context, secretId, new Map([[PLAIN_FIELD, value]]))
+  );
 }

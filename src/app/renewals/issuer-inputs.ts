@@ -1,10 +1,10 @@
 /** The secrets that an issuer works with, opened as late as they are needed. */
 import { LockstepError } from "../../core/errors.ts";
 import type { IssuerInput } from "../../core/ports/issuer.ts";
+import type { VersionName } from "../../core/ports/store/secrets.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import { PLAIN_FIELD, type VersionState } from "../../core/secret.ts";
-import type { AppContext } from "../context.ts";
-import { openFields } from "../secret-fields.ts";
+import type { Fields } from "../secret-fields.ts";
 
 /** The current one first: it is what counts unless an issuer knows better. */
 const ORDER: readonly VersionState[] = ["current", "staged", "retiring", "retired"];
@@ -12,8 +12,8 @@ const MAX_VERSIONS = 5;
 
 /** Throws ISSUER_REFUSED for a secret that is not there or has no value. */
 export async function openInputs(
-  context: AppContext,
   tx: Repositories,
+  open: (versions: readonly VersionName[]) => Promise<readonly Fields[]> | readonly Fields[],
   environment: string,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, IssuerInput>> {
@@ -27,12 +27,11 @@ export async function openInputs(
           ORDER.indexOf(left.state) - ORDER.indexOf(right.state) || right.version - left.version,
       )
       .slice(0, MAX_VERSIONS);
-    const versions: IssuerInput["versions"][number][] = [];
-    for (const { version, createdAt } of usable) {
-      const value =
-        secret === null ? undefined : (await openFields(context, tx, secret.id, version)).get(PLAIN_FIELD);
-      if (value !== undefined) versions.push({ version, value, madeAtMs: createdAt.getTime() });
-    }
+    const opened = await open(usable);
+    const versions = usable.flatMap(({ version, createdAt }, index) => {
+      const value = opened[index]?.get(PLAIN_FIELD);
+      return value === undefined ? [] : [{ version, value, madeAtMs: createdAt.getTime() }];
+    });
     if (secret === null || versions.length === 0) {
       throw new LockstepError(
         "ISSUER_REFUSED",

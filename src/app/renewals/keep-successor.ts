@@ -5,13 +5,13 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 import { addVersion, introduceLocked } from "../introduce-version.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
 import type { Effects } from "../rollouts/apply-action.ts";
+import { type PreparedRepositories, transactionWithValues } from "../secrets/prepared-values.ts";
 import { issuerOf } from "./renew-policy.ts";
 import { untilStored } from "./until-stored.ts";
 
@@ -34,7 +34,7 @@ export async function keepSuccessor(
   context.hideFromLog(successor);
   const kept = (aside: boolean) =>
     untilStored(() =>
-      context.store.transaction((tx) => put(context, tx, actor, asked, { successor, aside })),
+      transactionWithValues(context, (tx) => put(context, tx, actor, asked, { successor, aside })),
     );
   try {
     const effects = await kept(false);
@@ -54,7 +54,7 @@ export async function keepSuccessor(
 
 async function put(
   context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   { candidate, singleUse }: Asked,
   { successor, aside }: { readonly successor: SecretValue; readonly aside: boolean },
@@ -75,6 +75,6 @@ async function put(
     return (await introduceLocked(context, tx, actor, secret, { fields })).effects;
   // A newer one was set while this request was under way, by a person or by another answer: that one counts, and this
   // one is kept beside it.
-  await addVersion(context, tx, actor, secret, { version, state: "retired", fields });
+  await addVersion(tx, actor, secret, { version, state: "retired", fields });
   return null;
 }

@@ -2,6 +2,7 @@
 import { LockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { AppContext } from "../context.ts";
+import { openFields } from "../secret-fields.ts";
 import { findSecret, type SecretName } from "../secrets/change-secret.ts";
 import { openInputs } from "./issuer-inputs.ts";
 import { isIssued, issuerOf } from "./renew-policy.ts";
@@ -18,6 +19,13 @@ export async function publicKeysOf(
       hint: "Only secrets with `issue: { jwt: … }` have public keys.",
     });
   }
-  const inputs = await openInputs(context, context.store.read, environment, issuer.inputs(config));
+  const { read } = context.store;
+  const inputs = await openInputs(
+    read,
+    (versions) =>
+      Promise.all(versions.map(({ secretId, version }) => openFields(context, read, secretId, version))),
+    environment,
+    issuer.inputs(config),
+  );
   return { keys: await issuer.publicKeys(config, inputs) };
 }

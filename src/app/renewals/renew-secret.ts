@@ -24,6 +24,7 @@ import type { AppContext } from "../context.ts";
 import { type Introduced, introduceLocked } from "../introduce-version.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { chooseHow } from "../rollouts/start-rollout.ts";
+import { type PreparedRepositories, transactionWithValues } from "../secrets/prepared-values.ts";
 import { openInputs } from "./issuer-inputs.ts";
 import { keepSuccessor } from "./keep-successor.ts";
 import { recordFailure, tellLost } from "./record-failure.ts";
@@ -64,7 +65,7 @@ export async function renewSecret(
 ): Promise<Renewal> {
   let begun: Attempt | Exclude<Renewal, { readonly state: "renewed" }>;
   try {
-    begun = await context.store.transaction((tx) => begin(context, tx, actor, secretId, mode));
+    begun = await transactionWithValues(context, (tx) => begin(context, tx, actor, secretId, mode));
   } catch (thrown) {
     const error = toLockstepError(thrown);
     if (NOT_ASKED.has(error.code) || isStoreAway(error)) throw error;
@@ -86,7 +87,7 @@ export async function renewSecret(
 
 async function begin(
   context: AppContext,
-  tx: Repositories,
+  tx: PreparedRepositories,
   actor: Actor,
   secretId: string,
   mode: RenewMode,
@@ -120,7 +121,12 @@ async function begin(
     if (await tx.renewals.isUsedUpElsewhere(secretId, used.id))
       return await later(tx, secretId, nowMs + BUSY_MS);
   }
-  const inputs = await openInputs(context, tx, candidate.environment, issuer.inputs(config));
+  const inputs = await openInputs(
+    tx,
+    (versions) => tx.values.open(versions),
+    candidate.environment,
+    issuer.inputs(config),
+  );
   const usedVersion = name === null ? undefined : inputs.get(name)?.versions[0]?.version;
   const origin = issuer.origin(config);
   if (origin !== null) {
@@ -204,7 +210,7 @@ async function keep(
   try {
     const nowMs = context.clock.now().getTime();
     const { expiresAtMs } = acceptToken(issued, { askedAtMs, nowMs, slowest });
-    const kept = await context.store.transaction(async (tx) => {
+    const kept = await transactionWithValues(context, async (tx) => {
       const made = await introduceLocked(
         context,
         tx,

@@ -12,6 +12,7 @@ import { assertAdopted } from "../config/adoption.ts";
 import type { AppContext } from "../context.ts";
 import { introduceLocked } from "../introduce-version.ts";
 import { makeFields } from "../secrets/change-secret.ts";
+import { transactionWithValues } from "../secrets/prepared-values.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { rotatePolicyOf } from "./rollout-options.ts";
 
@@ -37,7 +38,7 @@ export async function rotateDue(context: AppContext): Promise<void> {
 async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
   await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
   const fields = makeFields(context, secret.policy);
-  const effects = await context.store.transaction(async (tx) => {
+  const effects = await transactionWithValues(context, async (tx) => {
     await tx.secrets.lockForNewVersion(secret.id);
     const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
     const isTaken = (await tx.rollouts.openOf(secret.id)) !== null;

@@ -11,6 +11,7 @@ import { hint } from "../loop/hint.ts";
 import { renewNow } from "../renewals/renew-now.ts";
 import { isIssued } from "../renewals/renew-policy.ts";
 import { findSecret, makeFields, type SecretName } from "../secrets/change-secret.ts";
+import { transactionWithValues } from "../secrets/prepared-values.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { hurry, joinRotation } from "./join-rotation.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "./rollout-options.ts";
@@ -41,7 +42,7 @@ export async function rotateSecret(
   if (joined !== null) return joinedTo(context, joined);
   await assertAdopted(context, actor, secret, signal);
   const fields = makeFields(context, known.policy);
-  const made = await context.store.transaction(async (tx) => {
+  const made = await transactionWithValues(context, async (tx) => {
     await tx.meta.assertMayMove();
     await tx.secrets.lockForNewVersion(known.id);
     // Somebody else may have begun one meanwhile.

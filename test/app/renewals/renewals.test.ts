@@ -8,6 +8,7 @@ import { renewNow } from "../../../src/app/renewals/renew-now.ts";
 import { type RenewMode, renewSecret } from "../../../src/app/renewals/renew-secret.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import { openFields } from "../../../src/app/secret-fields.ts";
+import { transactionWithValues } from "../../../src/app/secrets/prepared-values.ts";
 import { viewRenewals } from "../../../src/app/views/renewals.ts";
 import { viewRollout } from "../../../src/app/views/rollouts.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
@@ -438,14 +439,14 @@ describeOnAStore("renewals", (database) => {
     it("it is read behind its lock: what another has replaced meanwhile is not used", async () => {
       const { store } = kit.context;
       const refresh = (await store.read.secrets.find("production", REFRESH)) ?? expect.fail();
+      const fields = { value: SecretValue.of("canary-refresh-next") };
       let waiting: Promise<unknown> = Promise.resolve();
-      await store.transaction(async (tx) => {
-        await tx.secrets.lockForNewVersion(refresh.id);
+      await transactionWithValues(kit.context, async (tx) => {
+        const version = await tx.secrets.lockForNewVersion(refresh.id);
+        tx.values.need([{ secretId: refresh.id, version, fields: new Map(Object.entries(fields)) }]);
         waiting = renew("now");
         await somebodyWaitsForLock(database());
-        await introduceLocked(kit.context, tx, TESTER, refresh, {
-          fields: { value: SecretValue.of("canary-refresh-next") },
-        });
+        await introduceLocked(kit.context, tx, TESTER, refresh, { fields });
       });
       expect(await waiting).toMatchObject({ state: "renewed" });
       expect(provider.used).toEqual(["canary-refresh-next"]);

@@ -8,6 +8,7 @@ import type {
   VersionRecord,
 } from "../../../core/ports/store/secrets.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
+import type { StoredValue } from "../../../core/ports/value-store.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import { type Database, jsonb } from "../schema.ts";
 import { selectPlacesHolding } from "./places-holding.ts";
@@ -128,7 +129,7 @@ export class PostgresSecretRepo implements SecretRepo {
         secret_id: secretId,
         version: version.version,
         state,
-        value_sealed: version.valueSealed,
+        ...valueColumns(version.value),
         fingerprint: version.fingerprint,
         created_by: version.createdBy,
         expires_at: version.expiresAt ?? null,
@@ -164,14 +165,15 @@ export class PostgresSecretRepo implements SecretRepo {
     return rows;
   }
 
-  async sealedValue(secretId: string, version: number): Promise<string | null> {
+  async storedValue(secretId: string, version: number): Promise<StoredValue | null> {
     const row = await this.#db
       .selectFrom("secret_version")
       .select("value_sealed")
       .where("secret_id", "=", secretId)
       .where("version", "=", version)
       .executeTakeFirst();
-    return row?.value_sealed ?? null;
+    const sealed = row?.value_sealed ?? null;
+    return sealed === null ? null : { kind: "sealed", sealed };
   }
 
   async replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void> {
@@ -268,6 +270,11 @@ export class PostgresSecretRepo implements SecretRepo {
       ])
       .where("secret.removed_at", "is", null);
   }
+}
+
+function valueColumns(value: StoredValue): { readonly value_sealed: string } {
+  if (value.kind === "sealed") return { value_sealed: value.sealed };
+  throw new LockstepError("INTERNAL", "This store keeps values in their rows alone.");
 }
 
 interface SecretRow {

@@ -1,5 +1,6 @@
 import type { VersionState } from "../../secret.ts";
 import type { JsonObject } from "../target.ts";
+import type { StoredValue } from "../value-store.ts";
 
 export interface SecretRecord {
   readonly id: string;
@@ -26,8 +27,7 @@ export interface NewVersion {
   /** From `lockForNewVersion`. */
   readonly version: number;
   readonly state: Extract<VersionState, "staged" | "current" | "retired">;
-  /** Envelope of {"field": "value", …}, sealed with `versionAssociatedData(secretId, version)`. */
-  readonly valueSealed: string;
+  readonly value: StoredValue;
   readonly fingerprint: string;
   readonly createdBy: string;
   readonly expiresAt?: Date;
@@ -64,7 +64,7 @@ export interface SecretRepo {
   /** By the fingerprint that a value would have as each secret's, by secret id; newest first, none destroyed. */
   versionsWithFingerprint(fingerprints: ReadonlyMap<string, string>): Promise<readonly VersionName[]>;
   /** Null when the version does not exist or is destroyed. */
-  sealedValue(secretId: string, version: number): Promise<string | null>;
+  storedValue(secretId: string, version: number): Promise<StoredValue | null>;
   replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void>;
   /** Refuses a move that `mayMove` does not allow with VERSION_STATE. Destroying drops the sealed value. */
   moveVersion(secretId: string, version: number, to: VersionState): Promise<void>;

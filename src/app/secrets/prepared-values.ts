@@ -1,0 +1,159 @@
+/**
+ * A transaction that needs values, which are put and opened before it holds any lock: a value store may be a server
+ * somewhere, and a transaction may run twice.
+ *
+ *   the transaction runs, locks, judges ▸ it lacks a value: it is given up, nothing was written ▸ the value is put or
+ *   opened ▸ the transaction runs again, and judges anew
+ *
+ * So a request that is refused puts nothing anywhere. A value is put for one secret and one number: where another version
+ * took that number meanwhile, it is put anew for the next, and the unused one is removed.
+ */
+import { LockstepError } from "../../core/errors.ts";
+import type { VersionName } from "../../core/ports/store/secrets.ts";
+import type { Repositories } from "../../core/ports/store/store.ts";
+import type { StoredValue } from "../../core/ports/value-store.ts";
+import type { AppContext } from "../context.ts";
+import { type Fields, fingerprintOf, openFields, serializeFields } from "../secret-fields.ts";
+
+/** Somebody else's version takes the number each time: more than that is no accident. */
+const MAX_TRIES = 20;
+
+export interface VersionValue {
+  readonly secretId: string;
+  /** That the locked secret's next version has. */
+  readonly version: number;
+  readonly fields: Fields;
+}
+
+export interface PreparedValue {
+  readonly stored: StoredValue;
+  readonly fingerprint: string;
+}
+
+export interface PreparedValues {
+  /** Ends the run unless each is there; for several at once, which are put together then. */
+  need(values: readonly VersionValue[]): void;
+  /** For the version that is added with it in this very run. */
+  take(value: VersionValue): PreparedValue;
+  /** In order, as `openFields` opens them. */
+  open(versions: readonly VersionName[]): readonly Fields[];
+}
+
+/** Of a transaction that may add versions. */
+export type PreparedRepositories = Repositories & { readonly values: PreparedValues };
+
+/** Throws what `work` and the value store throw. `work` runs several times, and touches nothing but its transaction. */
+export async function transactionWithValues<T>(
+  context: AppContext,
+  work: (tx: PreparedRepositories) => Promise<T>,
+): Promise<T> {
+  const values = new Preparation(context);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await context.store.transaction((tx) => work({ ...tx, values: values.begin() }));
+    } catch (error) {
+      if (!values.isLacking && !(await values.canSealAnew(error))) throw error;
+      if (tries === MAX_TRIES) throw overtaken();
+      await values.prepare();
+    }
+  }
+}
+
+/** It crosses the store, which may translate it: what is lacking stands in the preparation. */
+class NotPrepared extends Error {}
+
+interface Lacking {
+  readonly values: readonly VersionValue[];
+  readonly unopened: readonly VersionName[];
+}
+
+class Preparation implements PreparedValues {
+  readonly #context: AppContext;
+  readonly #prepared = new Map<string, PreparedValue>();
+  readonly #opened = new Map<string, Fields>();
+  #lacking: Lacking | null = null;
+
+  constructor(context: AppContext) {
+    this.#context = context;
+  }
+
+  begin(): PreparedValues {
+    this.#lacking = null;
+    return this;
+  }
+
+  need(values: readonly VersionValue[]): void {
+    const lacking = values.filter((value) => !this.#prepared.has(this.#keyOf(value)));
+    if (lacking.length > 0) this.#lack({ values: lacking, unopened: [] });
+  }
+
+  take(value: VersionValue): PreparedValue {
+    this.need([value]);
+    const prepared = this.#prepared.get(this.#keyOf(value));
+    if (prepared === undefined) throw new NotPrepared();
+    return prepared;
+  }
+
+  open(versions: readonly VersionName[]): readonly Fields[] {
+    const opened = versions.flatMap((version) => this.#opened.get(nameOf(version)) ?? []);
+    if (opened.length === versions.length) return opened;
+    const unopened = versions.filter((version) => !this.#opened.has(nameOf(version)));
+    return this.#lack({ values: [], unopened });
+  }
+
+  /** False: something else was wrong with the run. */
+  get isLacking(): boolean {
+    return this.#lacking !== null;
+  }
+
+  /** Outside the transaction. */
+  async prepare(): Promise<void> {
+    const lacking = this.#lacking;
+    this.#lacking = null;
+    if (lacking === null) return;
+    for (const value of lacking.values) this.#prepared.set(this.#keyOf(value), await this.#put(value));
+    await Promise.all(
+      lacking.unopened.map(async ({ secretId, version }) => {
+        const fields = await openFields(this.#context, this.#context.store.read, secretId, version);
+        this.#opened.set(nameOf({ secretId, version }), fields);
+      }),
+    );
+  }
+
+  /** The root key changed between sealing and the transaction, which took nothing under the old one. */
+  async canSealAnew(error: unknown): Promise<boolean> {
+    if (!(error instanceof LockstepError) || error.code !== "ROOT_KEY_CHANGED") return false;
+    const sealed = [...this.#prepared].filter(([, { stored }]) => stored.kind === "sealed");
+    if (sealed.length === 0) return false;
+    await this.#context.sealer.assertCurrent();
+    for (const [key] of sealed) this.#prepared.delete(key);
+    return true;
+  }
+
+  async #put({ secretId, version, fields }: VersionValue): Promise<PreparedValue> {
+    const store = this.#context.values.wanted;
+    const stored = await store.put({ secretId, version }, store.nameFor(version), serializeFields(fields));
+    return { stored, fingerprint: fingerprintOf(this.#context, secretId, fields) };
+  }
+
+  #keyOf({ secretId, version, fields }: VersionValue): string {
+    return `${secretId} ${version} ${fingerprintOf(this.#context, secretId, fields)}`;
+  }
+
+  #lack(lacking: Lacking): never {
+    this.#lacking = lacking;
+    throw new NotPrepared();
+  }
+}
+
+function overtaken(): LockstepError {
+  return new LockstepError(
+    "STORE_BUSY",
+    "Cannot add a version: others added one each time that this one was ready, and nothing was written.",
+    { hint: "Try again." },
+  );
+}
+
+function nameOf({ secretId, version }: VersionName): string {
+  return `${secretId} ${version}`;
+}
