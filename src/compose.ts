@@ -12,6 +12,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { createChannels } from "./adapters/channels/channels.ts";
 import { sameValue } from "./adapters/crypto/fingerprint.ts";
+import { rootKeyFile } from "./adapters/crypto/ring-sources.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
 import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
@@ -113,11 +114,10 @@ async function build(
 
   undo.push(closeSshConnections);
 
-  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
-    opened,
-    rootKeyFileOf(settings),
-    { previousRootKeyFile: settings.previousRootKeyFile },
-  );
+  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(opened, {
+    wanted: rootKeyFile(rootKeyFileOf(settings)),
+    previous: settings.previousRootKeyFile === null ? null : rootKeyFile(settings.previousRootKeyFile),
+  });
   const known = knowing(sealer, scrubber);
   const sealed = createSealedValues(known);
   const queue = openQueue(settings, connection, log);

@@ -89,8 +89,8 @@ export const DEFAULT_TIMING: LoopTiming = {
 export interface AppContext {
   readonly store: Store;
   readonly storeId: string;
-  /** Names the root key under which everything is sealed, and tells nothing of it. */
-  readonly rootKeyId: string;
+  /** Names the root key that a recovery copy can be made of; null: the root is kept elsewhere. Tells nothing of it. */
+  readonly rootKeyId: string | null;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
   readonly values: ValueStores;

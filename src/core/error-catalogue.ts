@@ -248,6 +248,14 @@ export const CATALOGUE = {
     hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
   },
   ROOT_KEY_CHANGED: { family: "unavailable", hint: "Start it with the root key file that is in use now." },
+  KEY_RING_UNAVAILABLE: {
+    family: "unavailable",
+    hint: "Nothing is lost: what needs it waits, and goes on by itself. Check that Vault answers and is unsealed.",
+  },
+  KEY_RING_REFUSED: {
+    family: "rejected",
+    hint: "Nothing is lost: what needs it waits. Mend in Vault what is named; it goes on by itself.",
+  },
   RECOVERY_COPY_WRONG: {
     family: "invalid",
     hint: "Make another copy where Lockstep runs: `lockstep root-key copy FILE`.",

@@ -54,6 +54,11 @@ export function isStoreAway({ code, family }: LockstepError): boolean {
   return code.startsWith("STORE_") && family === "unavailable";
 }
 
+/** The key ring does not open or seal now: that says nothing about the text, nor about any place. */
+export function isRingAway({ code }: LockstepError): boolean {
+  return code === "KEY_RING_UNAVAILABLE" || code === "KEY_RING_REFUSED";
+}
+
 /** Our own errors pass; anything else is a defect whose text may hold anything, so it is dropped. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;

@@ -2,13 +2,13 @@ import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFingerprinter, newFingerprintKey, sameValue } from "../../src/adapters/crypto/fingerprint.ts";
-import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts";
+import { createLocalKeyRing, keyIdOf } from "../../src/adapters/crypto/local-key-ring.ts";
 import { createSealer } from "../../src/adapters/crypto/sealer.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 
 const KEY_A = new Uint8Array(32).fill(1);
 const KEY_B = new Uint8Array(32).fill(2);
-const sealer = createSealer(createLocalKeyRing([KEY_A]));
+const sealer = createSealer([createLocalKeyRing(KEY_A)]);
 
 describe("sealing", () => {
   it("opens what it sealed, and only under the same associated data", async () => {
@@ -60,7 +60,9 @@ describe("sealing", () => {
     changed.push(`${sealed.join(".")}\n`, sealed.slice(0, 5).join("."), "", "plain text");
     for (const text of changed) {
       await expect(sealer.open(text, "row 1"), text).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
-      await expect(sealer.rewrap(text, "row 1"), text).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+      await expect(sealer.rewrap(text, "row 1", "another"), text).rejects.toMatchObject({
+        code: "SEALED_UNREADABLE",
+      });
     }
     expect(changed.length).toBeGreaterThan(500);
   });
@@ -74,17 +76,19 @@ describe("sealing", () => {
   });
 
   it("another root key is named as such", async () => {
-    const sealed = await createSealer(createLocalKeyRing([KEY_B])).seal("x", "row");
+    const sealed = await createSealer([createLocalKeyRing(KEY_B)]).seal("x", "row");
     await expect(sealer.open(sealed, "row")).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
   });
 
   it("rewrap moves to a new root key and keeps the content; the old key alone opens it no more", async () => {
     const sealed = await sealer.seal("kept", "row");
-    const both = createSealer(createLocalKeyRing([KEY_B, KEY_A]));
-    const moved = await both.rewrap(sealed, "row");
-    expect(await createSealer(createLocalKeyRing([KEY_B])).open(moved, "row")).toBe("kept");
+    const both = createSealer([createLocalKeyRing(KEY_B), createLocalKeyRing(KEY_A)]);
+    const moved = await both.rewrap(sealed, "row", keyIdOf(KEY_B));
+    expect(await createSealer([createLocalKeyRing(KEY_B)]).open(moved, "row")).toBe("kept");
     await expect(sealer.open(moved, "row")).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
-    await expect(both.rewrap(sealed, "another row")).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+    await expect(both.rewrap(sealed, "another row", keyIdOf(KEY_B))).rejects.toMatchObject({
+      code: "SEALED_UNREADABLE",
+    });
   });
 
   it("envelopes of earlier releases are read", async () => {
@@ -94,7 +98,7 @@ describe("sealing", () => {
       rootKey: string;
       envelopes: { plain: string; associatedData: string; sealed: string }[];
     };
-    const frozen = createSealer(createLocalKeyRing([Buffer.from(vectors.rootKey, "base64url")]));
+    const frozen = createSealer([createLocalKeyRing(Buffer.from(vectors.rootKey, "base64url"))]);
     expect(vectors.envelopes.length).toBeGreaterThan(2);
     for (const { plain, associatedData, sealed } of vectors.envelopes) {
       expect(await frozen.open(sealed, associatedData)).toBe(plain);

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { rootKeyFile } from "../../src/adapters/crypto/ring-sources.ts";
 import { createRootKey } from "../../src/adapters/crypto/root-key-file.ts";
 import { openStoreKeys } from "../../src/adapters/crypto/store-keys.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
@@ -18,7 +19,11 @@ describeOnEachStore("the keys of a store", (database) => {
     await database().pool.query("truncate store_meta, environment cascade");
   });
   afterEach(() => rm(directory, { recursive: true }));
-  const open = (file = path, options = {}) => openStoreKeys(database().store, file, options);
+  const open = (file = path, previous: string | null = null) =>
+    openStoreKeys(database().store, {
+      wanted: rootKeyFile(file),
+      previous: previous === null ? null : rootKeyFile(previous),
+    });
 
   it("are made once, and open the same store again", async () => {
     const first = await open();
@@ -88,8 +93,8 @@ describeOnEachStore("the keys of a store", (database) => {
     await rm(path);
     await createRootKey(path);
     await expect(open()).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
-    expect((await open(path, { previousRootKeyFile })).storeId).toBe(storeId);
+    expect((await open(path, previousRootKeyFile)).storeId).toBe(storeId);
     await rm(previousRootKeyFile);
-    await expect(open(path, { previousRootKeyFile })).rejects.toMatchObject({ code: "ROOT_KEY_MISSING" });
+    await expect(open(path, previousRootKeyFile)).rejects.toMatchObject({ code: "ROOT_KEY_MISSING" });
   });
 });

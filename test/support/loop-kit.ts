@@ -70,8 +70,8 @@ const MAX_ROUNDS = 50;
 const STORE_ID = randomUUID();
 
 const fingerprinter = createFingerprinter(newFingerprintKey());
-const ROOT_KEYS = createLocalKeyRing([new Uint8Array(32).fill(9)]);
-const sealer = createSealer(ROOT_KEYS);
+const ROOT_KEY = createLocalKeyRing(new Uint8Array(32).fill(9));
+const sealer = createSealer([ROOT_KEY]);
 
 export function createLoopKit(database: TestDatabase): LoopKit {
   // What no row of the store says is due: looks are asked for again by the rollout that needs them.
@@ -199,7 +199,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
   return {
     store: database.store,
     storeId: STORE_ID,
-    rootKeyId: ROOT_KEYS.keyId,
+    rootKeyId: ROOT_KEY.rootKeyId,
     sealer,
     fingerprinter,
     values: valuesUnder(overrides.sealer ?? sealer),

@@ -1,4 +1,4 @@
-/** A key ring over root keys in memory. The first wraps; the others only unwrap what was wrapped before a `rewrap`. */
+/** A key ring over one root key in memory. */
 import { createHash, hkdfSync } from "node:crypto";
 import { LockstepError } from "../../core/errors.ts";
 import type { KeyRing } from "../../core/ports/key-ring.ts";
@@ -7,31 +7,35 @@ import { decrypt, encrypt } from "./envelope.ts";
 export const ROOT_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 
-export function createLocalKeyRing(rootKeys: readonly [Uint8Array, ...Uint8Array[]]): KeyRing {
-  const keys = new Map(rootKeys.map((rootKey) => [keyIdOf(rootKey), wrappingKeyOf(rootKey)]));
-  const keyOf = (keyId: string): Uint8Array => {
-    const key = keys.get(keyId);
-    if (key !== undefined) return key;
-    throw new LockstepError(
-      "ROOT_KEY_WRONG",
-      "A sealed value was wrapped under another root key than the one given.",
-      { details: { keyId } },
-    );
-  };
+export function createLocalKeyRing(rootKey: Uint8Array): KeyRing & { readonly rootKeyId: string } {
+  const keyId = keyIdOf(rootKey);
+  const key = wrappingKeyOf(rootKey);
   return {
-    keyId: keyIdOf(rootKeys[0]),
-    keyIds: [...keys.keys()],
+    name: "local",
+    rootKeyId: keyId,
+    holds: (asked) => asked === keyId,
+    current: async () => keyId,
 
-    async wrap(dataKey, keyId, associatedData) {
-      const { nonce, ciphertext } = encrypt(keyOf(keyId), dataKey, wrapContext(keyId, associatedData));
-      return Buffer.concat([nonce, ciphertext]);
+    async wrap(dataKey, associatedData) {
+      const { nonce, ciphertext } = encrypt(key, dataKey, wrapContext(keyId, associatedData));
+      return { keyId, wrapped: Buffer.concat([nonce, ciphertext]) };
     },
 
-    async unwrap(wrapped, keyId, associatedData) {
+    async unwrap(wrapped, asked, associatedData) {
+      if (asked !== keyId) throw wrongRootKey(asked);
       const sealed = { nonce: wrapped.subarray(0, NONCE_BYTES), ciphertext: wrapped.subarray(NONCE_BYTES) };
-      return decrypt(keyOf(keyId), sealed, wrapContext(keyId, associatedData));
+      return decrypt(key, sealed, wrapContext(keyId, associatedData));
     },
   };
+}
+
+/** A text names a key that this process does not have. */
+export function wrongRootKey(keyId: string): LockstepError {
+  return new LockstepError(
+    "ROOT_KEY_WRONG",
+    "A sealed value was wrapped under another root key than the one given.",
+    { details: { keyId } },
+  );
 }
 
 /** Names a root key without telling anything of it. */

@@ -1,43 +1,60 @@
-/** Seals and opens through a key ring; see envelope.ts for the format. */
+/** Seals and opens through key rings; see envelope.ts for the format. */
 import { LockstepError } from "../../core/errors.ts";
-import type { KeyRing } from "../../core/ports/key-ring.ts";
+import { isAtLeast, parseKeyId } from "../../core/key-id.ts";
+import type { KeyRing, WrappedKey } from "../../core/ports/key-ring.ts";
 import type { Sealer } from "../../core/ports/sealer.ts";
 import { decrypt, type Envelope, encrypt, formatEnvelope, newDataKey, parseEnvelope } from "./envelope.ts";
+import { wrongRootKey } from "./local-key-ring.ts";
+
+/** The first is the one that `rewrap` moves to; the others only open. */
+export type KeyRings = readonly [KeyRing, ...KeyRing[]];
 
 /** Which key the store is sealed under, as it was known last. `refresh` asks the store. */
 export interface SealingKey {
-  readonly keyId: string;
+  /** Null: a store that is not set up yet; the first ring seals. */
+  readonly keyId: string | null;
   refresh(): Promise<void>;
 }
 
-/** `sealing` as the ring's own: for a store that is not set up yet. */
-export function createSealer(
-  ring: KeyRing,
-  sealing: SealingKey = { keyId: ring.keyId, refresh: async () => {} },
-): Sealer {
-  const assertKnown = (): void => {
-    if (!ring.keyIds.includes(sealing.keyId)) throw rootKeyChanged(sealing.keyId);
-  };
+const NOT_SET_UP: SealingKey = { keyId: null, refresh: async () => {} };
+
+export function createSealer(rings: KeyRings, sealing: SealingKey = NOT_SET_UP): Sealer {
+  const [wanted] = rings;
+  const ringOf = (keyId: string): KeyRing | undefined => rings.find((ring) => ring.holds(keyId));
+
+  /** The ring that seals now. */
+  function sealingRing(): KeyRing {
+    if (sealing.keyId === null) return wanted;
+    const ring = ringOf(sealing.keyId);
+    if (ring === undefined) throw rootKeyChanged(sealing.keyId);
+    return ring;
+  }
 
   /** A text under an unknown key, while the store's own is unknown: it was moved, and this process left behind. */
   async function unwrap(envelope: Envelope, associatedData: string): Promise<Uint8Array> {
-    if (!ring.keyIds.includes(envelope.keyId)) {
-      await sealing.refresh();
-      assertKnown();
-    }
-    return ring.unwrap(envelope.wrapped, envelope.keyId, associatedData);
+    const ring = ringOf(envelope.keyId);
+    if (ring !== undefined) return ring.unwrap(envelope.wrapped, envelope.keyId, associatedData);
+    await sealing.refresh();
+    sealingRing();
+    throw wrongRootKey(envelope.keyId);
   }
 
   return {
-    keyIds: ring.keyIds,
+    opens: (keyId) => ringOf(keyId) !== undefined,
+    isWanted: (keyId) => wanted.holds(keyId),
+    wantedKeyId: () => wanted.current(),
+    ringName: (keyId) => {
+      const ring = ringOf(keyId);
+      const { version } = parseKeyId(keyId);
+      return ring === undefined ? null : `${ring.name}${version === 0 ? "" : ` v${version}`}`;
+    },
 
     async seal(plain, associatedData) {
-      assertKnown();
-      const { keyId } = sealing;
+      const ring = sealingRing();
       const dataKey = newDataKey();
       const sealed = encrypt(dataKey, exactBytes(plain), associatedData);
-      const wrapped = await ring.wrap(dataKey, keyId, associatedData);
-      return formatEnvelope({ keyId, wrapped, ...sealed });
+      const wrapped = await wrapAtLeast(ring, dataKey, associatedData, sealing.keyId);
+      return formatEnvelope({ ...wrapped, ...sealed });
     },
 
     async open(sealed, associatedData) {
@@ -46,21 +63,47 @@ export function createSealer(
       return Buffer.from(decrypt(dataKey, envelope, associatedData)).toString();
     },
 
-    async rewrap(sealed, associatedData) {
+    async rewrap(sealed, associatedData, lowest) {
       const envelope = parseEnvelope(sealed);
       const dataKey = await unwrap(envelope, associatedData);
       // Proves that the content opens before its old wrapping is given up.
       decrypt(dataKey, envelope, associatedData);
-      if (envelope.keyId === ring.keyId) return sealed;
-      const wrapped = await ring.wrap(dataKey, ring.keyId, associatedData);
-      return formatEnvelope({ ...envelope, keyId: ring.keyId, wrapped });
+      if (isAtLeast(envelope.keyId, lowest)) return sealed;
+      return formatEnvelope({
+        ...envelope,
+        ...(await wrapAtLeast(wanted, dataKey, associatedData, lowest)),
+      });
     },
 
     async assertCurrent() {
       await sealing.refresh();
-      assertKnown();
+      sealingRing();
     },
   };
+}
+
+/** What a ring answers under an older version than the store takes would be refused by the store, for ever. */
+async function wrapAtLeast(
+  ring: KeyRing,
+  dataKey: Uint8Array,
+  associatedData: string,
+  lowest: string | null,
+): Promise<WrappedKey> {
+  const isTaken = ({ keyId }: WrappedKey): boolean =>
+    lowest === null || !ring.holds(lowest) || isAtLeast(keyId, lowest);
+  const first = await ring.wrap(dataKey, associatedData);
+  if (isTaken(first)) return first;
+  // It was on its way while the key was rotated.
+  const second = await ring.wrap(dataKey, associatedData);
+  if (isTaken(second)) return second;
+  throw new LockstepError(
+    "KEY_RING_REFUSED",
+    `Cannot seal: the key ring ${ring.name} has gone back to an older version of its key than the store is sealed under.`,
+    {
+      hint: "Its server was restored from an older backup, or another one answers: restore the newer one, or give the address of the right one.",
+      details: { keyId: second.keyId, lowest },
+    },
+  );
 }
 
 function rootKeyChanged(keyId: string): LockstepError {

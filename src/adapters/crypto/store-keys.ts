@@ -1,28 +1,26 @@
 /**
- * Opens a store's keys at start: the root key, checked against the store's key check, and the fingerprint key.
+ * Opens a store's keys at start: the rings that open it, checked against the store's key check, and the fingerprint key.
  *
  *   store empty, no key file     both are made
  *   store empty, key file given  the file's key is used
  *   store known, no key file     ROOT_KEY_MISSING
  *   store known, other key       ROOT_KEY_WRONG
  *
- * Changing the root key: every process starts with the new file and the old one as `previousRootKeyFile`; `rewrap`
- * moves what is stored; then the old file is no longer named. A process may die anywhere between. The store names the
- * key that it is sealed under and takes no text under another: all seal under the old one until `rewrap` begins, then
- * under the new one, and a process that was left behind with the old one alone writes nothing.
+ * Changing the root key: every process starts with the new ring as the wanted one and the old one as the previous;
+ * `rewrap` moves what is stored; then the old one is no longer named. A process may die anywhere between. The store
+ * names the key that it is sealed under and takes no text under another: all seal under the old one until `rewrap`
+ * begins, then under the new one, and a process that was left behind with the old one alone writes nothing.
  */
 import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core/associated-data.ts";
-import { LockstepError } from "../../core/errors.ts";
+import { isRingAway, LockstepError } from "../../core/errors.ts";
 import type { KeyRing } from "../../core/ports/key-ring.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { Store } from "../../core/ports/store/store.ts";
 import { createFingerprinter, newFingerprintKey } from "./fingerprint.ts";
-import { createLocalKeyRing } from "./local-key-ring.ts";
-import { createRootKey, readRootKey } from "./root-key-file.ts";
-import { createSealer, type SealingKey } from "./sealer.ts";
+import type { RingSource } from "./ring-sources.ts";
+import { createSealer, type KeyRings, type SealingKey } from "./sealer.ts";
 
 const KEY_CHECK = "lockstep root key";
 
@@ -30,69 +28,57 @@ export interface StoreKeys {
   /** The one given. When it refuses a text because its key changed meanwhile, the transaction runs again with the new one. */
   readonly store: Store;
   readonly storeId: string;
-  /** Names the root key under which everything is sealed from now on. */
-  readonly rootKeyId: string;
+  /** Names the root key of the wanted ring; null: its root is kept elsewhere. */
+  readonly rootKeyId: string | null;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
 }
 
-export interface StoreKeyOptions {
-  /** Only opens, until `rewrap` has moved everything to the root key. A named file must exist. */
-  readonly previousRootKeyFile?: string | null;
+export interface StoreRings {
+  /** The one that the store is to be sealed under. */
+  readonly wanted: RingSource;
+  /** Only opens, until `rewrap` has moved everything to the wanted one. */
+  readonly previous?: RingSource | null;
 }
 
-/** Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE. */
-export async function openStoreKeys(
-  store: Store,
-  rootKeyFile: string,
-  { previousRootKeyFile = null }: StoreKeyOptions = {},
-): Promise<StoreKeys> {
+/** Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_UNAVAILABLE or KEY_RING_REFUSED for a ring that is away. */
+export async function openStoreKeys(store: Store, rings: StoreRings): Promise<StoreKeys> {
   const known = await store.read.meta.read();
-  if (known === null) return setUp(store, rootKeyFile);
-  const rootKey = await mustRead(rootKeyFile);
-  const previous = previousRootKeyFile === null ? [] : [await mustRead(previousRootKeyFile)];
-  return openKnown(store, known, createLocalKeyRing([rootKey, ...previous]));
+  return known === null ? setUp(store, rings) : openKnown(store, known, await openRings(rings));
 }
 
-async function mustRead(path: string): Promise<Uint8Array> {
-  const rootKey = await readRootKey(path);
-  if (rootKey !== null) return rootKey;
-  throw new LockstepError("ROOT_KEY_MISSING", `Cannot open the store: its root key file ${path} is missing.`);
+async function openRings({ wanted, previous = null }: StoreRings): Promise<KeyRings> {
+  const first = await wanted.open();
+  return previous === null ? [first] : [first, await previous.open()];
 }
 
-async function setUp(store: Store, rootKeyFile: string): Promise<StoreKeys> {
+async function setUp(store: Store, rings: StoreRings): Promise<StoreKeys> {
   // The row is gone although values are there: a new key would make them look like somebody else's.
   if (await store.read.meta.holdsSealedData()) {
     const meanwhile = await store.read.meta.read();
     // Another process set it up between our two looks, and made the key's file before.
-    if (meanwhile !== null)
-      return openKnown(store, meanwhile, createLocalKeyRing([await mustRead(rootKeyFile)]));
+    if (meanwhile !== null) return openKnown(store, meanwhile, [await rings.wanted.open()]);
     throw new LockstepError(
       "SEALED_UNREADABLE",
       "The store holds sealed values but has lost its identity row.",
     );
   }
-  const given = await readRootKey(rootKeyFile);
-  const made = given === null ? await createRootKey(rootKeyFile) : null;
-  // Null twice: another process made the file in between.
-  const keyRing = createLocalKeyRing([given ?? made ?? (await mustRead(rootKeyFile))]);
+  const { ring, takeBack } = await rings.wanted.openOrMake();
   try {
-    await createMeta(store, createSealer(keyRing));
+    await createMeta(store, createSealer([ring]));
   } catch (error) {
     if (!(error instanceof LockstepError) || error.code !== "ALREADY_EXISTS") throw error;
-    return joinOther(store, keyRing, made === null ? null : rootKeyFile);
+    return joinOther(store, ring, takeBack);
   }
-  return openKnown(store, await readMeta(store), keyRing);
+  return openKnown(store, await readMeta(store), [ring]);
 }
 
 /** Another process set the store up meanwhile: fine with the same key; a key made here for nothing is taken away. */
-async function joinOther(store: Store, keyRing: KeyRing, madeFile: string | null): Promise<StoreKeys> {
+async function joinOther(store: Store, ring: KeyRing, takeBack: () => Promise<void>): Promise<StoreKeys> {
   try {
-    return await openKnown(store, await readMeta(store), keyRing);
+    return await openKnown(store, await readMeta(store), [ring]);
   } catch (error) {
-    if (madeFile !== null && error instanceof LockstepError && error.code === "ROOT_KEY_WRONG") {
-      await rm(madeFile, { force: true });
-    }
+    if (error instanceof LockstepError && error.code === "ROOT_KEY_WRONG") await takeBack();
     throw error;
   }
 }
@@ -111,15 +97,15 @@ async function createMeta(store: Store, sealer: Sealer): Promise<void> {
   });
 }
 
-async function openKnown(store: Store, meta: StoreMeta, keyRing: KeyRing): Promise<StoreKeys> {
+async function openKnown(store: Store, meta: StoreMeta, rings: KeyRings): Promise<StoreKeys> {
   const sealing = followSealingKey(store, meta.sealingKeyId);
-  const sealer = createSealer(keyRing, sealing);
+  const sealer = createSealer(rings, sealing);
   await checkKey(meta, sealer);
   const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
   return {
     store: retrying(store, sealing),
     storeId: meta.storeId,
-    rootKeyId: keyRing.keyId,
+    rootKeyId: rings[0].rootKeyId,
     sealer,
     fingerprinter: createFingerprinter(key),
   };
@@ -154,21 +140,30 @@ function retrying(store: Store, sealing: SealingKey): Store {
 }
 
 async function checkKey(meta: StoreMeta, sealer: Sealer): Promise<void> {
-  const bound = keyCheckAssociatedData(meta.storeId);
-  const opened = await sealer.open(meta.keyCheck, bound).catch(() => null);
+  const hasSealing = sealer.opens(meta.sealingKeyId);
+  const isOpened = await opensCheck(meta, sealer);
   // In the middle of a `rewrap` two keys are needed: the check's own, which moves last, and the one in use.
-  if (opened === KEY_CHECK && sealer.keyIds.includes(meta.sealingKeyId)) return;
+  if (isOpened && hasSealing) return;
   throw new LockstepError(
     "ROOT_KEY_WRONG",
-    opened === KEY_CHECK
+    isOpened
       ? "Cannot open the store: it is being moved to another root key than the one given."
       : "Cannot open the store: the root key is not the one that it was made with.",
-    sealer.keyIds.includes(meta.sealingKeyId) && opened === null
-      ? {
-          hint: "If `rewrap` has not ended, name the key before as well (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE). Otherwise give the key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
-        }
-      : {},
+    hasSealing && !isOpened ? { hint: GIVE_BOTH } : {},
   );
+}
+
+const GIVE_BOTH =
+  "If `rewrap` has not ended, name the key before as well (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE). Otherwise give the key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).";
+
+/** A ring that is away says nothing about its key: that goes to the caller. */
+async function opensCheck(meta: StoreMeta, sealer: Sealer): Promise<boolean> {
+  try {
+    return (await sealer.open(meta.keyCheck, keyCheckAssociatedData(meta.storeId))) === KEY_CHECK;
+  } catch (error) {
+    if (error instanceof LockstepError && isRingAway(error)) throw error;
+    return false;
+  }
 }
 
 async function readMeta(store: Store): Promise<StoreMeta> {

@@ -29,7 +29,7 @@ import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 18;
+export const OLDEST_SCHEMA = 19;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 

@@ -166,7 +166,7 @@ async function begin(
 /** What an issuer gives could not be written down by a process that was left behind with an old root key. */
 async function assertMaySeal({ sealer }: AppContext, tx: Repositories): Promise<void> {
   const meta = await tx.meta.read();
-  if (meta !== null && !sealer.keyIds.includes(meta.sealingKeyId))
+  if (meta !== null && !sealer.opens(meta.sealingKeyId))
     throw new LockstepError(
       "ROOT_KEY_CHANGED",
       "Cannot ask an issuer: the store is sealed under another root key than this process has.",

@@ -1,14 +1,26 @@
 /**
- * Wraps data keys. Implementations: a local root key, later Vault Transit. A value is sealed under a data key of its
- * own; only the data key passes through the ring.
+ * Wraps data keys: a root key in memory, or Vault's Transit. A value is sealed under a data key of its own; only the
+ * data key passes through the ring.
+ *
+ * A ring that is kept elsewhere may be away: then every method but `holds` throws KEY_RING_UNAVAILABLE, or
+ * KEY_RING_REFUSED where somebody must change something there. Neither says anything about what was to be opened.
  */
 export interface KeyRing {
-  /** The wrapping key that the store is to be sealed under; kept in every envelope, as the name of what wrapped it. */
-  readonly keyId: string;
-  /** All keys that unwrap, `keyId` first. The others were in use before it. */
-  readonly keyIds: readonly string[];
-  /** Under one of `keyIds`. Throws ROOT_KEY_WRONG for another. */
-  wrap(dataKey: Uint8Array, keyId: string, associatedData: string): Promise<Uint8Array>;
+  /** For people, without anything secret: `local`, `vault-transit transit/lockstep`. */
+  readonly name: string;
+  /** Names the root key that a recovery copy can be made of; null: the root is kept elsewhere, and backed up there. */
+  readonly rootKeyId: string | null;
+  /** Whether a key of this public name is one of the ring's, in whatever version. Nobody is asked. */
+  holds(keyId: string): boolean;
+  /** The key that it wraps under now, in its newest version. */
+  current(): Promise<string>;
+  /** Answers as well what it was wrapped under: somebody may have rotated the key a moment ago. */
+  wrap(dataKey: Uint8Array, associatedData: string): Promise<WrappedKey>;
   /** Throws ROOT_KEY_WRONG or SEALED_UNREADABLE; never answers a wrong key. */
   unwrap(wrapped: Uint8Array, keyId: string, associatedData: string): Promise<Uint8Array>;
+}
+
+export interface WrappedKey {
+  readonly keyId: string;
+  readonly wrapped: Uint8Array;
 }

@@ -3,21 +3,30 @@ import type { SecretValue } from "../secret-value.ts";
 /**
  * Seals at rest. The associated data binds a sealed text to its row: a text that is moved to another row, or whose
  * row changes its address, fails to open with SEALED_UNREADABLE. It is never treated as missing.
+ *
+ * The keys are in rings. The first ring is the one that `rewrap` moves the store to; the others only open what was
+ * sealed before. While a ring is away, whatever needs it throws KEY_RING_UNAVAILABLE or KEY_RING_REFUSED.
  */
 export interface Sealer {
-  /** Root keys that this process opens with, by public name. The first is the one that `rewrap` moves the store to. */
-  readonly keyIds: readonly string[];
+  /** Whether one of the rings has the key of this public name. Nobody is asked. */
+  opens(keyId: string): boolean;
+  /** Whether the first ring has it. */
+  isWanted(keyId: string): boolean;
+  /** The key that `rewrap` moves the store to: the first ring's, in its newest version. */
+  wantedKeyId(): Promise<string>;
+  /** The ring that has this key, for people, with the version: `vault-transit transit/lockstep v3`; null: none of ours. */
+  ringName(keyId: string): string | null;
   /**
-   * Under the key that the store is sealed under now, which is the first or, until `rewrap` began, another.
+   * Under the key that the store is sealed under now, which is the first ring's or, until `rewrap` began, another's.
    * Throws ROOT_KEY_CHANGED when this process does not have it.
    */
   seal(plain: string, associatedData: string): Promise<string>;
   open(sealed: string, associatedData: string): Promise<string>;
   /**
-   * The same content wrapped under the first key; the data key and the content stay. Proves that it opens. What is
-   * wrapped under that key already comes back as it is.
+   * The same content wrapped by the first ring; the data key and the content stay. Proves that it opens. What is
+   * wrapped under `lowest`, or under a newer version of that key, comes back as it is.
    */
-  rewrap(sealed: string, associatedData: string): Promise<string>;
+  rewrap(sealed: string, associatedData: string, lowest: string): Promise<string>;
   /** Asks the store anew. Throws ROOT_KEY_CHANGED: whoever lacks the key works on nothing. */
   assertCurrent(): Promise<void>;
 }

@@ -23,9 +23,9 @@ const OLD = new Uint8Array(32).fill(11);
 const NEW = new Uint8Array(32).fill(12);
 const STORE_ID = "0b5cb0b4-6a29-4a52-8bd7-5a1a6f3f0c11";
 
-const before = createSealer(createLocalKeyRing([OLD]));
-const during = createSealer(createLocalKeyRing([NEW, OLD]));
-const after = createSealer(createLocalKeyRing([NEW]));
+const before = createSealer([createLocalKeyRing(OLD)]);
+const during = createSealer([createLocalKeyRing(NEW), createLocalKeyRing(OLD)]);
+const after = createSealer([createLocalKeyRing(NEW)]);
 
 describeOnAStore("rewrapping", (database) => {
   let kit: LoopKit;
@@ -59,7 +59,7 @@ describeOnAStore("rewrapping", (database) => {
       await before.seal("token", bound),
     ]);
 
-    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0 };
+    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0, ring: "local" };
     expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
     expect(await read(204, after)).toBe("value 204");
     await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
@@ -93,6 +93,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 2,
       unreadable: [],
       left: 0,
+      ring: "local",
     });
     const key = await database().store.read.agents.key("bundle");
     expect(await after.open(key?.privateSealed ?? "", keyBound)).toBe("signs");
@@ -114,6 +115,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 0,
       unreadable: [{ kind: "channel", name: "worn" }],
       left: 1,
+      ring: "local",
     });
     const [ops] = await database().store.read.channels.all();
     expect(await after.open(ops?.credentialsSealed ?? "", bound)).toBe("url");
@@ -133,6 +135,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 0,
       unreadable: [{ kind: "version", secretId: damaged.secretId, version: 1 }],
       left: 1,
+      ring: "local",
     });
     expect(await read(2, after)).toBe("two");
     const meta = await database().store.read.meta.read();
@@ -145,9 +148,9 @@ describeOnAStore("rewrapping", (database) => {
     let left = 1;
     const dying: Sealer = {
       ...during,
-      rewrap: (sealed, associatedData) => {
+      rewrap: (sealed, associatedData, lowest) => {
         left -= 1;
-        return left < 0 ? Promise.reject(new Error("died")) : during.rewrap(sealed, associatedData);
+        return left < 0 ? Promise.reject(new Error("died")) : during.rewrap(sealed, associatedData, lowest);
       },
     };
     await expect(rewrapAll(under(dying), TESTER)).rejects.toThrow();

@@ -22,11 +22,11 @@ export class PostgresMetaRepo implements MetaRepo {
     return metaOf(await this.#db.selectFrom("store_meta").selectAll().forUpdate().executeTakeFirst());
   }
 
-  async switchSealingKey(keyId: string, keyIds: readonly string[]): Promise<boolean> {
+  async switchSealingKey(to: string, from: string): Promise<boolean> {
     const row = await this.#db
       .updateTable("store_meta")
-      .set({ sealing_key_id: keyId })
-      .where("sealing_key_id", "in", keyIds)
+      .set({ sealing_key_id: to })
+      .where("sealing_key_id", "=", from)
       .returning("store_id")
       .executeTakeFirst();
     return row !== undefined;

@@ -6,7 +6,10 @@ export interface StoreMeta {
   readonly epoch: number;
   readonly keyCheck: string;
   readonly fingerprintKeySealed: string;
-  /** The root key that everything is sealed under from now on, by public name. The store takes no text under another. */
+  /**
+   * The key that everything is sealed under from now on, by public name. The store takes no text under another; of a key
+   * with versions this one or a newer one.
+   */
   readonly sealingKeyId: string;
   /** Of which root key a copy was seen that is kept elsewhere, and when; null: of none. */
   readonly recoveryCopy: { readonly keyId: string; readonly checkedAt: Date } | null;
@@ -29,9 +32,9 @@ export interface MetaRepo {
   holdsSealedData(): Promise<boolean>;
   /**
    * First step of a `rewrap`: from its commit on nobody seals under another key. Waits for those who are writing.
-   * False when the store is sealed under none of `keyIds`: whoever has none of its keys moves it nowhere.
+   * False when the store is not sealed under `from` any more.
    */
-  switchSealingKey(keyId: string, keyIds: readonly string[]): Promise<boolean>;
+  switchSealingKey(to: string, from: string): Promise<boolean>;
   /** Waits for everybody who seals, and keeps them waiting until the transaction ends. */
   lock(): Promise<StoreMeta | null>;
   replaceFingerprintKey(sealed: string): Promise<void>;

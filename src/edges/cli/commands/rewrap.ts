@@ -1,4 +1,4 @@
-/** `lockstep rewrap`: everything sealed moves to the present root key. */
+/** `lockstep rewrap`: everything sealed moves to the present root key, in the newest version that its ring has. */
 import { assertNever } from "../../../lib/assert-never.ts";
 import type { UnreadableSealed } from "../../../protocol/api-store.ts";
 import type { CommandFunction } from "../cli.ts";
@@ -7,17 +7,17 @@ export const run: CommandFunction<[], unknown> = async (cli) => {
   const api = await cli.api();
   const answer = await api.call("rewrap");
   cli.output.answer(answer, () => {
-    const { versions, credentials, agentKeys } = answer;
+    const { versions, credentials, agentKeys, ring } = answer;
     cli.output.line(
-      `Rewrapped ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents.`,
+      `Rewrapped ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents, under the key ring ${ring}.`,
     );
     for (const text of answer.unreadable) {
       cli.output.line(`Cannot be opened, left as it is: ${nameOf(text)}`);
     }
     cli.output.line(
       answer.left === 0
-        ? "Nothing is sealed under another root key: the previous one is not needed any more."
-        : `Still under another root key: ${answer.left} texts. Keep the previous key, and repeat when they are set anew.`,
+        ? "Nothing is sealed under another root key or an older version: the previous one is not needed any more."
+        : `Still under another root key or an older version: ${answer.left} texts. Keep the previous key, and repeat when they are set anew.`,
     );
   });
   return answer.left === 0 && answer.unreadable.length === 0 ? 0 : 1;
