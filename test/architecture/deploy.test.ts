@@ -71,6 +71,44 @@ describe("what is there for agents", () => {
   });
 });
 
+describe("what is there for Vault", () => {
+  const overlay = parse(read("deploy/vault.compose.yml"), { merge: true }) as {
+    readonly services: Readonly<Record<string, Service>>;
+  };
+  const policies = ["key-ring", "value-store", "target", "own-token"].map(
+    (name) => [name, read(`deploy/vault/policies/${name}.hcl`)] as const,
+  );
+
+  test("its server is confined, and speaks with Lockstep alone", () => {
+    const { vault } = overlay.services;
+    expect(Object.values(overlay.services).flatMap(({ ports = [] }) => ports)).toEqual([]);
+    expect(vault).toMatchObject({
+      networks: ["inside"],
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges:true"],
+      ulimits: { core: 0 },
+    });
+    expect(JSON.stringify(vault)).not.toMatch(/-dev|DEV_/);
+    expect(read("deploy/vault/vault.hcl")).not.toMatch(/tls_disable|storage "inmem"/);
+  });
+
+  test.each(["migrate", "server", "worker"])("%s gets its role as files alone", (name) => {
+    const named = Object.keys(overlay.services[name]?.environment ?? {}).filter((key) =>
+      /TOKEN|ROLE_ID|SECRET_ID/.test(key),
+    );
+    expect(named).toEqual(["LOCKSTEP_VAULT_ROLE_ID_FILE", "LOCKSTEP_VAULT_SECRET_ID_FILE"]);
+  });
+
+  test.each(policies)("the policy %s names no more than its own paths", (_name, policy) => {
+    const paths = [...policy.matchAll(/^path "([^"]+)"/gm)].map(([, path]) => path);
+    expect(paths.length).toBeGreaterThan(1);
+    expect(paths.filter((path) => !/^(?:secret|transit|auth\/token|sys)\/[a-z-]+/.test(path ?? ""))).toEqual(
+      [],
+    );
+    expect(policy).not.toMatch(/sudo|"\*"|path "transit\/[^"]*" \{ capabilities = \[[^\]]*"create"/);
+  });
+});
+
 test.each(["server", "worker", "migrate"])(
   "the systemd unit of %s is confined and gets credentials loaded",
   (role) => {
