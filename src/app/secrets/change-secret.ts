@@ -8,6 +8,7 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../context.ts";
 import { type Introduced, introduceVersion } from "../introduce-version.ts";
 import type { HowToMove } from "../rollouts/start-rollout.ts";
+import { assertPlacesHold } from "./assert-places-hold.ts";
 
 export interface SecretName {
   readonly environment: string;
@@ -18,7 +19,7 @@ const SECRET_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
 const ENVIRONMENT_NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 const MAX_VALUE_CHARACTERS = 65_536;
 
-/** Creates the secret when it is new. Throws INPUT_INVALID, VALUE_INVALID. */
+/** Creates the secret when it is new. Throws INPUT_INVALID, VALUE_INVALID, VALUE_NOT_REPRESENTABLE for what a place of it cannot hold. */
 export async function setSecret(
   context: AppContext,
   actor: Actor,
@@ -27,6 +28,8 @@ export async function setSecret(
 ): Promise<Introduced> {
   assertName(secret);
   assertFields(secret, fields);
+  const known = await context.store.read.secrets.find(secret.environment, secret.name);
+  if (known !== null) await assertPlacesHold(context, known, new Map(Object.entries(fields)));
   await ensureSecret(context, actor, secret);
   return introduceVersion(context, actor, { ...secret, fields });
 }

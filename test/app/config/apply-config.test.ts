@@ -2,6 +2,7 @@ import { beforeEach, expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { introduceVersion } from "../../../src/app/introduce-version.ts";
+import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
@@ -93,6 +94,28 @@ describeOnAStore("applying a configuration", (getDatabase) => {
     const { places } = await planConfig(kit.context, TESTER, { config });
     expect(places[0]?.place).toMatchObject({ state: "cannot-hold", code: "VALUE_INVALID" });
     expect(JSON.stringify(places)).not.toContain("lines");
+  });
+
+  it("takes no new value that a place of the secret cannot hold, and keeps the present one", async () => {
+    const config = kit.config({
+      secrets: { A: both("one", "two") },
+      targets: { one: {}, two: { singleLine: true } },
+    });
+    await applyConfig(kit.context, TESTER, { config });
+    await set("A", "first");
+    await settle();
+    const refused = await setSecret(
+      kit.context,
+      TESTER,
+      { environment: "production", name: "A" },
+      { value: SecretValue.of("two\nlines") },
+    ).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "VALUE_INVALID", details: { target: "two", key: "A" } });
+    expect(String(refused)).toContain('Cannot set "A": target "two" refuses it.');
+    expect(String(refused)).not.toContain("lines");
+    expect(await kit.loop.rows("select version, state from secret_version")).toEqual([
+      { version: 1, state: "current" },
+    ]);
   });
 
   it("says what it cannot tell, and about every other place what it can", async () => {
