@@ -2,7 +2,8 @@ import { chmod, chown, mkdtemp, readdir, rm, stat, symlink, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createRootKey, exposureOf, readRootKey } from "../../src/adapters/crypto/root-key-file.ts";
+import { createRootKey, readRootKey } from "../../src/adapters/crypto/root-key-file.ts";
+import { exposureOf } from "../../src/lib/credential-file.ts";
 
 describe("the root key's file", () => {
   let directory: string;

@@ -9,6 +9,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, link, mkdir, open, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LockstepError } from "../../core/errors.ts";
+import { exposureOf } from "../../lib/credential-file.ts";
 import { shellQuote } from "../../lib/shell-quote.ts";
 import { judgePath } from "../../lib/trusted-path.ts";
 import { ROOT_KEY_BYTES } from "./local-key-ring.ts";
@@ -99,20 +100,6 @@ function assertWay(path: string, { dev, ino }: Stats): void {
   if (judged.ok === false) throw refuse(path, judged.why, judged.remedy);
   if (judged.ok === null || judged.stats.dev !== dev || judged.stats.ino !== ino)
     throw refuse(path, "it was exchanged while it was read");
-}
-
-/**
- * A key that others can read is as good as published. systemd hands a credential over as root:root, 0440, where the
- * group's bits are only the mask of an access list for the service's own user: that one shape is let through. What
- * remains: a member of the group root could read such a file if no access list stands behind the bits.
- */
-export function exposureOf(
-  { mode, uid, gid }: Pick<Stats, "mode" | "uid" | "gid">,
-  self: number,
-): "foreign-owner" | "wide-mode" | null {
-  if (uid !== self && uid !== 0) return "foreign-owner";
-  const isSystemdCredential = uid === 0 && self !== 0 && gid === 0 && (mode & 0o777) === 0o440;
-  return isSystemdCredential || (mode & 0o077) === 0 ? null : "wide-mode";
 }
 
 /** A new file of its owner alone, on disk when this returns. Throws what the system says. */

@@ -3,15 +3,11 @@
  * redirects are answers like any other, and TLS is always verified.
  */
 import { type IncomingMessage, request } from "node:http";
-import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect as connectTls, rootCertificates } from "node:tls";
-import { bareHost } from "../../lib/addresses.ts";
-import { isCertificateError, lineErrorText } from "../../lib/line-errors.ts";
-import { OPENED_TLS } from "../../lib/proxy/tunnel.ts";
-import { ignoredProxyText, proxyFor } from "../../lib/proxy/way-out.ts";
+import { ignoredProxyText } from "../../lib/proxy/way-out.ts";
 import type { Connect } from "./dial.ts";
-import { NoAnswer, reasonOf } from "./reasons.ts";
+import { openLine, portOf, secured } from "./line.ts";
+import { NoAnswer } from "./reasons.ts";
 
 const MAX_HEADER_BYTES = 32_768;
 
@@ -36,8 +32,6 @@ export async function exchange<T>(
   limited: AbortSignal,
 ): Promise<T> {
   const { url, caCertificate } = question;
-  const isTls = url.protocol === "https:";
-  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
   let line: Duplex | null = null;
   const end = () => line?.destroy();
   const tooLate = new Promise<never>((_resolve, reject) => {
@@ -50,7 +44,7 @@ export async function exchange<T>(
   });
   try {
     const asked = async (): Promise<T> => {
-      const plain = await connected(connect, url.hostname, port, limited);
+      const plain = await openLine(connect, url.hostname, portOf(url), limited);
       line = plain;
       // Also between a request's end and the line's: an error without a listener would end the process.
       plain.on("error", () => undefined);
@@ -58,7 +52,7 @@ export async function exchange<T>(
         plain.destroy();
         throw new TooLate();
       }
-      const ready = isTls ? await secured(plain, url, caCertificate) : plain;
+      const ready = url.protocol === "https:" ? await secured(plain, url, caCertificate) : plain;
       line = ready;
       return await read(await answered(ready, question));
     };
@@ -68,43 +62,6 @@ export async function exchange<T>(
   } finally {
     end();
   }
-}
-
-/** A line that does not come about may need a proxy that nobody told us to use. */
-async function connected(connect: Connect, host: string, port: number, signal: AbortSignal): Promise<Duplex> {
-  try {
-    return await connect(host, port, signal);
-  } catch (error) {
-    const ignored = ignoredProxyText(host);
-    throw ignored === "" || error instanceof NoAnswer ? error : new NoAnswer(`${reasonOf(error)}${ignored}`);
-  }
-}
-
-/** One that does not know the certificate's authority may look at what a proxy has put in its place. */
-function certificateReason(error: Error, url: URL): Error {
-  const code = "code" in error ? String(error.code) : "";
-  const port = url.port === "" ? 443 : Number(url.port);
-  if (!isCertificateError(code) || proxyFor(url.hostname, port) === null) return error;
-  return new NoAnswer(`${lineErrorText(code)}; ${OPENED_TLS}`);
-}
-
-async function secured(line: Duplex, url: URL, caCertificate: string | undefined): Promise<Duplex> {
-  const host = bareHost(url.hostname);
-  return await new Promise((resolve, reject) => {
-    const socket = connectTls({
-      socket: line,
-      host,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(caCertificate === undefined ? {} : { ca: [...rootCertificates, caCertificate] }),
-      // Said, because an environment variable could turn it off.
-      rejectUnauthorized: true,
-      minVersion: "TLSv1.2",
-      ALPNProtocols: ["http/1.1"],
-    });
-    socket.on("error", (error) => reject(certificateReason(error, url)));
-    line.once("close", () => reject(new NoAnswer("the connection ended before an answer")));
-    socket.once("secureConnect", () => resolve(socket));
-  });
 }
 
 async function answered(

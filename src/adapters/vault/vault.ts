@@ -45,6 +45,10 @@ export interface VaultCall {
   readonly body?: Readonly<Record<string, unknown>>;
   /** A lost answer leaves it open whether something changed. */
   readonly writes: boolean;
+  /** 404 for what is not there, or was deleted, is an answer; otherwise the failure `absent`. */
+  readonly absentIsAnswer?: boolean;
+  /** Transit's batches say by item what failed, under any status. */
+  readonly batchIsAnswer?: boolean;
 }
 
 /** Any status that is an answer of Vault's own to this call and no failure: 200, 204, and 404 where `absentIsAnswer`. */
