@@ -33,6 +33,10 @@ export function createVersionedRing(base: string, version = 1): VersionedRing {
       assertThere();
       return formatKeyId({ base, version: ring.version });
     },
+    async look() {
+      assertThere();
+      return { oldestOpened: ring.oldestOpened, risks: [] };
+    },
     async wrap(dataKey, bound) {
       assertThere();
       const keyId = formatKeyId({ base, version: ring.version });

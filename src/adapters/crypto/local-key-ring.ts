@@ -15,6 +15,7 @@ export function createLocalKeyRing(rootKey: Uint8Array): KeyRing & { readonly ro
     rootKeyId: keyId,
     holds: (asked) => asked === keyId,
     current: async () => keyId,
+    look: async () => ({ oldestOpened: null, risks: [] }),
 
     async wrap(dataKey, associatedData) {
       const { nonce, ciphertext } = encrypt(key, dataKey, wrapContext(keyId, associatedData));

@@ -18,7 +18,18 @@ export interface KeyRing {
   wrap(dataKey: Uint8Array, associatedData: string): Promise<WrappedKey>;
   /** Throws ROOT_KEY_WRONG or SEALED_UNREADABLE; never answers a wrong key. */
   unwrap(wrapped: Uint8Array, keyId: string, associatedData: string): Promise<Uint8Array>;
+  /** What its owner's settings mean for what is sealed. Opens nothing. */
+  look(): Promise<KeyRingLook>;
 }
+
+export interface KeyRingLook {
+  /** The oldest version that it opens; null: it has no versions, or they may not be asked for. */
+  readonly oldestOpened: number | null;
+  readonly risks: readonly KeyRisk[];
+}
+
+/** By which the key may be lost, or leave the place where it is kept. */
+export type KeyRisk = "deletion-allowed" | "exportable" | "plaintext-backup";
 
 export interface WrappedKey {
   readonly keyId: string;
