@@ -11,6 +11,7 @@ import { type AgentListenerSettings, agentListener, trustedProxies } from "./con
 import { type DatabaseSettings, databaseSettings } from "./config-database.ts";
 import { wayOut } from "./config-proxy.ts";
 import { type RedisSettings, redisSettings } from "./config-redis.ts";
+import { type KeepingSettings, keepingSettings } from "./config-vault.ts";
 import { SecretValue } from "./core/secret-value.ts";
 import {
   type Environment,
@@ -27,12 +28,13 @@ import type { WayOut } from "./lib/proxy/way-out.ts";
 
 export type { DatabaseSettings } from "./config-database.ts";
 export type { RedisSettings } from "./config-redis.ts";
+export type { VaultSettings } from "./config-vault.ts";
 export type { Environment } from "./environment.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export interface Settings {
+export interface Settings extends KeepingSettings {
   /** Holds the embedded store, the root key and the local admin token. Made with mode 0700. */
   readonly dataDirectory: string;
   /** Null: in the data directory. */
@@ -102,6 +104,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     previousRootKeyFile: path(env, "LOCKSTEP_PREVIOUS_ROOT_KEY_FILE"),
     database: databaseSettings(env),
     redis: redisSettings(env),
+    ...keepingSettings(env),
     listenAddress: text(env, "LOCKSTEP_LISTEN") ?? "127.0.0.1",
     port: flags.port ?? DEFAULT_PORT,
     allowedHosts: Object.freeze(hostNames(env)),
