@@ -37,6 +37,8 @@ import { manualKind } from "./adapters/targets/manual/target.ts";
 import { createRailwayExplorer } from "./adapters/targets/railway/explore.ts";
 import { railwayKind } from "./adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "./adapters/targets/ssh/target.ts";
+import { VaultLines } from "./adapters/targets/vault/lines.ts";
+import { createVaultKind } from "./adapters/targets/vault/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { createSealedValues } from "./adapters/values/sealed-values.ts";
@@ -141,7 +143,7 @@ async function build(
     log,
     budget,
     makeRandom: randomValue,
-    targetKinds: new Map(TARGET_KINDS.map((kind) => [kind.kind, kind])),
+    targetKinds: new Map([...TARGET_KINDS, vaultKind(settings, undo)].map((kind) => [kind.kind, kind])),
     channels: createChannels(createDial({ ownListeners: () => ownListeners(settings) })),
     issuers: createIssuers({
       connect: createDial({ ownListeners: () => ownListeners(settings) }),
@@ -231,4 +233,11 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
   }
   const proxy = proxyCredential();
   if (proxy !== null) for (const part of [proxy, proxy.slice(proxy.indexOf(":") + 1)]) scrubber.know(part);
+}
+
+/** Without the mark its writes are not fenced, which is said where targets are shown. */
+function vaultKind({ revisionMarker }: Settings, undo: Undo[]): TargetKind {
+  const lines = new VaultLines();
+  undo.push(async () => lines.close());
+  return createVaultKind({ revisionMarker, lines });
 }

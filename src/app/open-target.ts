@@ -4,8 +4,9 @@ import { credentialsAssociatedData } from "../core/associated-data.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { TargetRecord } from "../core/ports/store/targets.ts";
 import type { JsonObject, Target, TargetKind } from "../core/ports/target.ts";
-import type { SharedReads } from "../core/ports/target-context.ts";
+import type { SharedReads, TargetContext } from "../core/ports/target-context.ts";
 import type { AppContext } from "./context.ts";
+import { keeperOf } from "./keep-credentials.ts";
 import { manualTarget } from "./manual/manual-target.ts";
 
 export function kindOf(context: AppContext, kind: string): TargetKind {
@@ -31,11 +32,7 @@ export async function withTarget<T>(
   const kind = kindOf(context, record.kind);
   const target = kind.isManual
     ? manualTarget(context, record.id)
-    : kind.open(record.config, await openCredentials(context, kind, record), {
-        targetName: record.name,
-        budget: context.budget,
-        storeId: context.storeId,
-        revisionMarker: context.revisionMarker,
+    : await openStored(context, kind, record, {
         purpose,
         ...(sharedReads === undefined ? {} : { sharedReads }),
       });
@@ -44,6 +41,23 @@ export async function withTarget<T>(
   } finally {
     await target.close();
   }
+}
+
+async function openStored(
+  context: AppContext,
+  kind: TargetKind,
+  record: TargetRecord,
+  use: Pick<TargetContext, "purpose" | "sharedReads">,
+): Promise<Target> {
+  const credentials = await openCredentials(context, kind, record);
+  return kind.open(record.config, credentials, {
+    targetName: record.name,
+    budget: context.budget,
+    storeId: context.storeId,
+    revisionMarker: context.revisionMarker,
+    ...use,
+    ...(credentials === null ? {} : { keepCredentials: keeperOf(context, kind, record.id, credentials) }),
+  });
 }
 
 /** Equal for targets of one kind with the same credentials. A digest, kept nowhere. */

@@ -15,6 +15,10 @@ const TARGET_FIELDS: readonly (readonly string[])[] = [
   ["ssh", "passphrase"],
   ["ssh", "jump", "privateKey"],
   ["ssh", "jump", "passphrase"],
+  ["vault", "token"],
+  ["vault", "appRole", "roleId"],
+  ["vault", "appRole", "secretId"],
+  ["vault", "appRole", "wrappedSecretId"],
   ["memory", "token"],
 ];
 

@@ -57,7 +57,8 @@ export async function lookForAdoption(
     targets.flatMap((target): LookAt[] => {
       const addresses = bindings.filter((binding) => binding.targetId === target.id);
       if (addresses.length === 0) return [];
-      return [{ ...target, addresses, credentials: () => openStoredCredentials(context, target) }];
+      const credentials = () => openStoredCredentials(context, target);
+      return [{ ...target, addresses, credentials, storedAt: target.id }];
     }),
     signal,
   );

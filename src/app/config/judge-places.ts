@@ -183,7 +183,7 @@ function judgeUnadopted(context: AppContext, seen: readonly Seen[]) {
     const label = labels.get(place);
     if (label !== undefined) return { state: "value", group: label };
     const observed = item === undefined ? undefined : seenAt(item.look, item.binding)?.observed;
-    if (observed?.state === "absent") return { state: "absent" };
+    if (observed?.state === "absent") return observed;
     if (observed?.state === "reference") return { state: "reference" };
     return { state: "unreadable", reason: found[index]?.reason ?? "the place gave no answer for this key" };
   });
@@ -202,7 +202,7 @@ export function foundValue(
   seen: ObservedKey | undefined,
   template: string | null,
   failure: string | null,
-): Pick<FoundPlace, "value" | "reason"> {
+): Pick<FoundPlace, "value" | "reason" | "absence"> {
   if (failure !== null) return { value: null, reason: failure };
   const observed = seen?.observed;
   switch (observed?.state) {
@@ -211,7 +211,11 @@ export function foundValue(
       return { value, reason: value === null ? "what stands there does not fit the template" : null };
     }
     case "absent":
-      return { value: null, reason: null };
+      return {
+        value: null,
+        reason: null,
+        ...(observed.why === undefined ? {} : { absence: observed.why }),
+      };
     case "unreadable":
       return { value: null, reason: observed.reason };
     case "reference":

@@ -16,6 +16,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { observeReported } from "../agents/reported-places.ts";
 import type { AppContext } from "../context.ts";
+import { keeperOf } from "../keep-credentials.ts";
 import { observeManual } from "../manual/manual-target.ts";
 import { kindOf } from "../open-target.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
@@ -41,6 +42,8 @@ export interface LookAt {
   readonly addresses: readonly Address[];
   /** Throws when there is no credential that may be used. */
   readonly credentials: () => Promise<JsonObject | null>;
+  /** The target whose stored ones they are; left out: they are of nobody yet. */
+  readonly storedAt?: string;
 }
 
 /** By `targetId`. */
@@ -64,12 +67,16 @@ async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promi
       const { keys } = await observeManual(context, known?.id ?? null, at.addresses);
       return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
     }
-    const target = kindOf(context, at.kind).open(at.config, await at.credentials(), {
+    const kind = kindOf(context, at.kind);
+    const credentials = await at.credentials();
+    const isStored = at.storedAt !== undefined && credentials !== null;
+    const target = kind.open(at.config, credentials, {
       targetName: at.name,
       budget: context.budget,
       storeId: context.storeId,
       revisionMarker: context.revisionMarker,
       purpose: "background",
+      ...(isStored ? { keepCredentials: keeperOf(context, kind, at.storedAt, credentials) } : {}),
     });
     try {
       const seen = await withDeadline(signal, LOOK_TIMEOUT_MS, (limited) =>
@@ -124,7 +131,9 @@ export function looksOf(
       return openUnmoved(context, before, target);
     };
     const { environment, name, kind, config } = target;
-    return [{ environment, name, kind, config, addresses, credentials: usable }];
+    const isOfStored = before !== undefined && (request.askNew !== true || given === null);
+    const storedAt = isOfStored ? { storedAt: before.id } : {};
+    return [{ environment, name, kind, config, addresses, credentials: usable, ...storedAt }];
   });
 }
 

@@ -204,7 +204,9 @@ async function judgeCredentials(
 async function isStored(context: AppContext, target: StoredTarget, given: JsonObject): Promise<boolean> {
   try {
     const opened = await openStoredCredentials(context, target);
-    return opened !== null && canonicalJson(opened) === canonicalJson(given);
+    if (opened === null) return false;
+    const becameOf = kindOf(context, target.kind).cameFrom?.(opened, given) ?? false;
+    return becameOf || canonicalJson(opened) === canonicalJson(given);
   } catch (error) {
     // One that does not open is replaced by the given one: that is the way back.
     if (error instanceof LockstepError && error.code === "SEALED_UNREADABLE") return false;

@@ -44,7 +44,7 @@ export async function discoverPlaces(
   );
   if (asked.length === 0) {
     throw new LockstepError("NOT_FOUND", "Cannot look around: no target reaches beyond what it manages.", {
-      hint: "Railway services and hosts over SSH do; `lockstep target list` shows the targets.",
+      hint: "Railway services, hosts over SSH and paths in Vault do; `lockstep target list` shows the targets.",
     });
   }
   const secrets = await views.secrets(filter);

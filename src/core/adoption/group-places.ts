@@ -21,6 +21,8 @@ export interface FoundPlace<Place extends AdoptionPlace = AdoptionPlace> {
   readonly value: SecretValue | null;
   /** Why there is no value, in words; null when nothing stands there. */
   readonly reason: string | null;
+  /** What is known besides of nothing that stands there. */
+  readonly absence?: string;
 }
 
 export interface AdoptionGroup<Place extends AdoptionPlace = AdoptionPlace> {
@@ -33,6 +35,8 @@ export interface AdoptionGroup<Place extends AdoptionPlace = AdoptionPlace> {
 export interface AdoptionView<Place extends AdoptionPlace = AdoptionPlace> {
   readonly groups: readonly AdoptionGroup<Place>[];
   readonly absent: readonly Place[];
+  /** What is known besides of some of `absent`. */
+  readonly absences?: ReadonlyMap<Place, string>;
   readonly unknown: readonly { readonly place: Place; readonly reason: string }[];
 }
 
@@ -42,19 +46,27 @@ export function groupPlaces<Place extends AdoptionPlace>(
 ): AdoptionView<Place> {
   const groups: { readonly value: SecretValue; readonly places: Place[] }[] = [];
   const absent: Place[] = [];
+  const absences = new Map<Place, string>();
   const unknown: { readonly place: Place; readonly reason: string }[] = [];
   const sorted = [...found].sort((a, b) => nameOf(a.place).localeCompare(nameOf(b.place)));
-  for (const { place, value, reason } of sorted) {
+  for (const { place, value, reason, absence } of sorted) {
     if (value !== null) {
       const group = groups.find((known) => same(known.value, value));
       if (group === undefined) groups.push({ value, places: [place] });
       else group.places.push(place);
-    } else if (reason === null) absent.push(place);
-    else unknown.push({ place, reason });
+    } else if (reason === null) {
+      absent.push(place);
+      if (absence !== undefined) absences.set(place, absence);
+    } else unknown.push({ place, reason });
   }
   // Stable: equal sizes keep the order of names.
   groups.sort((a, b) => b.places.length - a.places.length);
-  return { groups: groups.map((group, index) => ({ ...group, label: labelOf(index) })), absent, unknown };
+  return {
+    groups: groups.map((group, index) => ({ ...group, label: labelOf(index) })),
+    absent,
+    absences,
+    unknown,
+  };
 }
 
 export type Choice =
@@ -111,8 +123,10 @@ function chooseTarget<Place extends AdoptionPlace>(
   }
   if (chosen[0] !== undefined) return chosen[0];
   const reason = view.unknown.find(({ place }) => isChosen(place))?.reason;
-  const bound = reason !== undefined || view.absent.some(isChosen);
-  const why = reason ?? (bound ? "nothing stands there" : "it is not bound there");
+  const empty = view.absent.find(isChosen);
+  const absence = empty === undefined ? undefined : view.absences?.get(empty);
+  const nothing = `nothing stands there${absence === undefined ? "" : `: ${absence}`}`;
+  const why = reason ?? (empty === undefined ? "it is not bound there" : nothing);
   throw new LockstepError("NOT_FOUND", `Cannot import ${secret} from ${choice.target}: ${why}.`, {
     hint: "See `lockstep plan` for the places that hold a value.",
     details: { secret, target: choice.target },

@@ -25,6 +25,7 @@ export const AUDIT_ACTIONS = [
   "unit.retired",
   "target.trusted",
   "target.healed",
+  "target.credential_kept",
   "binding.created",
   "binding.changed",
   "binding.removed",

@@ -15,14 +15,19 @@ export type PlaceState =
   /** Holds the current value already: adopted without a write. */
   | { readonly state: "equal"; readonly version: number }
   /** Nothing stands there, an older version of ours, or what may be taken over. */
-  | { readonly state: "would-set"; readonly now: "absent" | "older" | "foreign" | "reference" | "unreadable" }
+  | {
+      readonly state: "would-set";
+      readonly now: "absent" | "older" | "foreign" | "reference" | "unreadable";
+      /** What the place says of it besides. */
+      readonly why?: string;
+    }
   /** A value that was never ours: it stays, unless taken over. */
   | { readonly state: "foreign" }
   | { readonly state: "reference" }
   | { readonly state: "unreadable"; readonly reason: string }
   /** Settled by us and changed by somebody since: the drift policy's matter. */
   | { readonly state: "drifted"; readonly now: "absent" | "older" | "foreign" | "reference" }
-  | { readonly state: "absent" }
+  | { readonly state: "absent"; readonly why?: string }
   /** No value is known yet, and one stands there; equal letters are equal values. */
   | { readonly state: "value"; readonly group: string }
   /** What the secret has now cannot stand there. */
@@ -46,8 +51,12 @@ export function placeState(
   same: SameValue,
 ): PlaceState {
   const state = heldState(facts, same);
-  const obstacle = facts.seen?.obstacle;
-  if (state.state !== "would-set" || obstacle === undefined) return state;
+  if (state.state !== "would-set") return state;
+  const { obstacle, observed } = facts.seen ?? {};
+  if (obstacle === undefined)
+    return observed?.state === "absent" && observed.why !== undefined
+      ? { ...state, why: observed.why }
+      : state;
   const { code, message: reason, hint } = obstacle;
   return { state: "cannot-hold", code, reason, hint };
 }

@@ -1,4 +1,5 @@
 /** What an open target is given: its share of quotas, its store's identity, what its reads are for. */
+import type { JsonObject } from "./target.ts";
 
 /** What a target may use of its surroundings. */
 export interface TargetContext {
@@ -12,6 +13,12 @@ export interface TargetContext {
   readonly revisionMarker: boolean;
   /** What its reads are for: looking around leaves the budget's reserved share alone. Default "push". */
   readonly purpose?: "push" | "background";
+  /**
+   * Puts `credentials` in the place of those that the target was opened with, sealed, before they are used: what a credential
+   * that is good once became. Left out: nothing is stored for this target, and what is good once must not be used up. Others
+   * that were given meanwhile stay. Throws when it could not be stored.
+   */
+  readonly keepCredentials?: (credentials: JsonObject) => Promise<void>;
   /** For one of several looks that began together: what they would all read may be read once. */
   readonly sharedReads?: SharedReads;
 }

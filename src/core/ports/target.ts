@@ -48,7 +48,8 @@ export interface Address {
 export type Observed =
   /** `or`: a second value that the same bytes may stand for. */
   | { readonly state: "present"; readonly value: SecretValue; readonly or?: SecretValue }
-  | { readonly state: "absent" }
+  /** `why`: where more is known than that nothing stands there. */
+  | { readonly state: "absent"; readonly why?: string }
   /** It exists but cannot be read: sealed, or no right to. `changedAt`: the place's own word on its last change. */
   | { readonly state: "unreadable"; readonly reason: string; readonly changedAt?: string }
   /** It points elsewhere (`${{shared.X}}`): somebody's arrangement, never overwritten without an explicit word. */
@@ -286,6 +287,12 @@ export interface TargetKind {
 
   /** Throws KEY_INVALID or VALUE_INVALID for what this place cannot hold and give back unchanged. */
   assertHoldable(config: JsonObject, address: Address, value: SecretValue | null): void;
+
+  /**
+   * Whether the stored credentials are what became of the given ones (`keepCredentials`): giving the same again then changes
+   * nothing. Absent: only what is equal is the same.
+   */
+  cameFrom?(stored: JsonObject, given: JsonObject): boolean;
 
   open(config: JsonObject, credentials: JsonObject | null, context: TargetContext): Target;
 }

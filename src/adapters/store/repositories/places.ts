@@ -81,6 +81,13 @@ export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
       );
     },
 
+    async replaceCredentials(targetId, from, to) {
+      const { numAffectedRows } = await sql`
+        update target set credentials_sealed = ${to}
+        where id = ${targetId} and credentials_sealed = ${from} and removed_at is null`.execute(db);
+      return numAffectedRows === 1n;
+    },
+
     async removeTarget(targetId) {
       // The credential goes at once: nothing will be opened with it again.
       await sql`

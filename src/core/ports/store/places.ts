@@ -119,6 +119,8 @@ export interface PlacesRepo {
   updateTarget(targetId: string, target: Pick<NewTarget, "kind" | "config" | "destination">): Promise<void>;
   /** Sealed with `credentialsAssociatedData(targetId, destination)`; null: it needs none. */
   setCredentials(targetId: string, credentialsSealed: string | null): Promise<void>;
+  /** Only while `from` is what stands there; answers whether it was. */
+  replaceCredentials(targetId: string, from: string, to: string): Promise<boolean>;
   removeTarget(targetId: string): Promise<void>;
 
   removeSecret(secretId: string): Promise<void>;

@@ -67,7 +67,7 @@ function placeText({ place, wantedVersion, overwritten }: Place): string {
     case "equal":
       return `v${place.version}, equal`;
     case "would-set":
-      return `${place.now}; v${wantedVersion} will be set`;
+      return `${place.now}${place.why === undefined ? "" : ` (${place.why})`}; v${wantedVersion} will be set`;
     case "foreign":
       return `a value that was never ours${lost === "" ? "; stays unless --take-over" : lost}`;
     case "reference":
@@ -77,7 +77,7 @@ function placeText({ place, wantedVersion, overwritten }: Place): string {
     case "drifted":
       return `changed by somebody since (${place.now})${lost}`;
     case "absent":
-      return "nothing";
+      return place.why === undefined ? "nothing" : `nothing: ${place.why}`;
     case "value":
       return `a value (${place.group})`;
     case "cannot-hold":
