@@ -134,7 +134,7 @@ async function build(
     rootKeyId,
     sealer: known,
     fingerprinter,
-    values: { wanted: sealed, sealed },
+    values: { wanted: sealed, sealed, named: null },
     sameValue,
     queue,
     hints,

@@ -39,7 +39,12 @@ export type Checkpoint =
   | "activated"
   | "recorded"
   | "renewal-intent"
-  | "renewal-answered";
+  | "renewal-answered"
+  | "value-intent"
+  | "value-put"
+  | "value-removal"
+  | "value-removed"
+  | "values-moved";
 
 /** All in milliseconds. */
 export interface LoopTiming {

@@ -8,12 +8,14 @@ import type { RolloutRecord } from "../core/ports/store/rollouts.ts";
 import type { SecretRecord } from "../core/ports/store/secrets.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
 import type { SecretValue } from "../core/secret-value.ts";
+import { storeNameOf } from "../core/stored-value.ts";
 import type { AppContext } from "./context.ts";
 import { hintEffects } from "./rollouts/advance-rollout.ts";
 import type { Effects } from "./rollouts/apply-action.ts";
 import { chooseHow, type HowToMove, startRollout, supersede, type Wish } from "./rollouts/start-rollout.ts";
 import { fingerprintOf } from "./secret-fields.ts";
 import { type PreparedRepositories, transactionWithValues } from "./secrets/prepared-values.ts";
+import { fulfilValue } from "./secrets/put-value.ts";
 
 export interface NewValue {
   readonly environment: string;
@@ -133,6 +135,7 @@ export async function addVersion(
 ): Promise<void> {
   const fields = new Map(Object.entries(value.fields));
   const { stored, fingerprint } = tx.values.take({ secretId: secret.id, version, fields });
+  await fulfilValue(tx, { secretId: secret.id, version }, stored);
   await tx.secrets.addVersion({
     secretId: secret.id,
     version,
@@ -146,6 +149,10 @@ export async function addVersion(
     action: "version.created",
     actor,
     subject: { kind: "secret", id: secret.id, name: secret.name },
-    details: { version, ...(state === "retired" ? { state } : {}) },
+    details: {
+      version,
+      ...(state === "retired" ? { state } : {}),
+      values: storeNameOf(stored),
+    },
   });
 }

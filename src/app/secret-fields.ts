@@ -3,6 +3,7 @@ import { LockstepError } from "../core/errors.ts";
 import type { Repositories } from "../core/ports/store/store.ts";
 import { SecretValue } from "../core/secret-value.ts";
 import type { AppContext } from "./context.ts";
+import { readValue } from "./secrets/read-value.ts";
 
 export type Fields = ReadonlyMap<string, SecretValue>;
 
@@ -19,7 +20,7 @@ export function fingerprintOf({ fingerprinter }: AppContext, secretId: string, f
 
 /**
  * Never within a transaction: the value may be kept elsewhere. Throws NOT_FOUND for a version that is destroyed or never
- * was, SEALED_UNREADABLE for one that does not open.
+ * was, and what `readValue` throws.
  */
 export async function openFields(
   context: AppContext,
@@ -27,8 +28,8 @@ export async function openFields(
   secretId: string,
   version: number,
 ): Promise<Fields> {
-  const stored = await repositories.secrets.storedValue(secretId, version);
-  if (stored === null) {
+  const placed = await repositories.valuePlaces.of(secretId, version);
+  if (placed === null) {
     throw new LockstepError(
       "NOT_FOUND",
       `Cannot open version ${version}: it does not exist or is destroyed.`,
@@ -37,7 +38,7 @@ export async function openFields(
       },
     );
   }
-  return parseFields(await context.values.sealed.read({ secretId, version }, stored));
+  return parseFields(await readValue(context, placed));
 }
 
 function parseFields(plain: string): Fields {

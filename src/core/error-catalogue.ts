@@ -260,6 +260,18 @@ export const CATALOGUE = {
     family: "invalid",
     hint: "Make another copy where Lockstep runs: `lockstep root-key copy FILE`.",
   },
+  VALUE_STORE_UNAVAILABLE: {
+    family: "unavailable",
+    hint: "Nothing is lost: it goes on by itself as soon as the value store answers.",
+  },
+  VALUE_STORE_REFUSED: {
+    family: "rejected",
+    hint: "Correct what is named, in Vault or in the LOCKSTEP_VAULT_ settings; it is tried again by itself.",
+  },
+  VALUE_STORE_CHANGED: {
+    family: "integrity",
+    hint: "Restore the value there, or set the secret anew: `lockstep secret set NAME`.",
+  },
   SEALED_UNREADABLE: {
     family: "integrity",
     hint: "The row was changed or damaged; restore it, or set the secret anew.",

@@ -59,6 +59,11 @@ export function isRingAway({ code }: LockstepError): boolean {
   return code === "KEY_RING_UNAVAILABLE" || code === "KEY_RING_REFUSED";
 }
 
+/** The value store cannot be asked, or lets nobody in, whatever it says about why. */
+export function isValueStoreAway({ code }: LockstepError): boolean {
+  return code === "VALUE_STORE_UNAVAILABLE" || code === "VALUE_STORE_REFUSED";
+}
+
 /** Our own errors pass; anything else is a defect whose text may hold anything, so it is dropped. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;

@@ -15,6 +15,7 @@ const source = [
   "schema-renewals.ts",
   "schema-alerts.ts",
   "schema-epochs.ts",
+  "schema-values.ts",
 ]
   .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
   .join("\n");

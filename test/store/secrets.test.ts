@@ -85,8 +85,8 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
         }
         expect(await statesOf(secretId)).toEqual(new Map([...model].reverse()));
         for (const [version, state] of model) {
-          const stored = await getDatabase().store.read.secrets.storedValue(secretId, version);
-          expect(stored).toEqual(
+          const placed = await getDatabase().store.read.valuePlaces.of(secretId, version);
+          expect(placed?.stored ?? null).toEqual(
             state === "destroyed" ? null : { kind: "sealed", sealed: `sealed-${version}` },
           );
         }
@@ -167,7 +167,7 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     });
     expect(await store.read.secrets.find("production", "NEVER_MADE")).toBeNull();
     expect(await store.read.secrets.findById(nobody)).toBeNull();
-    expect(await store.read.secrets.storedValue(nobody, 1)).toBeNull();
+    expect(await store.read.valuePlaces.of(nobody, 1)).toBeNull();
   });
 
   test("names are unique in an environment, and lists follow environment and name", async () => {
@@ -196,7 +196,9 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     const version = await addVersion(secretId, "retired");
     const { store } = getDatabase();
     await store.transaction(({ secrets }) => secrets.replaceSealedValue(secretId, version, "sealed-anew"));
-    expect(await store.read.secrets.storedValue(secretId, version)).toMatchObject({ sealed: "sealed-anew" });
+    expect(await store.read.valuePlaces.of(secretId, version)).toMatchObject({
+      stored: { sealed: "sealed-anew" },
+    });
     await store.transaction(({ secrets }) => secrets.markCompromised(secretId, version));
     const [marked] = await store.read.secrets.versions(secretId);
     await store.transaction(({ secrets }) => secrets.markCompromised(secretId, version));

@@ -192,7 +192,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
 
 function valuesUnder(keys: Sealer): ValueStores {
   const sealed = createSealedValues(keys);
-  return { wanted: sealed, sealed };
+  return { wanted: sealed, sealed, named: null };
 }
 
 function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppContext {

@@ -22,6 +22,9 @@ import { createSealedTextRepo } from "./repositories/sealed-texts.ts";
 import { PostgresSecretRepo } from "./repositories/secrets.ts";
 import { createTargetRepo } from "./repositories/targets.ts";
 import { PostgresTokenRepo } from "./repositories/tokens.ts";
+import { createValueIntentRepo } from "./repositories/value-intents.ts";
+import { createValuePlaceRepo } from "./repositories/value-places.ts";
+import { createValueWalkRepo } from "./repositories/value-walk.ts";
 import { createViewRepo } from "./repositories/views.ts";
 import type { Database } from "./schema.ts";
 
@@ -31,6 +34,9 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     meta: new PostgresMetaRepo(db),
     secrets: new PostgresSecretRepo(db),
     sealedTexts: createSealedTextRepo(db),
+    valuePlaces: createValuePlaceRepo(db),
+    valueIntents: createValueIntentRepo(db),
+    valueWalk: createValueWalkRepo(db),
     tokens: new PostgresTokenRepo(db),
     targets: createTargetRepo(db),
     orders: createOrderRepo(db),

@@ -10,6 +10,7 @@ import type { Actor } from "../../core/actor.ts";
 import type { Evidence } from "../../core/evidence.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
+import type { ValueTrouble } from "../../core/ports/value-store.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
 import type {
   AgentDeliveryTable,
@@ -25,11 +26,12 @@ import type { ManualPlaceTable, ManualRevealTable } from "./schema-manual.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 import type { RenewalTable } from "./schema-renewals.ts";
 import type { RolloutGateTable, RolloutTable } from "./schema-rollouts.ts";
+import type { ValueIntentTable, ValueWalkTable } from "./schema-values.ts";
 
 export { jsonb } from "./schema-parts.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 19;
+export const OLDEST_SCHEMA = 20;
 
 type ListWithDefault = ColumnType<string[], readonly string[] | undefined, readonly string[]>;
 
@@ -56,6 +58,10 @@ export interface SecretVersionTable {
   compromised_at: Date | null;
   expires_at: Date | null;
   value_sealed: string | null;
+  value_name: string | null;
+  value_created_time: string | null;
+  value_looked_at: Date | null;
+  value_trouble: ValueTrouble | null;
   fingerprint: string;
   created_by: string;
   created_at: Generated<Date>;
@@ -282,6 +288,8 @@ export interface Database {
   delivery: DeliveryTable;
   silence: SilenceTable;
   kept_copy: KeptCopyTable;
+  value_intent: ValueIntentTable;
+  value_walk: ValueWalkTable;
   manual_place: ManualPlaceTable;
   manual_reveal: ManualRevealTable;
 }

@@ -34,7 +34,12 @@ export async function keepSuccessor(
   context.hideFromLog(successor);
   const kept = (aside: boolean) =>
     untilStored(() =>
-      transactionWithValues(context, (tx) => put(context, tx, actor, asked, { successor, aside })),
+      transactionWithValues(
+        context,
+        (tx) => put(context, tx, actor, asked, { successor, aside }),
+        // It was given once: a value store that is away now must not lose it.
+        { isIrreplaceable: true },
+      ),
     );
   try {
     const effects = await kept(false);

@@ -47,6 +47,9 @@ const BUSY_MS = 2_000;
 /** Says nothing of the issuer. */
 const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "ROOT_KEY_CHANGED", "STORE_SET_BACK"]);
 
+/** It may have been given for what is used up: a value store that is away now must not lose it. */
+const KEPT = { isIrreplaceable: true };
+
 interface Attempt {
   readonly id: string;
   readonly candidate: RenewalCandidate;
@@ -210,31 +213,35 @@ async function keep(
   try {
     const nowMs = context.clock.now().getTime();
     const { expiresAtMs } = acceptToken(issued, { askedAtMs, nowMs, slowest });
-    const kept = await transactionWithValues(context, async (tx) => {
-      const made = await introduceLocked(
-        context,
-        tx,
-        actor,
-        candidate,
-        {
-          fields: { [PLAIN_FIELD]: issued.value },
-          ...(expiresAtMs === null ? {} : { expiresAt: new Date(expiresAtMs) }),
-        },
-        {},
-      );
-      const { version } = made.introduced;
-      const isOurs = await tx.renewals.succeed(candidate.id, id, { version, atMs: askedAtMs, expiresAtMs });
-      if (!isOurs)
-        throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");
-      await tx.audit.append({
-        action: "renewal.issued",
-        actor,
-        subject: { kind: "secret", id: candidate.id, name: candidate.name },
-        details: { version, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
-      });
-      await resolveRenewalAlert(tx, actor, candidate);
-      return made;
-    });
+    const kept = await transactionWithValues(
+      context,
+      async (tx) => {
+        const made = await introduceLocked(
+          context,
+          tx,
+          actor,
+          candidate,
+          {
+            fields: { [PLAIN_FIELD]: issued.value },
+            ...(expiresAtMs === null ? {} : { expiresAt: new Date(expiresAtMs) }),
+          },
+          {},
+        );
+        const { version } = made.introduced;
+        const isOurs = await tx.renewals.succeed(candidate.id, id, { version, atMs: askedAtMs, expiresAtMs });
+        if (!isOurs)
+          throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");
+        await tx.audit.append({
+          action: "renewal.issued",
+          actor,
+          subject: { kind: "secret", id: candidate.id, name: candidate.name },
+          details: { version, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
+        });
+        await resolveRenewalAlert(tx, actor, candidate);
+        return made;
+      },
+      KEPT,
+    );
     await context.checkpoint("recorded");
     await hintEffects(context, kept.effects);
     return { state: "renewed", introduced: kept.introduced, expiresAtMs };

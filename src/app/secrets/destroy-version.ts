@@ -3,10 +3,12 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { KeptCopy } from "../../core/ports/store/kept-copies.ts";
 import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
+import { storeNameOf } from "../../core/stored-value.ts";
 import type { AppContext } from "../context.ts";
 import { discardCopiesOf } from "../loop/discard-copies.ts";
 import { optionsOf } from "../rollouts/rollout-options.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
+import { nameOf, oweRemoval, removeOwed } from "./put-value.ts";
 
 /** A rollout retired it, and its time for going back is not over. */
 function mayGoBackTo(last: RolloutRecord, version: number): boolean {
@@ -28,14 +30,14 @@ export async function destroyVersion(
   version: number,
 ): Promise<readonly KeptCopy[]> {
   const known = await findSecret(context, secret);
-  await context.store.transaction(async (tx) => {
+  const gone = await context.store.transaction(async (tx) => {
     await tx.secrets.lockForNewVersion(known.id);
     const found = (await tx.secrets.versions(known.id)).find((one) => one.version === version);
     if (found === undefined) {
       throw new LockstepError("NOT_FOUND", `Cannot destroy: "${secret.name}" has no version ${version}.`);
     }
     await tx.keptCopies.oweOfSecret(known.id);
-    if (found.state === "destroyed") return;
+    if (found.state === "destroyed") return null;
     const open = await tx.rollouts.openOf(known.id);
     const inRollout = open !== null && (open.fromVersion === version || open.toVersion === version);
     if (inRollout || (found.state !== "retired" && found.state !== "abandoned")) {
@@ -63,13 +65,18 @@ export async function destroyVersion(
         },
       );
     }
+    const placed = await tx.valuePlaces.of(known.id, version);
     await tx.secrets.moveVersion(known.id, version, "destroyed");
+    if (placed !== null) await oweRemoval(context, tx, placed, placed.stored);
     await tx.audit.append({
       action: "version.destroyed",
       actor,
       subject: { kind: "secret", id: known.id, name: known.name },
-      details: { version },
+      details: { version, ...(placed === null ? {} : { values: storeNameOf(placed.stored) }) },
     });
+    return placed;
   });
+  // Where the value stands elsewhere, it goes now or as soon as that store answers.
+  if (gone?.stored.kind === "named") await removeOwed(context, nameOf(gone, gone.stored));
   return await discardCopiesOf(context, known.id);
 }

@@ -14,6 +14,7 @@ import type { Repositories } from "../../core/ports/store/store.ts";
 import type { StoredValue } from "../../core/ports/value-store.ts";
 import type { AppContext } from "../context.ts";
 import { type Fields, fingerprintOf, openFields, serializeFields } from "../secret-fields.ts";
+import { giveUpValue, putSomewhere, putValue } from "./put-value.ts";
 
 /** Somebody else's version takes the number each time: more than that is no accident. */
 const MAX_TRIES = 20;
@@ -25,7 +26,7 @@ export interface VersionValue {
   readonly fields: Fields;
 }
 
-export interface PreparedValue {
+export interface PreparedValue extends VersionName {
   readonly stored: StoredValue;
   readonly fingerprint: string;
 }
@@ -39,6 +40,11 @@ export interface PreparedValues {
   open(versions: readonly VersionName[]): readonly Fields[];
 }
 
+export interface PrepareOptions {
+  /** What cannot be asked for twice: kept in Postgres, sealed, while the wanted store does not take it. */
+  readonly isIrreplaceable?: boolean;
+}
+
 /** Of a transaction that may add versions. */
 export type PreparedRepositories = Repositories & { readonly values: PreparedValues };
 
@@ -46,16 +52,23 @@ export type PreparedRepositories = Repositories & { readonly values: PreparedVal
 export async function transactionWithValues<T>(
   context: AppContext,
   work: (tx: PreparedRepositories) => Promise<T>,
+  options: PrepareOptions = {},
 ): Promise<T> {
-  const values = new Preparation(context);
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await context.store.transaction((tx) => work({ ...tx, values: values.begin() }));
-    } catch (error) {
-      if (!values.isLacking && !(await values.canSealAnew(error))) throw error;
-      if (tries === MAX_TRIES) throw overtaken();
-      await values.prepare();
+  const values = new Preparation(context, options);
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const done = await context.store.transaction((tx) => work({ ...tx, values: values.begin() }));
+        values.committed();
+        return done;
+      } catch (error) {
+        if (!values.isLacking && !(await values.canSealAnew(error))) throw error;
+        if (tries === MAX_TRIES) throw overtaken();
+        await values.prepare();
+      }
     }
+  } finally {
+    await values.giveUpUnused();
   }
 }
 
@@ -69,16 +82,20 @@ interface Lacking {
 
 class Preparation implements PreparedValues {
   readonly #context: AppContext;
+  readonly #options: PrepareOptions;
   readonly #prepared = new Map<string, PreparedValue>();
   readonly #opened = new Map<string, Fields>();
+  readonly #taken = new Set<string>();
   #lacking: Lacking | null = null;
 
-  constructor(context: AppContext) {
+  constructor(context: AppContext, options: PrepareOptions) {
     this.#context = context;
+    this.#options = options;
   }
 
   begin(): PreparedValues {
     this.#lacking = null;
+    this.#taken.clear();
     return this;
   }
 
@@ -91,6 +108,7 @@ class Preparation implements PreparedValues {
     this.need([value]);
     const prepared = this.#prepared.get(this.#keyOf(value));
     if (prepared === undefined) throw new NotPrepared();
+    this.#taken.add(this.#keyOf(value));
     return prepared;
   }
 
@@ -99,6 +117,10 @@ class Preparation implements PreparedValues {
     if (opened.length === versions.length) return opened;
     const unopened = versions.filter((version) => !this.#opened.has(nameOf(version)));
     return this.#lack({ values: [], unopened });
+  }
+
+  committed(): void {
+    for (const key of this.#taken) this.#prepared.delete(key);
   }
 
   /** False: something else was wrong with the run. */
@@ -130,10 +152,22 @@ class Preparation implements PreparedValues {
     return true;
   }
 
+  /**
+   * What no version's row names. Whether one does is the store's word: a commit whose answer was lost may have been done.
+   */
+  async giveUpUnused(): Promise<void> {
+    for (const prepared of this.#prepared.values())
+      await giveUpValue(this.#context, prepared, prepared.stored);
+  }
+
   async #put({ secretId, version, fields }: VersionValue): Promise<PreparedValue> {
-    const store = this.#context.values.wanted;
-    const stored = await store.put({ secretId, version }, store.nameFor(version), serializeFields(fields));
-    return { stored, fingerprint: fingerprintOf(this.#context, secretId, fields) };
+    const of = { secretId, version };
+    const plain = serializeFields(fields);
+    const stored =
+      this.#options.isIrreplaceable === true
+        ? await putSomewhere(this.#context, of, plain)
+        : await putValue(this.#context, this.#context.values.wanted, of, plain);
+    return { ...of, stored, fingerprint: fingerprintOf(this.#context, secretId, fields) };
   }
 
   #keyOf({ secretId, version, fields }: VersionValue): string {

@@ -3,6 +3,7 @@
  * name, and the row says the name alone. Never called while a transaction holds locks: it may ask over the network.
  */
 import type { VersionName } from "./store/secrets.ts";
+import type { ValueName } from "./store/value-intents.ts";
 
 /** What a version's row says of where its value is. */
 export type StoredValue =
@@ -10,6 +11,12 @@ export type StoredValue =
   | { readonly kind: "sealed"; readonly sealed: string }
   /** `createdTime`: as the other store says it; a value that was removed and written anew has another. */
   | { readonly kind: "named"; readonly name: string; readonly createdTime: string };
+
+/**
+ * How a value is found that is not as it was put: another one stands there or beside it, it was deleted and can be
+ * restored, it was destroyed, or nothing is known of it.
+ */
+export type ValueTrouble = "changed" | "deleted" | "destroyed" | "absent";
 
 export interface ValueStore {
   /** As it stands in settings and audit entries. */
@@ -19,10 +26,31 @@ export interface ValueStore {
    * can be found. Null: nothing stands anywhere until the row does.
    */
   nameFor(version: number): string | null;
-  /** Throws VALUE_STORE_UNAVAILABLE, VALUE_STORE_REFUSED, VALUE_STORE_CHANGED, VALUE_INVALID. May be repeated with the same name and text. */
+  /**
+   * May be repeated with the same name and text. Throws VALUE_STORE_UNAVAILABLE, VALUE_STORE_REFUSED, VALUE_STORE_CHANGED
+   * when something else stands under that name, VALUE_INVALID.
+   */
   put(of: VersionName, name: string | null, plain: string): Promise<StoredValue>;
-  /** Throws SEALED_UNREADABLE, VALUE_STORE_UNAVAILABLE, VALUE_STORE_REFUSED, VALUE_STORE_CHANGED. */
+  /**
+   * Throws SEALED_UNREADABLE, VALUE_STORE_UNAVAILABLE, VALUE_STORE_REFUSED, and VALUE_STORE_CHANGED with a `trouble` in its
+   * details. Whether it is the value that was put is told by its fingerprint, which is the caller's to compare.
+   */
   read(of: VersionName, stored: StoredValue): Promise<string>;
+}
+
+/** Outside of Postgres. All of it throws VALUE_STORE_UNAVAILABLE and VALUE_STORE_REFUSED. */
+export interface NamedValueStore extends ValueStore {
+  /** For people: where it stands there. */
+  addressOf(value: ValueName): string;
+  /** Without reading the value. Null: it is there as it was put. */
+  look(value: ValueName, createdTime: string): Promise<ValueTrouble | null>;
+  /** For good, with what is known of it. Well also when nothing is there. */
+  remove(value: ValueName): Promise<void>;
+  /** Ids of secrets of which something stands there, sorted. */
+  secrets(): Promise<readonly string[]>;
+  values(secretId: string): Promise<readonly ValueName[]>;
+  /** Since it was put, by that store's own clock. Null: it is not there. */
+  ageMs(value: ValueName): Promise<number | null>;
 }
 
 export interface ValueStores {
@@ -30,4 +58,6 @@ export interface ValueStores {
   readonly wanted: ValueStore;
   /** In Postgres, sealed. */
   readonly sealed: ValueStore;
+  /** Null: this process knows none. */
+  readonly named: NamedValueStore | null;
 }

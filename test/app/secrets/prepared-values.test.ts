@@ -28,7 +28,7 @@ describeOnAStore("values that are put before their transaction holds locks", (da
         return sealed.put(of, name, plain);
       },
     };
-    return { context: kit.other({ values: { wanted, sealed } }), puts };
+    return { context: kit.other({ values: { wanted, sealed, named: null } }), puts };
   }
   const set = (value: string, context = kit.context) =>
     setSecret(context, TESTER, NAME, { value: SecretValue.of(value) });

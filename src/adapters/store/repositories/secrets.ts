@@ -8,11 +8,11 @@ import type {
   VersionRecord,
 } from "../../../core/ports/store/secrets.ts";
 import type { JsonObject } from "../../../core/ports/target.ts";
-import type { StoredValue } from "../../../core/ports/value-store.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import { type Database, jsonb } from "../schema.ts";
 import { selectPlacesHolding } from "./places-holding.ts";
 import { secretMissing, stateRefuses, versionMissing } from "./secret-errors.ts";
+import { NO_VALUE, toColumns } from "./value-places.ts";
 import { selectVersionsWithFingerprint } from "./versions-with-fingerprint.ts";
 
 export class PostgresSecretRepo implements SecretRepo {
@@ -129,7 +129,7 @@ export class PostgresSecretRepo implements SecretRepo {
         secret_id: secretId,
         version: version.version,
         state,
-        ...valueColumns(version.value),
+        ...toColumns(version.value),
         fingerprint: version.fingerprint,
         created_by: version.createdBy,
         expires_at: version.expiresAt ?? null,
@@ -165,17 +165,6 @@ export class PostgresSecretRepo implements SecretRepo {
     return rows;
   }
 
-  async storedValue(secretId: string, version: number): Promise<StoredValue | null> {
-    const row = await this.#db
-      .selectFrom("secret_version")
-      .select("value_sealed")
-      .where("secret_id", "=", secretId)
-      .where("version", "=", version)
-      .executeTakeFirst();
-    const sealed = row?.value_sealed ?? null;
-    return sealed === null ? null : { kind: "sealed", sealed };
-  }
-
   async replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void> {
     const row = await this.#db
       .updateTable("secret_version")
@@ -205,7 +194,7 @@ export class PostgresSecretRepo implements SecretRepo {
       .set({
         state: to,
         state_changed_at: sql<Date>`now()`,
-        ...(to === "destroyed" ? { value_sealed: null } : {}),
+        ...(to === "destroyed" ? NO_VALUE : {}),
       })
       .where("secret_id", "=", secretId)
       .where("version", "=", version)
@@ -270,11 +259,6 @@ export class PostgresSecretRepo implements SecretRepo {
       ])
       .where("secret.removed_at", "is", null);
   }
-}
-
-function valueColumns(value: StoredValue): { readonly value_sealed: string } {
-  if (value.kind === "sealed") return { value_sealed: value.sealed };
-  throw new LockstepError("INTERNAL", "This store keeps values in their rows alone.");
 }
 
 interface SecretRow {

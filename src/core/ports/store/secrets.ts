@@ -63,10 +63,8 @@ export interface SecretRepo {
   versions(secretId: string): Promise<readonly VersionRecord[]>;
   /** By the fingerprint that a value would have as each secret's, by secret id; newest first, none destroyed. */
   versionsWithFingerprint(fingerprints: ReadonlyMap<string, string>): Promise<readonly VersionName[]>;
-  /** Null when the version does not exist or is destroyed. */
-  storedValue(secretId: string, version: number): Promise<StoredValue | null>;
   replaceSealedValue(secretId: string, version: number, valueSealed: string): Promise<void>;
-  /** Refuses a move that `mayMove` does not allow with VERSION_STATE. Destroying drops the sealed value. */
+  /** Refuses a move that `mayMove` does not allow with VERSION_STATE. Destroying drops the value, or the name that it has elsewhere. */
   moveVersion(secretId: string, version: number, to: VersionState): Promise<void>;
   /** Names of targets where a live binding was settled with this version, or was seen to hold it last. */
   placesHolding(secretId: string, version: number): Promise<readonly string[]>;

@@ -26,12 +26,18 @@ import type { SealedTextRepo } from "./sealed-texts.ts";
 import type { SecretRepo } from "./secrets.ts";
 import type { TargetRepo } from "./targets.ts";
 import type { TokenRepo } from "./tokens.ts";
+import type { ValueIntentRepo } from "./value-intents.ts";
+import type { ValuePlaceRepo } from "./value-places.ts";
+import type { ValueWalkRepo } from "./value-walk.ts";
 import type { ViewRepo } from "./views.ts";
 
 export interface Repositories {
   readonly meta: MetaRepo;
   readonly secrets: SecretRepo;
   readonly sealedTexts: SealedTextRepo;
+  readonly valuePlaces: ValuePlaceRepo;
+  readonly valueIntents: ValueIntentRepo;
+  readonly valueWalk: ValueWalkRepo;
   readonly tokens: TokenRepo;
   readonly targets: TargetRepo;
   readonly orders: OrderRepo;

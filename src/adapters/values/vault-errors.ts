@@ -1,0 +1,49 @@
+/** What a failure of Vault means to whoever wants a value of its KV engine. */
+import { LockstepError } from "../../core/errors.ts";
+import type { ValueTrouble } from "../../core/ports/value-store.ts";
+import type { VaultFailure, VaultVerdict } from "../vault/failure.ts";
+
+/** A person must do something there; asking again changes nothing. */
+const REFUSED: ReadonlySet<VaultVerdict> = new Set([
+  "mount",
+  "token",
+  "login",
+  "permission",
+  "protocol",
+  "key",
+]);
+
+const HINTS: Partial<Record<VaultVerdict, string>> = {
+  mount: "LOCKSTEP_VAULT_KV_MOUNT must name a KV engine of version 2.",
+  permission:
+    "The token's policy needs create and read below data/, read, list and delete below metadata/, update below destroy/.",
+};
+
+/** `action` completes "Cannot …". */
+export function toValueStoreError(failure: VaultFailure, action: string): LockstepError {
+  const { verdict, retryAfterMs } = failure;
+  const message = `Cannot ${action} in Vault: ${failure.message}.`;
+  if (verdict === "invalid") {
+    return new LockstepError("VALUE_INVALID", message, {
+      hint: "Use a smaller value, or raise the limits of Vault's listener.",
+    });
+  }
+  const hint = HINTS[verdict];
+  return new LockstepError(
+    REFUSED.has(verdict) ? "VALUE_STORE_REFUSED" : "VALUE_STORE_UNAVAILABLE",
+    message,
+    {
+      details: { verdict },
+      ...(hint === undefined ? {} : { hint }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  );
+}
+
+export function changedThere(trouble: ValueTrouble, address: string): LockstepError {
+  return new LockstepError(
+    "VALUE_STORE_CHANGED",
+    `The value at ${address} in Vault is not the one that was put.`,
+    { details: { trouble, address } },
+  );
+}
