@@ -1,7 +1,7 @@
 /** A line to a server, and TLS on it: verified always, whatever the environment says. */
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect as connectTls, rootCertificates } from "node:tls";
+import { connect as connectTls, createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { bareHost } from "../../lib/addresses.ts";
 import { isCertificateError, lineErrorText } from "../../lib/line-errors.ts";
 import { OPENED_TLS } from "../../lib/proxy/tunnel.ts";
@@ -36,6 +36,19 @@ function certificateReason(error: Error, url: URL): Error {
   return new NoAnswer(`${lineErrorText(code)}; ${OPENED_TLS}`);
 }
 
+/** Reading all authorities costs some 40 ms: once for each that is trusted besides, not at every line. */
+const contexts = new Map<string, SecureContext>();
+const MAX_CONTEXTS = 64;
+
+function contextWith(caCertificate: string): SecureContext {
+  const known = contexts.get(caCertificate);
+  if (known !== undefined) return known;
+  const made = createSecureContext({ ca: [...rootCertificates, caCertificate], minVersion: "TLSv1.2" });
+  if (contexts.size >= MAX_CONTEXTS) contexts.clear();
+  contexts.set(caCertificate, made);
+  return made;
+}
+
 export async function secured(line: Duplex, url: URL, caCertificate: string | undefined): Promise<Duplex> {
   const host = bareHost(url.hostname);
   return await new Promise((resolve, reject) => {
@@ -43,7 +56,7 @@ export async function secured(line: Duplex, url: URL, caCertificate: string | un
       socket: line,
       host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(caCertificate === undefined ? {} : { ca: [...rootCertificates, caCertificate] }),
+      ...(caCertificate === undefined ? {} : { secureContext: contextWith(caCertificate) }),
       // Said, because an environment variable could turn it off.
       rejectUnauthorized: true,
       minVersion: "TLSv1.2",
