@@ -26,4 +26,8 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,
   },
+  vault: {
+    about: "values and data keys through the client for Vault, beside the same calls bare",
+    load: async () => (await import("./vault/vault.ts")).bench,
+  },
 };
