@@ -245,9 +245,12 @@ export const CATALOGUE = {
   },
   ROOT_KEY_WRONG: {
     family: "integrity",
-    hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+    hint: "Start with the key that this store is sealed under (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
   },
-  ROOT_KEY_CHANGED: { family: "unavailable", hint: "Start it with the root key file that is in use now." },
+  ROOT_KEY_CHANGED: {
+    family: "unavailable",
+    hint: "Start it with the key that is in use now (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
+  },
   KEY_RING_UNAVAILABLE: {
     family: "unavailable",
     hint: "Nothing is lost: what needs it waits, and goes on by itself. Check that Vault answers and is unsealed.",

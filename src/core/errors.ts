@@ -64,6 +64,28 @@ export function isValueStoreAway({ code }: LockstepError): boolean {
   return code === "VALUE_STORE_UNAVAILABLE" || code === "VALUE_STORE_REFUSED";
 }
 
+/**
+ * Lockstep itself lacks what it works with: its store, the store's key, its key ring, its value store. That says nothing
+ * about any place, issuer or channel: none is charged with an attempt for it, nothing is given up, and it goes on by
+ * itself.
+ */
+export function isSourceAway(error: LockstepError): boolean {
+  return isStoreAway(error) || isSourceAwayCode(error.code);
+}
+
+/** The same for a code on record; what the store itself says about its absence is on no record. */
+export function isSourceAwayCode(code: string): boolean {
+  return SOURCE_AWAY.has(code);
+}
+
+const SOURCE_AWAY: ReadonlySet<string> = new Set([
+  "ROOT_KEY_CHANGED",
+  "KEY_RING_UNAVAILABLE",
+  "KEY_RING_REFUSED",
+  "VALUE_STORE_UNAVAILABLE",
+  "VALUE_STORE_REFUSED",
+]);
+
 /** Our own errors pass; anything else is a defect whose text may hold anything, so it is dropped. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;

@@ -2,9 +2,10 @@
 import { LockstepError } from "../../core/errors.ts";
 import { isAtLeast, parseKeyId } from "../../core/key-id.ts";
 import type { KeyRing, WrappedKey } from "../../core/ports/key-ring.ts";
-import type { Sealer } from "../../core/ports/sealer.ts";
+import type { RingStanding, Sealer } from "../../core/ports/sealer.ts";
 import { decrypt, type Envelope, encrypt, formatEnvelope, newDataKey, parseEnvelope } from "./envelope.ts";
 import { wrongRootKey } from "./local-key-ring.ts";
+import { type WatchedRing, watchRing } from "./ring-standing.ts";
 
 /** The first is the one that `rewrap` moves to; the others only open. */
 export type KeyRings = readonly [KeyRing, ...KeyRing[]];
@@ -18,12 +19,13 @@ export interface SealingKey {
 
 const NOT_SET_UP: SealingKey = { keyId: null, refresh: async () => {} };
 
-export function createSealer(rings: KeyRings, sealing: SealingKey = NOT_SET_UP): Sealer {
-  const [wanted] = rings;
-  const ringOf = (keyId: string): KeyRing | undefined => rings.find((ring) => ring.holds(keyId));
+export function createSealer([first, ...others]: KeyRings, sealing: SealingKey = NOT_SET_UP): Sealer {
+  const wanted = watchRing(first);
+  const rings = [wanted, ...others.map(watchRing)];
+  const ringOf = (keyId: string): WatchedRing | undefined => rings.find((ring) => ring.holds(keyId));
 
   /** The ring that seals now. */
-  function sealingRing(): KeyRing {
+  function sealingRing(): WatchedRing {
     if (sealing.keyId === null) return wanted;
     const ring = ringOf(sealing.keyId);
     if (ring === undefined) throw rootKeyChanged(sealing.keyId);
@@ -79,7 +81,16 @@ export function createSealer(rings: KeyRings, sealing: SealingKey = NOT_SET_UP):
       await sealing.refresh();
       sealingRing();
     },
+
+    assertRingThere: () => sealingRing().assertThere(),
+    lookAtRings: () => Promise.all(rings.filter(({ rootKeyId }) => rootKeyId === null).map(standingOf)),
   };
+}
+
+async function standingOf(ring: WatchedRing): Promise<RingStanding> {
+  const { name, holds } = ring;
+  const [look] = await Promise.allSettled([ring.look(), ring.probe()]);
+  return { name, holds, away: ring.away, look: look.status === "fulfilled" ? look.value : null };
 }
 
 /** What a ring answers under an older version than the store takes would be refused by the store, for ever. */

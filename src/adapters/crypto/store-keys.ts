@@ -13,12 +13,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core/associated-data.ts";
-import { isRingAway, LockstepError } from "../../core/errors.ts";
+import { LockstepError } from "../../core/errors.ts";
 import type { KeyRing } from "../../core/ports/key-ring.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { Store } from "../../core/ports/store/store.ts";
+import { parseEnvelope } from "./envelope.ts";
 import { createFingerprinter, newFingerprintKey } from "./fingerprint.ts";
+import { keyHint } from "./key-hint.ts";
 import type { RingSource } from "./ring-sources.ts";
 import { createSealer, type KeyRings, type SealingKey } from "./sealer.ts";
 
@@ -100,7 +102,7 @@ async function createMeta(store: Store, sealer: Sealer): Promise<void> {
 async function openKnown(store: Store, meta: StoreMeta, rings: KeyRings): Promise<StoreKeys> {
   const sealing = followSealingKey(store, meta.sealingKeyId);
   const sealer = createSealer(rings, sealing);
-  await checkKey(meta, sealer);
+  await checkKey(meta, sealer, rings);
   const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
   return {
     store: retrying(store, sealing),
@@ -139,7 +141,7 @@ function retrying(store: Store, sealing: SealingKey): Store {
   };
 }
 
-async function checkKey(meta: StoreMeta, sealer: Sealer): Promise<void> {
+async function checkKey(meta: StoreMeta, sealer: Sealer, rings: KeyRings): Promise<void> {
   const hasSealing = sealer.opens(meta.sealingKeyId);
   const isOpened = await opensCheck(meta, sealer);
   // In the middle of a `rewrap` two keys are needed: the check's own, which moves last, and the one in use.
@@ -149,19 +151,20 @@ async function checkKey(meta: StoreMeta, sealer: Sealer): Promise<void> {
     isOpened
       ? "Cannot open the store: it is being moved to another root key than the one given."
       : "Cannot open the store: the root key is not the one that it was made with.",
-    hasSealing && !isOpened ? { hint: GIVE_BOTH } : {},
+    { hint: keyHint(isOpened ? meta.sealingKeyId : parseEnvelope(meta.keyCheck).keyId, hasSealing, rings) },
   );
 }
 
-const GIVE_BOTH =
-  "If `rewrap` has not ended, name the key before as well (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE). Otherwise give the key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).";
-
-/** A ring that is away says nothing about its key: that goes to the caller. */
+/** A ring that is away, as a store, says nothing about the key: that goes to the caller. */
 async function opensCheck(meta: StoreMeta, sealer: Sealer): Promise<boolean> {
   try {
     return (await sealer.open(meta.keyCheck, keyCheckAssociatedData(meta.storeId))) === KEY_CHECK;
   } catch (error) {
-    if (error instanceof LockstepError && isRingAway(error)) throw error;
+    if (
+      !(error instanceof LockstepError) ||
+      (error.family !== "integrity" && error.code !== "ROOT_KEY_CHANGED")
+    )
+      throw error;
     return false;
   }
 }

@@ -1,5 +1,5 @@
 /** Brings alerts to people: what did not arrive is tried again, and what never does is said where people look. */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isSourceAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AlertMessage } from "../../core/ports/channel.ts";
 import type { DueDelivery, StoredChannel } from "../../core/ports/store/channels.ts";
 import { groupBy } from "../../lib/group-by.ts";
@@ -61,6 +61,8 @@ async function deliver(
       code: error.code,
       reason: error.message,
     });
+    // Not the channel's doing: it is taken up again when its lease is over.
+    if (isSourceAway(error)) return;
     await context.store.transaction(async (tx) => {
       for (const delivery of deliveries) {
         const reached = { who: reachedBy(error) ?? delivery.reached, alertAt: delivery.alert.updatedAt };

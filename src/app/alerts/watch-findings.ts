@@ -10,6 +10,7 @@ import { FINDING_IDS } from "../../core/doctor/finding.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { AppContext } from "../context.ts";
 import { recordedFacts } from "../doctor/run-doctor.ts";
+import { rememberChannels } from "./channel-config.ts";
 import { raiseAlert, resolveAlert } from "./raise-alert.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */
@@ -17,6 +18,7 @@ const OURS = new Set<string>(FINDING_IDS);
 const MAX_OPEN = 10_000;
 
 export async function watchFindings(context: AppContext): Promise<void> {
+  await rememberChannels(context);
   const findings = diagnose(await recordedFacts(context));
   const wanted = new Map(findings.flatMap(alertableOf).map((one) => [subjectId(one), one]));
   const open = await openAlerts(context.store.read);

@@ -2,7 +2,7 @@
 import { SYSTEM } from "../../core/actor.ts";
 import { isDrift } from "../../core/drift/state.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
-import { type ErrorCode, toLockstepError } from "../../core/errors.ts";
+import { type ErrorCode, isSourceAwayCode, toLockstepError } from "../../core/errors.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { TargetKind } from "../../core/ports/target.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
@@ -20,6 +20,7 @@ const MAX_DUE = 100;
 const MAX_AT_ONCE = 8;
 const LOOK_WITHIN_MS = 30_000;
 const AWAY_MS = 300_000;
+const SOURCE_AWAY_MS = 10_000;
 /** Of the interval: less, and two workers would look twice. */
 const COMES_ALONG = 0.9;
 /** Drift that comes back has a writer of its own: it is told, not fought. */
@@ -120,12 +121,15 @@ async function recordCheck(
   const { error } = checked;
   if (error !== null) context.log.warn("check failed", { target: target.name, code: error.code });
   // Places that are away keep a worker waiting; they must not keep the others' pushes waiting.
-  const awayMs = error !== null && failedBefore ? AWAY_MS : 0;
+  const awayMs = error !== null && failedBefore && !isSourceAwayCode(error.code) ? AWAY_MS : 0;
   const laterMs = Math.max(error?.retryAfterMs ?? 0, awayMs);
-  // A quota that is used up says nothing about the place; it is looked at later.
-  const isKnown = error === null || !isLimited(error.code);
+  // A quota that is used up, or a source of ours that is away, says nothing about the place; it is looked at later.
+  const isOurs = error !== null && isSourceAwayCode(error.code);
+  const isKnown = error === null || !(isLimited(error.code) || isOurs);
   await context.store.transaction((tx) =>
-    isKnown ? tx.checks.record(target.id, { error, laterMs }) : tx.checks.postpone(target.id, laterMs),
+    isKnown
+      ? tx.checks.record(target.id, { error, laterMs })
+      : tx.checks.postpone(target.id, Math.max(laterMs, isOurs ? SOURCE_AWAY_MS : 0)),
   );
   if (error === null) await testDaily(context, target, signal);
   if (await isToBeHealed(context, target.id, checked))

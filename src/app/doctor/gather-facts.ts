@@ -23,7 +23,7 @@ import { kindOf } from "../open-target.ts";
 import { issueOf, issuerOf } from "../renewals/renew-policy.ts";
 import { rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
-import { recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
+import { keyRingsOf, recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
 
 export interface Recorded {
   readonly secrets: readonly SecretRow[];
@@ -130,6 +130,7 @@ export async function gatherFacts(
   const heals = await read.checks.healsWithin(HEALER.id, HOUR_MS);
   const now = context.clock.now();
   const meta = await read.meta.read();
+  const sealedUnder = await read.sealedTexts.countByKey();
   return {
     now,
     release: context.release,
@@ -137,7 +138,8 @@ export async function gatherFacts(
     clockSkewMs: await clockSkewMs(context),
     checksLateMs: await read.checks.lateMs(),
     recoveryCopy: recoveryCopyOf(context, meta),
-    sealing: meta === null ? null : sealingOf(context, meta, await read.sealedTexts.countByKey()),
+    sealing: meta === null ? null : sealingOf(context, meta, sealedUnder),
+    keyRings: await keyRingsOf(context, sealedUnder),
     keptCopies: await read.keptCopies.list(),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>

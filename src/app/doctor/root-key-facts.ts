@@ -1,13 +1,17 @@
-/** What the store says of root keys, by their public names: nothing is opened for it. */
-import type { DoctorFacts } from "../../core/doctor/facts.ts";
-import { isAtLeast } from "../../core/key-id.ts";
+/** What the store says of root keys, by their public names, and what key rings say that are kept elsewhere. */
+import type { DoctorFacts, KeyRingFacts } from "../../core/doctor/facts.ts";
+import { isAtLeast, parseKeyId } from "../../core/key-id.ts";
 import type { StoreMeta } from "../../core/ports/store/meta.ts";
 import type { AppContext } from "../context.ts";
 
+/** How many sealed texts stand under which key, by its public name. */
+type Counts = ReadonlyMap<string, number>;
+
+/** Nothing is opened for it. */
 export function sealingOf(
   { sealer }: AppContext,
   { sealingKeyId }: StoreMeta,
-  counts: ReadonlyMap<string, number>,
+  counts: Counts,
 ): DoctorFacts["sealing"] {
   const sum = (wanted: (keyId: string) => boolean): number =>
     [...counts].reduce((all, [keyId, count]) => (wanted(keyId) ? all + count : all), 0);
@@ -21,11 +25,27 @@ export function sealingOf(
   };
 }
 
+/** Asks each ring; one that is away is a fact too. */
+export async function keyRingsOf({ sealer }: AppContext, counts: Counts): Promise<readonly KeyRingFacts[]> {
+  const rings = await sealer.lookAtRings();
+  return rings.map(({ name, holds, away, look }) => {
+    const versions = [...counts.keys()].filter(holds).map((keyId) => parseKeyId(keyId).version);
+    return {
+      name,
+      away: away === null ? null : { since: away.since, message: away.error.message, hint: away.error.hint },
+      oldestNeeded: versions.length === 0 ? null : Math.min(...versions),
+      oldestOpened: look?.oldestOpened ?? null,
+      risks: look?.risks ?? [],
+    };
+  });
+}
+
 export function recoveryCopyOf(
   { rootKeyId }: AppContext,
   meta: StoreMeta | null,
 ): DoctorFacts["recoveryCopy"] {
   if (meta === null) return null;
+  if (rootKeyId === null) return "kept-elsewhere";
   if (meta.recoveryCopy === null) return "none";
   return meta.recoveryCopy.keyId === rootKeyId ? "checked" : "of-another-key";
 }

@@ -6,7 +6,7 @@ import { diagnose } from "../../core/doctor/diagnose.ts";
 import type { DoctorFacts, SecretFacts, TargetError } from "../../core/doctor/facts.ts";
 import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
-import { type ErrorCode, LockstepError, toLockstepError } from "../../core/errors.ts";
+import { type ErrorCode, isSourceAwayCode, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import type { SecretRow } from "../../core/ports/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
@@ -112,7 +112,11 @@ async function lookAtPlaces(
     asksAgents: true,
   });
   return new Map(
-    checked.map(({ error }, index) => [targets[index]?.id ?? "", error satisfies TargetError | null]),
+    checked.map(({ error }, index) => {
+      // One finding of its own tells that a source of ours is away; no place is to blame.
+      const told: TargetError | null = error !== null && isSourceAwayCode(error.code) ? null : error;
+      return [targets[index]?.id ?? "", told];
+    }),
   );
 }
 

@@ -3,7 +3,7 @@
  * nothing there. What was seen counts only for the slots that were settled when the look began; a write that comes
  * meanwhile drops it.
  */
-import { toLockstepError } from "../../core/errors.ts";
+import { isSourceAway, toLockstepError } from "../../core/errors.ts";
 import type { BindingLook, LoopBinding, TargetRecord } from "../../core/ports/store/targets.ts";
 import type { Target } from "../../core/ports/target.ts";
 import { judgeLook } from "../../core/rollout/judge-look.ts";
@@ -45,8 +45,11 @@ export async function lookAtTarget(
       ),
     );
     await record(context, looks);
-  } catch (error) {
-    const { code, message } = toLockstepError(error);
+  } catch (thrown) {
+    const error = toLockstepError(thrown);
+    // What was seen before still stands: this says nothing about the place.
+    if (isSourceAway(error)) throw error;
+    const { code, message } = error;
     context.log.warn("look failed", { target: target.name, code, reason: message });
     await record(
       context,

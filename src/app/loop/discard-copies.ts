@@ -3,7 +3,7 @@
  * at rest stands nowhere longer than it is of use. The row goes after the copy did, so that a host that was away, and a
  * worker that died, are both made up for by the next sweep.
  */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isSourceAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { CopyToDiscard, KeptCopy } from "../../core/ports/store/kept-copies.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../context.ts";
@@ -71,8 +71,10 @@ async function discard(
     );
     await context.store.transaction((tx) => tx.keptCopies.discarded(targetId, placements));
   } catch (error) {
-    const { code, message } = toLockstepError(error);
+    const failure = toLockstepError(error);
+    const { code, message } = failure;
     context.log.warn("copies not removed", { target: targetId, code });
+    if (isSourceAway(failure)) return;
     const inMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10));
     await context.store.transaction((tx) =>
       tx.keptCopies.tryLater(targetId, placements, { inMs, error: message }),

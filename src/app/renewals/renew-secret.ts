@@ -12,7 +12,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
-import { type ErrorCode, isStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
+import { type ErrorCode, isSourceAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
@@ -45,7 +45,7 @@ const ASK_WITHIN = 0.7;
 const LEASE_MS = 90_000;
 const BUSY_MS = 2_000;
 /** Says nothing of the issuer. */
-const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "ROOT_KEY_CHANGED", "STORE_SET_BACK"]);
+const NOT_ASKED: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "STORE_SET_BACK"]);
 
 /** It may have been given for what is used up: a value store that is away now must not lose it. */
 const KEPT = { isIrreplaceable: true };
@@ -58,7 +58,7 @@ interface Attempt {
   readonly slowest: Parameters<typeof acceptToken>[1]["slowest"];
 }
 
-/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it, STORE_SET_BACK, ROOT_KEY_CHANGED. */
+/** Throws NOT_FOUND when there is no such secret, INPUT_INVALID when no issuer makes it, STORE_SET_BACK, and what `isSourceAway` tells. */
 export async function renewSecret(
   context: AppContext,
   actor: Actor,
@@ -71,7 +71,7 @@ export async function renewSecret(
     begun = await transactionWithValues(context, (tx) => begin(context, tx, actor, secretId, mode));
   } catch (thrown) {
     const error = toLockstepError(thrown);
-    if (NOT_ASKED.has(error.code) || isStoreAway(error)) throw error;
+    if (NOT_ASKED.has(error.code) || isSourceAway(error)) throw error;
     return { state: "failed", error: await recordFailure(context, secretId, null, error) };
   }
   if ("state" in begun) return begun;
@@ -247,7 +247,7 @@ async function keep(
     return { state: "renewed", introduced: kept.introduced, expiresAtMs };
   } catch (thrown) {
     const error = toLockstepError(thrown);
-    if (isStoreAway(error)) throw error;
+    if (isSourceAway(error)) throw error;
     return {
       state: "failed",
       error: await recordFailure(context, candidate.id, id, error, { isGranted: true }),

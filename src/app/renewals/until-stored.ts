@@ -1,5 +1,5 @@
-/** While the store is away, an answer stands in this process alone: it is written down as soon as that is possible. */
-import { isStoreAway, toLockstepError } from "../../core/errors.ts";
+/** While the store, or what seals for it, is away, an answer stands in this process alone: it is written down as soon as that is possible. */
+import { isSourceAway, toLockstepError } from "../../core/errors.ts";
 import { pause } from "../../lib/pause.ts";
 
 /** For ten minutes: an answer that is not written down is lost with its process. */
@@ -12,7 +12,7 @@ export async function untilStored<T>(write: () => Promise<T>): Promise<T> {
     try {
       return await write();
     } catch (thrown) {
-      if (!isStoreAway(toLockstepError(thrown)) || tries > KEEP_TRIES) throw thrown;
+      if (!isSourceAway(toLockstepError(thrown)) || tries > KEEP_TRIES) throw thrown;
       await pause(KEEP_PAUSE_MS, NEVER);
     }
   }

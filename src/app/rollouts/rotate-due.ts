@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { SYSTEM } from "../../core/actor.ts";
-import { toLockstepError } from "../../core/errors.ts";
+import { isSourceAway, toLockstepError } from "../../core/errors.ts";
 import type { ScheduledSecret } from "../../core/ports/store/schedule.ts";
 import { isRotationDue } from "../../core/rollout/schedule.ts";
 import { durationMs } from "../../lib/duration.ts";
@@ -29,8 +29,11 @@ export async function rotateDue(context: AppContext): Promise<void> {
       continue;
     try {
       await rotate(context, secret);
-    } catch (error) {
-      await postpone(context, secret, toLockstepError(error));
+    } catch (thrown) {
+      const error = toLockstepError(thrown);
+      // The next round finds it due again; the others would end the same way.
+      if (isSourceAway(error)) throw error;
+      await postpone(context, secret, error);
     }
   }
 }

@@ -12,6 +12,13 @@ export async function recordRecoveryCopy(
   actor: Actor,
   keyId: string,
 ): Promise<{ readonly keyId: string; readonly checkedAt: string }> {
+  if (context.rootKeyId === null) {
+    throw new LockstepError(
+      "RECOVERY_COPY_WRONG",
+      "The copy cannot open this store: its root is a key in Vault, and no root key file.",
+      { details: { keyId }, hint: "Keep Vault's own backup: `vault operator raft snapshot save FILE`." },
+    );
+  }
   if (keyId !== context.rootKeyId) {
     throw new LockstepError(
       "RECOVERY_COPY_WRONG",

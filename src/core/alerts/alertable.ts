@@ -33,6 +33,8 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   "push-retrying": 120_000,
   "not-pushed": 60_000,
   unreachable: 120_000,
+  // Sealed for a moment, or the leader changes.
+  "key-ring-away": 30_000,
   // A machine that was just configured has no agent yet.
   "agent-away": 120_000,
   // After a stop of all, the first round catches up.

@@ -2,6 +2,7 @@
 import { ageText } from "../../lib/age.ts";
 import { winnerOf } from "../copies/winner.ts";
 import { holdsText as copyHolds } from "../copies/words.ts";
+import { isSourceAwayCode } from "../errors.ts";
 import { STAGED_REASON } from "../reconcile/plan-change.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
@@ -136,6 +137,15 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
       default:
         return { ...gaveUpFor, id: "push-gave-up", command: commands.testThenResume(target, secret) };
     }
+  }
+  if (error !== null && isSourceAwayCode(error.code)) {
+    // A finding of its own tells of it; nothing is to be done at this place.
+    return {
+      id: "on-its-way",
+      severity: "moving",
+      cause: `${wanted} waits: ${error.message}`,
+      command: null,
+    };
   }
   if (error?.code === "STEP_OPEN") {
     return {

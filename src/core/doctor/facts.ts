@@ -5,6 +5,7 @@
 import type { BindingState } from "../drift/state.ts";
 import type { Evidence } from "../evidence.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
+import type { KeyRisk } from "../ports/key-ring.ts";
 import type { QueueTrouble } from "../ports/queue.ts";
 import type { Exposure } from "../ports/target.ts";
 import type { Role } from "../secret.ts";
@@ -29,8 +30,10 @@ export interface DoctorFacts {
     readonly limit: number;
     readonly endsInMs: number;
   }[];
-  /** Of the root key; null: a store without one of its own. */
-  readonly recoveryCopy: "checked" | "none" | "of-another-key" | null;
+  /** Of the root key; `kept-elsewhere`: it is in a key ring's server; null: a store without one of its own. */
+  readonly recoveryCopy: "checked" | "kept-elsewhere" | "none" | "of-another-key" | null;
+  /** Those that are kept elsewhere. */
+  readonly keyRings: readonly KeyRingFacts[];
   /** What is sealed, by the root keys that the server which answers has; null: a store without a key of its own. */
   readonly sealing: {
     /** It has the one that the store takes texts under. */
@@ -52,6 +55,18 @@ export interface DoctorFacts {
   readonly queueTrouble?: QueueTrouble | null;
   /** Ways to people by which the last message did not arrive. */
   readonly mutedChannels: readonly { readonly name: string; readonly reason: string; readonly since: Date }[];
+}
+
+export interface KeyRingFacts {
+  /** `vault-transit transit/lockstep`. */
+  readonly name: string;
+  /** Null: it seals and opens. */
+  readonly away: { readonly since: Date; readonly message: string; readonly hint: string } | null;
+  /** The oldest version that something is sealed under; null: nothing is. */
+  readonly oldestNeeded: number | null;
+  /** The oldest one that the ring opens; null: it does not say. */
+  readonly oldestOpened: number | null;
+  readonly risks: readonly KeyRisk[];
 }
 
 export interface KeptCopyFacts {

@@ -50,6 +50,9 @@ export const FINDING_IDS = [
   "sealed-unopened",
   "rewrap-unfinished",
   "checks-late",
+  "key-ring-away",
+  "key-version-hidden",
+  "key-ring-exposed",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 
@@ -81,6 +84,16 @@ export interface Finding {
   /** Repairs it; ready to paste, quoted. Null: nothing that a command could do. */
   readonly command: string | null;
 }
+
+/** Of a finding about Lockstep itself. */
+export const ITSELF = {
+  secret: null,
+  target: null,
+  key: null,
+  placement: null,
+  environment: null,
+  consequence: [],
+} as const satisfies Partial<Finding>;
 
 /** What a finding is about is worth naming first; equal ones keep their order. */
 export function bySeverity(findings: readonly Finding[]): readonly Finding[] {

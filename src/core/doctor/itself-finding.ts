@@ -1,24 +1,16 @@
-/** What is wrong with Lockstep itself: its clock, its quotas, its own tokens, its ways to people, its queue. Pure. */
+/** What is wrong with Lockstep itself: its clock, its quotas, its own tokens, its keys, its ways to people, its queue. Pure. */
 import { ageText, durationText } from "../../lib/age.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import { BEGIN_EPOCH, type SetBack, setBackText } from "../set-back.ts";
 import type { DoctorFacts } from "./facts.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, ITSELF } from "./finding.ts";
+import { ofKeys } from "./key-ring-finding.ts";
 
 /** Leases, windows and the ends of tokens are counted in seconds. */
 const CLOCKS_DIFFER_MS = 5_000;
 
 /** Three times the longest pause between two looks at a place that is there. */
 const CHECKS_LATE_MS = 15 * 60_000;
-
-const ITSELF = {
-  secret: null,
-  target: null,
-  key: null,
-  placement: null,
-  environment: null,
-  consequence: [],
-};
 
 /** Alone: whatever else was said would be said from what is from before. */
 export function ofSetBack(setBack: SetBack): Finding {
@@ -38,8 +30,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...clock(facts),
     ...budgets(facts),
     ...ownTokens(facts),
-    ...recoveryCopy(facts),
-    ...sealing(facts),
+    ...ofKeys(facts),
     ...checksLate(facts),
     ...channels(facts),
     ...queue(facts),
@@ -87,68 +78,6 @@ function ownTokens({ endingTokens, now }: DoctorFacts): readonly Finding[] {
     cause: "Whoever uses it is refused from then on.",
     command: shellCommand(["lockstep", "token", "list"]),
   }));
-}
-
-/** Without the root key nobody opens the store again, so that its loss is worth a word before it happens. */
-function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
-  if (recoveryCopy === null || recoveryCopy === "checked") return [];
-  return [
-    {
-      ...ITSELF,
-      id: "no-recovery-copy",
-      severity: "hint",
-      what:
-        recoveryCopy === "none"
-          ? "No copy of the root key is known: with this machine's disk every value would be lost."
-          : "The root key was changed, and of the new one no copy is known.",
-      cause:
-        "Nobody has made one and said so. Copy it where Lockstep runs, take the file away from that machine and from backups of the store, and check it there: `lockstep root-key check FILE`.",
-      command: shellCommand(["lockstep", "root-key", "copy", "lockstep-root.key"]),
-    },
-  ];
-}
-
-/** By the names of keys alone: nothing is opened for it. */
-function sealing({ sealing }: DoctorFacts): readonly Finding[] {
-  if (sealing === null) return [];
-  const { hasCurrent, unopened, underOthers } = sealing;
-  if (!hasCurrent) {
-    return [
-      {
-        ...ITSELF,
-        id: "root-key-changed",
-        severity: "wrong",
-        what: "The store is sealed under a root key that this server does not have: it writes nothing and works on nothing.",
-        cause:
-          "`lockstep rewrap` moved the store while this server ran with the key before. Start it with the key file in use (LOCKSTEP_ROOT_KEY_FILE).",
-        command: null,
-      },
-    ];
-  }
-  if (unopened > 0) {
-    return [
-      {
-        ...ITSELF,
-        id: "sealed-unopened",
-        severity: "wrong",
-        what: `${unopened} sealed ${unopened === 1 ? "text stands" : "texts stand"} under root keys that this server does not have: nobody here can open them.`,
-        cause:
-          "Rows came from another store or another time. Start with the key that they were sealed under (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE) and run `lockstep rewrap`; what nobody has the key of is set or given again.",
-        command: null,
-      },
-    ];
-  }
-  if (underOthers === 0) return [];
-  return [
-    {
-      ...ITSELF,
-      id: "rewrap-unfinished",
-      severity: "hint",
-      what: `${underOthers} sealed ${underOthers === 1 ? "text stands" : "texts stand"} under the previous root key: it is still needed.`,
-      cause: "The change of the root key has not begun, or did not end.",
-      command: shellCommand(["lockstep", "rewrap"]),
-    },
-  ];
 }
 
 /** Whoever would tell of it is who does not run: only who asks hears of it. */

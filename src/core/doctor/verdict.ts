@@ -60,6 +60,9 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "root-key-changed": "a server was left behind with another root key",
   "sealed-unopened": "sealed texts do not open under the keys that this server has",
   "rewrap-unfinished": "the change of the root key has not ended",
+  "key-ring-away": "the key ring is away, and nothing sealed can be opened",
+  "key-version-hidden": "the key ring hides a version that is still needed",
+  "key-ring-exposed": "the key of the key ring can be lost or taken out",
   "old-value-used": "is called with the value before, by somebody who is not known",
   "rollout-stalled": "stands still on its way to the next version",
 };

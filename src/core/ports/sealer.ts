@@ -1,4 +1,6 @@
+import type { LockstepError } from "../errors.ts";
 import type { SecretValue } from "../secret-value.ts";
+import type { KeyRingLook } from "./key-ring.ts";
 
 /**
  * Seals at rest. The associated data binds a sealed text to its row: a text that is moved to another row, or whose
@@ -29,6 +31,29 @@ export interface Sealer {
   rewrap(sealed: string, associatedData: string, lowest: string): Promise<string>;
   /** Asks the store anew. Throws ROOT_KEY_CHANGED: whoever lacks the key works on nothing. */
   assertCurrent(): Promise<void>;
+  /**
+   * Before work that needs the ring of the store's key: while it is known to be away, nothing is begun that would only
+   * fail half-way. Asks nobody while it answers. Throws KEY_RING_UNAVAILABLE, KEY_RING_REFUSED.
+   */
+  assertRingThere(): Promise<void>;
+  /** Asks each ring that is kept elsewhere. Never throws. */
+  lookAtRings(): Promise<readonly RingStanding[]>;
+}
+
+/** `since`: as far as this process has seen. */
+export interface RingAway {
+  readonly since: Date;
+  readonly error: LockstepError;
+}
+
+/** Of a ring that is kept elsewhere. */
+export interface RingStanding {
+  readonly name: string;
+  holds(keyId: string): boolean;
+  /** Null: it answers. */
+  readonly away: RingAway | null;
+  /** Null: it did not say. */
+  readonly look: KeyRingLook | null;
 }
 
 /** Compares values without keeping them: HMAC-SHA-256(HKDF(fingerprint key, secret id), value), base64url. */

@@ -2,10 +2,12 @@
  * When a target is tried again. The ladder is long and never ends for failures that may pass; a failure that cannot
  * pass by itself waits for new intent or a person's resume.
  */
-import type { ErrorCode, LockstepError } from "../errors.ts";
+import { type ErrorCode, isSourceAway, type LockstepError } from "../errors.ts";
 
 const LADDER_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000] as const;
 const JITTER = 0.2;
+/** The worker begins nothing while it knows that a source is away: this is for what was under way. */
+const SOURCE_AWAY_MS = 10_000;
 
 /** A store that was set back hands out no work at all, and goes on where it stood once a person has said so. */
 const RACES: ReadonlySet<ErrorCode> = new Set(["WRITE_CONFLICT", "LEASE_LOST", "STORE_SET_BACK"]);
@@ -16,6 +18,11 @@ export type NextTry =
 
 /** `attempts` counts failed tries before this one; `random` is in [0, 1). */
 export function nextTry(error: LockstepError, attempts: number, random: number): NextTry {
+  // Not the place's doing, whatever the family: looked at again soon, without an attempt.
+  if (isSourceAway(error)) {
+    const delayMs = error.retryAfterMs ?? jittered(SOURCE_AWAY_MS, random);
+    return { kind: "in", delayMs, spendsAttempt: false };
+  }
   switch (error.verdict) {
     case "never":
       return { kind: "gave-up" };
@@ -38,6 +45,9 @@ function onLadder(attempts: number, random: number): NextTry {
 }
 
 function rung(attempts: number, random: number): number {
-  const base = LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 3_600_000;
-  return Math.round(base * (1 + JITTER * (2 * random - 1)));
+  return jittered(LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 3_600_000, random);
+}
+
+function jittered(baseMs: number, random: number): number {
+  return Math.round(baseMs * (1 + JITTER * (2 * random - 1)));
 }

@@ -16,7 +16,7 @@ import { sweep } from "../../app/loop/sweep.ts";
 import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
 import { SYSTEM } from "../../core/actor.ts";
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Job, Queue } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
@@ -56,15 +56,20 @@ export async function startWorker(
     await handle(context, job, AbortSignal.any([signal, stopping.signal])).finally(ended);
   }, options);
   const sweeping = Promise.all([
-    repeat(context, context.timing.sweepMs, stopping.signal, "sweep", () =>
-      sweepOnce(context, forgotten, options.concurrency, stopping.signal),
-    ),
+    repeat(context, context.timing.sweepMs, stopping.signal, "sweep", async () => {
+      await context.sealer.assertRingThere();
+      await sweepOnce(context, forgotten, options.concurrency, stopping.signal);
+    }),
     // Not through the queue: a place that is slow to look at must keep no push waiting.
-    repeat(context, CHECK_EVERY_MS, stopping.signal, "check", () => checkDue(context, stopping.signal)),
+    repeat(context, CHECK_EVERY_MS, stopping.signal, "check", async () => {
+      await context.sealer.assertRingThere();
+      await checkDue(context, stopping.signal);
+    }),
     repeat(context, WATCH_EVERY_MS, stopping.signal, "watch", () => watchFindings(context), WATCH_PAUSE),
-    repeat(context, DISCARD_EVERY_MS, stopping.signal, "discard", () =>
-      discardDueCopies(context, stopping.signal),
-    ),
+    repeat(context, DISCARD_EVERY_MS, stopping.signal, "discard", async () => {
+      await context.sealer.assertRingThere();
+      await discardDueCopies(context, stopping.signal);
+    }),
     repeat(context, DELIVER_EVERY_MS, stopping.signal, "deliver", async () => {
       while ((await deliverDue(context, stopping.signal)) > 0 && !stopping.signal.aborted);
     }),
@@ -94,14 +99,18 @@ async function handle(context: AppContext, job: Job, signal: AbortSignal): Promi
   }
 }
 
-/** Another worker was faster, or what a job names is gone: a queue may repeat what was said long ago. */
-function isNothing({ code }: LockstepError): boolean {
-  return code === "LEASE_LOST" || code === "NOT_FOUND";
+/**
+ * Another worker was faster, or what a job names is gone: a queue may repeat what was said long ago. A ring that is away
+ * is told once, by the sweep and by doctor, and not by each job.
+ */
+function isNothing(error: LockstepError): boolean {
+  return error.code === "LEASE_LOST" || error.code === "NOT_FOUND" || isRingAway(error);
 }
 
 async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
   // With another root key than the store's every place would seem to fail: whoever has the right one does the work.
   await context.sealer.assertCurrent();
+  await context.sealer.assertRingThere();
   switch (job.name) {
     case "reconcile":
       await reconcileTarget(context, job.id, signal);
@@ -148,13 +157,19 @@ async function repeat(
   work: () => Promise<void>,
   pauseFactor = 0,
 ): Promise<void> {
+  let told: string | null = null;
   while (!signal.aborted) {
     const beganAtMs = performance.now();
     try {
       await context.sealer.assertCurrent();
       await work();
+      told = null;
     } catch (error) {
-      context.log.warn(`${name} failed`, { code: toLockstepError(error).code });
+      const failure = toLockstepError(error);
+      // A ring may be away for hours: once is enough.
+      if (!isRingAway(failure) || told !== failure.code)
+        context.log.warn(`${name} failed`, { code: failure.code });
+      told = failure.code;
     }
     await pause(Math.max(everyMs, pauseFactor * (performance.now() - beganAtMs)), signal);
   }

@@ -94,6 +94,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     endingTokens: [],
     recoveryCopy: "checked",
     sealing: { hasCurrent: true, unopened: 0, underOthers: 0 },
+    keyRings: [],
     checksLateMs: 0,
     keptCopies: [],
     ...parts.itself,

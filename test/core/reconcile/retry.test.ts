@@ -34,6 +34,15 @@ describe("when a target is tried again", () => {
     });
   });
 
+  it("a source of ours that is away spends no attempt, whatever its family", () => {
+    for (const code of ["KEY_RING_UNAVAILABLE", "KEY_RING_REFUSED", "ROOT_KEY_CHANGED"] as const)
+      expect(nextTry(new LockstepError(code, "away"), 100, 0.5), code).toEqual({
+        kind: "in",
+        delayMs: 10_000,
+        spendsAttempt: false,
+      });
+  });
+
   it("every code of the catalogue has an answer, and none waits longer than an hour and its jitter", () => {
     fc.assert(
       fc.property(

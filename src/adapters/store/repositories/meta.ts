@@ -47,7 +47,7 @@ export class PostgresMetaRepo implements MetaRepo {
       .executeTakeFirst();
     if (created === undefined) {
       throw new LockstepError("ALREADY_EXISTS", "Cannot set up the store: it has been set up before.", {
-        hint: "Give the root key file that this store was made with (LOCKSTEP_ROOT_KEY_FILE).",
+        hint: "Start with the key that this store was made with (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
       });
     }
   }

@@ -7,7 +7,7 @@ import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { authenticateAgent } from "../../../app/agents/authenticate-agent.ts";
 import type { AppContext } from "../../../app/context.ts";
-import { LockstepError } from "../../../core/errors.ts";
+import { isRingAway, LockstepError } from "../../../core/errors.ts";
 import type { AgentRecord } from "../../../core/ports/store/agents.ts";
 import { AUTHORIZATION_SCHEME } from "../../../protocol/agent/request-token.ts";
 import type { Problem } from "../../../protocol/api-parts.ts";
@@ -74,7 +74,9 @@ function bytesOf({ body }: FastifyRequest): Buffer {
 }
 
 /** No details, and of failures inside Lockstep not even which: who asks may be anybody. */
-export function tellAgent(error: LockstepError): Problem {
+export function tellAgent(told: LockstepError): Problem {
+  // For an agent it passes by itself, whoever must do something about it.
+  const error = isRingAway(told) ? new LockstepError("KEY_RING_UNAVAILABLE", told.message) : told;
   const { aheadSeconds } = error.details;
   const isClock = error.code === "AGENT_CLOCK" && typeof aheadSeconds === "number";
   const isOurs =
