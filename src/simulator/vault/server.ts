@@ -1,11 +1,13 @@
 /** HTTP around the core: reads requests, asks the board for a fault, records, answers or does not. */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import { createServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Core } from "./core.ts";
 import { answerOf, isExecuted, withWarnings } from "./faults/answers.ts";
 import type { FaultBoard, WaitingFault } from "./faults/fault-board.ts";
 import { isLogin, lacksCas, needsToken, tokenState } from "./inspect.ts";
 import { type CallRecord, isOddPath, type RecordedCall } from "./record.ts";
+import { readingList, sentMethod } from "./wire/list-method.ts";
 import type { HttpAnswer } from "./wire/reply.ts";
 import type { RawRequest } from "./wire/request.ts";
 
@@ -40,7 +42,18 @@ export async function listen(needs: ServerNeeds, host: string, port: number): Pr
       else response.writeHead(599).end(`double: ${String(error)}\n`);
     });
   };
-  const server = needs.tls === undefined ? createHttpServer(handler) : createHttpsServer(needs.tls, handler);
+  const http = createHttpServer(handler);
+  const open = new Set<Socket>();
+  const accept = (socket: Socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    http.emit("connection", readingList(socket));
+  };
+  const { tls } = needs;
+  const server =
+    tls === undefined
+      ? createServer({ noDelay: true }, accept)
+      : createTlsServer({ ...tls, noDelay: true }, accept);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -48,11 +61,11 @@ export async function listen(needs: ServerNeeds, host: string, port: number): Pr
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new Error("the server has no port");
   return {
-    address: `${needs.tls === undefined ? "http" : "https"}://${host}:${bound.port}`,
+    address: `${tls === undefined ? "http" : "https"}://${host}:${bound.port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of open) socket.destroy();
       }),
   };
 }
@@ -137,7 +150,7 @@ async function readRequest(request: IncomingMessage): Promise<RawRequest> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return {
-    method: request.method ?? "GET",
+    method: sentMethod(request.method),
     url: request.url ?? "/",
     headers: request.headers,
     body: Buffer.concat(chunks),

@@ -217,7 +217,7 @@ export class AppRole {
       usesLeft: intField(settings, "token_num_uses") ?? 0,
       role: { mount: this.#namespace + this.#mount, name },
     });
-    return { auth: authOf(token, this.#tokens.ttlSeconds(token)), warnings };
+    return { auth: authOf(token, token.creationTtlSeconds), warnings };
   }
 }
 

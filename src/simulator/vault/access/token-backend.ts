@@ -198,7 +198,7 @@ function createToken(
     meta: mapField(data, "meta") === undefined ? null : (mapField(data, "meta") as Record<string, string>),
     usesLeft,
   });
-  return { auth: authOf(token, tokens.ttlSeconds(token)), warnings };
+  return { auth: authOf(token, token.creationTtlSeconds), warnings };
 }
 
 function childPolicies(
