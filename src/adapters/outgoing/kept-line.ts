@@ -68,8 +68,13 @@ export class KeptLine {
     if (this.#socket.destroyed) act();
   }
 
+  get isOpen(): boolean {
+    return !this.#socket.destroyed && !this.#socket.readableEnded;
+  }
+
+  /** Null: it is at work, or has ended. */
   get idleForMs(): number | null {
-    if (this.#idleSinceMs === null || this.#socket.destroyed || this.#socket.readableEnded) return null;
+    if (this.#idleSinceMs === null || !this.isOpen) return null;
     return performance.now() - this.#idleSinceMs;
   }
 

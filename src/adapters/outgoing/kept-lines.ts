@@ -24,6 +24,8 @@ export interface KeptLinesOptions {
   readonly maxAnswerBytes: number;
   readonly maxLines?: number;
   readonly idleMs?: number;
+  /** What may not be repeated takes a line that rested no longer. */
+  readonly justUsedMs?: number;
 }
 
 const MAX_LINES = 16;
@@ -68,7 +70,7 @@ export class KeptLines {
   }
 
   get openLines(): number {
-    return this.#lines.size;
+    return [...this.#lines].filter(({ isOpen }) => isOpen).length;
   }
 
   #closeIdle(): void {
@@ -80,7 +82,11 @@ export class KeptLines {
     const [latest] = [...this.#lines]
       .flatMap((line) => (line.idleForMs === null ? [] : [{ line, idleForMs: line.idleForMs }]))
       .sort((one, other) => one.idleForMs - other.idleForMs);
-    if (latest === undefined || (!repeatable && latest.idleForMs > JUST_USED_MS)) return null;
+    if (
+      latest === undefined ||
+      (!repeatable && latest.idleForMs > (this.#options.justUsedMs ?? JUST_USED_MS))
+    )
+      return null;
     return latest.line;
   }
 
