@@ -13,6 +13,7 @@ import { sysBackend } from "./sys.ts";
 import type { Backend, EngineRequest } from "./wire/backend.ts";
 import { parseSeconds } from "./wire/fields.ts";
 import {
+  DEAD_TOKEN,
   envelope,
   type HttpAnswer,
   jsonAnswer,
@@ -196,9 +197,7 @@ export class Core {
   }
 
   get deadTokenText(): string {
-    return this.features.saysInvalidToken
-      ? "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
-      : "permission denied";
+    return this.features.saysInvalidToken ? DEAD_TOKEN : "permission denied";
   }
 
   #target(realm: Realm, path: string): Target | null {

@@ -5,7 +5,7 @@ import type { Features } from "./modes.ts";
 import type { Mount, MountKind, Realm } from "./realm.ts";
 import { Backend, type EngineRequest } from "./wire/backend.ts";
 import { listField, mapField, textField } from "./wire/fields.ts";
-import { type Json, Refused, type Reply } from "./wire/reply.ts";
+import { DEAD_TOKEN, type Json, Refused, type Reply, wrapped } from "./wire/reply.ts";
 
 export interface SysNeeds {
   readonly features: Features;
@@ -157,10 +157,13 @@ function allMounts(realm: Realm): Json {
 }
 
 /** Asks itself whether the token may know; an unknown mount looks like one that it may not. */
-function uiMount({ realm, aclOf }: SysNeeds, request: EngineRequest): Reply {
+function uiMount({ realm, aclOf, features }: SysNeeds, request: EngineRequest): Reply {
   const path = (request.at["path"] ?? "").replace(/\/?$/, "/");
   const acl = aclOf(request);
   const mount = realm.mountOf(path);
+  // A token that is dead looks here like one that a policy refuses; only newer servers add that it is invalid.
+  if (mount !== undefined && acl === null)
+    throw new Refused(403, features.saysInvalidToken ? DEAD_TOKEN : wrapped("permission denied"));
   const allowed =
     mount !== undefined && acl !== null && (acl === "root" || acl.reaches(realm.path + mount.path));
   if (!allowed)

@@ -30,6 +30,9 @@ export function wrapped(text: string): string {
   return `1 error occurred:\n\t* ${text}\n\n`;
 }
 
+/** Of newer servers. */
+export const DEAD_TOKEN = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n";
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
