@@ -89,6 +89,6 @@ function meaningOf(verdict: VaultVerdict, { config, rights, write = false }: Ask
     case "outcome-unknown":
       return { code: "TARGET_OUTCOME_UNKNOWN" };
     default:
-      return { code: "TARGET_PROTOCOL", hint: "Check the address: something else may answer there." };
+      return { code: "TARGET_PROTOCOL", hint: "Check `address` and `ca`: something else may answer there." };
   }
 }
