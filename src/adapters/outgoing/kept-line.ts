@@ -85,17 +85,14 @@ export class KeptLine {
   async ask(question: KeptQuestion, limited: AbortSignal): Promise<KeptAnswer> {
     this.#wake();
     const { path, method, headers, body } = question;
-    const outgoing = request({
-      agent: this.#agent,
-      method,
-      path,
-      headers: {
-        ...headers,
-        Host: this.#options.host,
-        ...(body === null ? {} : { "Content-Length": body.length }),
-      },
-      maxHeaderSize: MAX_HEADER_BYTES,
-    });
+    const outgoing = request({ agent: this.#agent, method, path, maxHeaderSize: MAX_HEADER_BYTES });
+    const all = {
+      ...headers,
+      Host: this.#options.host,
+      ...(body === null ? {} : { "Content-Length": body.length }),
+    };
+    // Not with the options: those are printed where NODE_DEBUG says so.
+    for (const [name, value] of Object.entries(all)) outgoing.setHeader(name, value);
     // Not before the parser listens: in between nothing can come.
     outgoing.once("socket", () => this.#socket.off("data", this.#onStray));
     const onAbort = (): void => void outgoing.destroy();
