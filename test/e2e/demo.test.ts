@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UNBUNDLED } from "../support/built-program.ts";
 import { PROGRAM } from "../support/program-kit.ts";
 import { findServer, lacks } from "../support/servers.ts";
 
@@ -26,8 +27,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(temporary, { recursive: true, force: true }));
 
-function start(words: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, [PROGRAM, "demo", ...words], {
+function start(words: readonly string[], program = PROGRAM): ChildProcess {
+  return spawn(process.execPath, [program, "demo", ...words], {
     cwd: temporary,
     // What belongs to a user must not be touched: a server that is not there would be asked otherwise.
     env: {
@@ -37,14 +38,13 @@ function start(words: readonly string[], env: Readonly<Record<string, string>> =
       LOCKSTEP_URL: "http://127.0.0.1:9",
       LOCKSTEP_TOKEN: "lsk_nobody_nothing",
       DATABASE_URL: "postgres://127.0.0.1:9/none",
-      ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
-async function run(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = start(words, env);
+async function run(words: readonly string[], program: string) {
+  const child = start(words, program);
   let stdout = "";
   let stderr = "";
   child.stdout?.on("data", (chunk: Buffer) => {
@@ -109,13 +109,14 @@ async function expectNothingLeft(patienceMs: number): Promise<void> {
 
 describe.skipIf(process.platform !== "linux")("lockstep demo", () => {
   it.each([
-    ["openssh", []],
-    ["stand-in", ["--stand-in"]],
+    ["openssh", [], PROGRAM],
+    // As it was built and nothing else, once: everything else here runs it in a few files.
+    ["stand-in", ["--stand-in"], UNBUNDLED],
   ] as const)(
     "tells the whole story with %s, and leaves nothing behind",
-    async (server, words) => {
+    async (server, words, program) => {
       if (server === "openssh" && lacks("sshd")) return;
-      const { code, stdout, stderr } = await run(["--json", "--fast", ...words]);
+      const { code, stdout, stderr } = await run(["--json", "--fast", ...words], program);
       expect(`${code} ${stderr}`).toMatch(/^0 /);
       const result = JSON.parse(stdout);
       expect(result).toMatchObject({ ok: true, failure: null, sshServer: server, leftOver: 0 });

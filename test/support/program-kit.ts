@@ -1,17 +1,15 @@
 /** The built program as people run it, in a directory of its own: commands, a server, an agent on a machine of its own. */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { freePort } from "../../src/simulator/free-port.ts";
+import { builtProgram } from "./built-program.ts";
 
-/** What `npm run build` makes, which `npm test` runs first. */
-export const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-if (!existsSync(PROGRAM)) throw new Error("there is no built program: run `npm run build` first");
+export const PROGRAM = await builtProgram();
 const REACHED_WITHIN_MS = 90_000;
 const ENDS_WITHIN_MS = 15_000;
 
