@@ -42,6 +42,7 @@ import { createVaultKind } from "./adapters/targets/vault/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { createSealedValues } from "./adapters/values/sealed-values.ts";
+import { closeVaultLines } from "./adapters/vault/create-vault.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
 import { redisConnection, storeConnection } from "./compose-connections.ts";
 import { rootKeyFileOf, type Settings } from "./config.ts";
@@ -237,7 +238,6 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
 
 /** Without the mark its writes are not fenced, which is said where targets are shown. */
 function vaultKind({ revisionMarker }: Settings, undo: Undo[]): TargetKind {
-  const lines = new VaultLines();
-  undo.push(async () => lines.close());
-  return createVaultKind({ revisionMarker, lines });
+  undo.push(closeVaultLines);
+  return createVaultKind({ revisionMarker, lines: new VaultLines() });
 }

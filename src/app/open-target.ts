@@ -38,9 +38,22 @@ export async function withTarget<T>(
       });
   try {
     return await work(target);
+  } catch (error) {
+    throw await unlessReplaced(context, record, error);
   } finally {
     await target.close();
   }
+}
+
+/** What was good once may have been used by another process in the meantime, and stands there as what it became. */
+async function unlessReplaced(context: AppContext, record: TargetRecord, error: unknown): Promise<unknown> {
+  if (!(error instanceof LockstepError) || error.code !== "TARGET_CREDENTIAL_REJECTED") return error;
+  const now = await context.store.read.targets.findById(record.id).catch(() => null);
+  if (now === null || now.credentialsSealed === record.credentialsSealed) return error;
+  return new LockstepError(
+    "TARGET_UNAVAILABLE",
+    `The credential of target "${record.name}" was replaced while it was used.`,
+  );
 }
 
 async function openStored(

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findReferences, resolveReference } from "../../src/edges/cli/config-file/references.ts";
 import { parseYaml } from "../../src/edges/cli/config-file/yaml-source.ts";
-import type { HostAnswers, RailwayAnswers } from "../../src/edges/cli/init/answers.ts";
+import type { HostAnswers, RailwayAnswers, VaultAnswers } from "../../src/edges/cli/init/answers.ts";
 import { renderConfig } from "../../src/edges/cli/init/render.ts";
 import { TargetNames } from "../../src/edges/cli/init/target-names.ts";
 import { writeConfigFile } from "../../src/edges/cli/init/write-file.ts";
@@ -49,11 +49,21 @@ const host: fc.Arbitrary<HostAnswers> = fc.record({
   unit: fc.option(fc.record({ manager: fc.constantFrom("systemd", "launchd"), name: line })),
 });
 
+const vault: fc.Arbitrary<VaultAnswers> = fc.record({
+  kind: fc.constant("vault"),
+  target: fc.constant("team-vault"),
+  role: fc.constantFrom("verifier", "caller", "both"),
+  address: line,
+  mount: line,
+  path: line,
+  namespace: fc.option(line),
+});
+
 async function readBack(text: string): Promise<unknown> {
   const source = parseYaml("lockstep.yaml", text);
   expect(source.problems).toEqual([]);
   const surroundings = {
-    env: { RAILWAY_TOKEN: "the token", SSH_KEY_PASSPHRASE: "the passphrase" },
+    env: { RAILWAY_TOKEN: "the token", SSH_KEY_PASSPHRASE: "the passphrase", VAULT_TOKEN: "the Vault token" },
     homeDirectory: "/nonexistent",
     workingDirectory: "/nonexistent",
   };
@@ -71,11 +81,11 @@ async function readBack(text: string): Promise<unknown> {
 
 test("every answer comes back as it was given, and no name becomes a key, a comment's end or a reference", async () => {
   await fc.assert(
-    fc.asyncProperty(railway, host, async (service, machine) => {
+    fc.asyncProperty(railway, host, vault, async (service, machine, there) => {
       const text = renderConfig({
         environment: "production",
         secret: { name: "API_KEY", value: "generate" },
-        targets: [service, machine],
+        targets: [service, machine, there],
       });
       expect(await readBack(text)).toEqual({
         environment: "production",
@@ -85,6 +95,7 @@ test("every answer comes back as it was given, and no name becomes a key, a comm
             bindings: [
               { target: service.target, role: service.role },
               { target: "host", role: machine.role },
+              { target: "team-vault", role: there.role },
             ],
           },
         },
@@ -110,6 +121,15 @@ test("every answer comes back as it was given, and no name becomes a key, a comm
             },
             files: [{ path: machine.path, format: machine.format }],
             ...(machine.unit === null ? {} : { activate: { [machine.unit.manager]: machine.unit.name } }),
+          },
+          "team-vault": {
+            vault: {
+              address: there.address,
+              mount: there.mount,
+              path: there.path,
+              token: "the Vault token",
+              ...(there.namespace === null ? {} : { namespace: there.namespace }),
+            },
           },
         },
       });

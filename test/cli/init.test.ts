@@ -126,6 +126,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["What does vps do", "caller"],
         ["Another host over SSH?", "n"],
         ["that nobody can dial into", "n"],
+        ["from Vault or OpenBao", "n"],
       ],
     });
     expect(ran).toMatchObject({ exitCode: 0 });
@@ -165,6 +166,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["What restarts afterwards", "com.example.app"],
         ["What does mac-mini do", "caller"],
         ["Another such machine?", "n"],
+        ["from Vault or OpenBao", "n"],
       ],
     });
     expect(ran).toMatchObject({ exitCode: 0 });
@@ -328,6 +330,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["What does web do", ""],
         ["over SSH use it?", ""],
         ["that nobody can dial into", ""],
+        ["from Vault or OpenBao", ""],
       ],
     });
     expect(ran.exitCode).toBe(0);
@@ -357,14 +360,17 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
           "~/app/.env",
         ],
         ...["--agent-unit", "com.example.app"],
+        ...["--vault-address", "https://vault.example.com:8200", "--vault-path", "apps/api"],
       ],
       { env: { LOCKSTEP_DATA: join(root, "nothing-here") } },
     );
     expect(ran.exitCode).toBe(0);
     expect(ran.stderr).toContain("nothing can be looked up or tried");
     expect(ran.stdout).toContain("Not checked: that the Railway token reaches");
+    expect(ran.stdout).toContain("Not checked: that the token reaches secret/apps/api in Vault");
+    expect(written()).toContain('token: "${env:VAULT_TOKEN}"');
     expect(ran.stdout).toMatch(
-      /Next:\n {2}read -rs RAILWAY_TOKEN .*\n {2}lockstep up .*\n(?:.*\n)* {2}lockstep agent invite mac-mini/,
+      /Next:\n {2}read -rs RAILWAY_TOKEN .*\n {2}read -rs VAULT_TOKEN .*\n {2}lockstep up .*\n(?:.*\n)* {2}lockstep agent invite mac-mini/,
     );
     expect(written()).toContain("agent: {}");
     expect(written()).toContain("activate: { launchd:");

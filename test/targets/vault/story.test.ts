@@ -1,10 +1,11 @@
 /** A path in Vault from lockstep.yaml on, through the command line and the loop: taken over, rotated, watched, looked around from. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AppContext } from "../../../src/app/context.ts";
 import { healPlaces } from "../../../src/app/doctor/heal-places.ts";
+import { withTarget } from "../../../src/app/open-target.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../../src/core/access/permissions.ts";
 import { credentialsAssociatedData } from "../../../src/core/associated-data.ts";
 import { parseOrder } from "../../../src/core/order.ts";
@@ -132,6 +133,25 @@ describe("a path in Vault", () => {
     expect(vault.vault.offences).toEqual([]);
   });
 
+  it("is asked for by init, tried, and written down without the token", async () => {
+    const file = join(directory, "init.yaml");
+    const options = ["--vault-address", vault.vault.address, "--vault-mount", MOUNT, "--vault-path", path];
+    const words = ["init", "--yes", "--force", "--value", "generate", "-f", file, ...options];
+    const ran = await cli([...words, "--vault-role", "caller"].join(" "));
+    expect(ran).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("ok: rights") });
+    const written = await readFile(file, "utf8");
+    expect(written).toContain('token: "${env:VAULT_TOKEN}"');
+    expect(await cli(`apply --yes -f ${file}`)).toMatchObject({ exitCode: 0 });
+    const refused = await cli([...words, "--vault-role", "caller"].join(" "), {
+      env: { VAULT_TOKEN: "hvs.wrong" },
+    });
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("Cannot use the path in Vault"),
+    });
+    said.push(written);
+  });
+
   it("whose version was deleted says so to plan and import", async () => {
     vault.put({ AUTH: FOUND }, path);
     vault.vault.request("DELETE", `${MOUNT}/data/${path}`);
@@ -160,6 +180,35 @@ describe("a path in Vault", () => {
     expect(vault.stored(path)?.data["AUTH"]).toBe(NEW);
     vault.vault.request("DELETE", `${MOUNT}/data/${path}`);
     expect(await cli("check")).toMatchObject({ exitCode: 3, stdout: expect.stringContaining("missing") });
+  });
+
+  it("is shared by two targets with keys of their own, and not with one key", async () => {
+    const file = join(directory, "two.yaml");
+    const shared = (keys: readonly string[]) => {
+      const at = `{ address: "${vault.vault.address}", mount: ${MOUNT}, path: ${path}, token: "\${env:VAULT_TOKEN}" }`;
+      const targets = keys.map((_key, index) => `  t${index}: { vault: ${at} }`);
+      const secrets = keys.map(
+        (key, index) => `  S${index}: { bindings: [{ target: t${index}, role: caller, key: ${key} }] }`,
+      );
+      return `secrets:\n${secrets.join("\n")}\ntargets:\n${targets.join("\n")}\n`;
+    };
+    await writeFile(file, shared(["SAME", "SAME"]));
+    const refused = await cli(`apply --yes -f ${file}`);
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stdout + refused.stderr).toContain("SAME");
+    await writeFile(file, shared(["ONE", "TWO"]));
+    expect((await cli(`apply --yes -f ${file}`)).exitCode).toBe(0);
+    for (const value of [FOUND, NEW]) {
+      for (const secret of ["S0", "S1"]) await cli(`secret set ${secret}`, { stdin: value });
+      await rest();
+    }
+    await rest();
+    // One mark for both: each goes above what the other left.
+    expect(vault.stored(path)?.data).toMatchObject({ ONE: NEW, TWO: NEW });
+    expect(await state()).toEqual([
+      ["S0", ["in-sync", 2, "stored"]],
+      ["S1", ["in-sync", 2, "stored"]],
+    ]);
   });
 
   it("that could not be reached catches up by itself", async () => {
@@ -216,6 +265,8 @@ describe("a path in Vault", () => {
     env["WRAPPED"] = role.wrappedSecretId();
     const settings = `appRole: { roleId: "\${env:ROLE_ID}", wrappedSecretId: "\${env:WRAPPED}", role: api }`;
     expect((await apply(settings)).exitCode).toBe(0);
+    const stale = await context.store.read.targets.findByName("production", "team-vault");
+    if (stale === null) throw new Error("no target");
     await cli("secret set INTERNAL_AUTH_SECRET", { stdin: NEW });
     await rest();
     expect(await state()).toEqual([["INTERNAL_AUTH_SECRET", ["in-sync", 1, "stored"]]]);
@@ -231,11 +282,13 @@ describe("a path in Vault", () => {
     );
     expect(audit).toHaveLength(1);
 
-    // Another process: nothing of the first one's lines.
     const restarted = loop.other({
       targetKinds: new Map([["vault", vault.kind(true, true)]]),
       revisionMarker: true,
     });
+    // Another process, which had read the row before: it comes back to what is kept.
+    const late = withTarget(restarted, stale, (target) => target.observe([], new AbortController().signal));
+    await expect(late).rejects.toMatchObject({ code: "TARGET_UNAVAILABLE" });
     await database().pool.query("update target set generation = generation + 1, next_action_at = now()");
     await loop.drain(restarted);
     // The same file once more plans nothing, and takes nothing back.

@@ -7,11 +7,17 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
 import { DEFAULT_CONFIG_FILE, readConfig } from "../config-file/read-config.ts";
 import { type PlanRequest, readPlanRequest, withLines } from "../config-request.ts";
-import { PASSPHRASE_VARIABLE, type TargetAnswers, TOKEN_VARIABLE } from "../init/answers.ts";
+import {
+  PASSPHRASE_VARIABLE,
+  type TargetAnswers,
+  TOKEN_VARIABLE,
+  VAULT_TOKEN_VARIABLE,
+} from "../init/answers.ts";
 import { type AgentOptions, askAgent } from "../init/ask-agent.ts";
 import { askHost, type HostOptions } from "../init/ask-host.ts";
 import { askRailway, type RailwayOptions, wantsRailway } from "../init/ask-railway.ts";
 import { askEnvironment, askSecret, type SecretOptions } from "../init/ask-secret.ts";
+import { askVault, type VaultOptions } from "../init/ask-vault.ts";
 import { Asker } from "../init/asker.ts";
 import { type Checks, openChecks } from "../init/checks.ts";
 import { nextSteps, type Step } from "../init/next-steps.ts";
@@ -21,7 +27,7 @@ import { alreadyThere, exists, writeConfigFile } from "../init/write-file.ts";
 import { canAsk } from "../prompt.ts";
 import { type Plan, showPlan } from "../show/plan.ts";
 
-export interface InitOptions extends SecretOptions, RailwayOptions, HostOptions, AgentOptions {
+export interface InitOptions extends SecretOptions, RailwayOptions, HostOptions, AgentOptions, VaultOptions {
   readonly file?: string;
   readonly force?: boolean;
   readonly yes?: boolean;
@@ -131,6 +137,17 @@ async function ask(asker: Asker, options: InitOptions, checks: Checks): Promise<
     targets.push(await askAgent(asker, given, names));
     another = await asker.confirm("Another such machine?", false);
   }
+
+  const canWriteToVault = checks.targetKinds?.includes("vault") ?? true;
+  another =
+    options.vaultAddress !== undefined ||
+    (canWriteToVault && (await asker.confirm("Does a service read it from Vault or OpenBao?", false)));
+  for (let given: VaultOptions = options; another; given = {}) {
+    const { target, typedToken } = await askVault(asker, given, { checks, names });
+    targets.push(target);
+    if (typedToken !== null) typed[VAULT_TOKEN_VARIABLE] = typedToken;
+    another = await asker.confirm("Another path there?", false);
+  }
   return { environment, secret, targets, typed };
 }
 
@@ -138,6 +155,7 @@ async function ask(asker: Asker, options: InitOptions, checks: Checks): Promise<
 function variablesToSet({ surroundings }: Cli, targets: readonly TargetAnswers[]): readonly string[] {
   const named = [
     ...(targets.some(({ kind }) => kind === "railway") ? [TOKEN_VARIABLE] : []),
+    ...(targets.some(({ kind }) => kind === "vault") ? [VAULT_TOKEN_VARIABLE] : []),
     ...(targets.some((target) => target.kind === "ssh" && target.withPassphrase)
       ? [PASSPHRASE_VARIABLE]
       : []),

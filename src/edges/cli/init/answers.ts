@@ -50,7 +50,16 @@ export interface AgentAnswers extends PlaceAnswers, FileAnswers {
   readonly kind: "agent";
 }
 
-export type TargetAnswers = RailwayAnswers | HostAnswers | AgentAnswers;
+export interface VaultAnswers extends PlaceAnswers {
+  readonly kind: "vault";
+  readonly address: string;
+  readonly mount: string;
+  readonly path: string;
+  /** Null: the root one. */
+  readonly namespace: string | null;
+}
+
+export type TargetAnswers = RailwayAnswers | HostAnswers | AgentAnswers | VaultAnswers;
 
 export interface Answers {
   readonly environment: string;
@@ -59,4 +68,5 @@ export interface Answers {
 }
 
 export const TOKEN_VARIABLE = "RAILWAY_TOKEN";
+export const VAULT_TOKEN_VARIABLE = "VAULT_TOKEN";
 export const PASSPHRASE_VARIABLE = "SSH_KEY_PASSPHRASE";

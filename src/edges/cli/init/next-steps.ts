@@ -1,6 +1,6 @@
 /** What comes after `init`, as commands in order. */
 import { shellCommand } from "../../../lib/shell-quote.ts";
-import { type Answers, PASSPHRASE_VARIABLE, TOKEN_VARIABLE } from "./answers.ts";
+import { type Answers, PASSPHRASE_VARIABLE, TOKEN_VARIABLE, VAULT_TOKEN_VARIABLE } from "./answers.ts";
 
 export interface Step {
   readonly command: string;
@@ -59,5 +59,6 @@ export function nextSteps({ answers, file, serverRuns, toSet, adopt }: StepsFor)
 
 const WHAT: Readonly<Record<string, string>> = {
   [TOKEN_VARIABLE]: "the Railway token",
+  [VAULT_TOKEN_VARIABLE]: "the Vault token",
   [PASSPHRASE_VARIABLE]: "the key's passphrase",
 };

@@ -12,6 +12,8 @@ import {
   type RailwayAnswers,
   type TargetAnswers,
   TOKEN_VARIABLE,
+  VAULT_TOKEN_VARIABLE,
+  type VaultAnswers,
 } from "./answers.ts";
 
 export function renderConfig({ environment, secret, targets }: Answers): string {
@@ -52,6 +54,8 @@ function renderTarget(target: TargetAnswers): readonly string[] {
         return hostLines(target);
       case "agent":
         return agentLines(target);
+      case "vault":
+        return vaultLines(target);
     }
   };
   return [`  ${named(target.target)}:`, ...lines().map((line) => `    ${line}`)];
@@ -91,6 +95,18 @@ function agentLines(target: AgentAnswers): readonly string[] {
     comment(`The machine dials out; it enrols with: lockstep agent invite ${target.target}`),
     "agent: {}",
     ...fileLines(target),
+  ];
+}
+
+function vaultLines({ address, mount, path, namespace }: VaultAnswers): readonly string[] {
+  return [
+    "vault:",
+    `  address: ${quoted(address)}`,
+    `  mount: ${quoted(mount)}`,
+    `  path: ${quoted(path)}`,
+    ...(namespace === null ? [] : [`  namespace: ${quoted(namespace)}`]),
+    "  # Or appRole: { roleId: …, secretId: … }, which logs in anew by itself.",
+    `  token: "\${env:${VAULT_TOKEN_VARIABLE}}"`,
   ];
 }
 

@@ -46,6 +46,13 @@ export function attachInit(program: Command, attach: Attach): void {
       .option("--agent-format <format>", "dotenv, systemd, shell, json, plist, raw…")
       .option("--agent-unit <unit>", "systemd unit or launchd job that restarts afterwards")
       .addOption(roleOption("--agent-role <role>"))
+      .optionsGroup("A path in Vault or OpenBao (the token comes from VAULT_TOKEN):")
+      .option("--vault-address <url>", "for example https://vault.example.com:8200")
+      .option("--vault-mount <mount>", "of a KV engine, version 2; secret unless told")
+      .option("--vault-path <path>", "below the mount, for example apps/api")
+      .option("--vault-namespace <path>", "of Enterprise or OpenBao; the root one unless told")
+      .option("--vault-target <name>", "its name in lockstep.yaml; vault unless told")
+      .addOption(roleOption("--vault-role <role>"))
       .addHelpText(
         "after",
         examples(
