@@ -170,6 +170,15 @@ describe("what Transit says of its key", () => {
   });
 });
 
+it("a broken batch of Transit's is told from a broken storage", () => {
+  const of = (text: string) => failureOf(answer(500, wrapped(text)), false);
+  expect(of("cipher: message authentication failed")).toMatchObject({ verdict: "key", trouble: "unopened" });
+  expect(of("read failed: decryption failed: cipher: message authentication failed")).toMatchObject({
+    verdict: "later",
+    trouble: null,
+  });
+});
+
 describe("without an answer", () => {
   it.each([
     [{ trouble: "line", sent: false, message: "x" }, "later", "later"],

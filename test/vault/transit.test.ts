@@ -86,6 +86,19 @@ describe.each(VAULT_MODES)("%s", (mode) => {
     ]);
   });
 
+  it("finds each text that does not open among many that do", async () => {
+    double.transitKey("foreign", {}, "team/transit");
+    const foreign = double.request("POST", "team/transit/encrypt/foreign", { plaintext: "YQ==" }).body as {
+      readonly data: { readonly ciphertext: string };
+    };
+    const sealed = await encrypt(transit, ...Array.from({ length: 9 }, (_, index) => `text ${index}`));
+    const mixed = sealed.map((one, index) => (index === 0 || index === 5 ? foreign.data.ciphertext : one));
+    const opened = await transit.decrypt(mixed, signal);
+    expect(opened.map((item) => ("ok" in item ? `${Buffer.from(item.ok)}` : item.failure.trouble))).toEqual(
+      sealed.map((_, index) => (index === 0 || index === 5 ? "unopened" : `text ${index}`)),
+    );
+  });
+
   it("tells a version that is hidden from one that is broken", async () => {
     double.transitKey("hidden", {}, "team/transit");
     double.policy("hidden", RING.replaceAll("lockstep", "hidden"));

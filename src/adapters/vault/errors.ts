@@ -52,6 +52,16 @@ const TRANSIT_ROWS: readonly Row[] = [
   ),
 ];
 
+/** Servers before 1.10 say it like this, of a whole batch. A damaged storage says more, and is none of this. */
+const UNOPENED_BATCH: Row = {
+  ...keyRow(
+    /^1 error occurred:\s+\* cipher: message authentication failed\s*$/i,
+    "unopened",
+    "the text was not encrypted by this Transit key, or was changed since",
+  ),
+  status: 500,
+};
+
 const STANDBY = "no node is active at the moment";
 
 /** The first that fits counts. Refusals before any work. */
@@ -87,6 +97,7 @@ const ROWS: readonly Row[] = [
   ),
   row(400, /operation unavailable in namespaces/i, "mount", "the server does not offer this in a namespace"),
   ...TRANSIT_ROWS,
+  UNOPENED_BATCH,
   row(404, /no handler for route/i, "mount", "nothing is mounted there"),
   row(404, /namespace not found/i, "mount", "there is no such namespace"),
   row(404, /unsupported path/i, "mount", "the engine that is mounted there does not know this path"),

@@ -110,12 +110,29 @@ export const createTransit: CreateTransit = (vault, { mount, key }) => {
     const results: BatchResult<Out>[] = [];
     for (let from = 0; from < items.length; from += MAX_BATCH_ITEMS) {
       const part = items.slice(from, from + MAX_BATCH_ITEMS);
-      const answer = await transitCall(operation, part.map(write), signal);
+      const answer = await itemByItem(operation, part.map(write), signal);
       if (answer.length !== part.length)
         throw new VaultFailure("protocol", "Transit answered another number of items than it was asked for");
-      results.push(...answer.map((item) => resultOf(item, read)));
+      results.push(...answer.map((item) => ("failure" in item ? item : resultOf(item, read))));
     }
     return results;
+  }
+
+  /** Before 1.10 one text that does not open breaks its whole batch: it is found by halving. */
+  async function itemByItem(
+    operation: "encrypt" | "decrypt",
+    items: readonly object[],
+    signal: AbortSignal,
+  ): Promise<readonly (BatchItem | { readonly failure: VaultFailure })[]> {
+    try {
+      return await transitCall(operation, items, signal);
+    } catch (error) {
+      if (!(error instanceof VaultFailure) || error.trouble !== "unopened") throw error;
+      if (items.length === 1) return [{ failure: error }];
+      const half = Math.ceil(items.length / 2);
+      const first = await itemByItem(operation, items.slice(0, half), signal);
+      return [...first, ...(await itemByItem(operation, items.slice(half), signal))];
+    }
   }
 
   async function transitCall(

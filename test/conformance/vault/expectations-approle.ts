@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Expectation } from "./expectations.ts";
 import type { ExpectedServer } from "./server.ts";
-import { type JsonObject, objectIn, textIn } from "./wire.ts";
+import { isDone, type JsonObject, objectIn, textIn } from "./wire.ts";
 
 interface Role {
   readonly name: string;
@@ -13,7 +13,7 @@ async function newRole(server: ExpectedServer, settings: JsonObject = {}): Promi
   const name = server.fresh();
   const path = `auth/${server.approle}/role/${name}`;
   const body = { token_ttl: "5m", token_policies: ["default"], ...settings };
-  expect((await server.ask("POST", path, { body })).status).toBe(204);
+  expect(isDone(await server.ask("POST", path, { body }))).toBe(true);
   return { name, roleId: textIn((await server.ask("GET", `${path}/role-id`)).data, "role_id") };
 }
 

@@ -51,6 +51,14 @@ export const SYSTEM: readonly Expectation[] = [
     },
   },
   {
+    name: "a token that is wrong learns nothing of mounts",
+    async check(server) {
+      const token = `s.${server.fresh().replaceAll("-", "")}`;
+      const { status, errors } = await server.ask("GET", `sys/internal/ui/mounts/${server.kv}`, { token });
+      expect([status, errors]).toEqual([403, [expect.stringMatching(/permission denied|preflight/)]]);
+    },
+  },
+  {
     name: "no answer may be cached",
     async check(server) {
       const { headers } = await server.ask("GET", "auth/token/lookup-self");

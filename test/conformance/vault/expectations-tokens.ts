@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Expectation } from "./expectations.ts";
 import type { ExpectedServer } from "./server.ts";
-import { type JsonObject, objectIn, POLICY_REFUSAL, textIn } from "./wire.ts";
+import { isDone, type JsonObject, objectIn, POLICY_REFUSAL, textIn } from "./wire.ts";
 
 async function create(server: ExpectedServer, body: JsonObject): Promise<string> {
   const answer = await server.createToken({ policies: ["default"], ...body });
@@ -121,7 +121,7 @@ export const TOKENS: readonly Expectation[] = [
     name: "a token revokes itself, and is then as one that never was",
     async check(server) {
       const token = await create(server, {});
-      expect((await server.ask("POST", "auth/token/revoke-self", { token })).status).toBe(204);
+      expect(isDone(await server.ask("POST", "auth/token/revoke-self", { token }))).toBe(true);
       expect((await lookup(server, token)).status).toBe(403);
     },
   },

@@ -76,5 +76,10 @@ export function textIn(value: JsonObject, key: string): string {
   return typeof found === "string" ? found : "";
 }
 
+/** Done, with nothing to say but perhaps warnings: 204, which warnings turn into 200. */
+export function isDone({ status, json }: WireAnswer): boolean {
+  return status === 204 || (status === 200 && json?.["data"] === null && Array.isArray(json["warnings"]));
+}
+
 /** A policy's refusal, and nothing else, has this form. */
 export const POLICY_REFUSAL = "1 error occurred:\n\t* permission denied\n\n";

@@ -39,8 +39,8 @@ export class Acl {
 
   allows(operation: Operation, path: string): boolean {
     if (operation === "head") return false;
-    const capabilities = this.capabilities(path, operation === "list");
-    return !capabilities.has("deny") && capabilities.has(NEEDS[operation]);
+    // Where "deny" stands, nothing else does.
+    return this.capabilities(path, operation === "list").has(NEEDS[operation]);
   }
 
   /** `asList`: looked up as LIST is. */

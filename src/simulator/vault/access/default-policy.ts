@@ -15,7 +15,7 @@ path "sys/wrapping/lookup" { capabilities = ["update"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }
 `;
 
-export const WRAPPING_POLICY_NAME = "response-wrapping";
+/** `response-wrapping`, of wrapping tokens. */
 export const WRAPPING_POLICY = `
 path "cubbyhole/response" { capabilities = ["create", "read"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }

@@ -3,7 +3,7 @@ import type { EngineRequest, Route } from "../wire/backend.ts";
 import { intField, textField } from "../wire/fields.ts";
 import { Refused, type Reply, wrapped } from "../wire/reply.ts";
 import { NAME, type TransitStore } from "./transit.ts";
-import { decodeBase64, TransitKey } from "./transit-key.ts";
+import { AuthenticationFailed, decodeBase64, TransitKey } from "./transit-key.ts";
 
 type Item = Readonly<Record<string, unknown>>;
 type Crypt = (key: TransitKey, item: Item, context: Buffer) => Record<string, unknown>;
@@ -30,26 +30,29 @@ export function cryptRoutes(store: TransitStore): readonly Route[] {
   };
   const fields = ["context", "nonce", "key_version", "batch_input", "partial_failure_response_code"];
   if (store.features.associatedData) fields.push("associated_data");
-  const run = (input: "plaintext" | "ciphertext", crypt: Crypt, failsAsWhole: boolean) => {
-    return (request: EngineRequest) => handle(store, request, { input, crypt, failsAsWhole });
+  const { partialBatchFails, mode } = store.features;
+  const run = (input: "plaintext" | "ciphertext", crypt: Crypt, isRewrap = false) => {
+    const expectsForeign = isRewrap ? mode === "vault-1.21" : partialBatchFails;
+    const work: Work = { input, crypt, failsAsWhole: !isRewrap, expectsForeign };
+    return (request: EngineRequest) => handle(store, request, work);
   };
   return [
     {
       pattern: new RegExp(`^encrypt/${NAME}$`),
       fields: [...fields, "plaintext", "type", "convergent_encryption"],
       exists: ({ name = "" }) => store.keys.has(name),
-      create: run("plaintext", encrypt, true),
-      update: run("plaintext", encrypt, true),
+      create: run("plaintext", encrypt),
+      update: run("plaintext", encrypt),
     },
     {
       pattern: new RegExp(`^decrypt/${NAME}$`),
       fields: [...fields, "ciphertext"],
-      update: run("ciphertext", decrypt, true),
+      update: run("ciphertext", decrypt),
     },
     {
       pattern: new RegExp(`^rewrap/${NAME}$`),
       fields: [...fields.filter((field) => field !== "associated_data"), "ciphertext"],
-      update: run("ciphertext", rewrap, false),
+      update: run("ciphertext", rewrap, true),
     },
   ];
 }
@@ -59,6 +62,8 @@ interface Work {
   readonly crypt: Crypt;
   /** Whether an item that failed makes the answer a 400, from 1.10 on. */
   readonly failsAsWhole: boolean;
+  /** Whether a text that does not open is a refusal of its item; otherwise the whole call breaks with 500. */
+  readonly expectsForeign: boolean;
 }
 
 function handle(store: TransitStore, request: EngineRequest, work: Work): Reply {
@@ -131,6 +136,8 @@ function attempt(key: TransitKey, item: Item, work: Work, missing: string): Reco
     return work.crypt(key, item, decodeBase64(contextText(item)));
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 400) throw error;
+    if (error instanceof AuthenticationFailed && !work.expectsForeign)
+      throw new Refused(500, wrapped(error.message));
     return { error: error.texts[0] ?? "" };
   }
 }

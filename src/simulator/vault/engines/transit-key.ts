@@ -26,6 +26,13 @@ function badByte(text: string): number {
   return at === -1 ? Math.max(0, text.length - (text.length % 4)) : at;
 }
 
+/** Go's own error, not Vault's: servers that do not expect it answer 500, for a whole batch. */
+export class AuthenticationFailed extends Refused {
+  constructor() {
+    super(400, "cipher: message authentication failed");
+  }
+}
+
 export class TransitKey {
   readonly name: string;
   readonly settings: KeySettings;
@@ -100,14 +107,14 @@ export class TransitKey {
     const sealed = Buffer.from(body, "base64");
     const key = this.#keyOf(version, context);
     if (sealed.length < 12) throw new Refused(400, "invalid ciphertext length");
-    if (sealed.length < 28) throw new Refused(400, "cipher: message authentication failed");
+    if (sealed.length < 28) throw new AuthenticationFailed();
     const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12));
     decipher.setAAD(associatedData);
     decipher.setAuthTag(sealed.subarray(-16));
     try {
       return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString("base64");
     } catch {
-      throw new Refused(400, "cipher: message authentication failed");
+      throw new AuthenticationFailed();
     }
   }
 
