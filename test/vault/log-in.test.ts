@@ -73,6 +73,43 @@ describe("a token's file", () => {
     expect(vault.health.state).toBe("good");
   });
 
+  it("that nobody replaces is read again until its token ends, in no hot loop, and its end is known", async () => {
+    const token = double.token({ policies: ["app"], ttl: 3_600, renewable: false });
+    const endsAtMs = clock.nowMs + 3_600_000;
+    put(token);
+    const vault = vaultWith({ kind: "token-file", path: file });
+    await vault.call(READ, signal);
+    expect(vault.health.endsForGoodAt?.getTime()).toBe(endsAtMs);
+    while (clock.timers > 0) {
+      const asked = count("auth/token/lookup-self");
+      clock.ring();
+      await double.calls.answered(asked + 1, { path: "auth/token/lookup-self" });
+      await vault.call(READ, signal);
+      // The server tells whole seconds.
+      expect(Math.abs((vault.health.endsAt?.getTime() ?? 0) - endsAtMs)).toBeLessThan(1_000);
+    }
+    expect(clock.nowMs).toBeLessThan(endsAtMs);
+    expect(count("auth/token/lookup-self")).toBeLessThan(12);
+    clock.nowMs = endsAtMs;
+    expect(await refusal(vault)).toMatchObject({ verdict: "token" });
+  });
+
+  it("whose token is in its last second does not count as one without an end", async () => {
+    put("x".repeat(20));
+    double.fault(
+      { path: "auth/token/lookup-self" },
+      {
+        kind: "answer",
+        status: 200,
+        body: { data: { ttl: 0, expire_time: "2030-01-01T00:00:00Z", renewable: false, type: "service" } },
+      },
+    );
+    const vault = vaultWith({ kind: "token-file", path: file });
+    await refusal(vault);
+    expect(vault.health.endsAt).not.toBeNull();
+    expect(clock.timers).toBe(0);
+  });
+
   it.each([
     ["is missing", () => rmSync(file, { force: true }), /does not exist/],
     ["is empty", () => put("\n"), /is empty/],

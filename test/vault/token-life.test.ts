@@ -15,9 +15,11 @@ const READ = { method: "GET", path: ["secret", "data", "a"], writes: false, abse
 let clock: SteppedClock;
 let double: VaultDouble;
 const open: OpenVault[] = [];
+let learned: string[];
 const signal = new AbortController().signal;
 
 beforeEach(async () => {
+  learned = [];
   clock = new SteppedClock({ ringsBelowMs: 700 });
   double = await startVault({ clock: clock.dates });
   double.mount("kv-v2", "secret");
@@ -34,6 +36,7 @@ function vaultWith(credential: VaultCredential): OpenVault {
     credential,
     clock,
     random: () => 0,
+    onSecret: (secret) => void learned.push(secret.reveal()),
   });
   open.push(vault);
   return vault;
@@ -62,6 +65,8 @@ describe("a log-in by AppRole", () => {
     expect(vault.health.state).toBe("unused");
     await Promise.all(Array.from({ length: 10 }, () => vault.call(READ, signal)));
     expect(count(LOGIN)).toBe(1);
+    // For whoever hides credentials from a log.
+    expect(learned).toEqual([expect.stringMatching(/^hvs\./)]);
     expect(vault.health).toMatchObject({ state: "good", endsForGoodAt: null, failure: null });
     expect(vault.health.endsAt?.getTime()).toBe(clock.nowMs + HOUR_MS);
     expect(double.offences).toEqual([]);

@@ -25,6 +25,8 @@ export interface VaultOptions {
   /** From 0 to 1. */
   readonly random?: () => number;
   readonly requestTimeoutMs?: number;
+  /** Told of each credential that is learned on the way: tokens, and what stands in files. For whoever hides them from a log. */
+  readonly onSecret?: (secret: SecretValue) => void;
 }
 
 /** With what its owner needs: it is closed at the end, and its token watched. */
@@ -89,7 +91,13 @@ class VaultLine implements OpenVault {
     const ask = (call: VaultCall, token: SecretValue | null, signal: AbortSignal) =>
       this.#ask(call, token, signal);
     this.#tokens = new TokenHolder({
-      logIn: new LogIn(server, credential, ask, () => clock.now()),
+      logIn: new LogIn({
+        server,
+        credential,
+        ask,
+        now: () => clock.now(),
+        onSecret: rest.onSecret ?? (() => undefined),
+      }),
       ask,
       clock,
       random,

@@ -26,6 +26,16 @@ export interface LoggedIn {
 const SPENT =
   "; a secret id that is good for one log-in is spent by a try whose answer was lost: give a new one, best without a limit of uses and bound to this address instead";
 
+export interface LogInOptions {
+  readonly server: VaultServer;
+  readonly credential: VaultCredential;
+  readonly ask: AskRaw;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Told of each credential that is learned on the way. */
+  readonly onSecret: (secret: SecretValue) => void;
+}
+
 type AppRole = Extract<VaultCredential, { kind: "approle" }>;
 type Wrapped = Extract<AppRole["secretId"], { kind: "wrapped" }>;
 
@@ -37,21 +47,28 @@ export class LogIn {
   readonly #credential: VaultCredential;
   readonly #ask: AskRaw;
   readonly #now: () => number;
+  readonly #onSecret: (secret: SecretValue) => void;
   #unwrapped: SecretValue | null = null;
   #isKept = false;
   #lostLogIn = false;
   #lostUnwrap = false;
 
-  constructor(server: VaultServer, credential: VaultCredential, ask: AskRaw, now: () => number) {
+  constructor({ server, credential, ask, now, onSecret }: LogInOptions) {
     this.#server = server;
     this.#credential = credential;
     this.#ask = ask;
     this.#now = now;
+    this.#onSecret = onSecret;
   }
 
   /** Whether another try could give another token than the one that is held. */
   get givesNewTokens(): boolean {
     return this.#credential.kind !== "token";
+  }
+
+  /** Whether it goes on after a token's end without anybody's hand. */
+  get outlivesTokens(): boolean {
+    return this.#credential.kind === "approle";
   }
 
   /** What may have been replaced since; null: nothing can be. Throws VaultFailure. */
@@ -68,7 +85,7 @@ export class LogIn {
       case "token":
         return await this.#known(tokenOf(credential.token.reveal()), signal);
       case "token-file":
-        return await this.#known(tokenOf(await readCredentialFile(credential.path)), signal);
+        return await this.#known(this.#learned(tokenOf(await readCredentialFile(credential.path))), signal);
       case "approle":
         return await this.#appRole(credential, signal);
     }
@@ -104,12 +121,14 @@ export class LogIn {
     if (failure !== null) throw this.#refusedLogIn(failure, answer);
     this.#lostLogIn = false;
     const grant = grantOf(answer.body, this.#now());
+    this.#learned(grant.token);
     return { grant, askMs: grant.lifeMs };
   }
 
   async #secretId({ secretId, mount }: AppRole, signal: AbortSignal): Promise<SecretValue> {
     if (secretId.kind === "plain") return secretId.secretId;
-    if (secretId.kind === "file") return SecretValue.of(await readCredentialFile(secretId.path));
+    if (secretId.kind === "file")
+      return this.#learned(SecretValue.of(await readCredentialFile(secretId.path)));
     this.#unwrapped ??= await this.#unwrap(secretId, mount, signal);
     if (!this.#isKept) await secretId.keep(this.#unwrapped);
     this.#isKept = true;
@@ -149,7 +168,12 @@ export class LogIn {
     const secretId = unwrapped.safeParse(answer.body).data?.data.secret_id;
     if (secretId === undefined)
       throw new VaultFailure("login", "what was wrapped is no secret id: wrap one, and give it anew");
-    return SecretValue.of(secretId);
+    return this.#learned(SecretValue.of(secretId));
+  }
+
+  #learned(secret: SecretValue): SecretValue {
+    this.#onSecret(secret);
+    return secret;
   }
 
   #lost(error: unknown, what: "log-in" | "unwrapping"): unknown {

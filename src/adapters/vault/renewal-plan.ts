@@ -7,6 +7,7 @@ const RENEW_AT = 2 / 3;
 const JITTER = 0.1;
 const TRIES_AFTER = 6;
 const MIN_GAP_MS = 1_000;
+const SHORTEST_LIFE_MS = 5_000;
 /** A timer holds 24.8 days; beyond that it would ring at once, and for ever. */
 export const LONGEST_TIMER_MS = 24 * 60 * 60 * 1_000;
 
@@ -22,6 +23,8 @@ export function nextTryAtMs(
   nowMs: number,
   random: number,
 ): number | null {
+  // Too short for any of it: whoever asks next logs in.
+  if (lifeMs < SHORTEST_LIFE_MS) return null;
   const endsAtMs = grantedAtMs + lifeMs;
   const first = grantedAtMs + lifeMs * RENEW_AT * (1 - JITTER * random);
   if (failures === 0) return Math.max(first, nowMs);

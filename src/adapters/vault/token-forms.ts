@@ -67,7 +67,7 @@ export function grantOfLookup(token: SecretValue, body: unknown, nowMs: number):
   const renewable = data.renewable === true && data.type !== "batch" && data.ttl > 0;
   return {
     token,
-    lifeMs: data.ttl === 0 ? null : data.ttl * 1_000,
+    lifeMs: lifeMsOf(data),
     grantedAtMs: nowMs,
     renewable,
     endsForGoodAtMs: endForGood(data, renewable, nowMs),
@@ -83,10 +83,9 @@ export function madeForMs(body: unknown): number | null {
 }
 
 export function ownTokenOf(body: unknown, nowMs: number): OwnToken {
-  const { data } = parseLookup(body);
   const grant = grantOfLookup(SecretValue.of(""), body, nowMs);
   return {
-    endsAt: data.ttl === 0 ? null : new Date(nowMs + data.ttl * 1_000),
+    endsAt: grant.lifeMs === null ? null : new Date(nowMs + grant.lifeMs),
     endsForGoodAt: grant.endsForGoodAtMs === null ? null : new Date(grant.endsForGoodAtMs),
     renewable: grant.renewable,
     kind: grant.kind,
@@ -108,6 +107,11 @@ function parseLookup(body: unknown): z.infer<typeof lookup> {
   return read.data;
 }
 
+/** Null: it never ends. A second before its end the server says 0 too. */
+function lifeMsOf({ ttl, expire_time }: LookupData): number | null {
+  return ttl === 0 && (expire_time ?? null) === null ? null : ttl * 1_000;
+}
+
 function kindOf({ type, period, expire_time, ttl, policies }: LookupData): OwnToken["kind"] {
   if (type === "batch") return "batch";
   if (policies?.includes("root") === true && ttl === 0 && (expire_time ?? null) === null) return "root";
@@ -115,8 +119,8 @@ function kindOf({ type, period, expire_time, ttl, policies }: LookupData): OwnTo
 }
 
 function endForGood(data: LookupData, renewable: boolean, nowMs: number): number | null {
-  const ends = data.ttl === 0 ? null : nowMs + data.ttl * 1_000;
-  if (!renewable) return ends;
+  const lifeMs = lifeMsOf(data);
+  if (!renewable) return lifeMs === null ? null : nowMs + lifeMs;
   const { explicit_max_ttl, creation_time } = data;
   return explicit_max_ttl && creation_time ? (creation_time + explicit_max_ttl) * 1_000 : null;
 }

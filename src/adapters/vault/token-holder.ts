@@ -15,7 +15,7 @@ export interface TokenHealth {
   /** `refused`: a person must act. `failing`: not renewed, or no log-in, and tried again. */
   readonly state: "unused" | "good" | "failing" | "refused";
   readonly endsAt: Date | null;
-  /** No renewal goes beyond, and no log-in is possible; null: none known, or another log-in replaces it. */
+  /** No renewal goes beyond, and somebody must give another token; null: none known, or a log-in replaces it. */
   readonly endsForGoodAt: Date | null;
   readonly failure: VaultFailure | null;
 }
@@ -84,8 +84,8 @@ export class TokenHolder {
   get health(): TokenHealth {
     const held = this.#held;
     const { grant } = held ?? {};
-    const endsAtMs = grant?.lifeMs ? grant.grantedAtMs + grant.lifeMs : null;
-    const forGoodMs = this.#options.logIn.givesNewTokens ? null : (grant?.endsForGoodAtMs ?? null);
+    const endsAtMs = grant !== undefined && grant.lifeMs !== null ? grant.grantedAtMs + grant.lifeMs : null;
+    const forGoodMs = this.#options.logIn.outlivesTokens ? null : (grant?.endsForGoodAtMs ?? null);
     return {
       state: this.#state(held),
       endsAt: endsAtMs === null ? null : new Date(endsAtMs),
