@@ -150,22 +150,27 @@ describe("a request", () => {
     expect(server.asked.filter(({ path }) => path.includes("kv"))).toEqual([]);
   });
 
-  it("waits no longer than it may, and says whether it was sent", async () => {
-    const vault = vaultAt({}, { requestTimeoutMs: 50 });
-    await vault.call(READ, signal);
+  it("waits no longer than it may", async () => {
     server.play = () => "silence";
+    const vault = vaultAt({}, { requestTimeoutMs: 20 });
     expect(await refusal(vault.call(READ, signal))).toMatchObject({ verdict: "later", status: null });
-    expect(await refusal(vault.call({ ...READ, method: "POST", writes: true }, signal))).toMatchObject({
-      verdict: "outcome-unknown",
-      status: null,
-    });
+  });
+
+  it.each([
+    [false, "later"],
+    [true, "outcome-unknown"],
+  ])("that was given up when it was sent (writes: %s) is %s", async (writes, verdict) => {
+    const vault = vaultAt();
+    await vault.call(READ, signal);
     const given = new AbortController();
     server.play = () => {
       given.abort();
       return "silence";
     };
-    const patient = vaultAt();
-    expect(await refusal(patient.call(READ, given.signal))).toMatchObject({ verdict: "later" });
+    expect(await refusal(vault.call({ ...READ, writes }, given.signal))).toMatchObject({
+      verdict,
+      status: null,
+    });
   });
 
   it("that nobody takes was not done", async () => {
