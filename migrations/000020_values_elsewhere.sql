@@ -15,6 +15,7 @@ alter table secret_version
     check (num_nonnulls(value_sealed, value_name) = case when state = 'destroyed' then 0 else 1 end),
   add constraint secret_version_named_value check ((value_name is null) = (value_created_time is null));
 create unique index secret_version_value_name on secret_version (secret_id, value_name) where value_name is not null;
+create index secret_version_value_looked_at on secret_version (value_looked_at) where value_name is not null;
 create index secret_version_value_trouble on secret_version (secret_id) where value_trouble is not null;
 
 create table value_intent (
@@ -42,6 +43,8 @@ create table value_walk (
   strangers integer not null default 0,
   counted integer not null default 0,
   away_since timestamptz,
-  away_code text
+  away_code text,
+  -- in our own words
+  away_reason text
 );
 insert into value_walk default values;

@@ -45,12 +45,14 @@ import { createSealedValues } from "./adapters/values/sealed-values.ts";
 import { closeVaultLines } from "./adapters/vault/create-vault.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
 import { redisConnection, storeConnection } from "./compose-connections.ts";
+import { knowingValues, openVault, vaultValues } from "./compose-vault.ts";
 import { rootKeyFileOf, type Settings } from "./config.ts";
 import { LockstepError } from "./core/errors.ts";
 import type { Logger } from "./core/ports/logger.ts";
 import type { Queue } from "./core/ports/queue.ts";
 import type { Sealer } from "./core/ports/sealer.ts";
 import type { TargetKind } from "./core/ports/target.ts";
+import type { ValueStores } from "./core/ports/value-store.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { proxyCredential } from "./lib/proxy/way-out.ts";
 
@@ -122,7 +124,6 @@ async function build(
     previous: settings.previousRootKeyFile === null ? null : rootKeyFile(settings.previousRootKeyFile),
   });
   const known = knowing(sealer, scrubber);
-  const sealed = createSealedValues(known);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
   const hints = createPostgresHints(connection, log);
@@ -135,7 +136,7 @@ async function build(
     rootKeyId,
     sealer: known,
     fingerprinter,
-    values: { wanted: sealed, sealed, named: null },
+    values: valueStores(known, storeId, { settings, scrubber, undo }),
     sameValue,
     queue,
     hints,
@@ -234,6 +235,24 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
   }
   const proxy = proxyCredential();
   if (proxy !== null) for (const part of [proxy, proxy.slice(proxy.indexOf(":") + 1)]) scrubber.know(part);
+}
+
+/** Values move from one to the other only by command: what is where, each version's row says. */
+function valueStores(
+  sealer: Sealer,
+  storeId: string,
+  { settings, scrubber, undo }: { settings: Settings; scrubber: Scrubber; undo: Undo[] },
+): ValueStores {
+  const sealed = createSealedValues(sealer);
+  if (settings.vault === null) return { wanted: sealed, sealed, named: null };
+  const vault = openVault(settings.vault, {
+    dataDirectory: settings.dataDirectory,
+    scrubber,
+    ownListeners: () => ownListeners(settings),
+  });
+  undo.push(async () => vault.close());
+  const named = knowingValues(vaultValues(vault, settings.vault, storeId), (plain) => know(plain, scrubber));
+  return { wanted: settings.valueStore === "vault" ? named : sealed, sealed, named };
 }
 
 /** Without the mark its writes are not fenced, which is said where targets are shown. */

@@ -46,6 +46,31 @@ const rewrapped = z.object({
   ring: z.string(),
 });
 
+const versionName = z.strictObject({ secretId: z.uuid(), version: z.int().min(0) });
+
+const movedValues = z.object({
+  to: z.enum(["postgres", "vault"]),
+  moved: z.int(),
+  /** Stay where they are: they could not be read there as they were put. */
+  unreadable: z
+    .array(
+      z.object({
+        secretId: z.string(),
+        secret: z.string(),
+        environment: z.string(),
+        version: z.int(),
+        code: z.string(),
+        trouble: z.enum(["changed", "deleted", "destroyed", "absent"]).nullable(),
+      }),
+    )
+    .readonly(),
+  next: versionName.nullable(),
+  /** Kept elsewhere, in all, when this part was done. */
+  left: z.int(),
+});
+
+export type MovedValues = z.output<typeof movedValues>;
+
 const shownHostKey = z.object({
   host: z.string(),
   port: z.int(),
@@ -80,6 +105,15 @@ export const STORE_OPERATIONS = {
     summary: "Wraps every data key anew under the present root key. Values stay as they are.",
     permission: "store.rewrap",
     answer: rewrapped,
+  }),
+  moveValues: operation({
+    method: "POST",
+    path: "/move-values",
+    summary:
+      "Moves a part of the values to the store that the server is set to use. `next` of the answer goes into the next request, until it is null.",
+    permission: "store.move",
+    body: z.strictObject({ after: versionName.nullable() }),
+    answer: movedValues,
   }),
   recordRecoveryCopy: operation({
     method: "POST",

@@ -21,4 +21,5 @@ export interface ValueWalkTable {
   counted: Generated<number>;
   away_since: Date | null;
   away_code: string | null;
+  away_reason: string | null;
 }

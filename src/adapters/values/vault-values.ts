@@ -19,8 +19,10 @@ import { changedThere, toValueStoreError } from "./vault-errors.ts";
 const OURS = 1;
 const ANSWER_WITHIN_MS = 20_000;
 const MAX_WRITES = 3;
+/** Of a write, at every node. */
+const VISIBLE_WITHIN_MS = 2 * 60_000;
 
-const NAME = /^([1-9][0-9]{0,8})-[0-9a-f]{16}$/;
+const NAME = /^([1-9][0-9]{0,9})-[0-9a-f]{16}$/;
 const SECRET_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface VaultPlace {
@@ -74,6 +76,7 @@ class VaultValues implements NamedValueStore {
       throw new LockstepError("INTERNAL", "A value that is sealed in its row was looked for in Vault.");
     const value = { secretId, version, name: stored.name };
     const found = await this.#asked("read a value", () => this.#kv.read(this.#at(value), within(), OURS));
+    if (found.state === "absent") await this.#assertVisible(stored.createdTime);
     if (found.state !== "present") throw changedThere(found.state, this.addressOf(value));
     const plain = plainIn(found);
     if (plain === null) throw changedThere("changed", this.addressOf(value));
@@ -87,6 +90,7 @@ class VaultValues implements NamedValueStore {
   async look(value: ValueName, createdTime: string): Promise<ValueTrouble | null> {
     const found = await this.#metadata(value);
     const ours = found?.versions.get(OURS);
+    if (found === null) await this.#assertVisible(createdTime);
     if (found === null || ours === undefined) return found === null ? "absent" : "destroyed";
     if (ours.destroyed) return "destroyed";
     // One in the future as well: somebody let it end.
@@ -152,9 +156,16 @@ class VaultValues implements NamedValueStore {
         if (found.state !== "absent") {
           throw changedThere(found.state === "present" ? "changed" : found.state, `${at.mount}/${at.path}`);
         }
-        if (tries === MAX_WRITES) throw error;
+        if (tries === MAX_WRITES || error.verdict === "permission") throw error;
       }
     }
+  }
+
+  /** A standby may show for a while what was before a write: that is no word about what was written. */
+  async #assertVisible(createdTime: string): Promise<void> {
+    const now = await this.#asked("ask for the time", this.#serverNow);
+    if (now.getTime() - Date.parse(createdTime) < VISIBLE_WITHIN_MS)
+      throw unsure("what was just written is not to be seen yet");
   }
 
   #metadata(value: ValueName): Promise<KvMetadata | null> {
@@ -183,7 +194,8 @@ class VaultValues implements NamedValueStore {
   }
 }
 
-const UNSURE: ReadonlySet<VaultFailure["verdict"]> = new Set(["conflict", "outcome-unknown"]);
+/** With the right to create alone, what stands there already answers as a missing right. */
+const UNSURE: ReadonlySet<VaultFailure["verdict"]> = new Set(["conflict", "outcome-unknown", "permission"]);
 
 const within = (): AbortSignal => AbortSignal.timeout(ANSWER_WITHIN_MS);
 

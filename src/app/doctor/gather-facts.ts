@@ -24,6 +24,7 @@ import { issueOf, issuerOf } from "../renewals/renew-policy.ts";
 import { rotatePolicyOf } from "../rollouts/rollout-options.ts";
 import { bindingStatus, freshFinding } from "../views/binding-status.ts";
 import { keyRingsOf, recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
+import { valueFacts } from "./value-facts.ts";
 
 export interface Recorded {
   readonly secrets: readonly SecretRow[];
@@ -141,6 +142,7 @@ export async function gatherFacts(
     sealing: meta === null ? null : sealingOf(context, meta, sealedUnder),
     keyRings: await keyRingsOf(context, sealedUnder),
     keptCopies: await read.keptCopies.list(),
+    values: await valueFacts(context),
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
       expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)

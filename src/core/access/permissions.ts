@@ -43,6 +43,7 @@ export const PERMISSIONS = [
   "agent.manage",
   "token.manage",
   "store.rewrap",
+  "store.move",
   "store.recovery",
   "store.epoch",
   "values.export",
@@ -92,6 +93,7 @@ const MOVING: ReadonlySet<Permission> = new Set<Permission>([
   "renewal.start",
   "target.heal",
   "config.apply",
+  "store.move",
 ]);
 
 export function isMoving(permission: string): boolean {

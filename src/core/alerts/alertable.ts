@@ -39,6 +39,8 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   "agent-away": 120_000,
   // After a stop of all, the first round catches up.
   "checks-late": 120_000,
+  // What is away for a moment stops nothing that anybody would notice.
+  "value-store-away": 120_000,
 };
 
 /** None, or one. */

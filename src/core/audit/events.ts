@@ -2,6 +2,7 @@
 export const AUDIT_ACTIONS = [
   "store.created",
   "store.rewrapped",
+  "store.values_moved",
   "store.recovery_copy_checked",
   "store.set_back",
   "store.epoch_begun",

@@ -64,6 +64,10 @@ export class Commands {
     return shellCommand(["lockstep", "apply", "--take-over", `${secret.name}@${target.name}`]);
   }
 
+  setValue(secret: Pick<SecretFacts, "name" | "environment">): string {
+    return this.#of(secret, "secret", "set", secret.name);
+  }
+
   import(secret: SecretFacts, from: string | null): string {
     return this.#of(secret, "import", secret.name, ...(from === null ? [] : ["--from", from]));
   }

@@ -19,6 +19,7 @@ import { ofLockstepItself, ofSetBack } from "./itself-finding.ts";
 import { oldUses } from "./old-use-finding.ts";
 import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
 import { diagnoseToken } from "./token-finding.ts";
+import { changedValues } from "./value-finding.ts";
 
 export function diagnose(facts: DoctorFacts): readonly Finding[] {
   if (facts.setBack !== null) return bySeverity([ofSetBack(facts.setBack), ...ofLockstepItself(facts)]);
@@ -30,7 +31,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     ...sharedFiles(target),
     ...exposuresOf(target, facts, commands),
   ]);
-  findings.push(...keptCopies(facts));
+  findings.push(...keptCopies(facts), ...changedValues(facts, commands));
   for (const secret of facts.secrets) {
     // A token's own finding says more.
     if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));

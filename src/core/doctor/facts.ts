@@ -8,6 +8,7 @@ import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
 import type { KeyRisk } from "../ports/key-ring.ts";
 import type { QueueTrouble } from "../ports/queue.ts";
 import type { Exposure } from "../ports/target.ts";
+import type { ValueTrouble } from "../ports/value-store.ts";
 import type { Role } from "../secret.ts";
 import type { SetBack } from "../set-back.ts";
 
@@ -43,6 +44,8 @@ export interface DoctorFacts {
     /** Under keys that it has, and not under the one that it was started with. */
     readonly underOthers: number;
   } | null;
+  /** Of values that are kept elsewhere than in Postgres. */
+  readonly values: ValueFacts;
   /** Kept on hosts for restoring, each an old value at rest; of removed targets too. */
   readonly keptCopies: readonly KeptCopyFacts[];
   /** Lockstep's own API tokens that end soon. */
@@ -67,6 +70,24 @@ export interface KeyRingFacts {
   /** The oldest one that the ring opens; null: it does not say. */
   readonly oldestOpened: number | null;
   readonly risks: readonly KeyRisk[];
+}
+
+export interface ValueFacts {
+  /** Since when the other store could not be asked, and why. */
+  readonly away: { readonly since: Date; readonly reason: string } | null;
+  /** Found there otherwise than they were put. */
+  readonly troubled: readonly {
+    readonly secret: string;
+    readonly environment: string;
+    readonly version: number;
+    readonly trouble: ValueTrouble;
+  }[];
+  /** What should be gone from there, and could not be removed when that was tried last. */
+  readonly owed: { readonly count: number; readonly errorCode: string | null };
+  /** Values there that this store never put. */
+  readonly strangers: number;
+  /** Values there, on a server that was told of no such store; otherwise 0. */
+  readonly unknownStore: number;
 }
 
 export interface KeptCopyFacts {

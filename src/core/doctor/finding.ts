@@ -53,6 +53,11 @@ export const FINDING_IDS = [
   "key-ring-away",
   "key-version-hidden",
   "key-ring-exposed",
+  "value-changed",
+  "value-store-away",
+  "value-store-unknown",
+  "value-removal-owed",
+  "value-strangers",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

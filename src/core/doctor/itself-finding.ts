@@ -5,6 +5,7 @@ import { BEGIN_EPOCH, type SetBack, setBackText } from "../set-back.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, ITSELF } from "./finding.ts";
 import { ofKeys } from "./key-ring-finding.ts";
+import { ofValueStore } from "./value-finding.ts";
 
 /** Leases, windows and the ends of tokens are counted in seconds. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -32,6 +33,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...ownTokens(facts),
     ...ofKeys(facts),
     ...checksLate(facts),
+    ...ofValueStore(facts),
     ...channels(facts),
     ...queue(facts),
   ];

@@ -15,6 +15,7 @@ import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
 import { sweep } from "../../app/loop/sweep.ts";
 import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
+import { sweepValues } from "../../app/secrets/sweep-values.ts";
 import { SYSTEM } from "../../core/actor.ts";
 import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Job, Queue } from "../../core/ports/queue.ts";
@@ -29,6 +30,8 @@ const DELIVER_EVERY_MS = 1_000;
 const CHECK_EVERY_MS = 2_000;
 /** Of copies that nobody needs any more. */
 const DISCARD_EVERY_MS = 5_000;
+/** Of values that are kept elsewhere: what must go from there, and how those in use are. */
+const VALUES_EVERY_MS = 10_000;
 /** With thousands of places it takes its time: a tenth of everybody's. */
 const WATCH_PAUSE = 9;
 const NO_QUEUE: Queue = {
@@ -70,6 +73,7 @@ export async function startWorker(
       await context.sealer.assertRingThere();
       await discardDueCopies(context, stopping.signal);
     }),
+    repeat(context, VALUES_EVERY_MS, stopping.signal, "values", () => sweepValues(context, stopping.signal)),
     repeat(context, DELIVER_EVERY_MS, stopping.signal, "deliver", async () => {
       while ((await deliverDue(context, stopping.signal)) > 0 && !stopping.signal.aborted);
     }),

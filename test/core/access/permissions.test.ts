@@ -23,6 +23,7 @@ describe("who may do what", () => {
       "rollout.force",
       "token.manage",
       "store.rewrap",
+      "store.move",
       "store.recovery",
     ] as const) {
       expect(can(["operator"], permission), permission).toBe(false);

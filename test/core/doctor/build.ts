@@ -74,6 +74,7 @@ export interface FactParts {
       | "recoveryCopy"
       | "sealing"
       | "keptCopies"
+      | "values"
       | "checksLateMs"
     >
   >;
@@ -97,6 +98,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     keyRings: [],
     checksLateMs: 0,
     keptCopies: [],
+    values: { away: null, troubled: [], owed: { count: 0, errorCode: null }, strangers: 0, unknownStore: 0 },
     ...parts.itself,
     queueAway: parts.queueAway ?? false,
     queueTrouble: parts.queueTrouble ?? null,

@@ -143,6 +143,16 @@ export function createValuePlaceRepo(db: Kysely<Database>): ValuePlaceRepo {
         .execute();
     },
 
+    async lookAgain(values) {
+      for (const { secretId, version } of values)
+        await db
+          .updateTable("secret_version")
+          .set({ value_looked_at: null })
+          .where("secret_id", "=", secretId)
+          .where("version", "=", version)
+          .execute();
+    },
+
     async troubled(limit) {
       const { rows } = await sql<TroubledValue>`
         select v.secret_id as "secretId", v.version, s.name as secret, e.name as environment, v.value_trouble as trouble

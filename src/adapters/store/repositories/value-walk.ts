@@ -19,18 +19,19 @@ export function createValueWalkRepo(db: Kysely<Database>): ValueWalkRepo {
           next_at = now() + ${inMs} * interval '1 millisecond'`.execute(db);
     },
 
-    async recordAway(code) {
+    async recordAway(away) {
+      const code = away?.code ?? null;
       await sql`
-        update value_walk set away_code = ${code},
+        update value_walk set away_code = ${code}, away_reason = ${away?.reason ?? null},
           away_since = case when ${code}::text is null then null else coalesce(away_since, now()) end
         where away_code is distinct from ${code}::text`.execute(db);
     },
 
     async state() {
-      const { rows } = await sql<{ strangers: number; since: Date | null; code: string | null }>`
-        select strangers, away_since as since, away_code as code from value_walk`.execute(db);
-      const { strangers = 0, since = null, code = null } = rows[0] ?? {};
-      return { strangers, away: since === null || code === null ? null : { since, code } };
+      const { rows } = await sql<{ strangers: number; since: Date | null; reason: string | null }>`
+        select strangers, away_since as since, away_reason as reason from value_walk`.execute(db);
+      const { strangers = 0, since = null, reason = null } = rows[0] ?? {};
+      return { strangers, away: since === null || reason === null ? null : { since, reason } };
     },
   };
 }

@@ -42,6 +42,8 @@ export interface ValuePlaceRepo {
   takeUnlooked(sinceMs: number, limit: number): Promise<readonly NamedVersion[]>;
   /** Null: it is there as it was put. A version whose value is not under that name any more stays as it is. */
   recordLook(of: NamedVersion, trouble: ValueTrouble | null): Promise<void>;
+  /** They were taken, and could not be looked at. */
+  lookAgain(values: readonly NamedVersion[]): Promise<void>;
   /** Of versions that are not destroyed, by environment and secret. */
   troubled(limit: number): Promise<readonly TroubledValue[]>;
 }

@@ -11,11 +11,11 @@ export interface ValueWalkRepo {
   take(forMs: number): Promise<ValueWalk | null>;
   /** How far it came. `inMs`: when it goes on, or begins anew. */
   put(walk: ValueWalk, isEnd: boolean, inMs: number): Promise<void>;
-  /** The other store was asked: null when it answered. */
-  recordAway(code: string | null): Promise<void>;
+  /** The other store was asked: null when it answered. The first reason stays as long as its code does. */
+  recordAway(away: { readonly code: string; readonly reason: string } | null): Promise<void>;
   /** `strangers`: of the last whole way. */
   state(): Promise<{
     readonly strangers: number;
-    readonly away: { readonly since: Date; readonly code: string } | null;
+    readonly away: { readonly since: Date; readonly reason: string } | null;
   }>;
 }

@@ -91,6 +91,26 @@ export function attachKeys(program: Command, attach: Attach): void {
       ),
     () => import("../commands/root-key-check.ts"),
   );
+  const store = program
+    .command("store")
+    .description("where the values of secrets are kept")
+    .addHelpText("after", examples("lockstep store move-values"));
+  attach(
+    store
+      .command("move-values")
+      .description(
+        "move the values of all versions to the store that the server is set to use (LOCKSTEP_VALUE_STORE); may be interrupted and repeated",
+      )
+      .summary("move all values to the store that the server is set to use")
+      .addHelpText(
+        "after",
+        `${examples(
+          "LOCKSTEP_VALUE_STORE=vault LOCKSTEP_VAULT_ADDR=https://vault.example.com:8200 LOCKSTEP_VAULT_TOKEN_FILE=/run/secrets/vault-token lockstep up",
+          "lockstep store move-values",
+        )}\n\nThe way back: LOCKSTEP_VALUE_STORE=postgres, with the LOCKSTEP_VAULT_ settings still there, and the same command.`,
+      ),
+    () => import("../commands/move-values.ts"),
+  );
   const epoch = program
     .command("epoch")
     .description("whether the store was set back, and what stands at every place; exits with 4 if it was")

@@ -1,4 +1,5 @@
 /** Handlers for places and for the store itself. */
+import { moveValues } from "../../../app/secrets/move-values.ts";
 import { recordRecoveryCopy } from "../../../app/secrets/record-recovery-copy.ts";
 import { rewrapAll } from "../../../app/secrets/rewrap-all.ts";
 import { testTarget } from "../../../app/test-target.ts";
@@ -18,5 +19,6 @@ export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
   testTarget: ({ params }, { context, signal }) => testTarget(context, params, signal),
   recordRecoveryCopy: ({ body }, { context, caller }) =>
     recordRecoveryCopy(context, caller.actor, body.keyId),
+  moveValues: ({ body }, { context, caller }) => moveValues(context, caller.actor, body.after),
   rewrap: (_call, { context, caller }) => rewrapAll(context, caller.actor),
 };

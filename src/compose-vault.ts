@@ -1,0 +1,92 @@
+/** The Vault or OpenBao server of the settings, as its adapters take it: one line for ring and values alike. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { createDial } from "./adapters/outgoing/dial.ts";
+import type { Listener } from "./adapters/outgoing/own-listeners.ts";
+import type { Scrubber } from "./adapters/telemetry/scrubber.ts";
+import { createServerClock } from "./adapters/values/vault-clock.ts";
+import { createVaultValues } from "./adapters/values/vault-values.ts";
+import { createVault, type OpenVault } from "./adapters/vault/create-vault.ts";
+import { createKv } from "./adapters/vault/kv.ts";
+import type { Vault, VaultCredential } from "./adapters/vault/vault.ts";
+import type { VaultSettings } from "./config.ts";
+import { type VaultCredentialSettings, vaultSecrets } from "./config-vault.ts";
+import type { NamedValueStore, ValueStore } from "./core/ports/value-store.ts";
+import type { SecretValue } from "./core/secret-value.ts";
+
+interface Around {
+  readonly dataDirectory: string;
+  readonly scrubber: Scrubber;
+  readonly ownListeners: () => readonly Listener[];
+}
+
+/** Asks nobody yet. */
+export function openVault(settings: VaultSettings, around: Around): OpenVault {
+  for (const secret of vaultSecrets(settings)) around.scrubber.know(secret.reveal());
+  return createVault({
+    server: settings.server,
+    credential: credentialOf(settings.credential, around),
+    connect: createDial({ ownListeners: around.ownListeners }),
+  });
+}
+
+export function vaultValues(
+  vault: Vault,
+  { kv: { mount, prefix } }: VaultSettings,
+  storeId: string,
+): NamedValueStore {
+  return createVaultValues(createKv(vault), { mount, prefix, storeId }, createServerClock(vault));
+}
+
+/** Every value passes here on its way in and out: from then on the log knows it. */
+export function knowingValues<T extends ValueStore>(store: T, know: (plain: string) => void): T {
+  return new Proxy(store, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property);
+      if (typeof member !== "function") return member;
+      if (property === "put") {
+        const put: ValueStore["put"] = (of, name, plain) => {
+          know(plain);
+          return target.put(of, name, plain);
+        };
+        return put;
+      }
+      if (property === "read") {
+        const read: ValueStore["read"] = async (of, stored) => {
+          const plain = await target.read(of, stored);
+          know(plain);
+          return plain;
+        };
+        return read;
+      }
+      return member.bind(target);
+    },
+  });
+}
+
+function credentialOf(settings: VaultCredentialSettings, around: Around): VaultCredential {
+  if (settings.kind !== "approle" || settings.secretId.kind !== "wrapped")
+    return settings as Exclude<VaultCredential, { kind: "approle" }>;
+  const { token, role } = settings.secretId;
+  // It is unwrapped once: what came out is kept beside the root key, under a name that tells which one it was.
+  const name = createHash("sha256").update(token.reveal()).digest("hex").slice(0, 16);
+  const path = join(around.dataDirectory, `vault-secret-id-${name}`);
+  const secretId = existsSync(path)
+    ? ({ kind: "file", path } as const)
+    : ({ kind: "wrapped", token, role, keep: (value: SecretValue) => keep(path, value, around) } as const);
+  return { ...settings, secretId };
+}
+
+async function keep(path: string, value: SecretValue, { scrubber }: Around): Promise<void> {
+  scrubber.know(value.reveal());
+  const file = await open(`${path}.new`, "w", 0o600);
+  try {
+    await file.writeFile(value.reveal());
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,74 @@
+/** What is wrong where the values of versions are kept. Pure. */
+import { ageText } from "../../lib/age.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
+import { valueHint, valueTroubleText } from "../stored-value.ts";
+import type { Commands } from "./commands.ts";
+import type { DoctorFacts } from "./facts.ts";
+import { type Finding, ITSELF } from "./finding.ts";
+
+/** One for each value: what it is kept for cannot be pushed, and its places keep what they have. */
+export function changedValues({ values }: DoctorFacts, commands: Commands): readonly Finding[] {
+  return values.troubled.map(({ secret, environment, version, trouble }) => ({
+    id: "value-changed",
+    severity: "wrong",
+    secret,
+    target: null,
+    // Two versions of a secret are two things.
+    key: `v${version}`,
+    placement: null,
+    environment,
+    what: `v${version} of ${secret} is not in the value store as it was put: ${valueTroubleText(trouble)}.`,
+    cause: `Lockstep neither uses nor heals it, and places keep what they have. ${valueHint(secret, trouble)}`,
+    consequence: [],
+    command: commands.setValue({ name: secret, environment }),
+  }));
+}
+
+export function ofValueStore({ values, now }: DoctorFacts): readonly Finding[] {
+  const { away, owed, strangers, unknownStore } = values;
+  const findings: Finding[] = [];
+  if (away !== null) {
+    findings.push({
+      ...ITSELF,
+      id: "value-store-away",
+      severity: "wrong",
+      what: `The value store cannot be asked, since ${ageText(away.since.toISOString(), now)}.`,
+      cause: `${away.reason} What needs a value from there waits, and goes on by itself; places keep what they have.`,
+      command: null,
+    });
+  }
+  if (unknownStore > 0) {
+    findings.push({
+      ...ITSELF,
+      id: "value-store-unknown",
+      severity: "wrong",
+      what: `${unknownStore} ${unknownStore === 1 ? "value is" : "values are"} kept in Vault, and this server was told of none.`,
+      cause:
+        "Start it with LOCKSTEP_VAULT_ADDR and what goes with it. To leave Vault, move the values first, while it is still set.",
+      command: null,
+    });
+  }
+  if (owed.count > 0) {
+    findings.push({
+      ...ITSELF,
+      id: "value-removal-owed",
+      severity: "hint",
+      what: `${owed.count} ${owed.count === 1 ? "value" : "values"} that should be gone ${owed.count === 1 ? "is" : "are"} still in Vault${owed.errorCode === null ? "" : ` (${owed.errorCode})`}.`,
+      cause:
+        "Removing failed when it was tried, and is tried again by itself. The token's policy needs update below destroy/ and delete below metadata/.",
+      command: null,
+    });
+  }
+  if (strangers > 0) {
+    findings.push({
+      ...ITSELF,
+      id: "value-strangers",
+      severity: "wrong",
+      what: `${strangers} ${strangers === 1 ? "value stands" : "values stand"} in Vault below this store's path that it never put there.`,
+      cause:
+        "This store was set back to an older state, or a copy of it runs with the same Vault. Nothing of that is removed: what is newer there may be the only copy. See that no other copy runs.",
+      command: shellCommand(["lockstep", "epoch"]),
+    });
+  }
+  return findings;
+}
