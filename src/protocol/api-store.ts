@@ -42,6 +42,8 @@ const rewrapped = z.object({
   unreadable: z.array(unreadableSealed).readonly(),
   /** Under other root keys, as the last transaction counted. 0: no other key is needed any more. */
   left: z.int(),
+  /** Values that are kept in Vault: they are not sealed here, and stay as they are. */
+  elsewhere: z.int(),
   /** The key ring that everything is sealed by, with its key's version: `local`, `vault-transit transit/lockstep v3`. */
   ring: z.string(),
 });

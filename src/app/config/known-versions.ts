@@ -4,23 +4,19 @@ import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { renderFields, templateFields } from "../../core/template.ts";
 import type { AppContext } from "../context.ts";
-import { type Fields, openFields } from "../secret-fields.ts";
+import { openKnownVersions as openWithMarks } from "../loop/known-bindings.ts";
+import type { Fields } from "../secret-fields.ts";
 
-/** Beyond them a value counts as foreign. */
-const MAX_KNOWN_VERSIONS = 20;
-
+/** Without those whose value was changed or removed where it is kept: nothing is recognised by them. */
 export async function openKnownVersions(
   context: AppContext,
   repositories: Repositories,
   secretId: string,
 ): Promise<ReadonlyMap<number, Fields>> {
-  const versions = (await repositories.secrets.versions(secretId))
-    .filter((version) => version.state !== "destroyed")
-    .slice(0, MAX_KNOWN_VERSIONS);
-  const opened = versions.map(
-    async ({ version }) => [version, await openFields(context, repositories, secretId, version)] as const,
+  const opened = await openWithMarks(context, repositories, secretId);
+  return new Map(
+    [...opened].flatMap(([version, { fields, changed }]) => (changed === null ? [[version, fields]] : [])),
   );
-  return new Map(await Promise.all(opened));
 }
 
 /** Versions that lack a field of the template cannot stand at the place. */

@@ -38,6 +38,7 @@ export async function loadDesired(context: AppContext, targetId: string): Promis
       const opened = versions.get(version);
       // Compromised or destroyed: never pushed. What stands there stays until there is a better version.
       if (opened === undefined || opened.compromised) continue;
+      if (opened.changed !== null) throw opened.changed;
       const value = renderFields(opened.fields, binding.template);
       const settledVersion = binding.settled[slot] ?? null;
       slots.push({

@@ -1,4 +1,5 @@
 /** Bindings with the values by which they are recognised, each rendered as it stands at its place. */
+import { LockstepError } from "../../core/errors.ts";
 import type { Repositories } from "../../core/ports/store/store.ts";
 import type { LoopBinding } from "../../core/ports/store/targets.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
@@ -35,8 +36,11 @@ export async function loadKnown(context: AppContext, targetId: string): Promise<
 }
 
 export interface OpenedVersion {
+  /** None where the value could not be used. */
   readonly fields: Fields;
   readonly compromised: boolean;
+  /** Its value was changed or removed where it is kept: whoever needs this very version throws it. */
+  readonly changed: LockstepError | null;
 }
 
 /** The newest of a secret, without destroyed ones. */
@@ -52,10 +56,25 @@ export async function openKnownVersions(
     versions.map(async (version) => ({
       version: version.version,
       compromised: version.compromisedAt !== null,
-      fields: await openFields(context, read, secretId, version.version),
+      ...(await openUnchanged(context, read, secretId, version.version)),
     })),
   );
   return new Map(opened.map(({ version, ...rest }) => [version, rest]));
+}
+
+/** An old value that somebody removed must not keep the others from their places. */
+async function openUnchanged(
+  context: AppContext,
+  read: Repositories,
+  secretId: string,
+  version: number,
+): Promise<Pick<OpenedVersion, "changed" | "fields">> {
+  try {
+    return { fields: await openFields(context, read, secretId, version), changed: null };
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== "VALUE_STORE_CHANGED") throw error;
+    return { fields: new Map(), changed: error };
+  }
 }
 
 /** By which a value at a place is recognised, compromised versions included. */

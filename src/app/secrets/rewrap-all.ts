@@ -36,11 +36,13 @@ export interface Rewrapped {
   readonly unreadable: readonly UnreadableText[];
   /** Sealed texts under other keys than the present one, as the last transaction counted. 0: no other key is needed. */
   readonly left: number;
+  /** Values that are kept elsewhere: none of them is sealed here, nor moved by this. */
+  readonly elsewhere: number;
   /** The ring that everything is sealed by now, for people, with the key's version: `vault-transit transit/lockstep v3`. */
   readonly ring: string;
 }
 
-type Moved = Omit<Rewrapped, "left" | "ring">;
+type Moved = Omit<Rewrapped, "elsewhere" | "left" | "ring">;
 
 interface Page extends Moved {
   readonly last: SealedText | null;
@@ -70,7 +72,12 @@ export async function rewrapAll(context: AppContext, actor: Actor): Promise<Rewr
     const left = await finish(context, actor, aim);
     const moved = pass.versions + pass.credentials + pass.agentKeys;
     if (left === 0 || (moved === 0 && aim.keyId === keyId))
-      return { ...total, left, ring: ringOf(context, aim.keyId) };
+      return {
+        ...total,
+        left,
+        elsewhere: await context.store.read.valuePlaces.count("named"),
+        ring: ringOf(context, aim.keyId),
+      };
   }
 }
 

@@ -8,6 +8,7 @@ const LADDER_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600
 const JITTER = 0.2;
 /** The worker begins nothing while it knows that a source is away: this is for what was under way. */
 const SOURCE_AWAY_MS = 10_000;
+const VALUE_CHANGED_MS = 60_000;
 
 /** A store that was set back hands out no work at all, and goes on where it stood once a person has said so. */
 const RACES: ReadonlySet<ErrorCode> = new Set(["WRITE_CONFLICT", "LEASE_LOST", "STORE_SET_BACK"]);
@@ -23,6 +24,9 @@ export function nextTry(error: LockstepError, attempts: number, random: number):
     const delayMs = error.retryAfterMs ?? jittered(SOURCE_AWAY_MS, random);
     return { kind: "in", delayMs, spendsAttempt: false };
   }
+  // The source's fault as well, and a person's to mend: whatever they do there, it goes on by itself afterwards.
+  if (error.code === "VALUE_STORE_CHANGED")
+    return { kind: "in", delayMs: jittered(VALUE_CHANGED_MS, random), spendsAttempt: false };
   switch (error.verdict) {
     case "never":
       return { kind: "gave-up" };

@@ -17,7 +17,7 @@ import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
 import { sweepValues } from "../../app/secrets/sweep-values.ts";
 import { SYSTEM } from "../../core/actor.ts";
-import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isRingAway, isValueStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Job, Queue } from "../../core/ports/queue.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
@@ -104,11 +104,13 @@ async function handle(context: AppContext, job: Job, signal: AbortSignal): Promi
 }
 
 /**
- * Another worker was faster, or what a job names is gone: a queue may repeat what was said long ago. A ring that is away
- * is told once, by the sweep and by doctor, and not by each job.
+ * Another worker was faster, or what a job names is gone: a queue may repeat what was said long ago. A ring or a value
+ * store that is away is told once, by the sweep and by doctor, and not by each job.
  */
 function isNothing(error: LockstepError): boolean {
-  return error.code === "LEASE_LOST" || error.code === "NOT_FOUND" || isRingAway(error);
+  return (
+    error.code === "LEASE_LOST" || error.code === "NOT_FOUND" || isRingAway(error) || isValueStoreAway(error)
+  );
 }
 
 async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {

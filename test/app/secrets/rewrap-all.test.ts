@@ -59,7 +59,7 @@ describeOnAStore("rewrapping", (database) => {
       await before.seal("token", bound),
     ]);
 
-    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0, ring: "local" };
+    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0, elsewhere: 0, ring: "local" };
     expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
     expect(await read(204, after)).toBe("value 204");
     await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });

@@ -11,6 +11,11 @@ export const run: CommandFunction<[], unknown> = async (cli) => {
     cli.output.line(
       `Rewrapped ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents, under the key ring ${ring}.`,
     );
+    if (answer.elsewhere > 0) {
+      cli.output.line(
+        `Kept in Vault, which seals them itself: ${answer.elsewhere} ${answer.elsewhere === 1 ? "value" : "values"}, left as they are.`,
+      );
+    }
     for (const text of answer.unreadable) {
       cli.output.line(`Cannot be opened, left as it is: ${nameOf(text)}`);
     }
