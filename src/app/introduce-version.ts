@@ -44,7 +44,9 @@ export async function introduceVersion(
   value: NewValue,
   how: HowToMove = {},
 ): Promise<Introduced> {
-  const { introduced, effects } = await transactionWithValues(context, async (tx) => {
+  const likely = await context.store.read.secrets.find(value.environment, value.name);
+  const fields = new Map(Object.entries(value.fields));
+  const bring = async (tx: PreparedRepositories) => {
     await tx.meta.assertMayMove();
     const secret = await tx.secrets.find(value.environment, value.name);
     if (secret === null) {
@@ -63,7 +65,12 @@ export async function introduceVersion(
       };
     }
     return introduceLocked(context, tx, actor, secret, value, how);
-  });
+  };
+  const { introduced, effects } = await transactionWithValues(
+    context,
+    bring,
+    likely === null ? {} : { likely: { secretId: likely.id, fields } },
+  );
   await hintEffects(context, effects);
   return introduced;
 }

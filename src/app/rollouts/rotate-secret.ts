@@ -42,14 +42,18 @@ export async function rotateSecret(
   if (joined !== null) return joinedTo(context, joined);
   await assertAdopted(context, actor, secret, signal);
   const fields = makeFields(context, known.policy);
-  const made = await transactionWithValues(context, async (tx) => {
-    await tx.meta.assertMayMove();
-    await tx.secrets.lockForNewVersion(known.id);
-    // Somebody else may have begun one meanwhile.
-    const other = await joinRotation(context, tx, actor, known, request);
-    if (other !== null) return other;
-    return await introduceLocked(context, tx, actor, known, { fields }, { ...request, rotates: true });
-  });
+  const made = await transactionWithValues(
+    context,
+    async (tx) => {
+      await tx.meta.assertMayMove();
+      await tx.secrets.lockForNewVersion(known.id);
+      // Somebody else may have begun one meanwhile.
+      const other = await joinRotation(context, tx, actor, known, request);
+      if (other !== null) return other;
+      return await introduceLocked(context, tx, actor, known, { fields }, { ...request, rotates: true });
+    },
+    { likely: { secretId: known.id, fields: new Map(Object.entries(fields)) } },
+  );
   if (!("introduced" in made)) return joinedTo(context, made);
   await hintEffects(context, made.effects);
   return made.introduced;

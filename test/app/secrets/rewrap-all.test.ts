@@ -59,7 +59,15 @@ describeOnAStore("rewrapping", (database) => {
       await before.seal("token", bound),
     ]);
 
-    const expected = { versions: 205, credentials: 1, agentKeys: 0, unreadable: [], left: 0, elsewhere: 0, ring: "local" };
+    const expected = {
+      versions: 205,
+      credentials: 1,
+      agentKeys: 0,
+      unreadable: [],
+      left: 0,
+      elsewhere: 0,
+      ring: "local",
+    };
     expect(await rewrapAll(under(during), TESTER)).toEqual(expected);
     expect(await read(204, after)).toBe("value 204");
     await expect(read(204, before)).rejects.toMatchObject({ code: "ROOT_KEY_WRONG" });
@@ -93,6 +101,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 2,
       unreadable: [],
       left: 0,
+      elsewhere: 0,
       ring: "local",
     });
     const key = await database().store.read.agents.key("bundle");
@@ -115,6 +124,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 0,
       unreadable: [{ kind: "channel", name: "worn" }],
       left: 1,
+      elsewhere: 0,
       ring: "local",
     });
     const [ops] = await database().store.read.channels.all();
@@ -135,6 +145,7 @@ describeOnAStore("rewrapping", (database) => {
       agentKeys: 0,
       unreadable: [{ kind: "version", secretId: damaged.secretId, version: 1 }],
       left: 1,
+      elsewhere: 0,
       ring: "local",
     });
     expect(await read(2, after)).toBe("two");
