@@ -15,6 +15,8 @@ interface Expected {
   readonly noToken: readonly [number, string];
   readonly deadToken: string;
   readonly batch: number;
+  /** A text that does not open: decrypted, rewrapped. */
+  readonly unopened: readonly [number, number];
   readonly keyAnswer: number;
   readonly patch: number;
   readonly login: string;
@@ -31,6 +33,7 @@ const MIDDLE: Expected = {
   noToken: [403, "permission denied"],
   deadToken: "permission denied",
   batch: 400,
+  unopened: [400, 500],
   keyAnswer: 200,
   patch: 200,
   login: "invalid role ID",
@@ -48,6 +51,7 @@ const EXPECTED: Readonly<Record<VaultMode, Expected>> = {
     ...MIDDLE,
     noToken: [400, "missing client token"],
     batch: 200,
+    unopened: [500, 500],
     keyAnswer: 204,
     patch: 405,
     labels: false,
@@ -55,7 +59,13 @@ const EXPECTED: Readonly<Record<VaultMode, Expected>> = {
     unknownParameter: 204,
   },
   "vault-1.14": MIDDLE,
-  "vault-1.21": { ...MIDDLE, deadToken: DEAD, login: "invalid role or secret ID", longString: 413 },
+  "vault-1.21": {
+    ...MIDDLE,
+    unopened: [400, 400],
+    deadToken: DEAD,
+    login: "invalid role or secret ID",
+    longString: 413,
+  },
   "openbao-2.6": {
     ...MIDDLE,
     login: "invalid role or secret ID",
@@ -101,6 +111,12 @@ describe.each(VAULT_MODES)("%s", (mode) => {
     expect((await ask("POST", "transit/keys/k")).status).toBe(expected.keyAnswer);
     expect((await ask("POST", "transit/keys/k/rotate")).status).toBe(expected.keyAnswer);
     expect((await ask("POST", "transit/decrypt/k", { body })).status).toBe(expected.batch);
+    const foreign = { ciphertext: `vault:v1:${Buffer.alloc(40).toString("base64")}` };
+    const [decrypted, rewrapped] = [
+      await ask("POST", "transit/decrypt/k", { body: { batch_input: [foreign] } }),
+      await ask("POST", "transit/rewrap/k", { body: foreign }),
+    ];
+    expect([decrypted.status, rewrapped.status]).toEqual(expected.unopened);
   });
 
   test("has its own KV", async () => {
