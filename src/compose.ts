@@ -12,7 +12,6 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { createChannels } from "./adapters/channels/channels.ts";
 import { sameValue } from "./adapters/crypto/fingerprint.ts";
-import { rootKeyFile } from "./adapters/crypto/ring-sources.ts";
 import { openStoreKeys } from "./adapters/crypto/store-keys.ts";
 import { createPostgresHints } from "./adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "./adapters/hosts/ssh/connect.ts";
@@ -43,10 +42,12 @@ import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { createSealedValues } from "./adapters/values/sealed-values.ts";
 import { closeVaultLines } from "./adapters/vault/create-vault.ts";
+import type { Vault } from "./adapters/vault/vault.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
 import { redisConnection, storeConnection } from "./compose-connections.ts";
+import { storeRings } from "./compose-keys.ts";
 import { knowingValues, openVault, vaultValues } from "./compose-vault.ts";
-import { rootKeyFileOf, type Settings } from "./config.ts";
+import type { Settings } from "./config.ts";
 import { LockstepError } from "./core/errors.ts";
 import type { Logger } from "./core/ports/logger.ts";
 import type { Queue } from "./core/ports/queue.ts";
@@ -119,10 +120,11 @@ async function build(
 
   undo.push(closeSshConnections);
 
-  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(opened, {
-    wanted: rootKeyFile(rootKeyFileOf(settings)),
-    previous: settings.previousRootKeyFile === null ? null : rootKeyFile(settings.previousRootKeyFile),
-  });
+  const vault = vaultLine(settings, scrubber, undo);
+  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
+    opened,
+    storeRings(settings, vault),
+  );
   const known = knowing(sealer, scrubber);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
@@ -136,7 +138,7 @@ async function build(
     rootKeyId,
     sealer: known,
     fingerprinter,
-    values: valueStores(known, storeId, { settings, scrubber, undo }),
+    values: valueStores(known, storeId, { settings, scrubber, vault }),
     sameValue,
     queue,
     hints,
@@ -237,20 +239,26 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
   if (proxy !== null) for (const part of [proxy, proxy.slice(proxy.indexOf(":") + 1)]) scrubber.know(part);
 }
 
-/** Values move from one to the other only by command: what is where, each version's row says. */
-function valueStores(
-  sealer: Sealer,
-  storeId: string,
-  { settings, scrubber, undo }: { settings: Settings; scrubber: Scrubber; undo: Undo[] },
-): ValueStores {
-  const sealed = createSealedValues(sealer);
-  if (settings.vault === null) return { wanted: sealed, sealed, named: null };
+/** Null: no server is named. Asks nobody yet. */
+function vaultLine(settings: Settings, scrubber: Scrubber, undo: Undo[]): Vault | null {
+  if (settings.vault === null) return null;
   const vault = openVault(settings.vault, {
     dataDirectory: settings.dataDirectory,
     scrubber,
     ownListeners: () => ownListeners(settings),
   });
   undo.push(async () => vault.close());
+  return vault;
+}
+
+/** Values move from one to the other only by command: what is where, each version's row says. */
+function valueStores(
+  sealer: Sealer,
+  storeId: string,
+  { settings, scrubber, vault }: { settings: Settings; scrubber: Scrubber; vault: Vault | null },
+): ValueStores {
+  const sealed = createSealedValues(sealer);
+  if (settings.vault === null || vault === null) return { wanted: sealed, sealed, named: null };
   const named = knowingValues(vaultValues(vault, settings.vault, storeId), (plain) => know(plain, scrubber));
   return { wanted: settings.valueStore === "vault" ? named : sealed, sealed, named };
 }

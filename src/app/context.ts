@@ -44,7 +44,11 @@ export type Checkpoint =
   | "value-put"
   | "value-removal"
   | "value-removed"
-  | "values-moved";
+  | "values-moved"
+  | "rewrap-begun"
+  | "rewrap-sealed"
+  | "rewrap-page"
+  | "rewrap-own";
 
 /** All in milliseconds. */
 export interface LoopTiming {

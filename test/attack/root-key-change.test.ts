@@ -43,7 +43,7 @@ describeOnAStore("changing the root key under fire", (database) => {
   async function server(key: string, previous: string | null = null): Promise<AppContext> {
     const keys = await openStoreKeys(createStore(database().openPool()), {
       wanted: rootKeyFile(file(key)),
-      previous: previous === null ? null : rootKeyFile(file(previous)),
+      previous: previous === null ? [] : [rootKeyFile(file(previous))],
     });
     return kit.other(keys);
   }

@@ -22,7 +22,7 @@ describeOnEachStore("the keys of a store", (database) => {
   const open = (file = path, previous: string | null = null) =>
     openStoreKeys(database().store, {
       wanted: rootKeyFile(file),
-      previous: previous === null ? null : rootKeyFile(previous),
+      previous: previous === null ? [] : [rootKeyFile(previous)],
     });
 
   it("are made once, and open the same store again", async () => {

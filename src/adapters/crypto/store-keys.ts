@@ -40,7 +40,7 @@ export interface StoreRings {
   /** The one that the store is to be sealed under. */
   readonly wanted: RingSource;
   /** Only opens, until `rewrap` has moved everything to the wanted one. */
-  readonly previous?: RingSource | null;
+  readonly previous?: readonly RingSource[];
 }
 
 /** Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_UNAVAILABLE or KEY_RING_REFUSED for a ring that is away. */
@@ -49,9 +49,10 @@ export async function openStoreKeys(store: Store, rings: StoreRings): Promise<St
   return known === null ? setUp(store, rings) : openKnown(store, known, await openRings(rings));
 }
 
-async function openRings({ wanted, previous = null }: StoreRings): Promise<KeyRings> {
-  const first = await wanted.open();
-  return previous === null ? [first] : [first, await previous.open()];
+async function openRings({ wanted, previous = [] }: StoreRings): Promise<KeyRings> {
+  const rings: [KeyRing, ...KeyRing[]] = [await wanted.open()];
+  for (const source of previous) rings.push(await source.open());
+  return rings;
 }
 
 async function setUp(store: Store, rings: StoreRings): Promise<StoreKeys> {

@@ -98,6 +98,7 @@ async function switchKey(context: AppContext, actor: Actor): Promise<string> {
     return wanted;
   });
   await sealer.assertCurrent();
+  await context.checkpoint("rewrap-begun");
   return keyId;
 }
 
@@ -144,8 +145,11 @@ async function rewrapPage(
   for (;;) {
     // Side by side, so that a ring that is far away is asked for all of them at once.
     const sealed = await Promise.all(texts.map((text) => rewrapOne(context, text, aim.keyId)));
+    await context.checkpoint("rewrap-sealed");
     try {
-      return await context.store.transaction((tx) => replacePage(context, tx, actor, texts, sealed));
+      const page = await context.store.transaction((tx) => replacePage(context, tx, actor, texts, sealed));
+      await context.checkpoint("rewrap-page");
+      return page;
     } catch (error) {
       await aimAnew(context, aim, error);
     }
@@ -201,6 +205,7 @@ async function rewrapOne(context: AppContext, text: SealedText, lowest: string):
 async function finish(context: AppContext, actor: Actor, aim: Aim): Promise<number> {
   for (;;) {
     const own = await rewrapOwn(context, aim.keyId);
+    await context.checkpoint("rewrap-own");
     try {
       const left = await context.store.transaction((tx) => countAndEnd(context, tx, actor, aim.keyId, own));
       if (left !== null) return left;

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
 import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.ts";
+import { keptElsewhere } from "../../../src/adapters/crypto/ring-sources.ts";
 import { openStoreKeys } from "../../../src/adapters/crypto/store-keys.ts";
 import { createStore } from "../../../src/adapters/store/store.ts";
 import type { AppContext } from "../../../src/app/context.ts";
@@ -29,14 +30,10 @@ describeOnAStore("rewrapping to a key with versions", (database) => {
     ring = createVersionedRing(BASE);
   });
 
-  const source = (of: KeyRing) => ({
-    open: async () => of,
-    openOrMake: async () => ({ ring: of, takeBack: async () => {} }),
-  });
   async function server(wanted: KeyRing, previous: KeyRing | null = null): Promise<AppContext> {
     const keys = await openStoreKeys(createStore(database().openPool()), {
-      wanted: source(wanted),
-      previous: previous === null ? null : source(previous),
+      wanted: keptElsewhere(wanted),
+      previous: previous === null ? [] : [keptElsewhere(previous)],
     });
     return kit.other(keys);
   }

@@ -74,6 +74,7 @@ export interface FactParts {
       | "recoveryCopy"
       | "sealing"
       | "keptCopies"
+      | "keyRings"
       | "values"
       | "checksLateMs"
     >

@@ -8,6 +8,13 @@ import { ago, type FactParts, factsOf, healthyBinding, healthyTarget } from "./b
 
 const error = (code: string) => ({ code, message: "The push failed.", hint: "Do this." });
 const NOT_YET = { settled: 4, state: "owed", version: 4 } as const;
+const TRANSIT = {
+  name: "vault-transit transit/lockstep",
+  away: null,
+  oldestNeeded: 1,
+  oldestOpened: 1,
+  risks: [],
+};
 const verifier = healthyBinding("vps", { role: "verifier" });
 const caller = healthyBinding("api", { role: "caller" });
 const GOOD_TOKEN = { expiresAt: ago(-30), failures: 0, error: null, mustAct: false, usedUp: null };
@@ -358,6 +365,51 @@ const ROWS: readonly Row[] = [
     severity: "hint",
     command: "lockstep root-key copy lockstep-root.key",
     says: /check it there/,
+  },
+  {
+    when: "the root of everything sealed is kept in Vault",
+    parts: { bindings: [verifier], itself: { recoveryCopy: "kept-elsewhere" } },
+    id: "no-recovery-copy",
+    severity: "hint",
+    command: null,
+    says: /vault operator raft snapshot save/,
+  },
+  {
+    when: "the key ring is away",
+    parts: {
+      bindings: [verifier],
+      itself: {
+        keyRings: [
+          {
+            ...TRANSIT,
+            away: { since: ago(3), message: "Cannot open: Vault is sealed.", hint: "Unseal it." },
+          },
+        ],
+      },
+    },
+    id: "key-ring-away",
+    severity: "wrong",
+    command: null,
+    says: /Vault is sealed. Unseal it\. .*waits/,
+  },
+  {
+    when: "the key ring opens no version as old as one that is needed",
+    parts: { bindings: [verifier], itself: { keyRings: [{ ...TRANSIT, oldestNeeded: 3, oldestOpened: 5 }] } },
+    id: "key-version-hidden",
+    severity: "wrong",
+    command: "lockstep rewrap",
+    says: /Set it back to 3 or lower/,
+  },
+  {
+    when: "the key of the key ring may be deleted and exported",
+    parts: {
+      bindings: [verifier],
+      itself: { keyRings: [{ ...TRANSIT, risks: ["deletion-allowed", "exportable", "plaintext-backup"] }] },
+    },
+    id: "key-ring-exposed",
+    severity: "hint",
+    command: null,
+    says: /taken along with the store/,
   },
   {
     when: "ruling 33: a copy for restoring could not be removed from its host",

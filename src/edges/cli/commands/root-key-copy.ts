@@ -7,7 +7,16 @@ import type { CommandFunction } from "../cli.ts";
 
 export const run: CommandFunction<[file: string], unknown> = async (cli, [file]) => {
   const copies = await cli.rootKeyCopies();
-  const copy = await copies.read(rootKeyFileOf(cli.settings({})));
+  const settings = cli.settings({});
+  if (settings.keyRing !== "local")
+    throw new LockstepError(
+      "UNSUPPORTED",
+      "Cannot copy a root key: the root of this store is a key in Vault.",
+      {
+        hint: "Keep Vault's own backup instead: `vault operator raft snapshot save FILE`, with its unseal keys.",
+      },
+    );
+  const copy = await copies.read(rootKeyFileOf(settings));
   if (file === "-") {
     if (cli.output.json)
       throw new LockstepError("USAGE", "Cannot print the key as JSON: `-` prints the key alone.");

@@ -130,14 +130,16 @@ export function attachKeys(program: Command, attach: Attach): void {
   attach(
     program
       .command("rewrap")
-      .description("move everything sealed to the present root key; values stay as they are")
+      .description(
+        "move everything sealed to the present root key, in the newest version of its key ring; values stay as they are",
+      )
       .summary("move everything sealed to the present root key")
       .addHelpText(
         "after",
-        examples(
+        `${examples(
           "LOCKSTEP_ROOT_KEY_FILE=new.key LOCKSTEP_PREVIOUS_ROOT_KEY_FILE=old.key lockstep up",
           "lockstep rewrap",
-        ),
+        )}\n\nTo a key in Vault: LOCKSTEP_KEY_RING=vault-transit and LOCKSTEP_PREVIOUS_ROOT_KEY_FILE=old.key. The way back:\nLOCKSTEP_KEY_RING=local, LOCKSTEP_ROOT_KEY_FILE=new.key and LOCKSTEP_PREVIOUS_KEY_RING=vault-transit. After a rotation in\nVault the command alone; only when it says that nothing is left may min_decryption_version be raised.`,
       ),
     () => import("../commands/rewrap.ts"),
   );
