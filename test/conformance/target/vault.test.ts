@@ -38,7 +38,7 @@ beforeAll(async () => {
   await stop();
 });
 
-async function startPlace(mode: VaultMode, requestTimeoutMs = 500): Promise<PlaceUnderTest> {
+async function startPlace(mode: VaultMode, requestTimeoutMs = 1_000): Promise<PlaceUnderTest> {
   const vault = await startVault({ mode });
   vault.mount("kv-v2", MOUNT);
   vault.policy("target", policyText(neededRights({ mount: MOUNT, path: PATH, discover: [], label: true })));

@@ -274,6 +274,27 @@ describe("an answer that does not come", () => {
   });
 });
 
+describe("a write that nobody answered", () => {
+  it("cannot land any more, although what stands there is wanted again and nothing else is written", async () => {
+    await apply({ AUTH: "one" });
+    const held = kit.vault.fault(WRITES, { kind: "held", at: "request" });
+    const target = kit.open({ vault: { requestTimeoutMs: 2_000 } });
+    expect((await failure(target.apply(change({ AUTH: "late" }), order(2), never))).code).toBe(
+      "TARGET_OUTCOME_UNKNOWN",
+    );
+    const answered = kit.vault.calls.answered(3, WRITES);
+    held.release();
+    await answered;
+    expect(kit.stored()?.data).toEqual({ AUTH: "one", LOCKSTEP_REV: formatOrder(order(1)) });
+  });
+
+  it("makes nothing where nothing stood", async () => {
+    kit.vault.fault(WRITES, { kind: "cut", executed: false });
+    expect((await failure(apply({ AUTH: "one" }))).code).toBe("TARGET_OUTCOME_UNKNOWN");
+    expect(kit.stored()).toBeNull();
+  });
+});
+
 describe("a node that lags", () => {
   it("is asked again, and its old answer is neither drift nor what a write is built on", async () => {
     await apply({ AUTH: "one" });

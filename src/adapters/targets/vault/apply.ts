@@ -4,6 +4,9 @@
  *
  * Order (law 3): mark and keys are one map, so that the check-and-set covers both; an older write fails by the mark, or by
  * the version that it was planned on. Without a mark only what came in between is noticed.
+ *
+ * A write without an answer may still land while nothing else is written, also after what it replaces is wanted again. So
+ * the map is put back as it was: that either takes the version away from under it, or finds that it has landed.
  */
 import { LockstepError } from "../../../core/errors.ts";
 import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
@@ -50,8 +53,11 @@ export async function apply(
     try {
       await place.write(next, versionOf(read), signal);
     } catch (error) {
-      const isRace = error instanceof LockstepError && error.code === "WRITE_CONFLICT";
-      if (!isRace || pauseMs === null) throw error;
+      const code = error instanceof LockstepError ? error.code : null;
+      // Where nothing stood, nothing is made only for that.
+      if (code === "TARGET_OUTCOME_UNKNOWN" && read.state === "present")
+        await place.write(data, read.version, signal).catch(() => undefined);
+      if (code !== "WRITE_CONFLICT" || pauseMs === null) throw error;
       await pause(pauseMs, signal);
       continue;
     }
