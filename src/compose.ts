@@ -118,7 +118,8 @@ async function build(
   const clock = await startStoreClock(() => opened.read.targets.beginLook());
   undo.push(async () => clock.stop());
 
-  undo.push(closeSshConnections);
+  // After the queue: what still works uses them.
+  undo.push(closeSshConnections, closeVaultLines);
 
   const vault = vaultLine(settings, scrubber, undo);
   const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
@@ -147,7 +148,7 @@ async function build(
     log,
     budget,
     makeRandom: randomValue,
-    targetKinds: new Map([...TARGET_KINDS, vaultKind(settings, undo)].map((kind) => [kind.kind, kind])),
+    targetKinds: new Map([...TARGET_KINDS, vaultKind(settings)].map((kind) => [kind.kind, kind])),
     channels: createChannels(createDial({ ownListeners: () => ownListeners(settings) })),
     issuers: createIssuers({
       connect: createDial({ ownListeners: () => ownListeners(settings) }),
@@ -264,7 +265,6 @@ function valueStores(
 }
 
 /** Without the mark its writes are not fenced, which is said where targets are shown. */
-function vaultKind({ revisionMarker }: Settings, undo: Undo[]): TargetKind {
-  undo.push(closeVaultLines);
+function vaultKind({ revisionMarker }: Settings): TargetKind {
   return createVaultKind({ revisionMarker, lines: new VaultLines() });
 }
