@@ -67,9 +67,10 @@ export function knowingValues<T extends ValueStore>(store: T, know: (plain: stri
 }
 
 function credentialOf(settings: VaultCredentialSettings, around: Around): VaultCredential {
-  if (settings.kind !== "approle" || settings.secretId.kind !== "wrapped")
-    return settings as Exclude<VaultCredential, { kind: "approle" }>;
-  const { token, role } = settings.secretId;
+  if (settings.kind !== "approle") return settings;
+  const given = settings.secretId;
+  if (given.kind !== "wrapped") return { ...settings, secretId: given };
+  const { token, role } = given;
   // It is unwrapped once: what came out is kept beside the root key, under a name that tells which one it was.
   const name = createHash("sha256").update(token.reveal()).digest("hex").slice(0, 16);
   const path = join(around.dataDirectory, `vault-secret-id-${name}`);

@@ -12,7 +12,7 @@ import { moveValues } from "../../../src/app/secrets/move-values.ts";
 import { transactionWithValues } from "../../../src/app/secrets/prepared-values.ts";
 import { listVersions, revealSecret } from "../../../src/app/secrets/read-secrets.ts";
 import { sweepValues } from "../../../src/app/secrets/sweep-values.ts";
-import type { LockstepError } from "../../../src/core/errors.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
 import type { NamedValueStore } from "../../../src/core/ports/value-store.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { ManualClock } from "../../../src/simulator/railway/clock.ts";
@@ -165,6 +165,55 @@ describeOnAStore("values in Vault", (database) => {
       expect(await reveal()).toBe("next");
     });
 
+    it("a number that another took: the value goes at once, and is put for the next", async () => {
+      let isOvertaken = false;
+      const slow = process({
+        checkpoint: async (point) => {
+          if (point !== "value-put" || isOvertaken) return;
+          isOvertaken = true;
+          await set("faster");
+        },
+      });
+      expect(await set("slower", slow)).toMatchObject({ version: 2 });
+      expect(standing().toSorted()).toEqual([await pathOf(1), await pathOf(2)].toSorted());
+      expect(await intents()).toEqual([]);
+      expect([await reveal(1), await reveal(2)]).toEqual(["faster", "slower"]);
+    });
+
+    it("a commit whose answer is lost was done: its value stays", async () => {
+      let isLost = false;
+      const { store } = kit.context;
+      const cut = process({
+        checkpoint: async (point) => {
+          if (point === "value-put") isLost = true;
+        },
+        store: {
+          ...store,
+          transaction: async (work) => {
+            const done = await store.transaction(work);
+            if (!isLost) return done;
+            isLost = false;
+            throw new LockstepError("STORE_UNAVAILABLE", "The connection was lost.");
+          },
+        },
+      });
+      await expect(set("committed", cut)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+      expect(await versionStates()).toEqual(["1 current"]);
+      await hoursPass(2);
+      await sweep();
+      expect(await reveal()).toBe("committed");
+    });
+
+    it("what a row names never goes, whatever is written down about it", async () => {
+      await set("kept");
+      await kit.rows(
+        `insert into value_intent (secret_id, value_name, version, aim, process, next_attempt_at)
+         select secret_id, value_name, version, 'removed', 'somebody', now() from secret_version`,
+      );
+      await sweep();
+      expect(await reveal()).toBe("kept");
+    });
+
     it("whoever wakes up after its value was given up adds no row that names it", async () => {
       let arrive = (): void => {};
       let goOn = (): void => {};
@@ -268,6 +317,26 @@ describeOnAStore("values in Vault", (database) => {
       await sweep();
       expect(standing()).toEqual([await pathOf(2)]);
       expect((await valueFacts(context)).owed.count).toBe(0);
+    });
+
+    it("what cannot be asked for twice is kept in Postgres meanwhile, and moves by command", async () => {
+      const { secretId } = await set("one");
+      const fault = goneFor("always");
+      const fields = new Map([["value", SecretValue.of("canary-refresh")]]);
+      await transactionWithValues(
+        context,
+        async (tx) => {
+          const version = await tx.secrets.lockForNewVersion(secretId);
+          const { stored, fingerprint } = tx.values.take({ secretId, version, fields });
+          const rest = { state: "retired", value: stored, fingerprint, createdBy: "" } as const;
+          await tx.secrets.addVersion({ secretId, version, ...rest });
+        },
+        { isIrreplaceable: true },
+      );
+      expect(await reveal(2)).toBe("canary-refresh");
+      fault.remove();
+      expect(await moveValues(context, TESTER)).toMatchObject({ moved: 1, left: 0 });
+      expect(await reveal(2)).toBe("canary-refresh");
     });
 
     it("doctor knows since when, and that it is over", async () => {
