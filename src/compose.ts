@@ -122,10 +122,9 @@ async function build(
   undo.push(closeSshConnections, closeVaultLines);
 
   const vault = vaultLine(settings, scrubber, undo);
-  const { store, storeId, rootKeyId, sealer, fingerprinter } = await openStoreKeys(
-    opened,
-    storeRings(settings, vault),
-  );
+  const keys = await openStoreKeys(opened, storeRings(settings, vault), (away) => tellOfRing(log, away));
+  undo.push(async () => keys.close());
+  const { store, storeId, rootKeyId, sealer, fingerprinter } = keys;
   const known = knowing(sealer, scrubber);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
@@ -238,6 +237,11 @@ function knowCredentials(settings: Settings, scrubber: Scrubber): void {
   }
   const proxy = proxyCredential();
   if (proxy !== null) for (const part of [proxy, proxy.slice(proxy.indexOf(":") + 1)]) scrubber.know(part);
+}
+
+function tellOfRing(log: Logger, away: LockstepError | null): void {
+  if (away === null) log.info("the key ring answers; everything goes on");
+  else log.error("no key ring; what needs no value goes on", { code: away.code, reason: away.message });
 }
 
 /** Null: no server is named. Asks nobody yet. */

@@ -9,13 +9,16 @@ import { makeSelfSigned } from "./adapters/crypto/self-signed.ts";
 import { openListenerKey } from "./app/agents/listener-key.ts";
 import type { AppContext } from "./app/context.ts";
 import type { AgentListenerSettings } from "./config-agents.ts";
-import { LockstepError } from "./core/errors.ts";
+import { isRingAway, LockstepError, toLockstepError } from "./core/errors.ts";
 import { createAgentServer } from "./edges/http/agents/server.ts";
 import { hostInUrl } from "./edges/http/listener.ts";
 import type { AgentListenerAddress } from "./edges/http/routes.ts";
 import { readSettingFile } from "./environment.ts";
+import { pause } from "./lib/pause.ts";
 
 export interface StartedAgentListener extends AgentListenerAddress {
+  /** False: it begins when the key ring comes, and its address is refused until then. */
+  isListening(): boolean;
   close(): Promise<void>;
 }
 
@@ -24,15 +27,69 @@ interface Credentials {
   readonly key: string;
 }
 
+const TRY_AGAIN_MS = 1_000;
 const LOOK_AT_FILES_MS = 60_000;
 /** A certificate with its whole chain. */
 const MAX_PEM_BYTES = 1024 * 1024;
 
-/** Throws SETTING_INVALID. */
+/** Throws SETTING_INVALID. While the key ring is away the listener's own key cannot be had: then it begins when the ring comes. */
 export async function startAgentListener(
   context: AppContext,
   settings: AgentListenerSettings,
 ): Promise<StartedAgentListener> {
+  try {
+    return await startNow(context, settings);
+  } catch (error) {
+    const failure = toLockstepError(error);
+    if (!isRingAway(failure)) throw error;
+    context.log.error("agents are not served yet", { code: failure.code, reason: failure.message });
+    return startLater(context, settings, failure);
+  }
+}
+
+function startLater(
+  context: AppContext,
+  settings: AgentListenerSettings,
+  first: LockstepError,
+): StartedAgentListener {
+  const stopping = new AbortController();
+  let started: StartedAgentListener | null = null;
+  let failure = first;
+  const listening = (async () => {
+    while (started === null) {
+      await pause(TRY_AGAIN_MS, stopping.signal);
+      if (stopping.signal.aborted) return;
+      try {
+        started = await startNow(context, settings);
+        context.log.info("agents are served", { url: started.url });
+      } catch (error) {
+        failure = toLockstepError(error);
+        if (!isRingAway(failure))
+          context.log.error("agents are not served", { code: failure.code, reason: failure.message });
+      }
+    }
+  })();
+  const known = (): StartedAgentListener => {
+    if (started === null) throw failure;
+    return started;
+  };
+  return {
+    get url() {
+      return known().url;
+    },
+    get tlsKeyDigest() {
+      return known().tlsKeyDigest;
+    },
+    isListening: () => started !== null,
+    close: async () => {
+      stopping.abort();
+      await listening;
+      await started?.close();
+    },
+  };
+}
+
+async function startNow(context: AppContext, settings: AgentListenerSettings): Promise<StartedAgentListener> {
   const { tls } = settings;
   const credentials = tls.kind === "off" ? null : await credentialsOf(context, tls);
   const server = createAgentServer({
@@ -55,6 +112,7 @@ export async function startAgentListener(
   return {
     url: settings.url ?? urlOf(settings, port),
     tlsKeyDigest: tls.kind === "self-signed" && credentials !== null ? keyDigest(credentials.cert) : null,
+    isListening: () => true,
     close: async () => {
       stopWatching();
       await server.close();

@@ -75,7 +75,7 @@ async function serve(
   const socket = await server.openLocalLine(directory, await socketIn(file));
   await replaceFile(file, `${JSON.stringify({ url, socket })}\n`);
   undo.push(() => rm(file, { force: true }));
-  return { url, adminTokenFile, agentUrl: agentListener?.url ?? null };
+  return { url, adminTokenFile, agentUrl: agentListener?.isListening() === true ? agentListener.url : null };
 }
 
 /** Of the server that ran here before, and may still; null: none is known. */

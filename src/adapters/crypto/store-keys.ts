@@ -23,6 +23,7 @@ import { createFingerprinter, newFingerprintKey } from "./fingerprint.ts";
 import { keyHint } from "./key-hint.ts";
 import type { RingSource } from "./ring-sources.ts";
 import { createSealer, type KeyRings, type SealingKey } from "./sealer.ts";
+import { unlockLater } from "./unlock-later.ts";
 
 const KEY_CHECK = "lockstep root key";
 
@@ -34,7 +35,12 @@ export interface StoreKeys {
   readonly rootKeyId: string | null;
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
+  /** Ends what still asks for a ring that was away at the start. */
+  close(): void;
 }
+
+/** Told of a known store whose ring is away at the start; null: it has come, and everything goes on. */
+export type TellOfRing = (failure: LockstepError | null) => void;
 
 export interface StoreRings {
   /** The one that the store is to be sealed under. */
@@ -43,10 +49,17 @@ export interface StoreRings {
   readonly previous?: readonly RingSource[];
 }
 
-/** Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_UNAVAILABLE or KEY_RING_REFUSED for a ring that is away. */
-export async function openStoreKeys(store: Store, rings: StoreRings): Promise<StoreKeys> {
+/**
+ * Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_REFUSED, which only a person can mend. A ring that
+ * is away keeps an empty store from being set up (KEY_RING_UNAVAILABLE); a known one opens when the ring comes.
+ */
+export async function openStoreKeys(
+  store: Store,
+  rings: StoreRings,
+  tell: TellOfRing = () => undefined,
+): Promise<StoreKeys> {
   const known = await store.read.meta.read();
-  return known === null ? setUp(store, rings) : openKnown(store, known, await openRings(rings));
+  return known === null ? setUp(store, rings) : openKnown(store, known, await openRings(rings), tell);
 }
 
 async function openRings({ wanted, previous = [] }: StoreRings): Promise<KeyRings> {
@@ -100,18 +113,46 @@ async function createMeta(store: Store, sealer: Sealer): Promise<void> {
   });
 }
 
-async function openKnown(store: Store, meta: StoreMeta, rings: KeyRings): Promise<StoreKeys> {
+async function openKnown(
+  store: Store,
+  meta: StoreMeta,
+  rings: KeyRings,
+  tell: TellOfRing = () => undefined,
+): Promise<StoreKeys> {
   const sealing = followSealingKey(store, meta.sealingKeyId);
   const sealer = createSealer(rings, sealing);
-  await checkKey(meta, sealer, rings);
-  const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
-  return {
+  const known = {
     store: retrying(store, sealing),
     storeId: meta.storeId,
     rootKeyId: rings[0].rootKeyId,
-    sealer,
-    fingerprinter: createFingerprinter(key),
   };
+  try {
+    const fingerprinter = await unlock(meta, sealer, rings);
+    return { ...known, sealer, fingerprinter, close: () => undefined };
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== "KEY_RING_UNAVAILABLE") throw error;
+    tell(error);
+    return {
+      ...known,
+      ...unlockLater({
+        // Another process may have moved the store to another key meanwhile.
+        unlock: async () => {
+          await sealing.refresh();
+          return unlock(await readMeta(store), sealer, rings);
+        },
+        sealer,
+        failure: error,
+        tell,
+      }),
+    };
+  }
+}
+
+/** Throws ROOT_KEY_WRONG, and what the ring says. */
+async function unlock(meta: StoreMeta, sealer: Sealer, rings: KeyRings): Promise<Fingerprinter> {
+  await checkKey(meta, sealer, rings);
+  const key = await sealer.open(meta.fingerprintKeySealed, fingerprintKeyAssociatedData(meta.storeId));
+  return createFingerprinter(key);
 }
 
 /** Known from the start, and asked again when something speaks against it: sealing costs no question of its own. */

@@ -8,7 +8,7 @@
 import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { AppContext } from "../../app/context.ts";
-import { LockstepError } from "../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { assertMay, createDoor, identify } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";
 import { createListener, hostInUrl, listenOn } from "./listener.ts";
@@ -89,7 +89,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     app.get(`/readyz${end}`, async () => {
       // Also asks the store whether it answers.
       await context.sealer.assertCurrent();
-      return { status: "ok" };
+      // It serves what needs no value all the same: who watches learns it, and no balancer takes it out.
+      const failure = await context.sealer.assertRingThere().then(
+        () => null,
+        (error: unknown) => toLockstepError(error),
+      );
+      return failure === null ? { status: "ok" } : { status: "ok", keyRing: failure.code };
     });
   }
   app.get("/metrics", async (request, reply) => {
