@@ -8,9 +8,10 @@
  * an end is answered by "look first". A request that failed leaves its key free where nothing of it is committed.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { createHmac } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import type { AppContext } from "../../app/context.ts";
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { EarlierRequest } from "../../core/ports/store/idempotency.ts";
 import type { Json } from "../../core/ports/target.ts";
 import { SecretValue } from "../../core/secret-value.ts";
@@ -91,9 +92,19 @@ function readKey(request: FastifyRequest): string | null {
   );
 }
 
+/**
+ * While the key ring is away since the start, keyed by what the caller shows and nobody keeps: requests that need no value
+ * are served all the same. Repeated after the ring has come, such a request is refused as another one.
+ */
 function digestOf(context: AppContext, request: FastifyRequest): string {
   const text = JSON.stringify([request.method, request.url, request.body ?? null]);
-  return context.fingerprinter.fingerprint(DIGEST_SCOPE, SecretValue.of(text));
+  try {
+    return context.fingerprinter.fingerprint(DIGEST_SCOPE, SecretValue.of(text));
+  } catch (error) {
+    const shown = request.headers.authorization;
+    if (!isRingAway(toLockstepError(error)) || shown === undefined) throw error;
+    return createHmac("sha256", `${DIGEST_SCOPE}\0${shown}`).update(text).digest("base64url");
+  }
 }
 
 function repeat(earlier: EarlierRequest, requestHmac: string, operation: Operation): unknown {
