@@ -29,6 +29,7 @@ export function openVault(settings: VaultSettings, around: Around): OpenVault {
     server: settings.server,
     credential: credentialOf(settings.credential, around),
     connect: createDial({ ownListeners: around.ownListeners }),
+    onSecret: (secret) => around.scrubber.know(secret.reveal()),
   });
 }
 

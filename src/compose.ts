@@ -147,7 +147,7 @@ async function build(
     log,
     budget,
     makeRandom: randomValue,
-    targetKinds: new Map([...TARGET_KINDS, vaultKind(settings)].map((kind) => [kind.kind, kind])),
+    targetKinds: new Map([...TARGET_KINDS, vaultKind(settings, scrubber)].map((kind) => [kind.kind, kind])),
     channels: createChannels(createDial({ ownListeners: () => ownListeners(settings) })),
     issuers: createIssuers({
       connect: createDial({ ownListeners: () => ownListeners(settings) }),
@@ -269,6 +269,10 @@ function valueStores(
 }
 
 /** Without the mark its writes are not fenced, which is said where targets are shown. */
-function vaultKind({ revisionMarker }: Settings): TargetKind {
-  return createVaultKind({ revisionMarker, lines: new VaultLines() });
+function vaultKind(settings: Settings, scrubber: Scrubber): TargetKind {
+  const lines = new VaultLines({
+    connect: createDial({ ownListeners: () => ownListeners(settings) }),
+    onSecret: (secret) => scrubber.know(secret.reveal()),
+  });
+  return createVaultKind({ revisionMarker: settings.revisionMarker, lines });
 }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
 import { canonicalJson } from "../../../lib/canonical-json.ts";
-import { createVault, type OpenVault } from "../../vault/create-vault.ts";
+import { createVault, type OpenVault, type VaultOptions } from "../../vault/create-vault.ts";
 import { createKv } from "../../vault/kv.ts";
 import { placeOf, type VaultConfig } from "./config.ts";
 import { assertKept, credentialOf } from "./credential.ts";
@@ -15,8 +15,16 @@ import type { VaultLine } from "./place.ts";
 /** More servers and credentials than that are used by nobody at once; the one that was used longest ago ends. */
 const MAX_LINES = 100;
 
+/** What every line of a process is given. */
+export type LineOptions = Pick<VaultOptions, "connect" | "onSecret">;
+
 export class VaultLines {
+  readonly #options: LineOptions;
   readonly #lines = new Map<string, VaultLine & { readonly vault: OpenVault }>();
+
+  constructor(options: LineOptions = {}) {
+    this.#options = options;
+  }
 
   /** Asks nobody yet. Throws TARGET_CREDENTIAL_REJECTED, UNSUPPORTED. `end`: to be called when the target is closed. */
   lineTo(
@@ -30,7 +38,7 @@ export class VaultLines {
     const { address, namespace, caCertificate, requestTimeoutMs } = config;
     const make = () => {
       const server = { address, namespace, caCertificate };
-      const vault = createVault({ server, credential, requestTimeoutMs });
+      const vault = createVault({ ...this.#options, server, credential, requestTimeoutMs });
       return { id, vault, kv: createKv(vault) };
     };
     if (context.keepCredentials === undefined) {
