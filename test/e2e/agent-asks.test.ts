@@ -27,12 +27,18 @@ createServer((request, response) => {
 
 describe.skipIf(process.platform !== "linux")("a verifier that only its own machine can ask", () => {
   const kit = createProgramKit("e2e-asks");
-  const { directory, lockstep, json, reach } = kit;
+  const { directory, lockstep, json, look, reach } = kit;
   const home = join(directory, "mini");
   const file = join(home, "app", "env");
   const counts = join(home, "usage.json");
   const policyFile = policyFileOf(home);
   let servicePort = 0;
+
+  const rollout = async () =>
+    (await look("rollout", "show", SECRET, "--json")).json() as {
+      readonly state: string;
+      readonly settling: { readonly grade: string } | null;
+    };
 
   const allow = (lines: string): void =>
     writeFileSync(policyFile, `files: ["${file}"]\ncommands: { reload: [/bin/true] }\n${lines}`, {
@@ -83,11 +89,11 @@ targets:
   it("holds the rotation until its owner lets the agent ask, and then decides it", async () => {
     const before = readFileSync(file, "utf8");
     expect((await lockstep(["rotate", SECRET])).code).toBe(0);
-    const shown = async () => (await lockstep(["rollout", "show", SECRET])).stdout;
+    const shown = async () => (await look("rollout", "show", SECRET)).stdout;
     await reach("the reason", async () => (await shown()).includes("policy of its machine does not allow"));
     expect(await shown()).toMatch(/accept/);
     allow(`probes: ["http://127.0.0.1:${servicePort}/"]\n`);
-    await reach("the end", async () => (await json("rollout", "show", SECRET)).state === "done");
+    await reach("the end", async () => (await rollout()).state === "done");
     const { members } = await json("rollout", "show", SECRET);
     expect(members[0].evidence).toBe("proven");
     expect(readFileSync(file, "utf8")).not.toBe(before);
@@ -100,7 +106,7 @@ targets:
     expect((await lockstep(["apply", "--yes"])).code).toBe(0);
     expect((await lockstep(["rotate", SECRET])).code).toBe(0);
     await reach("the end", async () => {
-      const { state, settling } = await json("rollout", "show", SECRET);
+      const { state, settling } = await rollout();
       if (state === "running" && settling !== null) expect(settling.grade).toBe("observed");
       return state === "done";
     });

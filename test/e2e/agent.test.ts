@@ -23,7 +23,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../src/simulator/free-port.ts";
-import { PROGRAM } from "../support/program-kit.ts";
+import { watchCommandLines } from "../support/command-lines.ts";
+import { lookAt, PROGRAM } from "../support/program-kit.ts";
 
 const VALUES = ["canary-e2e-agent-one", "canary-e2e-agent-two", "canary-e2e-agent-three"] as const;
 const SECRET = "INTERNAL_AUTH_SECRET";
@@ -42,10 +43,9 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
   const data = join(directory, "data");
   const homes = { mini: join(directory, "mini"), web: join(directory, "web"), jobs: join(directory, "jobs") };
   const said: string[] = [];
-  const cmdlines = new Set<string>();
   const children = new Set<ChildProcess>();
   let agentPort = 0;
-  let watching: NodeJS.Timeout;
+  let commandLines: ReturnType<typeof watchCommandLines>;
   let server: ChildProcess;
   let web: ChildProcess;
   let mini: ChildProcess;
@@ -108,13 +108,17 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
   const service = (name: "web" | "jobs") => [process.execPath, "-e", SERVICE, join(homes[name], "starts")];
 
   async function evidence(): Promise<Record<string, string>> {
-    const { secrets } = await json("status");
-    const [{ bindings }] = secrets;
+    const looked = await lookAt(data, ["status", "--json"]);
+    said.push(looked.stdout, looked.stderr);
+    const { secrets } = looked.json() as {
+      readonly secrets: readonly [
+        {
+          readonly bindings: readonly Readonly<Record<"target" | "version" | "evidence" | "state", string>>[];
+        },
+      ];
+    };
     return Object.fromEntries(
-      bindings.map((one: { target: string; version: number; evidence: string; state: string }) => [
-        one.target,
-        `v${one.version} ${one.state} ${one.evidence}`,
-      ]),
+      secrets[0].bindings.map((one) => [one.target, `v${one.version} ${one.state} ${one.evidence}`]),
     );
   }
 
@@ -167,20 +171,11 @@ targets:
 `,
     );
     await startServer();
-    // Whoever is logged in to this machine can read every process's arguments.
-    watching = setInterval(() => {
-      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-        try {
-          cmdlines.add(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-        } catch {
-          // It ended meanwhile.
-        }
-      }
-    }, 20);
+    commandLines = watchCommandLines();
   }, 60_000);
 
   afterAll(async () => {
-    clearInterval(watching);
+    commandLines.stop();
     for (const child of [...children]) {
       const gone = once(child, "exit");
       child.kill("SIGTERM");
@@ -283,7 +278,7 @@ targets:
   }, 60_000);
 
   it("no value stands in a cache, a log, an answer, an argument, or in the data directory", () => {
-    const texts = [said.join(""), [...cmdlines].join("\n")];
+    const texts = [said.join(""), [...commandLines.seen].join("\n")];
     for (const root of [data, ...Object.values(homes)]) {
       for (const name of readdirSync(root, { recursive: true, encoding: "utf8" })) {
         const path = join(root, name);

@@ -18,7 +18,7 @@ interface Told {
 
 describe.skipIf(process.platform !== "linux")("a hand edit", () => {
   const kit = createProgramKit("e2e-alerts");
-  const { directory, lockstep, json, reach } = kit;
+  const { directory, lockstep, json, look, reach } = kit;
   const home = join(directory, "mini");
   const file = join(home, "app", "env");
   const told: Told[] = [];
@@ -50,7 +50,7 @@ alerts:
     expect((await lockstep(["apply", "--yes"], { env: { HOOK_SECRET: SECRET } })).code).toBe(0);
     await kit.startAgent("mini", home);
     expect((await lockstep(["secret", "set", "AUTH"], { input: VALUE })).code).toBe(0);
-    await reach("the file", async () => (await lockstep(["check", "--quiet"])).code === 0);
+    await reach("the file", async () => (await look("check", "--quiet")).exitCode === 0);
   }, 120_000);
 
   afterAll(async () => {
@@ -77,7 +77,7 @@ alerts:
     const [program = "", ...words] = (told[1]?.data.remedy ?? "").split(" ");
     expect(program).toBe("lockstep");
     expect((await lockstep(words)).code).toBe(0);
-    await reach("the repair", async () => (await lockstep(["check", "--quiet"])).code === 0);
+    await reach("the repair", async () => (await look("check", "--quiet")).exitCode === 0);
     expect(readFileSync(file, "utf8")).toContain(VALUE);
     await reach("that it is over", () => told.length > 2);
     expect(told[2]?.type).toBe("alert.resolved");

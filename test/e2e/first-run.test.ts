@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RailwaySimulator, startRailwaySimulator } from "../../src/simulator/railway/server.ts";
+import { watchCommandLines } from "../support/command-lines.ts";
 import { PROGRAM } from "../support/program-kit.ts";
 import { lacks } from "../support/servers.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
@@ -29,13 +30,12 @@ describe.skipIf(lacks("sshd"))("the first run", () => {
   const directory = mkdtempSync(join(tmpdir(), "lockstep-e2e-"));
   const data = join(directory, "data");
   const said: string[] = [];
-  const cmdlines = new Set<string>();
   let railway: RailwaySimulator;
   let sshd: RunningSshd;
   let server: ChildProcess;
   let serviceId: string;
   let url = "";
-  let watching: NodeJS.Timeout;
+  let commandLines: ReturnType<typeof watchCommandLines>;
 
   const env = () => ({ ...process.env, LOCKSTEP_DATA: data, RAILWAY_TOKEN: railway.defaults.projectToken });
 
@@ -108,21 +108,11 @@ targets:
 `,
     );
     await startServer();
-    // Whoever is logged in to this machine can read every process's arguments.
-    watching = setInterval(() => {
-      for (const pid of readdirSync("/proc")) {
-        if (!/^\d+$/.test(pid)) continue;
-        try {
-          cmdlines.add(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-        } catch {
-          // It ended meanwhile.
-        }
-      }
-    }, 20);
+    commandLines = watchCommandLines();
   });
 
   afterAll(async () => {
-    clearInterval(watching);
+    commandLines.stop();
     server.kill("SIGTERM");
     if (server.exitCode === null) await once(server, "exit");
     await railway.close();
@@ -246,7 +236,7 @@ targets:
       const answer = await ask(path);
       said.push(`${path} ${answer.status} ${await answer.text()}`);
     }
-    const texts = [...said, ...cmdlines];
+    const texts = [...said, ...commandLines.seen];
     expect(texts.length).toBeGreaterThan(30);
     for (const canary of [
       "canary-7d20e9",

@@ -10,13 +10,13 @@ const newKey = () => `${randomBytes(32).toString("base64url")}\n`;
 
 describe.skipIf(process.platform !== "linux")("a copy of the root key", () => {
   const kit = createProgramKit("e2e-recovery");
-  const { directory, lockstep, json } = kit;
+  const { directory, lockstep, json, look } = kit;
   const rootKey = join(directory, "data", "root.key");
   const away = join(directory, "lockstep-root.key");
   let up: ReturnType<typeof kit.start>;
   const start = async (env: Readonly<Record<string, string>> = {}) => {
     up = kit.start(["up", "--port", "0"], { env });
-    await kit.reach("the server", async () => (await lockstep(["status"])).code === 0);
+    await kit.reach("the server", async () => (await look("status")).exitCode === 0);
   };
   const stop = async () => {
     const gone = once(up, "exit");

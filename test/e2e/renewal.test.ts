@@ -10,12 +10,14 @@ import { startTokenProvider, type TokenProvider } from "../support/token-provide
 
 describe("tokens", () => {
   const kit = createProgramKit("e2e-renewal");
-  const { directory, lockstep, json, reach } = kit;
+  const { directory, lockstep, json, look, reach } = kit;
   let provider: TokenProvider;
 
   const renewal = async (name: string) =>
     (
-      (await json("renewals")) as { renewals: { secret: string; state: string; version: number }[] }
+      (await look("renewals", "--json")).json() as {
+        renewals: { secret: string; state: string; version: number }[];
+      }
     ).renewals.find(({ secret }) => secret === name);
   beforeAll(async () => {
     provider = await startTokenProvider((count) => ({ token: `canary-partner-${count}`, expires_in: 3_600 }));
@@ -53,7 +55,7 @@ targets:
     expect(applied.stderr.replaceAll(PROGRESS, "")).toBe("");
     expect(applied.code).toBe(0);
     await reach("the reason", async () =>
-      (await lockstep(["renewals"])).stdout.includes("it needs PARTNER_PASSWORD"),
+      (await look("renewals")).stdout.includes("it needs PARTNER_PASSWORD"),
     );
     const key = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     expect((await lockstep(["secret", "set", "SIGNING_KEY"], { input: key })).code).toBe(0);

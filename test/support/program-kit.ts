@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../src/simulator/free-port.ts";
 import { builtProgram } from "./built-program.ts";
+import { type Ran, runCli } from "./cli-kit.ts";
 
 export const PROGRAM = await builtProgram();
 const REACHED_WITHIN_MS = 90_000;
@@ -27,6 +28,8 @@ export interface ProgramKit {
   ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
   // biome-ignore lint/suspicious/noExplicitAny: what a command prints is the very thing that tests look into
   json(...words: readonly string[]): Promise<any>;
+  /** A command in this process, for who waits: a start for each look would take the time from the server. */
+  look(...words: readonly string[]): Promise<Ran>;
   reach(what: string, holds: () => boolean | Promise<boolean>): Promise<void>;
   /** A machine below the directory, with its agent invited, enrolled and running. `home/policy` is there already. */
   startAgent(target: string, home: string): Promise<void>;
@@ -66,6 +69,11 @@ export function createProgramKit(name: string): ProgramKit {
       return { code: code as number | null, stdout, stderr };
     },
     json: async (...words) => JSON.parse((await kit.lockstep([...words, "--json"])).stdout),
+    async look(...words) {
+      const ran = await lookAt(join(directory, "data"), words);
+      said += `${ran.stdout}${ran.stderr}`;
+      return ran;
+    },
     async reach(what, holds) {
       for (const deadline = Date.now() + REACHED_WITHIN_MS; !(await holds()); await delay(100))
         if (Date.now() > deadline) throw new Error(`not reached: ${what}; it said: ${said.slice(-3_000)}`);
@@ -92,6 +100,11 @@ export function createProgramKit(name: string): ProgramKit {
     },
   };
   return kit;
+}
+
+/** A command in this process, at the server of a data directory. */
+export function lookAt(data: string, words: readonly string[]): Promise<Ran> {
+  return runCli(words, { env: { LOCKSTEP_DATA: data } });
 }
 
 /** What the machine's owner allows; its directory is made. */

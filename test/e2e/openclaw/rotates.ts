@@ -24,7 +24,7 @@ export function rotates(
   startGateway: (home: string, token: string) => Promise<Gateway>,
 ): void {
   const kit = createProgramKit("e2e-openclaw");
-  const { directory, lockstep, json, reach } = kit;
+  const { directory, lockstep, json, look, reach } = kit;
   const home = join(directory, "mini");
   const clientFile = join(home, "client", "env");
   let gateway: Gateway;
@@ -84,7 +84,7 @@ targets:
       "the client's file",
       () => existsSync(clientFile) && readFileSync(clientFile, "utf8").includes(OLD),
     );
-    await reach("the end", async () => (await lockstep(["check"])).code === 0);
+    await reach("the end", async () => (await look("check")).exitCode === 0);
     expect(readFileSync(gateway.tokenFile, "utf8")).toBe(before);
     expect(await accepts(gateway, OLD)).toBe(true);
   }, 120_000);
@@ -111,7 +111,9 @@ targets:
     })();
     try {
       expect((await lockstep(["rotate", SECRET])).code).toBe(0);
-      await reach("the end", async () => (await json("rollout", "show", SECRET)).state === "done");
+      await reach("the end", async () =>
+        /"state":\s*"done"/.test((await look("rollout", "show", SECRET, "--json")).stdout),
+      );
     } finally {
       stopping.abort();
       await calling;
@@ -140,10 +142,10 @@ targets:
     await reach("the gateway", async () => (await accepts(gateway, BY_HAND)) === true);
     // By itself it looks every minute; who asks need not wait for that.
     await reach("the client's file", async () => {
-      await lockstep(["check"]);
+      await look("check");
       return readFileSync(clientFile, "utf8").includes(BY_HAND);
     });
-    await reach("the end", async () => (await lockstep(["check"])).code === 0);
+    await reach("the end", async () => (await look("check")).exitCode === 0);
     expect(token()).toBe(BY_HAND);
     const history = await json("audit", "list");
     expect(JSON.stringify(history)).toContain("secret.taken_over");
