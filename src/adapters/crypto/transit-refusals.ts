@@ -2,6 +2,7 @@
 import { LockstepError } from "../../core/errors.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { TransitTrouble, VaultFailure, VaultVerdict } from "../vault/failure.ts";
+import { lackingHint, type Right } from "../vault/rights.ts";
 import type { TransitKey } from "../vault/transit.ts";
 
 export interface TransitPlace {
@@ -21,7 +22,8 @@ export function refusalOf(
   const { verdict, trouble, message, retryAfterMs, status } = failure;
   const details = { keyRing: place.name, ...(status === null ? {} : { status }) };
   if (verdict === "key" && trouble !== null) return ofKey(place, what, version, trouble, details);
-  const hint = REMEDIES[verdict]?.(place);
+  const hint =
+    verdict === "permission" ? lackingHint(failure, ringRights(place)) : REMEDIES[verdict]?.(place);
   return new LockstepError(
     hint === undefined ? "KEY_RING_UNAVAILABLE" : "KEY_RING_REFUSED",
     `Cannot ${what} with the key ring ${place.name}: ${message}.`,
@@ -41,9 +43,16 @@ const REMEDIES: Partial<Record<VaultVerdict, (place: TransitPlace) => string>> =
   token: () =>
     "Give Lockstep a token that is alive, or an AppRole (LOCKSTEP_VAULT_TOKEN_FILE, LOCKSTEP_VAULT_ROLE_ID).",
   login: () => "Check LOCKSTEP_VAULT_ROLE_ID and its secret id, and that the role is still there.",
-  permission: ({ mount, key }) =>
-    `Allow it in the policy of Lockstep's token: path "${mount}/encrypt/${key}" and path "${mount}/decrypt/${key}", each { capabilities = ["update"] }.`,
 };
+
+/** All that a ring needs, and no right to make a key: as `deploy/vault/policies/key-ring.hcl`. */
+export function ringRights({ mount, key }: Pick<TransitPlace, "mount" | "key">): readonly Right[] {
+  return [
+    { path: `${mount}/encrypt/${key}`, capabilities: ["update"] },
+    { path: `${mount}/decrypt/${key}`, capabilities: ["update"] },
+    { path: `${mount}/keys/${key}`, capabilities: ["read"] },
+  ];
+}
 
 const NOT_MADE = "The key is never made by Lockstep. Make it once:";
 const CHECK_NAMES =

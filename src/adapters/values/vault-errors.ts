@@ -2,6 +2,7 @@
 import { LockstepError } from "../../core/errors.ts";
 import type { ValueTrouble } from "../../core/ports/value-store.ts";
 import type { VaultFailure, VaultVerdict } from "../vault/failure.ts";
+import { lackingHint, type Right } from "../vault/rights.ts";
 
 /** A person must do something there; asking again changes nothing. */
 const REFUSED: ReadonlySet<VaultVerdict> = new Set([
@@ -15,12 +16,29 @@ const REFUSED: ReadonlySet<VaultVerdict> = new Set([
 
 const HINTS: Partial<Record<VaultVerdict, string>> = {
   mount: "LOCKSTEP_VAULT_KV_MOUNT must name a KV engine of version 2.",
-  permission:
-    "The token's policy needs create and read below data/, read, list and delete below metadata/, update below destroy/.",
 };
 
-/** `action` completes "Cannot …". */
-export function toValueStoreError(failure: VaultFailure, action: string): LockstepError {
+/** All that a value store needs, and no right to write over a value: as `deploy/vault/policies/value-store.hcl`. */
+export function storeRights({
+  mount,
+  prefix,
+}: {
+  readonly mount: string;
+  readonly prefix: string;
+}): readonly Right[] {
+  return [
+    { path: `${mount}/data/${prefix}/*`, capabilities: ["create", "read"] },
+    { path: `${mount}/metadata/${prefix}/*`, capabilities: ["read", "list", "delete"] },
+    { path: `${mount}/destroy/${prefix}/*`, capabilities: ["update"] },
+  ];
+}
+
+/** `action` completes "Cannot …"; `needed`: what the store's policy must give. */
+export function toValueStoreError(
+  failure: VaultFailure,
+  action: string,
+  needed: readonly Right[],
+): LockstepError {
   const { verdict, retryAfterMs } = failure;
   const message = `Cannot ${action} in Vault: ${failure.message}.`;
   if (verdict === "invalid") {
@@ -28,7 +46,7 @@ export function toValueStoreError(failure: VaultFailure, action: string): Lockst
       hint: "Use a smaller value, or raise the limits of Vault's listener.",
     });
   }
-  const hint = HINTS[verdict];
+  const hint = verdict === "permission" ? lackingHint(failure, needed) : HINTS[verdict];
   return new LockstepError(
     REFUSED.has(verdict) ? "VALUE_STORE_REFUSED" : "VALUE_STORE_UNAVAILABLE",
     message,

@@ -13,7 +13,7 @@ import type { ValueName } from "../../core/ports/store/value-intents.ts";
 import type { NamedValueStore, StoredValue, ValueTrouble } from "../../core/ports/value-store.ts";
 import { VaultFailure } from "../vault/failure.ts";
 import type { Kv, KvMetadata, KvPath, KvRead } from "../vault/kv.ts";
-import { changedThere, toValueStoreError } from "./vault-errors.ts";
+import { changedThere, storeRights, toValueStoreError } from "./vault-errors.ts";
 
 /** The only version that is ever written at a path. */
 const OURS = 1;
@@ -188,7 +188,7 @@ class VaultValues implements NamedValueStore {
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof VaultFailure) throw toValueStoreError(error, action);
+      if (error instanceof VaultFailure) throw toValueStoreError(error, action, storeRights(this.#place));
       throw error;
     }
   }

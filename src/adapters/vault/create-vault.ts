@@ -118,7 +118,17 @@ class VaultLine implements OpenVault {
     const answer = await this.#asked(call, signal);
     if (isOwnAnswer(call, answer))
       return { status: answer.status, body: answer.body ?? null, text: answer.text };
-    throw failureOf(answer, call.writes) ?? new VaultFailure("protocol", "what answered is not Vault's API");
+    const failure = failureOf(answer, call.writes);
+    if (failure?.verdict === "permission") throw this.#lacksRight(call);
+    throw failure ?? new VaultFailure("protocol", "what answered is not Vault's API");
+  }
+
+  #lacksRight({ method, path }: VaultCall): VaultFailure {
+    const at = { method, path, namespace: this.server.namespace };
+    return new VaultFailure("permission", "the token's policies lack a right for this path", {
+      status: 403,
+      at,
+    });
   }
 
   async lookupSelf(signal: AbortSignal): Promise<OwnToken> {
@@ -143,10 +153,7 @@ class VaultLine implements OpenVault {
       if (!mayBeDeadToken(answer)) return answer;
       if (hasLoggedInAnew)
         throw new VaultFailure("token", "a new token is not accepted either", { status: 403 });
-      if (!(await this.#tokens.isDead(held, signal)))
-        throw new VaultFailure("permission", "the token's policies lack a right for this path", {
-          status: 403,
-        });
+      if (!(await this.#tokens.isDead(held, signal))) throw this.#lacksRight(call);
       hasLoggedInAnew = true;
       tries = 0;
     }

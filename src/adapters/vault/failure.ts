@@ -1,4 +1,5 @@
 /** Why a call to Vault did not do what it should: a verdict and our own words, never the server's text. */
+import type { VaultMethod } from "./vault.ts";
 
 /**
  * - `absent`: nothing there, and nothing known of it
@@ -40,6 +41,15 @@ export type VaultVerdict =
  */
 export type TransitTrouble = "missing" | "too-old" | "too-new" | "soft-deleted" | "unopened";
 
+/** What was asked, for whoever names the right that it needs. */
+export interface AskedAt {
+  readonly method: VaultMethod;
+  /** Segments from the mount on. */
+  readonly path: readonly string[];
+  /** Null: the root namespace. */
+  readonly namespace: string | null;
+}
+
 export class VaultFailure extends Error {
   readonly verdict: VaultVerdict;
   /** With the verdict `key`; otherwise null. */
@@ -47,6 +57,8 @@ export class VaultFailure extends Error {
   /** Null: no answer came. */
   readonly status: number | null;
   readonly retryAfterMs: number | undefined;
+  /** With the verdict `permission`, where the line knows it; otherwise null. */
+  readonly at: AskedAt | null;
 
   /** `reason`: in our own words, to stand behind "Vault … :". */
   constructor(
@@ -56,7 +68,13 @@ export class VaultFailure extends Error {
       status = null,
       retryAfterMs,
       trouble = null,
-    }: { status?: number | null; retryAfterMs?: number | undefined; trouble?: TransitTrouble | null } = {},
+      at = null,
+    }: {
+      status?: number | null;
+      retryAfterMs?: number | undefined;
+      trouble?: TransitTrouble | null;
+      at?: AskedAt | null;
+    } = {},
   ) {
     super(reason);
     this.name = "VaultFailure";
@@ -64,5 +82,6 @@ export class VaultFailure extends Error {
     this.trouble = trouble;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
+    this.at = at;
   }
 }

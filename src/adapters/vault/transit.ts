@@ -81,7 +81,7 @@ export const createTransit: CreateTransit = (vault, { mount, key }) => {
       throw new VaultFailure(
         "permission",
         `the token may make Transit keys, and may not read whether "${key}" is there: give it only "update" on ${mount}/encrypt/${key}, and "read" on ${mount}/keys/${key}`,
-        { status: 403 },
+        { status: 403, at: { method: "GET", path: path("keys"), namespace: vault.server.namespace } },
       );
   }
 

@@ -1,8 +1,9 @@
 /** One path on a stand-in for Vault, with targets opened on it: what the suites about Vault share. */
 import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
-import { neededRights, policyText } from "../../../src/adapters/targets/vault/policy.ts";
+import { neededRights } from "../../../src/adapters/targets/vault/policy.ts";
 import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
+import { policyText } from "../../../src/adapters/vault/rights.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
 import type { Address, Change, Observed, Target, TargetKind } from "../../../src/core/ports/target.ts";

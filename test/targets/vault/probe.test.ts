@@ -1,13 +1,8 @@
 /** `target test`: rights with the policy that gives them and no more, the own token's life, and what speaks against a mount. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { judgeToken } from "../../../src/adapters/targets/vault/own-token.ts";
-import {
-  missingRights,
-  neededRights,
-  OWN_TOKEN_RIGHTS,
-  policyText,
-  type Right,
-} from "../../../src/adapters/targets/vault/policy.ts";
+import { missingRights, neededRights } from "../../../src/adapters/targets/vault/policy.ts";
+import { OWN_TOKEN_RIGHTS, policyText, type Right } from "../../../src/adapters/vault/rights.ts";
 import type { OwnToken } from "../../../src/adapters/vault/vault.ts";
 import type { ProbeCheck, Target } from "../../../src/core/ports/target.ts";
 import { address, change, failure, MOUNT, never, order, PATH, VaultKit } from "./kit.ts";
@@ -124,7 +119,7 @@ describe("the policy that is printed", () => {
   });
 
   it("is said by a write and a look that lack a right, for the path alone", async () => {
-    const token = tokenOf([{ path: `${MOUNT}/data/${PATH}`, capabilities: ["read"], why: "" }]);
+    const token = tokenOf([{ path: `${MOUNT}/data/${PATH}`, capabilities: ["read"] }]);
     const error = await failure(kit.open({ token }).apply(change({ AUTH: "1" }), order(1), never));
     expect(error).toMatchObject({
       code: "TARGET_PERMISSION",
@@ -230,7 +225,7 @@ describe("what stands against a mount or a path", () => {
   it("names KV v1, other engines, and mounts that are not there", async () => {
     kit.vault.mount("kv-v1", "old");
     kit.vault.mount("transit", "transit");
-    const old = policyText([{ path: "old/*", capabilities: ["create", "read", "update", "list"], why: "" }]);
+    const old = policyText([{ path: "old/*", capabilities: ["create", "read", "update", "list"] }]);
     kit.vault.policy("wide", `${old}\n${old.replace("old/", "transit/")}\n${old.replace("old/", "none/")}`);
     const token = kit.vault.token({ policies: ["wide"] });
     for (const mount of ["old", "transit", "none"]) {

@@ -1,8 +1,8 @@
 /** Failures of a Vault server in the catalogue's words: its verdict and our own reason, no text of the server's. */
 import { type ErrorCode, LockstepError } from "../../../core/errors.ts";
 import { VaultFailure, type VaultVerdict } from "../../vault/failure.ts";
+import { policyHint, type Right } from "../../vault/rights.ts";
 import type { VaultConfig } from "./config.ts";
-import { policyHint, type Right } from "./policy.ts";
 
 /** What was asked when it failed. */
 export interface Asking {

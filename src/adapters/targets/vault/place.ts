@@ -6,10 +6,11 @@ import { LockstepError } from "../../../core/errors.ts";
 import { pause } from "../../../lib/pause.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { Kv, KvMetadata, KvRead, KvWritten } from "../../vault/kv.ts";
+import type { Right } from "../../vault/rights.ts";
 import type { Vault } from "../../vault/vault.ts";
 import { placeOf, type VaultConfig } from "./config.ts";
 import { type Asking, asTarget } from "./errors.ts";
-import { neededRights, type Right } from "./policy.ts";
+import { neededRights } from "./policy.ts";
 import type { SeenPlaces } from "./seen-places.ts";
 
 /** Logged in, or about to be at the first request. */

@@ -1,19 +1,16 @@
-/** The rights that a configuration needs, no more, and the policy that gives them. Pure. */
+/** The rights that a configuration needs, no more. Pure. */
+import type { Right } from "../../vault/rights.ts";
 import type { VaultConfig } from "./config.ts";
 
-export type Capability = "create" | "read" | "update" | "list";
-
-export interface Right {
-  /** As it stands in a policy; a final `*` is a wildcard there. */
-  readonly path: string;
-  readonly capabilities: readonly Capability[];
+/** With what it is for, in words. */
+export interface NeededRight extends Right {
   readonly why: string;
 }
 
 type Told = Pick<VaultConfig, "mount" | "path" | "discover" | "label">;
 
 /** Whether a token has them is asked path by path: a wildcard is asked as it stands. */
-export function neededRights({ mount, path, discover, label }: Told): readonly Right[] {
+export function neededRights({ mount, path, discover, label }: Told): readonly NeededRight[] {
   return [
     {
       path: `${mount}/data/${path}`,
@@ -27,7 +24,7 @@ export function neededRights({ mount, path, discover, label }: Told): readonly R
         ? "to see whether something changed without reading a value, and to set the label (`label: false` needs no update)"
         : "to see whether something changed without reading a value",
     },
-    ...discover.flatMap((folder): Right[] => {
+    ...discover.flatMap((folder): NeededRight[] => {
       const below = folder === "" ? "" : `${folder}/`;
       return [
         { path: `${mount}/metadata/${below}*`, capabilities: ["list"], why: "to look around" },
@@ -37,37 +34,14 @@ export function neededRights({ mount, path, discover, label }: Told): readonly R
   ];
 }
 
-/** For the own token, where the default policy was taken from it. */
-export const OWN_TOKEN_RIGHTS = {
-  lookup: { path: "auth/token/lookup-self", capabilities: ["read"], why: "to see when the token ends" },
-  capabilities: { path: "sys/capabilities-self", capabilities: ["update"], why: "to see its own rights" },
-} as const satisfies Readonly<Record<string, Right>>;
-
-/** One line for each path, as `vault policy write` takes it. */
-export function policyText(rights: readonly Right[]): string {
-  return rights
-    .map(({ path, capabilities }) => {
-      const words = capabilities.map((word) => JSON.stringify(word)).join(", ");
-      return `path ${JSON.stringify(path)} { capabilities = [${words}] }`;
-    })
-    .join("\n");
-}
-
-/** For a message of one line. */
-export function policyHint(rights: readonly Right[], { namespace }: Pick<VaultConfig, "namespace">): string {
-  const where = namespace === null ? "" : `, in the namespace ${namespace}`;
-  const one = rights.length === 1;
-  return `Give the token's policy ${one ? "this right" : "these rights"}${where}: ${policyText(rights).replaceAll("\n", " ")}`;
-}
-
 /**
  * What is missing of `needed`; `held`: by path, as the server answered. A final wildcard that a wider one covers counts as
  * the server says.
  */
 export function missingRights(
-  needed: readonly Right[],
+  needed: readonly NeededRight[],
   held: ReadonlyMap<string, readonly string[]>,
-): readonly Right[] {
+): readonly NeededRight[] {
   return needed.flatMap((right) => {
     const has = held.get(right.path) ?? [];
     if (has.includes("root")) return [];

@@ -5,12 +5,13 @@
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
+import { OWN_TOKEN_RIGHTS, policyText } from "../../vault/rights.ts";
 import type { OwnToken } from "../../vault/vault.ts";
 import { asTarget } from "./errors.ts";
 import { versionOf } from "./map.ts";
 import { judgeToken, readCreation } from "./own-token.ts";
 import type { Place } from "./place.ts";
-import { missingRights, neededRights, OWN_TOKEN_RIGHTS, policyText } from "./policy.ts";
+import { missingRights, neededRights } from "./policy.ts";
 import { configAnswer, metadataAnswer, readAnswer, rightsAnswer } from "./probe-answers.ts";
 import { oldVersionsText, settingsText } from "./probe-words.ts";
 
