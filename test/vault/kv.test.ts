@@ -11,6 +11,7 @@ const at = (path: string, mount = "team/kv") => ({ mount, path });
 const POLICY = `
   path "team/kv/*" { capabilities = ["create", "read", "update", "delete", "list"] }
   path "old/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+  path "anew/*" { capabilities = ["read"] }
   path "transit/*" { capabilities = ["read"] }`;
 
 const verdict = async (work: Promise<unknown>): Promise<string> =>
@@ -107,6 +108,15 @@ describe.each(VAULT_MODES)("%s", (mode) => {
     expect(await verdict(kv.engineVersion("transit", signal))).toBe("mount");
     expect(await verdict(kv.write(at("a", "old"), { a: "1" }, 0, signal))).toBe("mount");
     expect(double.calls.list({ path: "old/*" })).toHaveLength(0);
+  });
+
+  it("sees that an engine was made one of version 2 without a new start", async () => {
+    double.mount("kv-v1", "anew");
+    expect(await kv.engineVersion("anew", signal)).toBe(1);
+    double.unmount("anew");
+    double.mount("kv-v2", "anew");
+    expect(await kv.engineVersion("anew", signal)).toBe(2);
+    double.unmount("anew");
   });
 
   it("never takes version 1 for version 2 where nobody says which it is", async () => {

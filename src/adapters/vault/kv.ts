@@ -91,8 +91,8 @@ const mounted = z.object({
 const WRONG_ENGINE = "the mount is no KV engine of version 2";
 
 export const createKv: CreateKv = (vault) => {
-  /** By mount, once it is known: an engine is upgraded seldom, and never the other way. */
-  const engines = new Map<string, 1 | 2>();
+  /** Mounts that are of version 2: an engine is upgraded, as our own hint says, and never the other way. */
+  const upgraded = new Set<string>();
 
   const segments = (part: string, { mount, path }: KvPath): readonly string[] => [
     ...segmentsOf(mount),
@@ -191,15 +191,14 @@ export const createKv: CreateKv = (vault) => {
     },
 
     async engineVersion(mount, signal) {
-      const known = engines.get(mount);
-      if (known !== undefined) return known;
+      if (upgraded.has(mount)) return 2;
       const path = ["sys", "internal", "ui", "mounts", ...segmentsOf(mount)];
       try {
         const { data } = parse(mounted, await vault.call({ method: "GET", path, writes: false }, signal));
         if (data.type !== "kv" && data.type !== "generic") throw new VaultFailure("mount", WRONG_ENGINE);
-        const engine = data.options?.["version"] === "2" ? 2 : 1;
-        engines.set(mount, engine);
-        return engine;
+        if (data.options?.["version"] !== "2") return 1;
+        upgraded.add(mount);
+        return 2;
       } catch (error) {
         // It says the same of a mount that is not there.
         if (error instanceof VaultFailure && error.verdict === "permission") return null;
