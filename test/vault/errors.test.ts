@@ -149,6 +149,9 @@ describe("an answer", () => {
       failureOf(answer(429, errors(), headers), false)?.retryAfterMs;
     expect(retryAfter({ "retry-after": "7" })).toBe(7_000);
     expect(retryAfter({})).toBe(1_000);
+    // A day, or a typing error of a proxy's: nobody shall wait for that, and nothing is a number that is longer.
+    expect(retryAfter({ "retry-after": "86400" })).toBe(900_000);
+    expect(retryAfter({ "retry-after": "9999999999" })).toBe(900_000);
     expect(retryAfter({ "retry-after": "Wed, 21 Oct" })).toBe(1_000);
   });
 });

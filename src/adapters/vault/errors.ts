@@ -230,14 +230,16 @@ function notFound(body: unknown): VaultFailure {
 }
 
 function rateLimited({ headers }: RawAnswer): VaultFailure {
-  const told = /^\d{1,5}$/.exec(String(headers["retry-after"] ?? ""))?.[0];
+  const told = /^\d{1,12}$/.exec(String(headers["retry-after"] ?? ""))?.[0];
   return new VaultFailure("rate-limited", "a quota of the server is used up for now", {
     status: 429,
-    retryAfterMs: told === undefined ? DEFAULT_RETRY_MS : 1_000 * Number(told),
+    retryAfterMs: told === undefined ? DEFAULT_RETRY_MS : Math.min(1_000 * Number(told), MAX_RETRY_MS),
   });
 }
 
 const DEFAULT_RETRY_MS = 1_000;
+/** Quotas are counted by the second or the minute. Nobody stops a ring, or a place, for a day by one header. */
+const MAX_RETRY_MS = 15 * 60_000;
 
 function serverTrouble(status: number, said: string): string {
   if (/not active|no active vault instance|active cluster node not found/i.test(said)) return STANDBY;
