@@ -152,7 +152,7 @@ describe.each(VAULT_MODES)("%s", (mode) => {
       "outcome-unknown",
       "later",
     ],
-    ["redirects", { kind: "standby-redirect", executed: true }, "outcome-unknown", "protocol"],
+    ["redirects", { kind: "standby-redirect", executed: true }, "outcome-unknown", "later"],
     ["answers HTML", { kind: "html", executed: true }, "outcome-unknown", "protocol"],
     ["answers half a JSON", { kind: "not-json", executed: true }, "outcome-unknown", "protocol"],
     ["answers another shape", { kind: "wrong-shape", executed: true }, "outcome-unknown", "mount"],

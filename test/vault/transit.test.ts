@@ -160,7 +160,7 @@ describe.each(VAULT_MODES)("%s", (mode) => {
     ["is sealed", { kind: "sealed" }, "later"],
     ["says what nobody knows", { kind: "answer", status: 400, body: { errors: ["something new"] } }, "later"],
     ["fails within", { kind: "storage-error" }, "later"],
-    ["redirects", { kind: "standby-redirect" }, "protocol"],
+    ["redirects", { kind: "standby-redirect" }, "later"],
     ["answers another shape", { kind: "wrong-shape" }, "protocol"],
     [
       "answers too little",

@@ -119,6 +119,12 @@ export function failureOf(answer: RawAnswer, writes: boolean): VaultFailure | nu
       ? new VaultFailure("outcome-unknown", `it is not known whether it was done: ${reason}`, { status })
       : new VaultFailure(verdict, reason, { status });
   if (status === 200) return unsure("protocol", "what answered is not Vault's API (200 without JSON)");
+  // During an election, and for good where the address is a standby's that cannot forward: only a person tells them apart.
+  if (status === 307)
+    return unsure(
+      "later",
+      "it answered with a redirect (307), as a standby does that cannot forward to the active node; redirects are not followed, so if it stays like this, name an address that leads to the active node",
+    );
   if (status >= 300 && status < 400)
     return unsure(
       "protocol",

@@ -18,7 +18,7 @@ describe("what a server answers", () => {
   it.each([
     ["sealed", { kind: "sealed" }, "TARGET_UNAVAILABLE"],
     ["a locked API", { kind: "api-locked" }, "TARGET_UNAVAILABLE"],
-    ["a standby that does not forward", { kind: "standby-redirect" }, "TARGET_PROTOCOL"],
+    ["a standby that does not forward", { kind: "standby-redirect" }, "TARGET_UNAVAILABLE"],
     ["no active node", { kind: "no-active-node", form: "not-found" }, "TARGET_UNAVAILABLE"],
     ["maintenance of its storage", { kind: "storage-error" }, "TARGET_UNAVAILABLE"],
     ["an audit device that blocks", { kind: "audit-blocked", executed: false }, "TARGET_UNAVAILABLE"],
