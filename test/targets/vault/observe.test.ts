@@ -169,6 +169,19 @@ describe("looking around", () => {
     expect((await around([])).names).toEqual([`path ${MOUNT}/${PATH} AUTH`, `path ${MOUNT}/${PATH} COPY`]);
   });
 
+  it("says a bounded part of what it did not look at, however much a server lists", async () => {
+    const keys = Array.from({ length: 5_000 }, (_, count) => `a#${count}`);
+    kit.vault.fault(
+      { path: `${MOUNT}/metadata*`, times: "always" },
+      { kind: "answer", status: 200, body: { data: { keys: [...keys, `#${"long".repeat(50_000)}\u202e`] } } },
+    );
+    const { unseen } = await around(["/"]);
+    expect(unseen.length).toBeLessThan(110);
+    expect(JSON.stringify(unseen).length).toBeLessThan(50_000);
+    expect(unseen.map(({ reason }) => reason)).toContainEqual(expect.stringContaining("more names"));
+    kit.vault.clearFaults();
+  });
+
   it("says what it did not look at: rights that are missing, depth, count, names that nobody can write", async () => {
     kit.put({ AUTH: "ours" });
     kit.put({ TOKEN: "ours" }, "closed/a");

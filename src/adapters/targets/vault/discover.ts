@@ -7,7 +7,7 @@ import type { DiscoveredKey, Discovery, Interest } from "../../../core/ports/dis
 import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
-import { visibleLine } from "../../../lib/visible-text.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { placeOf, type VaultConfig } from "./config.ts";
 import { asTarget } from "./errors.ts";
@@ -20,6 +20,9 @@ const MAX_DEPTH = 8;
 const MAX_FOLDERS = 200;
 const MAX_PATHS = 500;
 const MAX_AT_ONCE = 4;
+/** What a server lists is its own choice; people read this. */
+const MAX_UNSEEN = 100;
+const MAX_NAME_CHARS = 300;
 
 type Unseen = Discovery["unseen"][number];
 
@@ -28,31 +31,37 @@ export async function discover(place: Place, interest: Interest, signal: AbortSi
   const { paths, unseen } = await findPaths(place, signal);
   // The path itself too: a key that nobody bound may hold a value of ours.
   const all = [...new Set([config.path, ...paths])];
+  // Each map is dropped as soon as it was looked at: all of them at once would be gigabytes.
   const reads = await mapLimited(all, MAX_AT_ONCE, async (path) => {
     try {
-      return { path, data: await readAt(place, path, signal), reason: null };
+      const found = keysIn(config, path, await readAt(place, path, signal), interest);
+      return { path, found, reason: null };
     } catch (error) {
       if (signal.aborted || path === config.path) throw error;
-      return {
-        path,
-        data: null,
-        reason: error instanceof LockstepError ? error.message : "it could not be read",
-      };
+      const reason = error instanceof LockstepError ? error.message : "it could not be read";
+      return { path, found: [], reason };
     }
   });
   return {
-    found: reads.flatMap(({ path, data }) => (data === null ? [] : keysIn(config, path, data, interest))),
-    unseen: [
+    found: reads.flatMap(({ found }) => found),
+    unseen: bounded(config, [
       ...unseen,
       ...reads.flatMap(({ path, reason }): Unseen[] =>
         reason === null ? [] : [{ name: nameOf(config, path), reason }],
       ),
-    ],
+    ]),
   };
 }
 
+function bounded({ mount }: VaultConfig, unseen: readonly Unseen[]): readonly Unseen[] {
+  const left = unseen.length - MAX_UNSEEN;
+  if (left <= 0) return unseen;
+  const reason = `${left} more names were not looked at either`;
+  return [...unseen.slice(0, MAX_UNSEEN), { name: `more in ${mount}`, reason }];
+}
+
 function nameOf({ mount }: VaultConfig, path: string): string {
-  return visibleLine(`path ${mount}/${path}`);
+  return boundedLine(`path ${mount}/${path}`, MAX_NAME_CHARS);
 }
 
 async function readAt(place: Place, path: string, signal: AbortSignal): Promise<Data> {
@@ -134,7 +143,8 @@ async function findPaths(place: Place, signal: AbortSignal): Promise<Walk> {
   }
   return {
     paths: [...paths],
-    unseen: [...unseen, ...[...cut].map((reason) => ({ name: `more in ${config.mount}`, reason }))],
+    // First, so that they are told whatever else is cut.
+    unseen: [...[...cut].map((reason) => ({ name: `more in ${config.mount}`, reason })), ...unseen],
   };
 }
 
