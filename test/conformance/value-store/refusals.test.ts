@@ -34,7 +34,7 @@ describe("a value store on Vault", () => {
 
   it.each<[string, Fault, string]>([
     ["sealed", { kind: "sealed" }, "VALUE_STORE_UNAVAILABLE"],
-    ["a standby that redirects", { kind: "standby-redirect" }, "VALUE_STORE_REFUSED"],
+    ["a standby that redirects", { kind: "standby-redirect" }, "VALUE_STORE_UNAVAILABLE"],
     ["out of its rate", { kind: "rate-limited", retryAfterSeconds: 7 }, "VALUE_STORE_UNAVAILABLE"],
     ["being upgraded", { kind: "upgrading" }, "VALUE_STORE_UNAVAILABLE"],
     ["without a word", { kind: "cut", executed: false }, "VALUE_STORE_UNAVAILABLE"],
