@@ -12,18 +12,29 @@ import { placeOf, type VaultConfig } from "./config.ts";
 import { assertKept, credentialOf } from "./credential.ts";
 import type { VaultLine } from "./place.ts";
 
-/** More servers and credentials than that are used by nobody at once; the one that was used longest ago ends. */
-const MAX_LINES = 100;
+/**
+ * Beyond that the one that nobody has used for longest ends. Far more than are usual: places that are looked at in turn
+ * would otherwise log in anew for each look, and what the server issued for the last one stays there until it ends.
+ */
+const MAX_LINES = 2_000;
 
 /** What every line of a process is given. */
 export type LineOptions = Pick<VaultOptions, "connect" | "onSecret">;
 
+interface Kept {
+  readonly line: VaultLine & { readonly vault: OpenVault };
+  users: number;
+}
+
 export class VaultLines {
   readonly #options: LineOptions;
-  readonly #lines = new Map<string, VaultLine & { readonly vault: OpenVault }>();
+  readonly #maxLines: number;
+  /** Used last stands last. */
+  readonly #lines = new Map<string, Kept>();
 
-  constructor(options: LineOptions = {}) {
+  constructor(options: LineOptions = {}, maxLines = MAX_LINES) {
     this.#options = options;
+    this.#maxLines = maxLines;
   }
 
   /** Asks nobody yet. Throws TARGET_CREDENTIAL_REJECTED, UNSUPPORTED. `end`: to be called when the target is closed. */
@@ -45,23 +56,34 @@ export class VaultLines {
       const own = make();
       return { ...own, end: () => own.vault.close() };
     }
-    const line = this.#lines.get(id) ?? make();
-    this.#keep(id, line);
-    return { ...line, end: () => undefined };
+    const kept = this.#lines.get(id) ?? { line: make(), users: 0 };
+    kept.users += 1;
+    this.#lines.delete(id);
+    this.#lines.set(id, kept);
+    this.#endUnused();
+    let isEnded = false;
+    const end = () => {
+      if (isEnded) return;
+      isEnded = true;
+      kept.users -= 1;
+      this.#endUnused();
+    };
+    return { ...kept.line, end };
   }
 
-  #keep(id: string, line: VaultLine & { readonly vault: OpenVault }): void {
-    this.#lines.delete(id);
-    this.#lines.set(id, line);
-    const [oldest] = this.#lines.keys();
-    if (this.#lines.size <= MAX_LINES || oldest === undefined) return;
-    this.#lines.get(oldest)?.vault.close();
-    this.#lines.delete(oldest);
+  /** What is at work is left: a write would lose its answer, and a secret id that is good once its log-in. */
+  #endUnused(): void {
+    for (const [id, { line, users }] of this.#lines) {
+      if (this.#lines.size <= this.#maxLines) return;
+      if (users > 0) continue;
+      line.vault.close();
+      this.#lines.delete(id);
+    }
   }
 
   /** For a process's end. */
   close(): void {
-    for (const { vault } of this.#lines.values()) vault.close();
+    for (const { line } of this.#lines.values()) line.vault.close();
     this.#lines.clear();
   }
 }
