@@ -76,6 +76,7 @@ const PRINTED: Readonly<Record<string, string | { readonly notHere: string }>> =
   "step list": "step list",
   "step reveal": { notHere: "shows each value once" },
   "step show": "step show partner",
+  "store move-values": { notHere: "by two at once too: the value stores' tests say so" },
   "target list": "target list",
   "target test": "target test api",
   "target trust": { notHere: "asks a person about a host's key" },

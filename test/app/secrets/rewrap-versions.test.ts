@@ -1,6 +1,6 @@
 /** Keys with versions: rotated where they are kept, at any moment, by anybody. */
 import { randomUUID } from "node:crypto";
-import { beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.ts";
 import { keptElsewhere } from "../../../src/adapters/crypto/ring-sources.ts";
 import { openStoreKeys } from "../../../src/adapters/crypto/store-keys.ts";
@@ -30,11 +30,16 @@ describeOnAStore("rewrapping to a key with versions", (database) => {
     ring = createVersionedRing(BASE);
   });
 
+  const opened: { close(): void }[] = [];
+  afterEach(() => {
+    for (const keys of opened.splice(0)) keys.close();
+  });
   async function server(wanted: KeyRing, previous: KeyRing | null = null): Promise<AppContext> {
     const keys = await openStoreKeys(createStore(database().openPool()), {
       wanted: keptElsewhere(wanted),
       previous: previous === null ? [] : [keptElsewhere(previous)],
     });
+    opened.push(keys);
     return kit.other(keys);
   }
   const name = (index: number) => ({ environment: "production", name: `SECRET_${index}` });
@@ -190,7 +195,8 @@ describeOnAStore("rewrapping to a key with versions", (database) => {
   it("a ring that is away says nothing about the store's key", async () => {
     await server(ring);
     ring.isAway = true;
-    await expect(server(ring)).rejects.toMatchObject({ code: "KEY_RING_UNAVAILABLE" });
+    const locked = await server(ring);
+    await expect(locked.sealer.seal("x", "row")).rejects.toMatchObject({ code: "KEY_RING_UNAVAILABLE" });
     ring.isAway = false;
     await server(ring);
   });
