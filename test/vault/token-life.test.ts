@@ -1,6 +1,10 @@
 /** The own token over its whole life: one log-in for all, renewed in time, replaced at its limit, and told before it ends. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createVault, type OpenVault } from "../../src/adapters/vault/create-vault.ts";
+import { OWN_TOKEN_RIGHTS, policyText } from "../../src/adapters/vault/rights.ts";
 import type { VaultCredential } from "../../src/adapters/vault/vault.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { type AppRoleHandle, startVault, type VaultDouble } from "../../src/simulator/vault/vault.ts";
@@ -16,10 +20,12 @@ let clock: SteppedClock;
 let double: VaultDouble;
 const open: OpenVault[] = [];
 let learned: string[];
+let directory: string;
 const signal = new AbortController().signal;
 
 beforeEach(async () => {
   learned = [];
+  directory = mkdtempSync(join(tmpdir(), "vault-token-"));
   clock = new SteppedClock({ ringsBelowMs: 700 });
   double = await startVault({ clock: clock.dates });
   double.mount("kv-v2", "secret");
@@ -27,6 +33,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const vault of open.splice(0)) vault.close();
+  rmSync(directory, { recursive: true });
   await double.stop();
 });
 
@@ -42,6 +49,11 @@ function vaultWith(credential: VaultCredential): OpenVault {
   return vault;
 }
 const withToken = (token: string): OpenVault => vaultWith({ kind: "token", token: SecretValue.of(token) });
+function withFile(token: string): OpenVault {
+  const path = join(directory, "token");
+  writeFileSync(path, token, { mode: 0o600 });
+  return vaultWith({ kind: "token-file", path });
+}
 const appRole = (settings: object): AppRoleHandle =>
   double.approle("lockstep", { token_policies: ["app"], ...settings });
 const withRole = (role: AppRoleHandle): OpenVault =>
@@ -219,6 +231,49 @@ describe("a token that was given", () => {
     const [renewal] = double.calls.list({ path: RENEW });
     expect(JSON.parse(double.calls.unsafeBody(renewal?.seq ?? 0))).toEqual({ increment: "3600s" });
     expect(vault.health.endsAt?.getTime()).toBe(begunMs + 2 * HOUR_MS);
+  });
+
+  it.each([
+    ["as it is", (token: string) => withToken(token)],
+    ["in a file", (token: string) => withFile(token)],
+  ])(
+    "%s, and may not be renewed: that is told until it ends, and tried a few times",
+    async (_how, withIt) => {
+      double.policy("looks", policyText([OWN_TOKEN_RIGHTS.lookup]));
+      const vault = withIt(double.token({ policies: ["app", "looks"], ttl: 3_600, noDefaultPolicy: true }));
+      await vault.call(READ, signal);
+      const endsAtMs = clock.nowMs + HOUR_MS;
+      for (let tries = 0; tries < 4; tries += 1) {
+        await step();
+        expect(vault.health).toMatchObject({
+          state: "failing",
+          isHeld: true,
+          failure: { verdict: "permission" },
+        });
+      }
+      expect(Math.abs((vault.health.endsAt?.getTime() ?? 0) - endsAtMs)).toBeLessThan(1_000);
+      // No hot loop: each try is a good part of what is left away from the one before.
+      expect(clock.nowMs).toBeGreaterThan(endsAtMs - HOUR_MS / 3 + 4);
+      expect(count(RENEW)).toBeGreaterThanOrEqual(4);
+    },
+  );
+
+  it("in a file, and cannot be renewed beyond a limit: its end for good stays known", async () => {
+    const vault = withFile(double.token({ policies: ["app"], ttl: 3_600, explicitMaxSeconds: 7_200 }));
+    await vault.call(READ, signal);
+    const { madeAt, endsForGoodAt } = vault.health;
+    expect(madeAt?.getTime()).toBe(clock.nowMs);
+    for (let tries = 0; tries < 4; tries += 1) await step();
+    expect(vault.health).toMatchObject({ state: "good", madeAt, endsForGoodAt });
+  });
+
+  it("for a number of uses tells how many are left", async () => {
+    const vault = withToken(double.token({ policies: ["app"], ttl: 3_600, usesLeft: 9 }));
+    await vault.call(READ, signal);
+    const { usesLeft } = vault.health;
+    expect(usesLeft).toBeLessThan(9);
+    await vault.call(READ, signal);
+    expect(vault.health.usesLeft).toBe((usesLeft ?? 0) - 1);
   });
 
   it("with a period is renewed for ever", async () => {

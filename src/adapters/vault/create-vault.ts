@@ -13,7 +13,8 @@ import { VaultFailure } from "./failure.ts";
 import { LOOKUP_SELF, LogIn } from "./log-in.ts";
 import { type BuildRequest, createRequestBuilder, type RawAnswer, type Send } from "./request-builder.ts";
 import { ownTokenOf } from "./token-forms.ts";
-import { type TokenHealth, TokenHolder } from "./token-holder.ts";
+import type { TokenHealth } from "./token-health.ts";
+import { TokenHolder } from "./token-holder.ts";
 import type { OwnToken, Vault, VaultAnswer, VaultCall, VaultCredential, VaultServer } from "./vault.ts";
 
 export interface VaultOptions {

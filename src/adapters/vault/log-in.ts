@@ -225,6 +225,7 @@ function unknownGrant(token: SecretValue, nowMs: number): Grant {
     lifeMs: null,
     grantedAtMs: nowMs,
     renewable: false,
+    madeAtMs: null,
     endsForGoodAtMs: null,
     kind: "service",
     usesLeft: 0,

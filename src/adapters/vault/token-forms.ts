@@ -11,6 +11,8 @@ export interface Grant {
   readonly lifeMs: number | null;
   readonly grantedAtMs: number;
   readonly renewable: boolean;
+  /** Null: not told. */
+  readonly madeAtMs: number | null;
   /** No renewal goes beyond; null: none known. */
   readonly endsForGoodAtMs: number | null;
   readonly kind: OwnToken["kind"];
@@ -55,6 +57,7 @@ export function grantOf(body: unknown, nowMs: number): Grant {
     lifeMs: lease_duration === 0 ? null : lease_duration * 1_000,
     grantedAtMs: nowMs,
     renewable: isRenewable,
+    madeAtMs: nowMs,
     endsForGoodAtMs: isRenewable || lease_duration === 0 ? null : nowMs + lease_duration * 1_000,
     kind: token_type === "batch" ? "batch" : "service",
     usesLeft: num_uses ?? 0,
@@ -70,6 +73,7 @@ export function grantOfLookup(token: SecretValue, body: unknown, nowMs: number):
     lifeMs: lifeMsOf(data),
     grantedAtMs: nowMs,
     renewable,
+    madeAtMs: data.creation_time ? data.creation_time * 1_000 : null,
     endsForGoodAtMs: endForGood(data, renewable, nowMs),
     kind: kindOf(data),
     usesLeft: data.num_uses ?? 0,

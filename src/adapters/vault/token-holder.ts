@@ -9,16 +9,7 @@ import { VaultFailure } from "./failure.ts";
 import { type AskRaw, LOOKUP_SELF, type LoggedIn, type LogIn } from "./log-in.ts";
 import { isCapped, LONGEST_TIMER_MS, nextTryAtMs } from "./renewal-plan.ts";
 import { type Grant, grantOf } from "./token-forms.ts";
-
-/** What doctor may tell of the own token before something fails. */
-export interface TokenHealth {
-  /** `refused`: a person must act. `failing`: not renewed, or no log-in, and tried again. */
-  readonly state: "unused" | "good" | "failing" | "refused";
-  readonly endsAt: Date | null;
-  /** No renewal goes beyond, and somebody must give another token; null: none known, or a log-in replaces it. */
-  readonly endsForGoodAt: Date | null;
-  readonly failure: VaultFailure | null;
-}
+import { healthOf, type TokenHealth } from "./token-health.ts";
 
 export interface TokenHolderOptions {
   readonly logIn: LogIn;
@@ -35,6 +26,8 @@ export interface HeldToken {
   readonly obtainedAtMs: number;
   capped: boolean;
   usesLeft: number;
+  /** Why its last renewal was refused, where a log-in may help. */
+  refusal: VaultFailure | null;
 }
 
 const OBTAIN_WITHIN_MS = 30_000;
@@ -83,15 +76,13 @@ export class TokenHolder {
 
   get health(): TokenHealth {
     const held = this.#held;
-    const { grant } = held ?? {};
-    const endsAtMs = grant !== undefined && grant.lifeMs !== null ? grant.grantedAtMs + grant.lifeMs : null;
-    const forGoodMs = this.#options.logIn.outlivesTokens ? null : (grant?.endsForGoodAtMs ?? null);
-    return {
+    return healthOf({
       state: this.#state(held),
-      endsAt: endsAtMs === null ? null : new Date(endsAtMs),
-      endsForGoodAt: forGoodMs === null ? null : new Date(forGoodMs),
+      held,
+      isHeld: held !== null && !this.#isOver(held),
+      isReplaced: this.#options.logIn.outlivesTokens,
       failure: this.#failure,
-    };
+    });
   }
 
   /** Ends timers and waiting log-ins. What is asked afterwards logs in anew. */
@@ -167,19 +158,24 @@ export class TokenHolder {
       throw refused.failure;
   }
 
-  #take({ grant, askMs }: LoggedIn): HeldToken {
+  #take({ grant: taken, askMs }: LoggedIn): HeldToken {
+    // The same from its file: nothing is won, and what renewals told of it still holds.
+    const before = this.#held !== null && isSame(this.#held.grant, taken) ? this.#held : null;
+    const endsForGoodAtMs = taken.endsForGoodAtMs ?? before?.grant.endsForGoodAtMs ?? null;
+    const grant = { ...taken, endsForGoodAtMs };
     const held: HeldToken = {
       grant,
       askMs,
       obtainedAtMs: this.#options.clock.now(),
       capped: false,
       usesLeft: grant.usesLeft,
+      refusal: null,
     };
     this.#held = held;
     this.#refused = null;
     this.#refusals = 0;
     this.#failedTries = 0;
-    this.#failure = null;
+    this.#failure = before?.refusal ?? null;
     this.#schedule(held);
     return held;
   }
@@ -267,10 +263,15 @@ export class TokenHolder {
       return;
     }
     if (mayBeDeadToken(answer)) this.#drop(held);
-    // It lives, and will not be prolonged: said in several ways.
-    if ([400, 403, 500].includes(answer.status)) held.capped = true;
-    if (!held.capped || !logIn.givesNewTokens) throw failure;
+    // It lives, and will not be prolonged: said in several ways. Where nothing replaces it, it is tried until its end.
+    held.capped = logIn.givesNewTokens && [400, 403, 500].includes(answer.status);
+    if (!held.capped) throw failure;
+    held.refusal = failure;
   }
+}
+
+function isSame(one: Grant, other: Grant): boolean {
+  return one.token.reveal() === other.token.reveal();
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
