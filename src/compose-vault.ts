@@ -10,10 +10,13 @@ import { createServerClock } from "./adapters/values/vault-clock.ts";
 import { createVaultValues } from "./adapters/values/vault-values.ts";
 import { createVault, type OpenVault } from "./adapters/vault/create-vault.ts";
 import { createKv } from "./adapters/vault/kv.ts";
+import { OWN_TOKEN_RIGHTS, policyHint } from "./adapters/vault/rights.ts";
 import type { Vault, VaultCredential } from "./adapters/vault/vault.ts";
-import type { VaultSettings } from "./config.ts";
-import { type VaultCredentialSettings, vaultSecrets } from "./config-vault.ts";
+import type { Settings, VaultSettings } from "./config.ts";
+import { type KeepingSettings, type VaultCredentialSettings, vaultSecrets } from "./config-vault.ts";
+import type { Logger } from "./core/ports/logger.ts";
 import type { NamedValueStore, ValueStore } from "./core/ports/value-store.ts";
+import type { VaultLogIn, VaultToken } from "./core/ports/vault-token.ts";
 import type { SecretValue } from "./core/secret-value.ts";
 
 interface Around {
@@ -31,6 +34,62 @@ export function openVault(settings: VaultSettings, around: Around): OpenVault {
     connect: createDial({ ownListeners: around.ownListeners }),
     onSecret: (secret) => around.scrubber.know(secret.reveal()),
   });
+}
+
+/** As doctor and the watch take it. Tells no id and no path of a file. */
+export function vaultTokenOf(vault: OpenVault, settings: VaultSettings, uses: VaultUses): VaultToken {
+  const logIn = logInOf(settings.credential);
+  const keeps = keptThere(settings, uses);
+  return {
+    health() {
+      const { failure, ...told } = vault.health;
+      const hint =
+        failure?.verdict === "permission" ? policyHint([OWN_TOKEN_RIGHTS.renew], settings.server) : null;
+      return {
+        logIn,
+        keeps,
+        ...told,
+        failure: failure === null ? null : { reason: failure.message, hint },
+      };
+    },
+  };
+}
+
+/** One line at the start, so that people see what is in use; no id, no token, no path of a file. */
+export function tellOfVault(log: Logger, { vault, ...uses }: Settings): void {
+  if (vault === null) return;
+  const { server, credential } = vault;
+  const keeps = keptThere(vault, uses);
+  const logIn = logInOf(credential);
+  log.info(
+    keeps.length === 0
+      ? "a Vault server is named, and keeps neither keys nor values"
+      : "Vault keeps what is named",
+    {
+      address: server.address,
+      namespace: server.namespace,
+      keeps,
+      logIn: "mount" in logIn ? `AppRole at auth/${logIn.mount}, by ${logIn.kind}` : logIn.kind,
+    },
+  );
+}
+
+type VaultUses = Pick<KeepingSettings, "keyRing" | "previousKeyRing" | "valueStore">;
+
+function keptThere({ server, transit, kv }: VaultSettings, uses: VaultUses): readonly string[] {
+  const within = server.namespace === null ? "" : `${server.namespace}/`;
+  const ring = `vault-transit ${within}${transit.mount}/${transit.key}`;
+  return [
+    ...(uses.keyRing === "vault-transit" ? [`the key ring ${ring}`] : []),
+    ...(uses.previousKeyRing === "vault-transit" ? [`the previous key ring ${ring}`] : []),
+    ...(uses.valueStore === "vault" ? [`the value store ${within}${kv.mount}/${kv.prefix}`] : []),
+  ];
+}
+
+function logInOf(credential: VaultCredentialSettings): VaultLogIn {
+  if (credential.kind !== "approle") return { kind: credential.kind };
+  const kinds = { plain: "secret-id", file: "secret-id-file", wrapped: "wrapped-secret-id" } as const;
+  return { kind: kinds[credential.secretId.kind], mount: credential.mount };
 }
 
 export function vaultValues(

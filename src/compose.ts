@@ -41,12 +41,12 @@ import { createVaultKind } from "./adapters/targets/vault/target.ts";
 import { createLogger } from "./adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "./adapters/telemetry/scrubber.ts";
 import { createSealedValues } from "./adapters/values/sealed-values.ts";
-import { closeVaultLines } from "./adapters/vault/create-vault.ts";
+import { closeVaultLines, type OpenVault } from "./adapters/vault/create-vault.ts";
 import type { Vault } from "./adapters/vault/vault.ts";
 import { type AppContext, DEFAULT_TIMING } from "./app/context.ts";
 import { redisConnection, storeConnection } from "./compose-connections.ts";
 import { storeRings } from "./compose-keys.ts";
-import { knowingValues, openVault, vaultValues } from "./compose-vault.ts";
+import { knowingValues, openVault, tellOfVault, vaultTokenOf, vaultValues } from "./compose-vault.ts";
 import type { Settings } from "./config.ts";
 import { LockstepError } from "./core/errors.ts";
 import type { Logger } from "./core/ports/logger.ts";
@@ -122,6 +122,7 @@ async function build(
   undo.push(closeSshConnections, closeVaultLines);
 
   const vault = vaultLine(settings, scrubber, undo);
+  tellOfVault(log, settings);
   const keys = await openStoreKeys(opened, storeRings(settings, vault), (away) => tellOfRing(log, away));
   undo.push(async () => keys.close());
   const { store, storeId, rootKeyId, sealer, fingerprinter } = keys;
@@ -138,6 +139,8 @@ async function build(
     rootKeyId,
     sealer: known,
     fingerprinter,
+    vaultToken:
+      vault === null || settings.vault === null ? null : vaultTokenOf(vault, settings.vault, settings),
     values: valueStores(known, storeId, { settings, scrubber, vault }),
     sameValue,
     queue,
@@ -245,7 +248,7 @@ function tellOfRing(log: Logger, away: LockstepError | null): void {
 }
 
 /** Null: no server is named. Asks nobody yet. */
-function vaultLine(settings: Settings, scrubber: Scrubber, undo: Undo[]): Vault | null {
+function vaultLine(settings: Settings, scrubber: Scrubber, undo: Undo[]): OpenVault | null {
   if (settings.vault === null) return null;
   const vault = openVault(settings.vault, {
     dataDirectory: settings.dataDirectory,

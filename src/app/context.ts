@@ -14,6 +14,7 @@ import type { TargetKind } from "../core/ports/target.ts";
 import type { RequestBudget } from "../core/ports/target-context.ts";
 import type { UsageReader } from "../core/ports/usage-reader.ts";
 import type { ValueStores } from "../core/ports/value-store.ts";
+import type { VaultToken } from "../core/ports/vault-token.ts";
 import type { SecretValue } from "../core/secret-value.ts";
 
 /** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
@@ -103,6 +104,8 @@ export interface AppContext {
   readonly sealer: Sealer;
   readonly fingerprinter: Fingerprinter;
   readonly values: ValueStores;
+  /** Null: no Vault server is named in the settings. */
+  readonly vaultToken: VaultToken | null;
   /** Constant-time equality. */
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;

@@ -11,6 +11,7 @@ import type { AppContext } from "../../src/app/context.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { VaultTokenHealth } from "../../src/core/ports/vault-token.ts";
 import type { AlertsConfig } from "../../src/protocol/alerts.ts";
 import { describeOnAStore } from "../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
@@ -386,5 +387,30 @@ describeOnAStore("alerts", (database) => {
       "select action from audit_entry where action like 'alert.%' and actor->>'kind' = 'system' order by at desc limit 2",
     );
     expect(actions.map(({ action }) => action)).toEqual(["alert.resolved", "alert.opened"]);
+  });
+
+  it("a token for Vault that ends soon reaches a person, and is over when another is given", async () => {
+    await say({ ops: SLACK });
+    const endsForGoodAt = new Date(Date.now() + 3_600_000);
+    const told: VaultTokenHealth = {
+      logIn: { kind: "token-file" },
+      keeps: ["the value store secret/lockstep"],
+      state: "good",
+      isHeld: true,
+      madeAt: null,
+      endsAt: endsForGoodAt,
+      endsForGoodAt,
+      usesLeft: null,
+      failure: null,
+    };
+    const watch = async (health: VaultTokenHealth) => {
+      await watchFindings(process({ vaultToken: { health: () => health } }));
+      await deliver();
+    };
+    await watch(told);
+    await watch(told);
+    expect(sent).toMatchObject([{ event: "opened", kind: "vault-token-ends" }]);
+    await watch({ ...told, endsForGoodAt: null });
+    expect(events()).toEqual(["opened", "resolved"]);
   });
 });

@@ -203,6 +203,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     sealer,
     fingerprinter,
     values: valuesUnder(overrides.sealer ?? sealer),
+    vaultToken: null,
     sameValue,
     makeRandom: randomValue,
     hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },

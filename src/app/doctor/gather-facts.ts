@@ -143,6 +143,9 @@ export async function gatherFacts(
     keyRings: await keyRingsOf(context, sealedUnder),
     keptCopies: await read.keptCopies.list(),
     values: await valueFacts(context),
+    // After the rings were asked, which may have logged in. Doctor runs in the server's process, the watch in a worker's:
+    // each tells of the token of its own process alone.
+    vaultToken: context.vaultToken?.health() ?? null,
     lowBudgets: await read.checks.lowBudgets(LOW_SHARE),
     endingTokens: (await read.tokens.list()).flatMap(({ name, createdAt, expiresAt, revokedAt }) =>
       expiresAt !== null && revokedAt === null && isSoon(expiresAt, createdAt, now)

@@ -35,6 +35,8 @@ const HOLD_MS: Readonly<Partial<Record<FindingId, number>>> = {
   unreachable: 120_000,
   // Sealed for a moment, or the leader changes.
   "key-ring-away": 30_000,
+  // A renewal is tried again several times before anything ends.
+  "vault-token-not-renewed": 120_000,
   // A machine that was just configured has no agent yet.
   "agent-away": 120_000,
   // After a stop of all, the first round catches up.

@@ -9,6 +9,7 @@ import type { KeyRisk } from "../ports/key-ring.ts";
 import type { QueueTrouble } from "../ports/queue.ts";
 import type { Exposure } from "../ports/target.ts";
 import type { ValueTrouble } from "../ports/value-store.ts";
+import type { VaultTokenHealth } from "../ports/vault-token.ts";
 import type { Role } from "../secret.ts";
 import type { SetBack } from "../set-back.ts";
 
@@ -46,6 +47,8 @@ export interface DoctorFacts {
   } | null;
   /** Of values that are kept elsewhere than in Postgres. */
   readonly values: ValueFacts;
+  /** Of the process that reasons; null: no server is named. */
+  readonly vaultToken: VaultTokenHealth | null;
   /** Kept on hosts for restoring, each an old value at rest; of removed targets too. */
   readonly keptCopies: readonly KeptCopyFacts[];
   /** Lockstep's own API tokens that end soon. */

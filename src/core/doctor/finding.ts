@@ -58,6 +58,10 @@ export const FINDING_IDS = [
   "value-store-unknown",
   "value-removal-owed",
   "value-strangers",
+  "vault-log-in-refused",
+  "vault-token-not-renewed",
+  "vault-token-ends",
+  "vault-token-uses-end",
 ] as const;
 export type FindingId = (typeof FINDING_IDS)[number];
 

@@ -6,6 +6,7 @@ import type { DoctorFacts } from "./facts.ts";
 import { type Finding, ITSELF } from "./finding.ts";
 import { ofKeys } from "./key-ring-finding.ts";
 import { ofValueStore } from "./value-finding.ts";
+import { ofVaultToken } from "./vault-token-finding.ts";
 
 /** Leases, windows and the ends of tokens are counted in seconds. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -34,6 +35,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...ofKeys(facts),
     ...checksLate(facts),
     ...ofValueStore(facts),
+    ...ofVaultToken(facts),
     ...channels(facts),
     ...queue(facts),
   ];

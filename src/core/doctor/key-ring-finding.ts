@@ -4,10 +4,11 @@ import { shellCommand } from "../../lib/shell-quote.ts";
 import type { KeyRisk } from "../ports/key-ring.ts";
 import type { DoctorFacts, KeyRingFacts } from "./facts.ts";
 import { type Finding, ITSELF } from "./finding.ts";
+import { refusedRemedy } from "./vault-token-finding.ts";
 
 export function ofKeys(facts: DoctorFacts): readonly Finding[] {
   return [
-    ...facts.keyRings.flatMap((ring) => ofRing(ring, facts.now)),
+    ...facts.keyRings.flatMap((ring) => ofRing(ring, facts)),
     ...recoveryCopy(facts),
     ...sealing(facts),
   ];
@@ -15,7 +16,7 @@ export function ofKeys(facts: DoctorFacts): readonly Finding[] {
 
 function ofRing(
   { name, away, oldestNeeded, oldestOpened, risks }: KeyRingFacts,
-  now: Date,
+  facts: DoctorFacts,
 ): readonly Finding[] {
   // Two of them are two things.
   const about = { ...ITSELF, key: name };
@@ -25,8 +26,8 @@ function ofRing(
       ...about,
       id: "key-ring-away",
       severity: "wrong",
-      what: `The key ring ${name} is away, since ${ageText(away.since.toISOString(), now)}: values and credentials that it seals cannot be opened or written.`,
-      cause: `${away.message} ${away.hint} Places keep their values, and what is to be done waits: nothing is pushed, looked at, rotated or renewed until it answers.`,
+      what: `The key ring ${name} is away, since ${ageText(away.since.toISOString(), facts.now)}: values and credentials that it seals cannot be opened or written.`,
+      cause: `${away.message} ${refusedRemedy(facts) ?? away.hint} Places keep their values, and what is to be done waits: nothing is pushed, looked at, rotated or renewed until it answers.`,
       command: null,
     });
   }

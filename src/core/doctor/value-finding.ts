@@ -5,6 +5,7 @@ import { valueHint, valueTroubleText } from "../stored-value.ts";
 import type { Commands } from "./commands.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, ITSELF } from "./finding.ts";
+import { refusedRemedy } from "./vault-token-finding.ts";
 
 /** One for each value: what it is kept for cannot be pushed, and its places keep what they have. */
 export function changedValues({ values }: DoctorFacts, commands: Commands): readonly Finding[] {
@@ -24,7 +25,9 @@ export function changedValues({ values }: DoctorFacts, commands: Commands): read
   }));
 }
 
-export function ofValueStore({ values, now }: DoctorFacts): readonly Finding[] {
+export function ofValueStore(facts: DoctorFacts): readonly Finding[] {
+  const { values, now } = facts;
+  const remedy = refusedRemedy(facts);
   const { away, owed, strangers, unknownStore } = values;
   const findings: Finding[] = [];
   if (away !== null) {
@@ -33,7 +36,7 @@ export function ofValueStore({ values, now }: DoctorFacts): readonly Finding[] {
       id: "value-store-away",
       severity: "wrong",
       what: `The value store cannot be asked, since ${ageText(away.since.toISOString(), now)}.`,
-      cause: `${away.reason} What needs a value from there waits, and goes on by itself; places keep what they have.`,
+      cause: `${away.reason}${remedy === null ? "" : ` ${remedy}`} What needs a value from there waits, and goes on by itself; places keep what they have.`,
       command: null,
     });
   }

@@ -76,6 +76,7 @@ export interface FactParts {
       | "keptCopies"
       | "keyRings"
       | "values"
+      | "vaultToken"
       | "checksLateMs"
     >
   >;
@@ -99,6 +100,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     keyRings: [],
     checksLateMs: 0,
     keptCopies: [],
+    vaultToken: null,
     values: { away: null, troubled: [], owed: { count: 0, errorCode: null }, strangers: 0, unknownStore: 0 },
     ...parts.itself,
     queueAway: parts.queueAway ?? false,

@@ -1,13 +1,9 @@
 /** What `target test` says of the own token: until when it lives, and whether that is soon. */
+import { toldBeforeMs } from "../../../core/ends-soon.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import { durationText } from "../../../lib/age.ts";
 import type { OwnToken, Vault } from "../../vault/vault.ts";
 import { creationAnswer, readAnswer } from "./probe-answers.ts";
-
-const HOUR_MS = 3_600_000;
-const MAX_WARNING_MS = 7 * 24 * HOUR_MS;
-/** The test is daily: what ends before the next one must be told by this one. */
-const UNTIL_NEXT_TEST_MS = 25 * HOUR_MS;
 
 export interface Judging {
   readonly login: "token" | "approle";
@@ -38,20 +34,13 @@ export function judgeToken(own: OwnToken, { login, createdAt, now, target }: Jud
       ? "a token that does not end"
       : "a token that is renewed by itself, as long as a server or a worker runs";
   const leftMs = endsAt.getTime() - now.getTime();
-  if (leftMs > warningMs(endsAt, createdAt)) return `a token that lives until ${endsAt.toISOString()}`;
+  if (leftMs > toldBeforeMs(endsAt, createdAt)) return `a token that lives until ${endsAt.toISOString()}`;
   const left =
     leftMs <= 0 ? "has ended" : `ends for good in ${durationText(leftMs)} (${endsAt.toISOString()})`;
   throw refuse(
     `${left}, and no renewal goes beyond`,
     "Give a new one and run `lockstep apply`; a periodic token (`vault token create -period=24h`) or an `appRole` needs none.",
   );
-}
-
-/** Its last tenth, a week at most. */
-function warningMs(endsAt: Date, createdAt: Date | null): number {
-  if (createdAt === null) return MAX_WARNING_MS;
-  const lifeMs = endsAt.getTime() - createdAt.getTime();
-  return Math.min(MAX_WARNING_MS, Math.max(lifeMs / 10, UNTIL_NEXT_TEST_MS));
 }
 
 export async function readCreation(vault: Vault, signal: AbortSignal): Promise<Date | null> {
