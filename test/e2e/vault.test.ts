@@ -101,6 +101,9 @@ describe.skipIf(process.platform !== "linux")("a store whose ring and values are
     expect((await set(VALUE)).code).toBe(0);
     expect(await revealed()).toBe(VALUE);
     expect(existsSync(join(data, "root.key"))).toBe(false);
+    expect(logged).toMatch(
+      /vault-transit transit\/lockstep.*AppRole at auth\/approle.*Vault keeps what is named/,
+    );
     const [entry] = (await json("audit", "list")).entries.filter(
       ({ action }: { action: string }) => action === "version.created",
     );
@@ -123,7 +126,16 @@ describe.skipIf(process.platform !== "linux")("a store whose ring and values are
     const { findings } = await json("doctor");
     expect(findings.map(({ id }: { id: string }) => id)).toContain("key-ring-away");
 
+    // Somebody also put a wrong secret id there: doctor names the setting, and another one needs no restart.
+    const file = inVault["LOCKSTEP_VAULT_SECRET_ID_FILE"] ?? "";
+    writeFileSync(file, "not-one\n");
     vault.become("active");
+    await kit.reach("the refusal", async () =>
+      JSON.stringify((await json("doctor")).findings).includes(
+        "the file that LOCKSTEP_VAULT_SECRET_ID_FILE names",
+      ),
+    );
+    writeFileSync(file, `${secretId}\n`);
     await kit.reach("its ring", async () => !JSON.stringify(await readiness()).includes("keyRing"));
     await kit.reach("agents' listener", () => logged.includes("agents are served"));
     expect((await set(SECOND)).code).toBe(0);
