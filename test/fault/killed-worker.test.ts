@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { end, type FaultKit, startFaultKit } from "../support/fault-kit.ts";
@@ -25,17 +26,25 @@ const POINTS = [
 describe.skipIf(lacks("sshd"))("a worker killed with SIGKILL", () => {
   let kit: FaultKit;
   let count = 0;
+  /** Who ended what the last one left; the next to be killed. */
+  let heir: ChildProcess;
 
   beforeAll(async () => {
     kit = await startFaultKit();
-    const worker = await kit.startWorker();
+    heir = await kit.startWorker();
     await kit.set("value-0");
     await kit.settled();
-    await end(worker, "SIGTERM");
+    await kit.rest(heir);
   });
   afterAll(() => kit.stop());
   beforeEach(() => kit.railway.log.clear({}));
-  afterEach(() => kit.killWorkers());
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== "fail") return;
+    await kit.killWorkers();
+    heir = await kit.startWorker();
+    await kit.settled();
+    await kit.rest(heir);
+  });
 
   it.each(POINTS)(
     "at %s: every place ends right, nothing is lost, each unit restarted at most once more than needed",
@@ -43,14 +52,15 @@ describe.skipIf(lacks("sshd"))("a worker killed with SIGKILL", () => {
       count += 1;
       const value = `value-${count}`;
       const startsBefore = kit.hostStarts();
-      const doomed = await kit.startWorker(point);
+      const doomed = heir;
+      await kit.workAgain(doomed, point);
       await kit.set(value);
       if (doomed.exitCode === null && doomed.signalCode === null) await once(doomed, "exit");
       expect(doomed.signalCode).toBe("SIGKILL");
 
-      const heir = await kit.startWorker();
+      heir = await kit.startWorker();
       await kit.settled();
-      await end(heir, "SIGTERM");
+      await kit.rest(heir);
       expect(await kit.places()).toEqual({ railway: value, file: value, running: value });
       expect(await kit.rows("select 1 from push where outcome in ('started', 'unknown')")).toEqual([]);
       // A look into the processes, where one was due already, shows more.
@@ -61,4 +71,10 @@ describe.skipIf(lacks("sshd"))("a worker killed with SIGKILL", () => {
       expect((await kit.railway.log.deploys()).length).toBeLessThanOrEqual(2);
     },
   );
+
+  it("one that is asked to end ends in order", async () => {
+    await kit.workAgain(heir, "");
+    await end(heir, "SIGTERM");
+    expect([heir.exitCode, heir.signalCode]).toEqual([0, null]);
+  });
 });

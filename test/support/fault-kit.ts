@@ -40,6 +40,10 @@ export interface FaultKit {
   readonly railway: RailwaySimulator;
   readonly database: TestDatabase;
   startWorker(killAt?: string): Promise<ChildProcess>;
+  /** Ends its work in order, as with SIGTERM, and stays for `workAgain`. */
+  rest(worker: ChildProcess): Promise<void>;
+  /** As a worker that was only just started. */
+  workAgain(worker: ChildProcess, killAt: string): Promise<void>;
   /** A worker that freezes at this point (`stop-points.ts`). */
   startStopping(stopAt: string): Promise<StoppingWorker>;
   /** As the lease of a worker that is gone runs out, and the time in which its last write may land. */
@@ -121,7 +125,7 @@ export async function startFaultKit(
   const begin = async (told: Readonly<Record<string, string>>): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [await childProgram(WORKER)], {
       env: { ...process.env, ...env, ...told },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     workers.push(child);
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -131,11 +135,19 @@ export async function startFaultKit(
     return child;
   };
 
+  const tell = async (worker: ChildProcess, order: "rest" | { readonly killAt: string }): Promise<void> => {
+    const done = once(worker, "message");
+    worker.send(order);
+    await Promise.race([done, once(worker, "exit")]);
+  };
+
   return {
     context,
     railway,
     database,
     rows,
+    rest: (worker) => tell(worker, "rest"),
+    workAgain: (worker, killAt) => tell(worker, { killAt }),
     stderr: () => stderr,
     startWorker: (killAt) => begin(killAt === undefined ? {} : { KILL_AT: killAt }),
     async startStopping(stopAt) {
