@@ -11,6 +11,7 @@ import { pauseBy, systemClock, type VaultClock } from "./clock.ts";
 import { failureOf, isObject, lostAnswer, mayBeBehind, mayBeDeadToken } from "./errors.ts";
 import { VaultFailure } from "./failure.ts";
 import { LOOKUP_SELF, LogIn } from "./log-in.ts";
+import { readJson } from "./read-json.ts";
 import { type BuildRequest, createRequestBuilder, type RawAnswer, type Send } from "./request-builder.ts";
 import { ownTokenOf } from "./token-forms.ts";
 import type { TokenHealth } from "./token-health.ts";
@@ -181,7 +182,7 @@ class VaultLine implements OpenVault {
             limited,
           );
           const text = body.toString("utf8");
-          return { status, headers, text, body: parsed(text) };
+          return { status, headers, text, body: readJson(text) };
         };
         const answer = await build(call, { token, headers: this.#consistency(call), send });
         this.#noteIndex(answer);
@@ -254,13 +255,4 @@ function originOf(address: string): URL {
   )
     return url;
   throw new VaultFailure("invalid", "the address is not https://HOST:PORT (http on this machine alone)");
-}
-
-function parsed(text: string): unknown {
-  if (text === "") return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
