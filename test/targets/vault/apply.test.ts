@@ -128,6 +128,19 @@ describe("a write", () => {
     },
   );
 
+  it("tells a bounded part of a foreign key's name, and nothing in it that steers a terminal", async () => {
+    const key = `\u202e\u009b31m${"k".repeat(1_000_000)}`;
+    const body = `{"data":{"data":{"${key}":12345678901234567890},"metadata":{"version":4,"created_time":"2026-01-02T03:04:05.6Z","deletion_time":"","destroyed":false}}}`;
+    kit.vault.fault({ method: "GET", path: AT, times: "always" }, { kind: "answer", status: 200, body });
+    const { keys } = await kit.open().observe([address("OTHER")], never);
+    expect(JSON.stringify(keys).length).toBeLessThan(2_000);
+    const { checks } = await kit.open().probe(never);
+    const told = checks.map(({ message }) => message).join("\n");
+    expect(told).toContain("would be rounded");
+    expect(told.length).toBeLessThan(3_000);
+    expect(told).not.toMatch(/[\u202e\u009b]/);
+  });
+
   it("does not take a value that is no text for one of ours", async () => {
     kit.put({ AUTH: 5, LIST: ["x"], MAP: { a: 1 }, NULL: null, YES: true });
     const found = await seen(kit.open(), "AUTH", "LIST", "MAP", "NULL", "YES");

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { judgeToken } from "../../../src/adapters/targets/vault/own-token.ts";
 import { missingRights, neededRights } from "../../../src/adapters/targets/vault/policy.ts";
+import { oldVersionsText } from "../../../src/adapters/targets/vault/probe-words.ts";
 import { OWN_TOKEN_RIGHTS, policyText, type Right } from "../../../src/adapters/vault/rights.ts";
 import type { OwnToken } from "../../../src/adapters/vault/vault.ts";
 import type { ProbeCheck, Target } from "../../../src/core/ports/target.ts";
@@ -240,6 +241,21 @@ describe("what stands against a mount or a path", () => {
     expect(
       kit.vault.calls.list().filter(({ method, path }) => method === "POST" && !path.startsWith("sys/")),
     ).toEqual([]);
+  });
+
+  it("names so many older versions that a command can, and says how many are left", () => {
+    const versions = Object.fromEntries(
+      Array.from({ length: 30_000 }, (_, n) => [n + 1, { destroyed: false }]),
+    );
+    const [told = ""] = oldVersionsText(
+      { mount: MOUNT, path: PATH, namespace: null },
+      { data: { current_version: 30_000, versions } },
+    );
+    expect(told).toContain("29999 older versions");
+    expect(told).toContain("-versions=1,2,3,");
+    expect(told).toContain(`,200 ${PATH}`);
+    expect(told).toContain("the first 200");
+    expect(told.length).toBeLessThan(2_000);
   });
 
   it("warns of versions that end by themselves, tells limits, and how old versions are destroyed", async () => {

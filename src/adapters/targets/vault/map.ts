@@ -3,6 +3,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
 import type { Change, Observed } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
 import type { KvRead } from "../../vault/kv.ts";
 import { MAX_KEYS, REVISION_KEY } from "./values.ts";
 
@@ -72,10 +73,17 @@ export function assertWritable(read: KvRead, next: Data, target: string): void {
 export function inexactNumber(key: string, target: string): LockstepError {
   return new LockstepError(
     "VALUE_INVALID",
-    `Cannot write to target "${target}": the key ${JSON.stringify(key)} there holds a number that would be rounded when the map is written back.`,
+    `Cannot write to target "${target}": the key ${keyName(key)} there holds a number that would be rounded when the map is written back.`,
     {
       hint: "Whoever owns that key should store the number as text; or give Lockstep's keys a path of their own.",
-      details: { key },
+      details: { key: key.length > MAX_NAME_CHARS ? boundedLine(key, MAX_NAME_CHARS) : key },
     },
   );
+}
+
+const MAX_NAME_CHARS = 200;
+
+/** Somebody else's, of any length and of any characters. */
+export function keyName(key: string): string {
+  return boundedLine(JSON.stringify(key.slice(0, MAX_NAME_CHARS + 1)), MAX_NAME_CHARS);
 }

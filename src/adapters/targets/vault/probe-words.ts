@@ -4,6 +4,8 @@ import { visibleLine } from "../../../lib/visible-text.ts";
 import type { VaultConfig } from "./config.ts";
 import type { Metadata, Settings } from "./probe-answers.ts";
 
+/** A mount may keep any number of them. */
+const MAX_NAMED = 200;
 const NO_DURATION = /^(?:0s?|)$/;
 
 export function settingsText(metadata: Metadata | null, settings: Settings | null): readonly string[] {
@@ -40,10 +42,10 @@ export function oldVersionsText(
     "destroy",
     ...(namespace === null ? [] : [`-namespace=${namespace}`]),
     `-mount=${mount}`,
-    `-versions=${old.join(",")}`,
+    `-versions=${old.slice(0, MAX_NAMED).join(",")}`,
     path,
   ]);
   return [
-    `${old.length === 1 ? "1 older version" : `${old.length} older versions`} can still be read there; after a value was compromised, whoever may destroys them: ${command}`,
+    `${old.length === 1 ? "1 older version" : `${old.length} older versions`} can still be read there; after a value was compromised, whoever may destroys ${old.length > MAX_NAMED ? `the first ${MAX_NAMED} (and then the others alike)` : "them"}: ${command}`,
   ];
 }

@@ -8,7 +8,7 @@ import { withDeadline } from "../../../lib/with-deadline.ts";
 import { OWN_TOKEN_RIGHTS, policyText } from "../../vault/rights.ts";
 import type { OwnToken } from "../../vault/vault.ts";
 import { asTarget } from "./errors.ts";
-import { versionOf } from "./map.ts";
+import { keyName, versionOf } from "./map.ts";
 import { judgeToken, readCreation } from "./own-token.ts";
 import type { Place } from "./place.ts";
 import { missingRights, neededRights } from "./policy.ts";
@@ -121,7 +121,7 @@ async function checkPath(place: Place, signal: AbortSignal): Promise<string> {
       const keys = Object.keys(read.data).length;
       return inexact === undefined
         ? `version ${read.version}, with ${keys === 1 ? "1 key" : `${keys} keys`}`
-        : `version ${read.version}; its key ${JSON.stringify(inexact)} holds a number that would be rounded, so that nothing is written until it is text`;
+        : `version ${read.version}; its key ${keyName(inexact)} holds a number that would be rounded, so that nothing is written until it is text`;
     }
     case "absent":
       return "nothing stands there yet; it will be made";
