@@ -1,4 +1,5 @@
 /** `target test`: rights with the policy that gives them and no more, the own token's life, and what speaks against a mount. */
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { judgeToken } from "../../../src/adapters/targets/vault/own-token.ts";
 import { missingRights, neededRights } from "../../../src/adapters/targets/vault/policy.ts";
@@ -241,6 +242,15 @@ describe("what stands against a mount or a path", () => {
     expect(
       kit.vault.calls.list().filter(({ method, path }) => method === "POST" && !path.startsWith("sys/")),
     ).toEqual([]);
+  });
+
+  it("needs no more than the policy that is shipped for it gives, nor less", () => {
+    const shipped = readFileSync(
+      new URL("../../../deploy/vault/policies/target.hcl", import.meta.url),
+      "utf8",
+    );
+    const needed = neededRights({ mount: "secret", path: "apps/api", discover: [], label: true });
+    expect(shipped.replace(/^#.*\n/gm, "").trim()).toBe(policyText(needed));
   });
 
   it("names so many older versions that a command can, and says how many are left", () => {
