@@ -253,11 +253,11 @@ export const CATALOGUE = {
   },
   KEY_RING_UNAVAILABLE: {
     family: "unavailable",
-    hint: "Nothing is lost: what needs it waits, and goes on by itself. Check that Vault answers and is unsealed.",
+    hint: "Check that Vault answers and is unsealed. What waits for it goes on by itself; repeat a command that was refused.",
   },
   KEY_RING_REFUSED: {
     family: "rejected",
-    hint: "Nothing is lost: what needs it waits. Mend in Vault what is named; it goes on by itself.",
+    hint: "Mend in Vault what is named. What waits for it goes on by itself; repeat a command that was refused.",
   },
   RECOVERY_COPY_WRONG: {
     family: "invalid",
@@ -265,11 +265,11 @@ export const CATALOGUE = {
   },
   VALUE_STORE_UNAVAILABLE: {
     family: "unavailable",
-    hint: "Nothing is lost: it goes on by itself as soon as the value store answers.",
+    hint: "Check that Vault answers and is unsealed. What waits for a value goes on by itself; repeat a command that was refused.",
   },
   VALUE_STORE_REFUSED: {
     family: "rejected",
-    hint: "Correct what is named, in Vault or in the LOCKSTEP_VAULT_ settings; it is tried again by itself.",
+    hint: "Correct what is named, in Vault or in the LOCKSTEP_VAULT_ settings. What waits goes on by itself; repeat a command that was refused.",
   },
   VALUE_STORE_CHANGED: {
     family: "integrity",

@@ -36,3 +36,12 @@ test("every code is used", () => {
   const unused = codes.filter((code) => !sources.some((source) => source.includes(`"${code}"`)));
   expect(unused).toEqual(RESERVED);
 });
+
+test.each<ErrorCode>([
+  "KEY_RING_UNAVAILABLE",
+  "KEY_RING_REFUSED",
+  "VALUE_STORE_UNAVAILABLE",
+  "VALUE_STORE_REFUSED",
+])("%s promises only its own work: a command that it refused was not done", (code) => {
+  expect(new LockstepError(code, "Cannot.").hint).toMatch(/by itself.*[Rr]epeat a command/);
+});
