@@ -13,6 +13,7 @@ import type { ValueName } from "../../core/ports/store/value-intents.ts";
 import type { NamedValueStore, StoredValue, ValueTrouble } from "../../core/ports/value-store.ts";
 import { VaultFailure } from "../vault/failure.ts";
 import type { Kv, KvMetadata, KvPath, KvRead } from "../vault/kv.ts";
+import { isSameTime } from "../vault/times.ts";
 import { changedThere, storeRights, toValueStoreError } from "./vault-errors.ts";
 
 /** The only version that is ever written at a path. */
@@ -95,7 +96,7 @@ class VaultValues implements NamedValueStore {
     if (ours.destroyed) return "destroyed";
     // One in the future as well: somebody let it end.
     if (ours.deletionTime !== "") return "deleted";
-    const isAsPut = found.currentVersion === OURS && sameTime(ours.createdTime, createdTime);
+    const isAsPut = found.currentVersion === OURS && isSameTime(ours.createdTime, createdTime);
     return isAsPut ? null : "changed";
   }
 
@@ -214,9 +215,4 @@ function plainIn({ data }: Extract<KvRead, { readonly state: "present" }>): stri
   const names = Object.keys(data).sort();
   if (names.some((name) => typeof data[name] !== "string")) return null;
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, data[name]])));
-}
-
-/** The same instant may be written with more or fewer digits. */
-function sameTime(left: string, right: string): boolean {
-  return left === right || Date.parse(left) === Date.parse(right);
 }

@@ -4,6 +4,7 @@
  * value again.
  */
 import type { KvMetadata, KvRead } from "../../vault/kv.ts";
+import { isLater } from "../../vault/times.ts";
 import type { Data } from "./map.ts";
 
 interface Version {
@@ -92,10 +93,6 @@ export class SeenPlaces {
 }
 
 const ABSENT_MAY_LAG_MS = 5_000;
-
-function isLater(time: string, than: string): boolean {
-  return Date.parse(time) > Date.parse(than);
-}
 
 function keep<Value>(known: Map<string, Value>, key: string, value: Value): void {
   known.delete(key);
