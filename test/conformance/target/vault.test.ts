@@ -2,6 +2,7 @@
 import { beforeAll } from "vitest";
 import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
 import { neededRights } from "../../../src/adapters/targets/vault/policy.ts";
+import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
 import { policyText } from "../../../src/adapters/vault/rights.ts";
 import { startVault, type VaultDouble, type VaultMode } from "../../../src/simulator/vault/vault.ts";
@@ -18,7 +19,8 @@ const common: Omit<TargetConformance, "name" | "start" | "kind"> = {
   moreValues: ["a.b.c", "null", "0", "\u{1f511}", "half \ud800", "{{identity}}", "x".repeat(1_048_577)],
 };
 
-const kind = createVaultKind({ revisionMarker: true, lines: new VaultLines() });
+const seen = new SeenPlaces();
+const kind = createVaultKind({ revisionMarker: true, lines: new VaultLines(), seen });
 
 for (const mode of ["vault-1.21", "vault-1.8", "openbao-2.6"] as const) {
   targetConformance({
@@ -41,6 +43,8 @@ beforeAll(async () => {
 
 async function startPlace(mode: VaultMode, requestTimeoutMs = 1_000): Promise<PlaceUnderTest> {
   const vault = await startVault({ mode });
+  // The system may give it the port of one before: then it is no node of that one.
+  seen.clear();
   vault.mount("kv-v2", MOUNT);
   vault.policy("target", policyText(neededRights({ mount: MOUNT, path: PATH, discover: [], label: true })));
   const token = vault.token({ policies: ["target"], periodSeconds: 3_600 });
