@@ -106,8 +106,7 @@ export class KeptLine {
           reject(new Unanswered("not-http", "the answer wants another protocol", true));
         });
         outgoing.once("response", (answer) => {
-          const told = /(?:^|,)\s*timeout=(\d{1,6})/i.exec(String(answer.headers["keep-alive"] ?? ""));
-          this.#serverKeepsMs = told === null ? Number.POSITIVE_INFINITY : 1_000 * Number(told[1]);
+          this.#serverKeepsMs = keptMs(answer.headers["keep-alive"]);
           readWhole(answer, this.#options.maxAnswerBytes).then(resolve, reject);
         });
         outgoing.end(body ?? undefined);
@@ -143,6 +142,13 @@ export class KeptLine {
 
   /** What comes unasked would be taken for the answer to the next request. */
   readonly #onStray = (): void => this.end();
+}
+
+/** How long the server says that it keeps the line. */
+function keptMs(header: IncomingHttpHeaders[string]): number {
+  if (header === undefined) return Number.POSITIVE_INFINITY;
+  const told = /(?:^|,)\s*timeout=(\d{1,6})/i.exec(String(header));
+  return told === null ? Number.POSITIVE_INFINITY : 1_000 * Number(told[1]);
 }
 
 /** Of one line: Node's agent knows when a line may be used again, and when not. */

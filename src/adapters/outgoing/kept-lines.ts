@@ -79,15 +79,15 @@ export class KeptLines {
 
   /** The one that was used last: the others may then rest until they end. */
   #kept(repeatable: boolean): KeptLine | null {
-    const [latest] = [...this.#lines]
-      .flatMap((line) => (line.idleForMs === null ? [] : [{ line, idleForMs: line.idleForMs }]))
-      .sort((one, other) => one.idleForMs - other.idleForMs);
-    if (
-      latest === undefined ||
-      (!repeatable && latest.idleForMs > (this.#options.justUsedMs ?? JUST_USED_MS))
-    )
-      return null;
-    return latest.line;
+    let latest: KeptLine | null = null;
+    let latestIdleMs = Number.POSITIVE_INFINITY;
+    for (const line of this.#lines) {
+      const { idleForMs } = line;
+      if (idleForMs === null || idleForMs >= latestIdleMs) continue;
+      latest = line;
+      latestIdleMs = idleForMs;
+    }
+    return repeatable || latestIdleMs <= (this.#options.justUsedMs ?? JUST_USED_MS) ? latest : null;
   }
 
   async #onNewLine(question: KeptQuestion, limited: AbortSignal): Promise<KeptAnswer> {

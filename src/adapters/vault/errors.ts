@@ -180,9 +180,9 @@ export function lostAnswer(
  * for a dead token.
  */
 export function mayBeDeadToken({ status, body }: RawAnswer): boolean {
+  if (status !== 400 && status !== 403) return false;
   const [raw = "", ...rest] = rawTexts(body) ?? [];
   if (status === 400) return /missing client token/i.test(raw);
-  if (status !== 403) return false;
   const all = [raw, ...rest].join("\n");
   return /invalid token/i.test(all) || (/permission denied/i.test(all) && !/errors? occurred:/i.test(all));
 }

@@ -19,6 +19,8 @@ export function segmentsOf(written: string): readonly string[] {
 function refusalOf(segment: string): string | null {
   if (segment === "") return "begins or ends with a slash, or holds two in a row";
   if (segment === "." || segment === "..") return "holds a part that is . or ..";
+  // Most are: the rest would find nothing in them.
+  if (/^[\w.-]+$/.test(segment)) return null;
   if (/[\p{Cc}\u2028\u2029]/u.test(segment)) return "holds a control character";
   if (/\p{Surrogate}/u.test(segment)) return "holds half a character";
   // A slash in a segment would be one between segments over there.

@@ -69,8 +69,7 @@ export async function createRequestBuilder(server: VaultServer): Promise<BuildRe
   return async (call, { token, headers = {}, send }) => {
     const path = encodePath(call.path);
     const client = ROOT_ONLY.test(path) ? inRoot : inNamespace;
-    const query = new URLSearchParams({ ...call.query, ...(call.method === "LIST" ? { list: "true" } : {}) });
-    const asked = query.size === 0 ? path : `${path}?${query}`;
+    const asked = `${path}${queryOf(call)}`;
     const options = {
       // Made for each request: node-vault writes to it.
       headers: {
@@ -95,6 +94,12 @@ export async function createRequestBuilder(server: VaultServer): Promise<BuildRe
         return await client.request({ ...options, path: `/${asked}`, method: call.method, json: call.body });
     }
   };
+}
+
+function queryOf({ method, query }: VaultCall): string {
+  if (query === undefined && method !== "LIST") return "";
+  const all = new URLSearchParams({ ...query, ...(method === "LIST" ? { list: "true" } : {}) });
+  return all.size === 0 ? "" : `?${all}`;
 }
 
 function contentType({ method }: VaultCall): string {
