@@ -1,20 +1,10 @@
 /** What is told of the own token to whoever watches. Pure. */
+import type { VaultTokenHealth } from "../../core/ports/vault-token.ts";
 import type { VaultFailure } from "./failure.ts";
 import type { Grant } from "./token-forms.ts";
 
-/** What doctor may tell of the own token before something fails. */
-export interface TokenHealth {
-  /** `refused`: a person must act. `failing`: not renewed, or no log-in, and tried again. */
-  readonly state: "unused" | "good" | "failing" | "refused";
-  /** A token is held: it serves until its end, whatever failed since. */
-  readonly isHeld: boolean;
-  /** Null: not told. */
-  readonly madeAt: Date | null;
-  readonly endsAt: Date | null;
-  /** No renewal goes beyond, and somebody must give another token; null: none known, or a log-in replaces it. */
-  readonly endsForGoodAt: Date | null;
-  /** Null: without limit. */
-  readonly usesLeft: number | null;
+/** What doctor may tell of the own token before something fails; why in this room's words. */
+export interface TokenHealth extends Omit<VaultTokenHealth, "logIn" | "keeps" | "failure"> {
   readonly failure: VaultFailure | null;
 }
 

@@ -3,6 +3,7 @@ import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
 import { neededRights } from "../../../src/adapters/targets/vault/policy.ts";
 import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
+import { closeVaultLines } from "../../../src/adapters/vault/create-vault.ts";
 import { policyText } from "../../../src/adapters/vault/rights.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
@@ -62,7 +63,7 @@ export class VaultKit {
 
   async stop(): Promise<void> {
     await Promise.all(this.#opened.splice(0).map((target) => target.close()));
-    this.#lines.close();
+    await closeVaultLines();
     await this.vault.stop();
     this.#lines = new VaultLines();
     this.#seen = new SeenPlaces();

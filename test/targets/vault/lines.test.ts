@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseVault, readConfig } from "../../../src/adapters/targets/vault/config.ts";
 import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
+import { closeVaultLines } from "../../../src/adapters/vault/create-vault.ts";
 import { startVault, type VaultDouble } from "../../../src/simulator/vault/vault.ts";
 
 const signal = new AbortController().signal;
@@ -16,7 +17,7 @@ beforeEach(async () => {
   lines = new VaultLines({}, 3);
 });
 afterEach(async () => {
-  lines.close();
+  await closeVaultLines();
   await vault.stop();
 });
 

@@ -80,12 +80,6 @@ export class VaultLines {
       this.#lines.delete(id);
     }
   }
-
-  /** For a process's end. */
-  close(): void {
-    for (const { line } of this.#lines.values()) line.vault.close();
-    this.#lines.clear();
-  }
 }
 
 /** A digest: whoever reads it learns nothing of the credential. */
