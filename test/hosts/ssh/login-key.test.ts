@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createPublicKey, generateKeyPairSync, randomBytes, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, verify } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +65,21 @@ describe("a private key in PKCS#8 or OpenSSL's formats", () => {
       const signed = plain.parsed.sign(Buffer.from("text"));
       expect(verify(null, Buffer.from("text"), publicKey, signed as unknown as Buffer)).toBe(true);
     }
+  });
+
+  it("a wrong passphrase whose padding fits by chance is still a wrong passphrase", () => {
+    const text = kinds["P-256"].privateKey
+      .export({ type: "sec1", format: "pem", cipher: "aes-256-cbc", passphrase: PASSPHRASE })
+      .toString();
+    const fits = Array.from({ length: 20_000 }, (_, index) => `wrong-${index}`).find((passphrase) => {
+      try {
+        createPrivateKey({ key: text, passphrase });
+      } catch (error) {
+        return (error as { code: string }).code === "ERR_OSSL_UNSUPPORTED";
+      }
+      return false;
+    });
+    expect(refused(text, fits)).toMatchObject({ details: { path: "ssh.passphrase" } });
   });
 
   it("RSA and EC in the older formats, encrypted or not", () => {

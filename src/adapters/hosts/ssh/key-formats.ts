@@ -82,13 +82,17 @@ function nodeKey(block: PemBlock, passphrase: string | undefined): ParsedKey {
   return sshKey(pem, undefined) ?? raise(damaged());
 }
 
-/** Only the code is looked at: OpenSSL's texts are not ours. */
+/**
+ * Only the code is looked at: OpenSSL's texts are not ours. A cipher that it lacks is `EVP_UNSUPPORTED` with every
+ * passphrase. A wrong one is `BAD_DECRYPT`, and once in some hundred times its padding fits by chance: then what came
+ * out is no key, which is plain `UNSUPPORTED`.
+ */
 function notOpened(block: PemBlock, passphrase: string | undefined, error: unknown): LockstepError {
   const isEncrypted = block.encryption !== null || block.label === "ENCRYPTED PRIVATE KEY";
   if (!isEncrypted) return damaged();
   if (passphrase === undefined) return lacksPassphrase();
   const code = String((error as { code?: unknown }).code);
-  if (/UNSUPPORTED|UNKNOWN|FETCH/.test(code)) {
+  if (/EVP_UNSUPPORTED|UNKNOWN|FETCH/.test(code)) {
     return unusableKey(
       "it is encrypted with a cipher that Node does not open any more",
       "Encrypt it again with another one: ssh-keygen -p -f KEY.",
