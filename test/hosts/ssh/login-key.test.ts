@@ -67,19 +67,29 @@ describe("a private key in PKCS#8 or OpenSSL's formats", () => {
     }
   });
 
+  const sealed = kinds["P-256"].privateKey
+    .export({ type: "sec1", format: "pem", cipher: "aes-256-cbc", passphrase: PASSPHRASE })
+    .toString();
+
+  it("a cipher that Node lacks is told as that, whatever the passphrase", () => {
+    const text = sealed.replace(/DEK-Info: .*/, "DEK-Info: DES-CBC,0123456789ABCDEF");
+    for (const passphrase of [PASSPHRASE, "wrong"]) {
+      const { message, details } = refused(text, passphrase);
+      expect(message).toContain("a cipher that Node does not open any more");
+      expect(details).toMatchObject({ path: "ssh.privateKey" });
+    }
+  });
+
   it("a wrong passphrase whose padding fits by chance is still a wrong passphrase", () => {
-    const text = kinds["P-256"].privateKey
-      .export({ type: "sec1", format: "pem", cipher: "aes-256-cbc", passphrase: PASSPHRASE })
-      .toString();
     const fits = Array.from({ length: 20_000 }, (_, index) => `wrong-${index}`).find((passphrase) => {
       try {
-        createPrivateKey({ key: text, passphrase });
+        createPrivateKey({ key: sealed, passphrase });
       } catch (error) {
         return (error as { code: string }).code === "ERR_OSSL_UNSUPPORTED";
       }
       return false;
     });
-    expect(refused(text, fits)).toMatchObject({ details: { path: "ssh.passphrase" } });
+    expect(refused(sealed, fits)).toMatchObject({ details: { path: "ssh.passphrase" } });
   });
 
   it("RSA and EC in the older formats, encrypted or not", () => {
