@@ -15,9 +15,10 @@ process.exitCode = await runCommandLine({
   streams: process,
   demo: async (request) => (await import("./demo/demo.ts")).runDemo(request),
   agent: async (flags) =>
-    (await import("./start-agent-program.ts")).openAgentProgram(version, import.meta.url, flags),
+    (await import("./composition/start-agent-program.ts")).openAgentProgram(version, import.meta.url, flags),
   rootKeyCopies: async () => (await import("./adapters/crypto/root-key-copy.ts")).rootKeyCopies,
-  start: async (role, settings) => (await import("./start.ts")).startProcess({ role, settings, version }),
+  start: async (role, settings) =>
+    (await import("./composition/start.ts")).startProcess({ role, settings, version }),
 });
 
 leaveSignals();

@@ -6,7 +6,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toldThere } from "../../src/app/look/told-there.ts";
+import { toldThere } from "../../src/app/agents/told-there.ts";
 import type { BundleAsk, ReportedAnswer } from "../../src/protocol/agent/asks.ts";
 import { createVerifier, usageEndpoint, writeUsageFile } from "../../src/sdk/verify.ts";
 import { type AgentKit, policyOf, reach, startAgentKit } from "../support/agent-kit.ts";

@@ -1,13 +1,13 @@
 /** From a finding to a person, on a real store: told once, told when it is over, tried again, and never with a value. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { applyChannels, channelDifferences, openChannel } from "../../src/app/alerts/channel-config.ts";
 import { deliverDue } from "../../src/app/alerts/deliver.ts";
 import { silenceAlerts } from "../../src/app/alerts/silence-alerts.ts";
 import { testChannels } from "../../src/app/alerts/test-channels.ts";
 import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
-import { checkTargets } from "../../src/app/checks/check-targets.ts";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
+import { applyChannels, channelDifferences, openChannel } from "../../src/app/config/channel-config.ts";
+import { checkTargets } from "../../src/app/drift/check-targets.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";

@@ -10,11 +10,11 @@ describe("the tree", () => {
     expect(found).toEqual([]);
   });
 
-  test("reads the environment in config.ts alone", () => {
+  test("reads the environment in settings/ alone", () => {
     // hardening.ts deletes variables before anything else can read them; that is its purpose.
     // The demo's service is a program of its own, as a user's would be; the sdk reads its application's.
     const allowed = [
-      "src/config.ts",
+      "src/settings/settings.ts",
       "src/adapters/telemetry/hardening.ts",
       "src/demo/services/service.ts",
       "src/sdk/source/source.ts",

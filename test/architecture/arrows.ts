@@ -61,8 +61,8 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/app\//,
-    to: /^src\/(?:adapters|edges|compose\.ts|start\.ts|config\.ts|main\.ts)/,
-    reason: "use cases speak to ports; which implementation answers is compose.ts's choice",
+    to: /^src\/(?:adapters|edges|composition|settings|main\.ts)/,
+    reason: "use cases speak to ports; which implementation answers is composition's choice",
   },
   {
     from: /^src\/app\//,
@@ -71,7 +71,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/adapters\//,
-    to: /^src\/(?:app|edges|compose\.ts|start\.ts|config\.ts|main\.ts)/,
+    to: /^src\/(?:app|edges|composition|settings|main\.ts)/,
     reason: "an adapter serves a port and decides nothing; what it needs is handed to it",
   },
   {
@@ -94,7 +94,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     from: /^src\/edges\//,
-    to: /^src\/(?:adapters|compose\.ts|start\.ts|main\.ts)/,
+    to: /^src\/(?:adapters|composition|main\.ts)/,
     except: isAgentStair,
     reason: "edges call use cases; an edge that reaches an adapter goes around every rule between",
   },
@@ -150,9 +150,9 @@ export const BANS: readonly Ban[] = [
     reason: "a stand-in for the outside is no part of what it tests",
   },
   {
-    from: /^src\/(?!main\.ts|start\.ts)/,
-    to: /^src\/(?:compose|start)\.ts/,
-    reason: "only main.ts starts processes; whoever imports compose.ts knows everyone",
+    from: /^src\/(?!main\.ts|composition\/)/,
+    to: /^src\/composition\//,
+    reason: "only main.ts starts processes; whoever imports composition knows everyone",
   },
   {
     from: /^src\//,

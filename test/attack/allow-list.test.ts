@@ -9,8 +9,8 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { readRootKey } from "../../src/adapters/crypto/root-key-file.ts";
 import { commandsIn, createCommandIssuer } from "../../src/adapters/issuers/command/issuer.ts";
 import type { LockstepError } from "../../src/core/errors.ts";
-import { secretText } from "../../src/environment.ts";
 import { judgePath, judgeProgram } from "../../src/lib/trusted-path.ts";
+import { secretText } from "../../src/settings/env-variables.ts";
 import { itWhere } from "../support/it-where.ts";
 
 const self = process.geteuid?.() ?? 0;

@@ -4,11 +4,11 @@
  */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { agentKind } from "../../src/adapters/targets/agent/target.ts";
-import { applyChannels, channelDifferences } from "../../src/app/alerts/channel-config.ts";
 import { deliverDue } from "../../src/app/alerts/deliver.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { applyConfig } from "../../src/app/config/apply-config.ts";
-import type { AppContext } from "../../src/app/context.ts";
-import { sweep } from "../../src/app/loop/sweep.ts";
+import { applyChannels, channelDifferences } from "../../src/app/config/channel-config.ts";
+import { sweep } from "../../src/app/jobs/sweep.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
 import type { JsonObject } from "../../src/core/ports/target.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";

@@ -10,7 +10,7 @@ import { createViewRepo } from "../../src/adapters/store/repositories/views.ts";
 import { agentKind } from "../../src/adapters/targets/agent/target.ts";
 import { inviteAgent } from "../../src/app/agents/manage-agents.ts";
 import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";
 import type { Report, ReportedItem, ReportedUnit } from "../../src/protocol/agent/messages.ts";
 import { AGENT_PATHS } from "../../src/protocol/agent/paths.ts";

@@ -8,7 +8,7 @@ import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { QUEUE_NAME, REDIS_PREFIX } from "../../src/adapters/queue/job-options.ts";
 import { createRedisQueue } from "../../src/adapters/queue/redis-queue.ts";
-import { DEFAULT_TIMING } from "../../src/app/context.ts";
+import { DEFAULT_TIMING } from "../../src/app/base/context.ts";
 import type { Logger } from "../../src/core/ports/logger.ts";
 import type { Job, Queue } from "../../src/core/ports/queue.ts";
 import { startWorker, type Worker } from "../../src/edges/worker/worker.ts";

@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../src/adapters/targets/railway/target.ts";
-import type { AppContext } from "../../src/app/context.ts";
-import { lookAtTarget } from "../../src/app/look/look-at-target.ts";
-import { reconcileTarget } from "../../src/app/loop/reconcile-target.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
+import { reconcileTarget } from "../../src/app/jobs/reconcile-target.ts";
+import { lookAtTarget } from "../../src/app/observe/look-at-target.ts";
 import { rollbackRollout } from "../../src/app/rollouts/rollback-rollout.ts";
 import { credentialsAssociatedData } from "../../src/core/associated-data.ts";
 import { useDatabase } from "../support/database.ts";

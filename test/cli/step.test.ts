@@ -1,7 +1,7 @@
 /** What people must do at places in other hands, on the command line. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { manualKind } from "../../src/adapters/targets/manual/target.ts";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { type RunOptions, runCli } from "../support/cli-kit.ts";
 import { useDatabase } from "../support/database.ts";

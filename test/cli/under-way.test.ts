@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { manualKind } from "../../src/adapters/targets/manual/target.ts";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { renewSecret } from "../../src/app/renewals/renew-secret.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { SYSTEM } from "../../src/core/actor.ts";

@@ -2,13 +2,13 @@
  * A server that does one thing with values and ends, for tests that kill it: `DO=set`, `DO=destroy` (the first version)
  * or `DO=move`. `KILL_AT=<checkpoint>` ends it with SIGKILL when it gets there: nothing is flushed, no handler runs.
  */
-import type { Checkpoint } from "../../src/app/context.ts";
+import type { Checkpoint } from "../../src/app/base/context.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { destroyVersion } from "../../src/app/secrets/destroy-version.ts";
-import { moveValues } from "../../src/app/secrets/move-values.ts";
-import { composeContext } from "../../src/compose.ts";
-import { readSettings } from "../../src/config.ts";
+import { moveValues } from "../../src/app/values/move-values.ts";
+import { composeContext } from "../../src/composition/compose.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
+import { readSettings } from "../../src/settings/settings.ts";
 
 const ACTOR = { kind: "local", id: "tester", name: "tester" } as const;
 const NAME = { environment: "production", name: "AUTH" };

@@ -6,11 +6,11 @@
  * Told `rest`, it ends its work in order and says when it has; told `{ killAt }`, it then begins anew, as another process
  * would: to load the program takes longer than to be killed.
  */
-import { type Checkpoint, DEFAULT_TIMING } from "../../src/app/context.ts";
-import { composeContext } from "../../src/compose.ts";
-import { readSettings } from "../../src/config.ts";
+import { type Checkpoint, DEFAULT_TIMING } from "../../src/app/base/context.ts";
+import { composeContext } from "../../src/composition/compose.ts";
 import type { Queue } from "../../src/core/ports/queue.ts";
 import { startWorker } from "../../src/edges/worker/worker.ts";
+import { readSettings } from "../../src/settings/settings.ts";
 import { stopBetweenBytes, stopHere } from "./stop-points.ts";
 
 type Order = "rest" | { readonly killAt: string };

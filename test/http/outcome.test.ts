@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LockstepError } from "../../src/core/errors.ts";
-import type { Store } from "../../src/core/ports/store/store.ts";
+import type { Store } from "../../src/core/store/store.ts";
 import { useDatabase } from "../support/database.ts";
 import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";

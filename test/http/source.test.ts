@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { trustedProxies } from "../../src/config-agents.ts";
 import { TrustedProxies } from "../../src/edges/http/source.ts";
+import { trustedProxies } from "../../src/settings/agent-listener.ts";
 
 const proxies = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
 

@@ -14,11 +14,11 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { postMessage } from "../../src/adapters/channels/post-message.ts";
 import { createDial } from "../../src/adapters/outgoing/dial.ts";
-import { readWayOut } from "../../src/config.ts";
 import { createTransport } from "../../src/edges/agent/client/transport.ts";
 import { overUrl, unreachable } from "../../src/edges/cli/transport.ts";
 import { readNoProxy } from "../../src/lib/proxy/no-proxy.ts";
 import { chooseWayOut, DIRECT, proxyCredential, proxyFor } from "../../src/lib/proxy/way-out.ts";
+import { readWayOut } from "../../src/settings/settings.ts";
 import { childProgram } from "../support/child-program.ts";
 import { type ConnectProxy, startConnectProxy } from "../support/connect-proxy.ts";
 

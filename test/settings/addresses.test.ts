@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { storeConnection } from "../../src/compose-connections.ts";
-import { readSettings } from "../../src/config.ts";
+import { storeConnection } from "../../src/composition/connections.ts";
 import { type LockstepError, toLockstepError } from "../../src/core/errors.ts";
+import { readSettings } from "../../src/settings/settings.ts";
 
 function database(url: string, env: Record<string, string> = {}) {
   const settings = readSettings({}, { DATABASE_URL: url, ...env });

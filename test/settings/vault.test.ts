@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readSettings } from "../../src/config.ts";
-import { vaultSecrets } from "../../src/config-vault.ts";
 import { toLockstepError } from "../../src/core/errors.ts";
+import { readSettings } from "../../src/settings/settings.ts";
+import { vaultSecrets } from "../../src/settings/vault.ts";
 
 const CANARY = "canary-7b2e";
 const PEM = (

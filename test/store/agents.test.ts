@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AgentRepo } from "../../src/core/ports/store/agents.ts";
+import type { AgentRepo } from "../../src/core/store/agents.ts";
 import { describeOnEachStore, somebodyWaitsForLock, type TestDatabase } from "../support/database.ts";
 
 const ACTOR = { kind: "token", id: "ops", name: "ops" } as const;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SYSTEM } from "../../src/core/actor.ts";
 import { AUDIT_ACTIONS } from "../../src/core/audit/events.ts";
 import { LockstepError } from "../../src/core/errors.ts";
-import type { AuditEntry } from "../../src/core/ports/store/audit.ts";
+import type { AuditEntry } from "../../src/core/store/audit.ts";
 import { describeOnEachStore } from "../support/database.ts";
 
 const entry = (name: string): AuditEntry => ({

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { LockstepError } from "../../src/core/errors.ts";
-import type { NewVersion } from "../../src/core/ports/store/secrets.ts";
 import { mayMove, VERSION_STATES, type VersionState } from "../../src/core/secret.ts";
+import type { NewVersion } from "../../src/core/store/secrets.ts";
 import { describeOnEachStore, somebodyWaitsForLock } from "../support/database.ts";
 
 describeOnEachStore("secrets and their versions", (getDatabase) => {

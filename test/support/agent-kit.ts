@@ -3,7 +3,6 @@ import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AgentSettings } from "../../src/config-agent-program.ts";
 import { type ChildRunner, ChildUnit } from "../../src/edges/agent/apply/child-unit.ts";
 import { AgentClient } from "../../src/edges/agent/client/client.ts";
 import { createTransport } from "../../src/edges/agent/client/transport.ts";
@@ -17,6 +16,7 @@ import { runAgentLoop } from "../../src/edges/agent/loop/agent-loop.ts";
 import { openAgent } from "../../src/edges/agent/open-agent.ts";
 import { parseEnrolmentCode } from "../../src/protocol/agent/enrolment-code.ts";
 import type { Bundle } from "../../src/protocol/agent/messages.ts";
+import type { AgentSettings } from "../../src/settings/agent-program.ts";
 import { type AgentServer, type AgentServerOptions, startAgentServer } from "./agent-server.ts";
 
 export const SHORT: Partial<AgentTiming> = {

@@ -3,7 +3,7 @@
  * inline after an apply.
  */
 import { randomUUID } from "node:crypto";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { Address, JsonObject, TargetKind } from "../../src/core/ports/target.ts";
 import { type Config, configSchema } from "../../src/protocol/config.ts";

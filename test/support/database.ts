@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, inject } from "vitest";
 import { createDatabase, createPool, type StoreConnection } from "../../src/adapters/store/pool.ts";
 import type { Database } from "../../src/adapters/store/schema.ts";
 import { createStore } from "../../src/adapters/store/store.ts";
-import type { Store } from "../../src/core/ports/store/store.ts";
+import type { Store } from "../../src/core/store/store.ts";
 import { SILENT, STORE_KINDS, type StoreKind, TEMPLATE, withAdmin } from "./database-clusters.ts";
 import { lacks } from "./servers.ts";
 

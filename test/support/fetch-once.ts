@@ -1,7 +1,8 @@
 /** Asks one address through the proxy that the environment tells, and writes the answer: for trust that a process begins with. */
-import { readWayOut } from "../../src/config.ts";
+
 import { fetchThrough } from "../../src/lib/proxy/fetch-through.ts";
 import { chooseWayOut } from "../../src/lib/proxy/way-out.ts";
+import { readWayOut } from "../../src/settings/settings.ts";
 
 chooseWayOut(readWayOut());
 const options = { method: "POST", headers: {}, body: "{}", signal: AbortSignal.timeout(20_000) };

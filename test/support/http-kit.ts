@@ -1,7 +1,7 @@
 /** The API on a real store with scripted places and real tokens, reached without a socket or on loopback. */
 
 import type { Server } from "node:http";
-import type { AppContext } from "../../src/app/context.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
 import { createToken } from "../../src/app/tokens/create-token.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { type LocalLine, openLocalLine } from "../../src/edges/http/local-line.ts";

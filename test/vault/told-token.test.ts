@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { createScrubber } from "../../src/adapters/telemetry/scrubber.ts";
 import type { OpenVault } from "../../src/adapters/vault/create-vault.ts";
-import { openVault, tellOfVault, vaultTokenOf } from "../../src/compose-vault.ts";
-import { readSettings, type Settings } from "../../src/config.ts";
+import { openVault, tellOfVault, vaultTokenOf } from "../../src/composition/vault.ts";
 import type { VaultToken } from "../../src/core/ports/vault-token.ts";
+import { readSettings, type Settings } from "../../src/settings/settings.ts";
 import { startVault, type VaultDouble } from "../../src/simulator/vault/vault.ts";
 
 const READ = { method: "GET", path: ["secret", "data", "a"], writes: false, absentIsAnswer: true } as const;

@@ -16,8 +16,8 @@ import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core
 import { LockstepError } from "../../core/errors.ts";
 import type { KeyRing } from "../../core/ports/key-ring.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
-import type { StoreMeta } from "../../core/ports/store/meta.ts";
-import type { Store } from "../../core/ports/store/store.ts";
+import type { StoreMeta } from "../../core/store/meta.ts";
+import type { Store } from "../../core/store/store.ts";
 import { parseEnvelope } from "./envelope.ts";
 import { createFingerprinter, newFingerprintKey } from "./fingerprint.ts";
 import { keyHint } from "./key-hint.ts";

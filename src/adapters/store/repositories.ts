@@ -1,6 +1,6 @@
 /** The table of repositories: a further one is one line here, beside its file in `repositories/`. */
 import type { Kysely } from "kysely";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { createActivationRepo } from "./repositories/activations.ts";
 import { createAgentRepo } from "./repositories/agents.ts";
 import { createAlertRepo } from "./repositories/alerts.ts";

@@ -6,7 +6,7 @@
  * Leaves to others: opening the embedded Postgres (`embedded/`), the schema (`migrator.ts`), sealing and unsealing.
  */
 import type pg from "pg";
-import type { Repositories, Store } from "../../core/ports/store/store.ts";
+import type { Repositories, Store } from "../../core/store/store.ts";
 import { createDatabase } from "./pool.ts";
 import { ReadOnlyPlugin } from "./read-only.ts";
 import { createRepositories } from "./repositories.ts";

@@ -4,7 +4,7 @@
  * identity.
  */
 import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord } from "../../core/ports/store/agents.ts";
+import type { AgentRecord } from "../../core/store/agents.ts";
 import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { AGENT_PATHS } from "../../protocol/agent/paths.ts";
 import {
@@ -12,7 +12,7 @@ import {
   claimedAgentId,
   verifyRequest,
 } from "../../protocol/agent/request-token.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { IDLE_LIFE_MS } from "./agent-life.ts";
 
 export interface AgentRequest {

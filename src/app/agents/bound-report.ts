@@ -2,8 +2,9 @@
  * What of a report is its target's: items of its bindings at their own places, its units, one answer for each question.
  * An agent's word cannot be larger than what its target is. Pure.
  */
-import type { LoopBinding, PrunableKey, TargetRecord } from "../../core/ports/store/targets.ts";
+
 import { addressText } from "../../core/reconcile/plan-change.ts";
+import type { LoopBinding, PrunableKey, TargetRecord } from "../../core/store/targets.ts";
 import { boundedLine } from "../../lib/visible-text.ts";
 import type { Bundle, Report, ReportedItem, ReportedUnit } from "../../protocol/agent/messages.ts";
 import { CHILD_KEY, unitName } from "../../protocol/agent/unit-name.ts";

@@ -3,15 +3,16 @@
  * before a rotation what the policy would need; values come along while a rollout waits for the answers, and only such
  * as the place holds or is to refuse.
  */
-import type { LoopBinding } from "../../core/ports/store/targets.ts";
+
 import { askedOf } from "../../core/rollout/gates.ts";
+import type { LoopBinding } from "../../core/store/targets.ts";
 import type { BundleAsk } from "../../protocol/agent/asks.ts";
-import { bindingOptionsOf } from "../binding-options.ts";
-import type { AppContext } from "../context.ts";
-import { isReadThere } from "../look/ask-binding.ts";
-import { asksFromTarget, reloadOf } from "../look/probe-binding.ts";
-import type { Desired } from "../loop/desired.ts";
-import { type KnownBinding, loadKnown } from "../loop/known-bindings.ts";
+import { bindingOptionsOf } from "../base/binding-options.ts";
+import type { AppContext } from "../base/context.ts";
+import type { Desired } from "../desired/desired.ts";
+import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import { isReadThere } from "../observe/ask-binding.ts";
+import { asksFromTarget, reloadOf } from "../observe/probe-binding.ts";
 
 export async function bundleAsks(
   context: AppContext,

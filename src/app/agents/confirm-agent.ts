@@ -8,9 +8,9 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { AppContext } from "../context.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
 import { endBegun, keyFingerprint, takeTurn, termsOf, told } from "./enrolment-turn.ts";
 import { tellReplaced } from "./tell-owner.ts";
 

@@ -9,8 +9,8 @@
 import { createPublicKey, randomBytes, timingSafeEqual, verify } from "node:crypto";
 import { enrolmentAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { enrolmentMac } from "../../protocol/agent/enrolment-code.ts";
 import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
 import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
@@ -20,7 +20,7 @@ import {
   enrolmentContent,
   type Welcome,
 } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./agent-life.ts";
 import { actorOf, hashChallenge } from "./confirm-agent.ts";
 import { endOne, takeTurn, termsOf, told } from "./enrolment-turn.ts";

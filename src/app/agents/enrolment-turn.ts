@@ -3,9 +3,9 @@
  * before ends with it. A code and an enrolment that was begun with it are worth nothing once something newer was said.
  */
 import type { Actor } from "../../core/actor.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
 import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { thumbprint } from "../../protocol/agent/keys.ts";
 

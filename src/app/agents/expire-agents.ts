@@ -1,10 +1,10 @@
 /** What ends by itself: enrolments that nobody confirmed in time, and identities of containers that are gone. */
 import { SYSTEM } from "../../core/actor.ts";
 import type { AuditAction } from "../../core/audit/events.ts";
-import type { EndedAgent } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { EndedAgent } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { groupBy } from "../../lib/group-by.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { IDLE_LIFE_MS } from "./agent-life.ts";
 import { closeOldAlerts } from "./tell-owner.ts";
 

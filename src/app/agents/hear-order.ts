@@ -4,9 +4,9 @@
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Order } from "../../core/order.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
-import type { AppContext } from "../context.ts";
-import { judgeOrders } from "../epoch/judge-orders.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
+import type { AppContext } from "../base/context.ts";
+import { judgeOrders } from "../orders/judge-orders.ts";
 
 const UNKNOWN_ORDER = "its agent holds what this store never gave";
 

@@ -5,7 +5,7 @@
 import { storeKeyAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 
 const NAME = "agent-tls";
 

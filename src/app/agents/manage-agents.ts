@@ -3,9 +3,9 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import { enrolmentAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, Delivered } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import type { AgentRecord, Delivered } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
 import {
@@ -14,7 +14,7 @@ import {
   newEnrolmentRandom,
 } from "../../protocol/agent/enrolment-code.ts";
 import { thumbprint } from "../../protocol/agent/keys.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
 import { endBegun, hasShortLived, keyFingerprint, told } from "./enrolment-turn.ts";
 import { openBundleKey } from "./store-keys.ts";

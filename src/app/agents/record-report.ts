@@ -4,17 +4,17 @@
  * else is refused, or dropped, and on record. It is heard one report at a time, and each replaces the one before.
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { AgentRecord } from "../../core/ports/store/agents.ts";
-import type { AuditEntry } from "../../core/ports/store/audit.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { AgentRecord } from "../../core/store/agents.ts";
+import type { AuditEntry } from "../../core/store/audit.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { pause } from "../../lib/pause.ts";
 import type { Report } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../context.ts";
-import { observationsOf } from "../loop/record-push.ts";
+import type { AppContext } from "../base/context.ts";
+import { observationsOf } from "../push/record-push.ts";
+import { contentOf, mergeContent, storedContent, type Untold } from "../targets/report-content.ts";
 import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import { hearOrder, neverGiven } from "./hear-order.ts";
-import { contentOf, mergeContent, storedContent, type Untold } from "./report-content.ts";
 import { plannedOf, settleReports } from "./settle-reports.ts";
 import { takeOverNewer } from "./take-over-newer.ts";
 

@@ -3,13 +3,13 @@
  * process with these very values; `deployed` where it restarted a unit afterwards.
  */
 import { isAtLeast } from "../../core/evidence.ts";
-import { agentUnit, type ReportedActivation } from "../../core/ports/store/activations.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
+import { agentUnit, type ReportedActivation } from "../../core/store/activations.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { ReportedUnit } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { kindOf } from "../targets/open-target.ts";
 import { unitsOf } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import type { Told } from "./settle-reports.ts";

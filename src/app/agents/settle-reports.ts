@@ -7,20 +7,20 @@
  */
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
-import type { AgentRecord } from "../../core/ports/store/agents.ts";
-import type { OpenPush } from "../../core/ports/store/pushes.ts";
 import { addressText, type Found, type PlannedItem } from "../../core/reconcile/plan-change.ts";
+import type { AgentRecord } from "../../core/store/agents.ts";
+import type { OpenPush } from "../../core/store/pushes.ts";
 import type { ReportedItem } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../context.ts";
-import { recordAgentLook } from "../look/record-agent-look.ts";
-import { loadDesired } from "../loop/desired.ts";
-import { hint } from "../loop/hint.ts";
-import { pushItems } from "../loop/record-intent.ts";
-import { recordFailedPush, recordSettled } from "../loop/record-push.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
+import { loadDesired } from "../desired/desired.ts";
+import { pushItems } from "../push/record-intent.ts";
+import { recordFailedPush, recordSettled } from "../push/record-push.ts";
 import { advanceRollout } from "../rollouts/advance-rollout.ts";
-import { speakingAgents } from "./live-agents.ts";
+import { speakingAgents } from "../targets/live-agents.ts";
+import { contentOf, type ReportContent } from "../targets/report-content.ts";
+import { recordAgentLook } from "./record-agent-look.ts";
 import { recordUnits } from "./record-units.ts";
-import { contentOf, type ReportContent } from "./report-content.ts";
 
 /** Members up to which a rollout is moved by whoever reports. */
 const MOVES_AT_ONCE = 20;

@@ -16,7 +16,7 @@ import {
   type SigningKey,
   signingKey,
 } from "../../protocol/agent/keys.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 
 interface KeyKind<Key> {
   readonly name: "bundle" | "take-over";

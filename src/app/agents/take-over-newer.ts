@@ -1,12 +1,13 @@
 /** What an agent tells of values that their authority on its machine has changed. It speaks of its own bindings alone. */
-import type { AgentRecord } from "../../core/ports/store/agents.ts";
+
 import { SecretValue } from "../../core/secret-value.ts";
+import type { AgentRecord } from "../../core/store/agents.ts";
 import type { NewerValue } from "../../protocol/agent/asks.ts";
 import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
 import { newerContent } from "../../protocol/agent/messages.ts";
-import { takeOver } from "../authority/take-over.ts";
-import { bindingOptionsOf } from "../binding-options.ts";
-import type { AppContext } from "../context.ts";
+import { bindingOptionsOf } from "../base/binding-options.ts";
+import type { AppContext } from "../base/context.ts";
+import { takeOver } from "../versions/accept-from-authority.ts";
 import { actorOf } from "./confirm-agent.ts";
 import { openTakeOverKey } from "./store-keys.ts";
 

@@ -3,11 +3,11 @@
  * is missing meanwhile (an agent, its voice) is said where people look for why nothing moves.
  */
 import { type LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Lease } from "../../core/ports/store/targets.ts";
+import type { Lease } from "../../core/store/targets.ts";
 import { POLL_MS } from "../../protocol/agent/paths.ts";
-import type { AppContext } from "../context.ts";
-import { isSilent, speakingAgents } from "./live-agents.ts";
-import { notEnrolled, silent } from "./reported-places.ts";
+import type { AppContext } from "../base/context.ts";
+import { isSilent, speakingAgents } from "../targets/live-agents.ts";
+import { notEnrolled, silent } from "../targets/reported-places.ts";
 import { settleReports } from "./settle-reports.ts";
 
 export async function tellAgents(context: AppContext, { target, token }: Lease): Promise<void> {

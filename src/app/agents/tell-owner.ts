@@ -4,11 +4,11 @@
  * the agent has heard, and what is old is closed without a word.
  */
 import { type Actor, SYSTEM } from "../../core/actor.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/ports/store/agents.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
-import { raiseAlert, resolveAlert } from "../alerts/raise-alert.ts";
+import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
 import { keyFingerprint } from "./enrolment-turn.ts";
 
 export const REPLACED = "agent-replaced";

@@ -1,11 +1,11 @@
 /** Brings alerts to people: what did not arrive is tried again, and what never does is said where people look. */
 import { isSourceAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AlertMessage } from "../../core/ports/channel.ts";
-import type { DueDelivery, StoredChannel } from "../../core/ports/store/channels.ts";
+import type { DueDelivery, StoredChannel } from "../../core/store/channels.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
-import type { AppContext } from "../context.ts";
-import { openChannel } from "./channel-config.ts";
+import type { AppContext } from "../base/context.ts";
+import { openChannel } from "../config/channel-config.ts";
 
 const MAX_AT_ONCE = 8;
 /** A program wants each for itself; people are told of many things at once in one message. */

@@ -1,6 +1,6 @@
 /** `lockstep alert silence`: for work that somebody announces. What is open already has been told. */
 import type { Actor } from "../../core/actor.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 
 /** Answers until when. */
 export async function silenceAlerts(

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { sendTo } from "./deliver.ts";
 
 export interface ChannelTest {

@@ -7,11 +7,11 @@ import { SYSTEM } from "../../core/actor.ts";
 import { type Alertable, alertableOf } from "../../core/alerts/alertable.ts";
 import { diagnose } from "../../core/doctor/diagnose.ts";
 import { FINDING_IDS } from "../../core/doctor/finding.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { AppContext } from "../context.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
+import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
+import { rememberChannels } from "../config/channel-config.ts";
 import { recordedFacts } from "../doctor/run-doctor.ts";
-import { rememberChannels } from "./channel-config.ts";
-import { raiseAlert, resolveAlert } from "./raise-alert.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */
 const OURS = new Set<string>(FINDING_IDS);

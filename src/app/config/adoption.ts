@@ -9,9 +9,9 @@ import {
 } from "../../core/adoption/group-places.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { targetId } from "../../core/plan/desired-config.ts";
-import type { StoredBinding, StoredSecret } from "../../core/ports/store/places.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
-import type { AppContext } from "../context.ts";
+import type { StoredBinding, StoredSecret } from "../../core/store/places.ts";
+import type { AppContext } from "../base/context.ts";
 import { foundValue } from "./judge-places.ts";
 import { type LookAt, lookAtPlaces } from "./observe-places.ts";
 import { openStoredCredentials } from "./prepare.ts";

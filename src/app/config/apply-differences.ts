@@ -9,10 +9,10 @@ import { invariant } from "../../core/invariant.ts";
 import { type DesiredBinding, type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
 import { bindingId, claimsOf, type Difference, keyId } from "../../core/plan/diff-config.ts";
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject, UnitSpec } from "../../core/ports/target.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { endAgents, endBegun, hasShortLived } from "../agents/enrolment-turn.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import type { Prepared } from "./prepare.ts";
 import { unitsAfter } from "./units-after.ts";
 

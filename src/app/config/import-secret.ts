@@ -8,15 +8,15 @@
 import type { Actor } from "../../core/actor.ts";
 import { type AdoptionGroup, type Choice, chooseGroup } from "../../core/adoption/group-places.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { SecretRecord, VersionRecord } from "../../core/ports/store/secrets.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
+import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import { unmeantEnds } from "../../lib/hidden-text.ts";
-import type { AppContext } from "../context.ts";
-import { addVersion, introduceLocked } from "../introduce-version.ts";
-import { hint } from "../loop/hint.ts";
-import { fingerprintOf } from "../secret-fields.ts";
-import { type PreparedRepositories, transactionWithValues } from "../secrets/prepared-values.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
+import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
+import { fingerprintOf } from "../values/secret-fields.ts";
+import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
 import { type BoundPlace, type LookedAt, lookForAdoption, type SecretName } from "./adoption.ts";
 
 export interface ImportRequest extends SecretName {

@@ -5,8 +5,8 @@
 import type { Actor } from "../../core/actor.ts";
 import { targetId } from "../../core/plan/desired-config.ts";
 import type { ConfigPath } from "../../protocol/config-problem.ts";
-import { channelAddress, isKnownChannel, openChannel, saidOf } from "../alerts/channel-config.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
+import { channelAddress, isKnownChannel, openChannel, saidOf } from "./channel-config.ts";
 import { type ConfigRequest, prepareConfig } from "./prepare.ts";
 
 export interface KnownDestination {

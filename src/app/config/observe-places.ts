@@ -7,18 +7,18 @@
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
-import type { StoredTarget } from "../../core/ports/store/places.ts";
 import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.ts";
 import type { UserUnit } from "../../core/ports/user-unit.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
+import type { StoredTarget } from "../../core/store/places.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
-import { observeReported } from "../agents/reported-places.ts";
-import type { AppContext } from "../context.ts";
-import { keeperOf } from "../keep-credentials.ts";
-import { observeManual } from "../manual/manual-target.ts";
-import { kindOf } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { keeperOf } from "../targets/keep-credentials.ts";
+import { observeManual } from "../targets/manual-target.ts";
+import { kindOf } from "../targets/open-target.ts";
+import { observeReported } from "../targets/reported-places.ts";
 import { openStoredCredentials, type Prepared } from "./prepare.ts";
 
 const MAX_AT_ONCE = 8;

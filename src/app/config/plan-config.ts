@@ -11,8 +11,8 @@ import type { PlanProblem } from "../../core/plan/check-difference.ts";
 import { newDestinations, type PlannedDestination } from "../../core/plan/destinations.ts";
 import { needsTakeOver } from "../../core/plan/place-state.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import { channelAddress } from "../alerts/channel-config.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
+import { channelAddress } from "./channel-config.ts";
 import { judgePlaces } from "./judge-places.ts";
 import { lookAtPlaces, looksOf } from "./observe-places.ts";
 import {

@@ -6,7 +6,7 @@ import type { Difference } from "../../core/plan/diff-config.ts";
 import type { PlaceState } from "../../core/plan/place-state.ts";
 import type { Role } from "../../core/secret.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
-import type { ChannelDifference } from "../alerts/channel-config.ts";
+import type { ChannelDifference } from "./channel-config.ts";
 
 export interface PlannedChange {
   readonly subject: "environment" | "secret" | "target" | "binding" | "key" | "channel";

@@ -15,15 +15,15 @@ import {
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
 import { lifeWarnings } from "../../core/plan/life-warnings.ts";
-import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/ports/store/places.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
+import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/store/places.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { Config } from "../../protocol/config.ts";
 import type { ConfigProblem } from "../../protocol/config-problem.ts";
-import { type ChannelDifference, channelDifferences } from "../alerts/channel-config.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { kindOf } from "../targets/open-target.ts";
+import { type ChannelDifference, channelDifferences } from "./channel-config.ts";
 
 export interface ConfigRequest {
   readonly config: Config;

@@ -1,8 +1,8 @@
 /** What restarts at a target after its configuration changed. */
 import type { DesiredTarget } from "../../core/plan/desired-config.ts";
-import type { StoredTarget } from "../../core/ports/store/places.ts";
 import type { UnitSpec } from "../../core/ports/target.ts";
-import type { AppContext } from "../context.ts";
+import type { StoredTarget } from "../../core/store/places.ts";
+import type { AppContext } from "../base/context.ts";
 
 /**
  * Null: the same as before, as far as the configuration says. Where only a look tells and the place is another now, none:

@@ -6,15 +6,15 @@
 import { createHash } from "node:crypto";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { DiscoveredKey, Discovery, Interest } from "../../core/ports/discoverer.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
-import type { BindingRow, SecretRow } from "../../core/ports/store/views.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
+import type { BindingRow, SecretRow } from "../../core/store/views.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { DiscoverAnswer, DiscoveredPlace } from "../../protocol/api-doctor.ts";
-import { openKnownVersions, renderVersions } from "../config/known-versions.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf, withTarget } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { openKnownVersions, renderVersions } from "../desired/known-versions.ts";
+import { kindOf, withTarget } from "../targets/open-target.ts";
 
 const MAX_AT_ONCE = 8;
 const LOOK_TIMEOUT_MS = 30_000;

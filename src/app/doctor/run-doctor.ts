@@ -7,18 +7,18 @@ import type { DoctorFacts, SecretFacts, TargetError } from "../../core/doctor/fa
 import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import { type ErrorCode, isSourceAwayCode, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
-import type { SecretRow } from "../../core/ports/store/views.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
+import type { SecretRow } from "../../core/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { DoctorAnswer } from "../../protocol/api-doctor.ts";
-import { checkTargets } from "../checks/check-targets.ts";
+import type { AppContext } from "../base/context.ts";
+import { inTime } from "../base/in-time.ts";
 import { lookForAdoption } from "../config/adoption.ts";
-import type { AppContext } from "../context.ts";
-import { inTime } from "../in-time.ts";
-import { bindingStatus } from "../views/binding-status.ts";
-import { secretStatusOf } from "../views/status.ts";
-import { gatherFacts, type Looked, type Recorded, readRecorded } from "./gather-facts.ts";
+import { checkTargets } from "../drift/check-targets.ts";
+import { bindingStatus } from "../status/binding-status.ts";
+import { gatherFacts, type Looked, type Recorded, readRecorded } from "../status/gather-facts.ts";
+import { secretStatusOf } from "../status/status.ts";
 
 export interface DoctorRequest {
   readonly environment?: string;

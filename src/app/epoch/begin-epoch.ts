@@ -6,8 +6,8 @@
 import type { Actor } from "../../core/actor.ts";
 import { signEpoch } from "../../protocol/agent/epoch.ts";
 import { openBundleKey } from "../agents/store-keys.ts";
-import type { AppContext } from "../context.ts";
-import { hint } from "../loop/hint.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
 
 export interface Begun {
   readonly epoch: number;

@@ -1,12 +1,12 @@
 /** What a person looks at before they begin a new epoch: every place now, and what of it this store does not know. */
 import { LockstepError } from "../../core/errors.ts";
-import type { BindingRow } from "../../core/ports/store/views.ts";
 import { type SetBack, seenText } from "../../core/set-back.ts";
+import type { BindingRow } from "../../core/store/views.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { EpochAnswer, EpochPlace, SetBackView } from "../../protocol/api-epoch.ts";
-import { checkTargets } from "../checks/check-targets.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { checkTargets } from "../drift/check-targets.ts";
+import { kindOf } from "../targets/open-target.ts";
 
 const LOOK = { maxAtOnce: 32, timeoutMs: 10_000, asksAgents: false };
 

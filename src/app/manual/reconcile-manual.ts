@@ -1,12 +1,13 @@
 /** What the loop does at a place in other hands: it settles what a person has confirmed, and waits for the rest. */
-import type { Lease, TargetRecord } from "../../core/ports/store/targets.ts";
+
 import { planChange } from "../../core/reconcile/plan-change.ts";
+import type { Lease, TargetRecord } from "../../core/store/targets.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
-import type { AppContext } from "../context.ts";
-import { afterPush } from "../loop/after-push.ts";
-import { loadDesired } from "../loop/desired.ts";
-import { recordSettled } from "../loop/record-push.ts";
-import { observeManual } from "./manual-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { loadDesired } from "../desired/desired.ts";
+import { afterPush } from "../push/after-push.ts";
+import { recordSettled } from "../push/record-push.ts";
+import { observeManual } from "../targets/manual-target.ts";
 
 /** What a person says is taken up at once; between, there is nothing to find. */
 const AGAIN_MS = 3_600_000;

@@ -4,15 +4,15 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { TargetRecord } from "../../core/ports/store/targets.ts";
 import { addressText, type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
-import { type Desired, loadDesired } from "../loop/desired.ts";
-import { hint } from "../loop/hint.ts";
-import { kindOf } from "../open-target.ts";
-import { observeManual } from "./manual-target.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
+import { type Desired, loadDesired } from "../desired/desired.ts";
+import { observeManual } from "../targets/manual-target.ts";
+import { kindOf } from "../targets/open-target.ts";
 
 export interface StepKey {
   readonly key: string;

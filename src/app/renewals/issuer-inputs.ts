@@ -1,10 +1,10 @@
 /** The secrets that an issuer works with, opened as late as they are needed. */
 import { LockstepError } from "../../core/errors.ts";
 import type { IssuerInput } from "../../core/ports/issuer.ts";
-import type { VersionName } from "../../core/ports/store/secrets.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { PLAIN_FIELD, type VersionState } from "../../core/secret.ts";
-import type { Fields } from "../secret-fields.ts";
+import type { VersionName } from "../../core/store/secrets.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { Fields } from "../values/secret-fields.ts";
 
 /** The current one first: it is what counts unless an issuer knows better. */
 const ORDER: readonly VersionState[] = ["current", "staged", "retiring", "retired"];

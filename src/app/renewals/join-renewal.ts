@@ -1,10 +1,10 @@
 /** Waits for what another process asks an issuer for, and answers with what became of it. */
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
-import type { RenewalState } from "../../core/ports/store/renewals.ts";
+import type { RenewalState } from "../../core/store/renewals.ts";
 import { pause } from "../../lib/pause.ts";
-import type { AppContext } from "../context.ts";
-import type { Introduced } from "../introduce-version.ts";
+import type { AppContext } from "../base/context.ts";
+import type { Introduced } from "../versions/introduce-version.ts";
 
 const LOOK_MS = 200;
 

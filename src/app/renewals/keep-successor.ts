@@ -4,15 +4,15 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { RenewalCandidate, RenewalState } from "../../core/ports/store/renewals.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
-import { addVersion, introduceLocked } from "../introduce-version.ts";
+import type { RenewalCandidate, RenewalState } from "../../core/store/renewals.ts";
+import type { AppContext } from "../base/context.ts";
+import { issuerOf } from "../base/renew-policy.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
 import type { Effects } from "../rollouts/apply-action.ts";
-import { type PreparedRepositories, transactionWithValues } from "../secrets/prepared-values.ts";
-import { issuerOf } from "./renew-policy.ts";
+import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
+import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
 import { untilStored } from "./until-stored.ts";
 
 /** In an error's details: the used refresh token is spent, and nothing stands in its place. */

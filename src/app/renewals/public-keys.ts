@@ -1,11 +1,11 @@
 /** The public keys by which a secret's signed tokens are checked: those of every version of its key that may have signed. */
 import { LockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
-import type { AppContext } from "../context.ts";
-import { openFields } from "../secret-fields.ts";
+import type { AppContext } from "../base/context.ts";
+import { isIssued, issuerOf } from "../base/renew-policy.ts";
 import { findSecret, type SecretName } from "../secrets/change-secret.ts";
+import { openFields } from "../values/secret-fields.ts";
 import { openInputs } from "./issuer-inputs.ts";
-import { isIssued, issuerOf } from "./renew-policy.ts";
 
 /** Throws NOT_FOUND, INPUT_INVALID for a secret whose issuer signs nothing. */
 export async function publicKeysOf(

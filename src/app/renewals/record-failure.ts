@@ -1,13 +1,13 @@
 /** What a try that failed leaves behind: when the next one is, what a person is told, and whether there is a next one. */
 import { SYSTEM } from "../../core/actor.ts";
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
-import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { isStillThere } from "../../core/renewal/decide.ts";
 import { dueAtMs, MAX_REFUSALS, refusedAgainAtMs, retryAtMs } from "../../core/renewal/due.ts";
-import type { AppContext } from "../context.ts";
+import type { RenewalCandidate } from "../../core/store/renewals.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
+import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
 import { UNKEPT } from "./keep-successor.ts";
-import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "./renew-policy.ts";
 import { tellLevel } from "./tell.ts";
 
 /** Of a token that is not there yet: how the ladder is laid out for the first one. */

@@ -2,8 +2,8 @@
 import type { Job } from "../../core/ports/queue.ts";
 import { decide, levelNow } from "../../core/renewal/decide.ts";
 import { isLouder } from "../../core/renewal/due.ts";
-import type { AppContext } from "../context.ts";
-import { issueOf, renewPolicyOf, seedOf } from "./renew-policy.ts";
+import type { AppContext } from "../base/context.ts";
+import { issueOf, renewPolicyOf, seedOf } from "../base/renew-policy.ts";
 import { tellLevel } from "./tell.ts";
 
 /** Those that end first come first. */

@@ -3,11 +3,11 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { pause } from "../../lib/pause.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
-import type { AppContext } from "../context.ts";
-import type { Introduced } from "../introduce-version.ts";
+import type { AppContext } from "../base/context.ts";
+import { isIssued } from "../base/renew-policy.ts";
 import { findSecret, type SecretName } from "../secrets/change-secret.ts";
+import type { Introduced } from "../versions/introduce-version.ts";
 import { joinRenewal } from "./join-renewal.ts";
-import { isIssued } from "./renew-policy.ts";
 import { type Renewal, renewSecret } from "./renew-secret.ts";
 
 /** Who asks waits for the command line's time, less what an issuer may take to answer. */

@@ -2,13 +2,13 @@
 import type { Actor } from "../../core/actor.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import type { ErrorCode } from "../../core/errors.ts";
-import type { RenewalCandidate } from "../../core/ports/store/renewals.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { levelNow } from "../../core/renewal/decide.ts";
 import { isLouder, type RenewalLevel } from "../../core/renewal/due.ts";
-import { type AlertSubject, raiseAlert, resolveAlert } from "../alerts/raise-alert.ts";
-import type { AppContext } from "../context.ts";
-import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "./renew-policy.ts";
+import type { RenewalCandidate } from "../../core/store/renewals.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
+import { type AlertSubject, raiseAlert, resolveAlert } from "../base/raise-alert.ts";
+import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
 
 const KIND = "renewal";
 

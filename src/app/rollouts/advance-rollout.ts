@@ -1,12 +1,12 @@
 /** Moves one rollout as far as its gates allow: loads its state, asks the engine, applies its actions, asks again. */
 import type { Job } from "../../core/ports/queue.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { type Decision, decide } from "../../core/rollout/engine.ts";
 import type { Member } from "../../core/rollout/member.ts";
 import { ENGINE_VERSION } from "../../core/rollout/strategy.ts";
-import type { AppContext } from "../context.ts";
-import { hint } from "../loop/hint.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
 import { applyAction, type Effects } from "./apply-action.ts";
 import { memberOf, stateOf } from "./load-members.ts";
 

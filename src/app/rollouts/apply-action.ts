@@ -1,14 +1,14 @@
 /** What the engine decided, done: each action with its audit entry in the caller's transaction. */
 import { SYSTEM } from "../../core/actor.ts";
 import type { AuditAction } from "../../core/audit/events.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { Action } from "../../core/rollout/engine.ts";
 import { type RolloutView, sameSlots, slotsOf } from "../../core/rollout/slots.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { assertNever } from "../../lib/assert-never.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
+import type { AppContext } from "../base/context.ts";
+import { kindOf } from "../targets/open-target.ts";
 import type { LocatedMember } from "./advance-rollout.ts";
 import { viewOf } from "./load-members.ts";
 

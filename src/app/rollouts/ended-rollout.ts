@@ -1,7 +1,7 @@
 /** What is said of a rollout that was given up: which one took its place, and how to follow that. */
 import { LockstepError } from "../../core/errors.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { Repositories } from "../../core/store/store.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 
 export async function ended(

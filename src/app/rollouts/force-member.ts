@@ -1,10 +1,10 @@
 /** A person takes one place out of a rollout's gates, with a reason, on record: it may refuse or be refused afterwards. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
+import { optionsOf } from "../base/rollout-options.ts";
 import { advanceLocked, hintEffects } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
-import { optionsOf } from "./rollout-options.ts";
 
 export interface Forced {
   readonly target: string;

@@ -1,15 +1,15 @@
 /** A rollout and its members as the engine knows them, from what is stored. */
 import { type LadderEvidence, weaker } from "../../core/evidence.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { RolloutMemberRow, RolloutRecord } from "../../core/ports/store/rollouts.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { RolloutState } from "../../core/rollout/engine.ts";
 import type { Member } from "../../core/rollout/member.ts";
 import type { RolloutView } from "../../core/rollout/slots.ts";
-import { bindingOptionsOf } from "../binding-options.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
-import { optionsOf, waitsOf } from "./rollout-options.ts";
+import type { RolloutMemberRow, RolloutRecord } from "../../core/store/rollouts.ts";
+import { bindingOptionsOf } from "../base/binding-options.ts";
+import type { AppContext } from "../base/context.ts";
+import { optionsOf, waitsOf } from "../base/rollout-options.ts";
+import { kindOf } from "../targets/open-target.ts";
 
 export function viewOf(rollout: RolloutRecord): RolloutView {
   const { strategy, phase, fromVersion, toVersion, held } = rollout;

@@ -1,8 +1,8 @@
 /** A person says: what held it up is repaired. The same intent is tried again at once. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AppContext } from "../context.ts";
-import { hint } from "../loop/hint.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
 import { ended } from "./ended-rollout.ts";
 
 /** One that is done needs nothing more. Throws NOT_FOUND for an unknown rollout, VERSION_STATE for one that was given up. */

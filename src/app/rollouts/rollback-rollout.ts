@@ -4,13 +4,13 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import { firstPhase } from "../../core/rollout/strategy.ts";
-import type { AppContext } from "../context.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
+import { optionsOf } from "../base/rollout-options.ts";
 import { hintEffects } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
-import { optionsOf } from "./rollout-options.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
 
 /** Answers the new rollout, or the one that goes or went back on it already. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */

@@ -5,9 +5,6 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
-import type { SecretRecord, VersionRecord } from "../../core/ports/store/secrets.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
 import {
   type Choice,
   chooseStrategy,
@@ -22,13 +19,16 @@ import {
   isTurningPoint,
   type Strategy,
 } from "../../core/rollout/strategy.ts";
-import { bindingOptionsOf } from "../binding-options.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import { bindingOptionsOf } from "../base/binding-options.ts";
+import type { AppContext } from "../base/context.ts";
+import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "../base/rollout-options.ts";
+import { kindOf } from "../targets/open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { type Effects, promote } from "./apply-action.ts";
 import { viewOf } from "./load-members.ts";
-import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "./rollout-options.ts";
 
 export interface HowToMove {
   /** A word for this time; otherwise the policy's; otherwise what the bindings allow. */

@@ -1,10 +1,10 @@
 /** A value that one of its places cannot hold is refused before it is a version: there it would stand in everybody's way. */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { LoopBinding, TargetRecord } from "../../core/ports/store/targets.ts";
+import type { LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import { renderFields } from "../../core/template.ts";
-import type { AppContext } from "../context.ts";
-import { kindOf } from "../open-target.ts";
-import type { Fields } from "../secret-fields.ts";
+import type { AppContext } from "../base/context.ts";
+import { kindOf } from "../targets/open-target.ts";
+import type { Fields } from "../values/secret-fields.ts";
 
 /** Throws KEY_INVALID, VALUE_INVALID, VALUE_NOT_REPRESENTABLE, with the place's name. What a kind alone can tell: no place is asked. */
 export async function assertPlacesHold(

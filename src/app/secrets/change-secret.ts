@@ -2,12 +2,12 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { generationOf } from "../../core/generate.ts";
-import type { SecretRecord } from "../../core/ports/store/secrets.ts";
 import type { JsonObject } from "../../core/ports/target.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
-import { type Introduced, introduceVersion } from "../introduce-version.ts";
+import type { SecretRecord } from "../../core/store/secrets.ts";
+import type { AppContext } from "../base/context.ts";
 import type { HowToMove } from "../rollouts/start-rollout.ts";
+import { type Introduced, introduceVersion } from "../versions/introduce-version.ts";
 import { assertPlacesHold } from "./assert-places-hold.ts";
 
 export interface SecretName {

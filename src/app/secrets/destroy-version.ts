@@ -1,14 +1,14 @@
 /** Drops a version's value for good. Backups made before still hold it, and the answer says so. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { KeptCopy } from "../../core/ports/store/kept-copies.ts";
-import type { RolloutRecord } from "../../core/ports/store/rollouts.ts";
+import type { KeptCopy } from "../../core/store/kept-copies.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import { storeNameOf } from "../../core/stored-value.ts";
-import type { AppContext } from "../context.ts";
-import { discardCopiesOf } from "../loop/discard-copies.ts";
-import { optionsOf } from "../rollouts/rollout-options.ts";
+import type { AppContext } from "../base/context.ts";
+import { optionsOf } from "../base/rollout-options.ts";
+import { discardCopiesOf } from "../push/discard-copies.ts";
+import { nameOf, oweRemoval, removeOwed } from "../values/put-value.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
-import { nameOf, oweRemoval, removeOwed } from "./put-value.ts";
 
 /** A rollout retired it, and its time for going back is not over. */
 function mayGoBackTo(last: RolloutRecord, version: number): boolean {

@@ -1,9 +1,9 @@
 /** Somebody else knows this version: it is never pushed, never a fallback and never gone back to from now on. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { KeptCopy } from "../../core/ports/store/kept-copies.ts";
-import type { AppContext } from "../context.ts";
-import { discardCopiesOf } from "../loop/discard-copies.ts";
+import type { KeptCopy } from "../../core/store/kept-copies.ts";
+import type { AppContext } from "../base/context.ts";
+import { discardCopiesOf } from "../push/discard-copies.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
 
 /**

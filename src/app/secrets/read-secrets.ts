@@ -1,9 +1,9 @@
 /** What is known of secrets: names and versions, never values; and the one audited way to a value. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { SecretRecord, VersionRecord } from "../../core/ports/store/secrets.ts";
-import type { AppContext } from "../context.ts";
-import { type Fields, openFields } from "../secret-fields.ts";
+import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
+import type { AppContext } from "../base/context.ts";
+import { type Fields, openFields } from "../values/secret-fields.ts";
 import { findSecret, type SecretName } from "./change-secret.ts";
 
 export interface ListedSecret {

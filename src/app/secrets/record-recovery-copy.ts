@@ -4,7 +4,7 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 
 /** Throws RECOVERY_COPY_WRONG for the copy of another key: of an older one, or of another store's. */
 export async function recordRecoveryCopy(

@@ -18,10 +18,10 @@ import type { Actor } from "../../core/actor.ts";
 import { fingerprintKeyAssociatedData, keyCheckAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { isAtLeast } from "../../core/key-id.ts";
-import type { StoreMeta } from "../../core/ports/store/meta.ts";
-import type { SealedText } from "../../core/ports/store/sealed-texts.ts";
-import type { Repositories } from "../../core/ports/store/store.ts";
-import type { AppContext } from "../context.ts";
+import type { StoreMeta } from "../../core/store/meta.ts";
+import type { SealedText } from "../../core/store/sealed-texts.ts";
+import type { Repositories } from "../../core/store/store.ts";
+import type { AppContext } from "../base/context.ts";
 import { associatedDataOf, nameOf, type UnreadableText } from "./sealed-texts.ts";
 
 const PAGE = 200;

@@ -6,7 +6,7 @@ import {
   storeKeyAssociatedData,
   versionAssociatedData,
 } from "../../core/associated-data.ts";
-import type { SealedText } from "../../core/ports/store/sealed-texts.ts";
+import type { SealedText } from "../../core/store/sealed-texts.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 
 export type UnreadableText =

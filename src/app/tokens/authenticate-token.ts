@@ -3,7 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 import { hashToken } from "./create-token.ts";
 
 const TOKEN = /^lsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;

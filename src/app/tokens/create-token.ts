@@ -4,7 +4,7 @@ import { isScope, mayHandOut, SCOPES } from "../../core/access/permissions.ts";
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../context.ts";
+import type { AppContext } from "../base/context.ts";
 
 export interface NewToken {
   readonly name: string;

@@ -1,8 +1,8 @@
 /** Lists and revokes API tokens. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { TokenRecord } from "../../core/ports/store/tokens.ts";
-import type { AppContext } from "../context.ts";
+import type { TokenRecord } from "../../core/store/tokens.ts";
+import type { AppContext } from "../base/context.ts";
 
 export function listTokens(context: AppContext): Promise<readonly TokenRecord[]> {
   return context.store.read.tokens.list();

@@ -7,8 +7,8 @@
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { ConfigPath } from "../../protocol/config-problem.ts";
 import { type Probe, urlsOf } from "../../protocol/probe.ts";
-import type { StoredConfig } from "../ports/store/places.ts";
 import type { JsonObject } from "../ports/target.ts";
+import type { StoredConfig } from "../store/places.ts";
 import { type DesiredConfig, targetId } from "./desired-config.ts";
 import { bindingId } from "./diff-config.ts";
 

@@ -15,7 +15,7 @@ import type {
   StoredConfig,
   StoredSecret,
   StoredTarget,
-} from "../ports/store/places.ts";
+} from "../store/places.ts";
 import {
   type DesiredBinding,
   type DesiredConfig,

@@ -1,6 +1,7 @@
 /** What is to be done about one secret's token now: gather once, judge by a chain, each with its reason. Pure. */
-import type { RenewalCandidate } from "../ports/store/renewals.ts";
+
 import type { Json } from "../ports/target.ts";
+import type { RenewalCandidate } from "../store/renewals.ts";
 import { dueAtMs, levelOf, type RenewalLevel, type RenewPolicy } from "./due.ts";
 
 export type RenewalVerdict =

@@ -1,11 +1,11 @@
 /** Puts an agent together from its files and its machine. */
 import { join } from "node:path";
 import { LocalHost } from "../../adapters/hosts/local/local-host.ts";
-import type { AgentSettings } from "../../config-agent-program.ts";
 import { toLockstepError } from "../../core/errors.ts";
 import { childEnvironment } from "../../lib/child-environment.ts";
 import { judgeProgram } from "../../lib/trusted-path.ts";
 import type { Bundle } from "../../protocol/agent/messages.ts";
+import type { AgentSettings } from "../../settings/agent-program.ts";
 import type { Allowed } from "./apply/allowed.ts";
 import type { ChildUnit } from "./apply/child-unit.ts";
 import { judgeBundle } from "./apply/judge-bundle.ts";

@@ -2,7 +2,7 @@
  * The agent as its commands know it. Each opens what it needs and closes it again; only `run` and `runChild` stay, and
  * hold the identity's lock while they do.
  */
-import type { AgentSettings } from "../../config-agent-program.ts";
+
 import { LockstepError } from "../../core/errors.ts";
 import { pause } from "../../lib/pause.ts";
 import { readUserFile } from "../../lib/user-file.ts";
@@ -10,6 +10,7 @@ import { visibleLine } from "../../lib/visible-text.ts";
 import { type EnrolmentCode, parseEnrolmentCode } from "../../protocol/agent/enrolment-code.ts";
 import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
 import type { AgentStatus, EnrolledAgent } from "../../protocol/agent/on-host.ts";
+import type { AgentSettings } from "../../settings/agent-program.ts";
 import { ChildUnit } from "./apply/child-unit.ts";
 import { readRecord } from "./cache/record.ts";
 import { pidOneRemark } from "./child/run-child.ts";

@@ -1,10 +1,11 @@
 /** How the agent stands, told from its own files: also when it does not run, and when the server is away. */
-import type { AgentSettings } from "../../config-agent-program.ts";
+
 import { toLockstepError } from "../../core/errors.ts";
 import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
 import type { Bundle } from "../../protocol/agent/messages.ts";
 import type { AgentStatus } from "../../protocol/agent/on-host.ts";
 import { AGENT_PATHS } from "../../protocol/agent/paths.ts";
+import type { AgentSettings } from "../../settings/agent-program.ts";
 import { openBundle } from "./apply/open-bundle.ts";
 import { type AgentRecord, emptyRecord, readRecord } from "./cache/record.ts";
 import { readCache } from "./cache/sealed-cache.ts";

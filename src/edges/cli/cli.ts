@@ -1,9 +1,9 @@
 /** What every command is given, and how a command is attached without loading it: `--version` must not wait for all. */
 import type { Command } from "commander";
-import type { CliSurroundings, SettingFlags, Settings } from "../../config.ts";
-import type { AgentFlags } from "../../config-agent-program.ts";
 import type { RootKeyCopies } from "../../core/ports/root-key-copies.ts";
 import type { AgentStatus, EnrolledAgent, InstalledService } from "../../protocol/agent/on-host.ts";
+import type { AgentFlags } from "../../settings/agent-program.ts";
+import type { CliSurroundings, SettingFlags, Settings } from "../../settings/settings.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
 

@@ -2,8 +2,9 @@
  * Finds the server: LOCKSTEP_URL with LOCKSTEP_TOKEN, or the one that runs on this machine's data directory, over its
  * socket. The admin token that lies there never leaves for an address: what listens at a port has proven nothing.
  */
-import type { CliSurroundings } from "../../config.ts";
+
 import { LockstepError } from "../../core/errors.ts";
+import type { CliSurroundings } from "../../settings/settings.ts";
 import { ApiClient } from "./client.ts";
 import { findLocalServer, readAdminToken } from "./local-line.ts";
 import { overLocalLine, overUrl } from "./transport.ts";

@@ -3,9 +3,9 @@
  * 64 usage; 130 and 143 ended by a signal, 141 nobody reads the answer. Errors leave in the catalogue's words on stderr.
  */
 import { CommanderError } from "commander";
-import { type Environment, readCliSurroundings, readSettings, readWayOut } from "../../config.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { chooseWayOut } from "../../lib/proxy/way-out.ts";
+import { type Environment, readCliSurroundings, readSettings, readWayOut } from "../../settings/settings.ts";
 import type { Cli, OpenAgent, OpenRootKeyCopies, RunDemo, StartProcess } from "./cli.ts";
 import { Ending } from "./ending.ts";
 import { Output, type Streams } from "./output.ts";

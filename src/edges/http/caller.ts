@@ -1,7 +1,7 @@
 /** Who asks, and may they: the bearer token becomes a caller, and each operation names the permission it needs. */
 import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import type { AppContext } from "../../app/context.ts";
+import type { AppContext } from "../../app/base/context.ts";
 import { type Authenticated, authenticateToken } from "../../app/tokens/authenticate-token.ts";
 import { can, isPermission } from "../../core/access/permissions.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";

@@ -10,11 +10,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHmac } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import type { AppContext } from "../../app/context.ts";
+import type { AppContext } from "../../app/base/context.ts";
 import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { EarlierRequest } from "../../core/ports/store/idempotency.ts";
 import type { Json } from "../../core/ports/target.ts";
 import { SecretValue } from "../../core/secret-value.ts";
+import type { EarlierRequest } from "../../core/store/idempotency.ts";
 import type { Operation } from "../../protocol/api-operation.ts";
 import type { Caller } from "./caller.ts";
 

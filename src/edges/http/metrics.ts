@@ -4,7 +4,7 @@
  * forwarded request counts as foreign.
  */
 import type { FastifyRequest } from "fastify";
-import type { AppContext } from "../../app/context.ts";
+import type { AppContext } from "../../app/base/context.ts";
 
 export class RequestCounter {
   readonly #counts = new Map<string, number>();

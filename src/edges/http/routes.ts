@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { AppContext } from "../../app/context.ts";
+import type { AppContext } from "../../app/base/context.ts";
 import { isMoving } from "../../core/access/permissions.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";

@@ -7,7 +7,7 @@
  */
 import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
-import type { AppContext } from "../../app/context.ts";
+import type { AppContext } from "../../app/base/context.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { assertMay, createDoor, identify } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";

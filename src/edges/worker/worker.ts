@@ -3,19 +3,19 @@
  * because the state of what it was about stands in Postgres, where the next sweep finds it.
  */
 
+import { activateUnit } from "../../app/activation/activate-unit.ts";
+import { followActivations } from "../../app/activation/follow-activations.ts";
 import { deliverDue } from "../../app/alerts/deliver.ts";
 import { watchFindings } from "../../app/alerts/watch-findings.ts";
-import { checkDue } from "../../app/checks/check-scheduled.ts";
-import type { AppContext } from "../../app/context.ts";
-import { lookAtTarget } from "../../app/look/look-at-target.ts";
-import { activateUnit } from "../../app/loop/activate-unit.ts";
-import { discardDueCopies } from "../../app/loop/discard-copies.ts";
-import { followActivations } from "../../app/loop/follow-activations.ts";
-import { reconcileTarget } from "../../app/loop/reconcile-target.ts";
-import { sweep } from "../../app/loop/sweep.ts";
+import type { AppContext } from "../../app/base/context.ts";
+import { checkDue } from "../../app/drift/check-scheduled.ts";
+import { reconcileTarget } from "../../app/jobs/reconcile-target.ts";
+import { sweep } from "../../app/jobs/sweep.ts";
+import { lookAtTarget } from "../../app/observe/look-at-target.ts";
+import { discardDueCopies } from "../../app/push/discard-copies.ts";
 import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
-import { sweepValues } from "../../app/secrets/sweep-values.ts";
+import { sweepValues } from "../../app/values/sweep-values.ts";
 import { SYSTEM } from "../../core/actor.ts";
 import { isRingAway, isValueStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Job, Queue } from "../../core/ports/queue.ts";

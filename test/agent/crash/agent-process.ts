@@ -1,6 +1,7 @@
 /** The agent's program, as a process that ends itself by SIGKILL at a checkpoint: state, policy, checkpoint. */
-import { agentSettings } from "../../../src/config-agent-program.ts";
+
 import { createAgentProgram } from "../../../src/edges/agent/program.ts";
+import { agentSettings } from "../../../src/settings/agent-program.ts";
 import { SHORT } from "../../support/agent-kit.ts";
 
 const [state = "", policy = "", deadly = "none"] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 import { beforeEach, expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
-import { introduceVersion } from "../../../src/app/introduce-version.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
+import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
-import { introduceVersion } from "../../../src/app/introduce-version.ts";
+import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { type ConfigKit, type ConfigParts, createConfigKit } from "../../support/config-kit.ts";
 import { useDatabase } from "../../support/database.ts";

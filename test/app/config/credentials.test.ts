@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from "vitest";
 import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
-import { introduceVersion } from "../../../src/app/introduce-version.ts";
+import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { askedAt } from "../../../src/app/look/record-agent-look.ts";
+import { askedAt } from "../../../src/app/agents/record-agent-look.ts";
 
 const told = (...looks: readonly (string | null)[]) => looks.map((look) => ({ content: { look } }));
 

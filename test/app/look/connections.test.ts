@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { LivesSeen } from "../../../src/app/look/look-at-lives.ts";
-import { withConnections } from "../../../src/app/look/probe-binding.ts";
+import type { LivesSeen } from "../../../src/app/observe/look-at-lives.ts";
+import { withConnections } from "../../../src/app/observe/probe-binding.ts";
 
 const lives = (replicas: number, state: "right" | "dormant" = "dormant"): LivesSeen => ({
   verdict: { state },

@@ -1,8 +1,8 @@
 /** Following costs requests of a quota: how many, for services that one credential reaches. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
-import type { AppContext } from "../../../src/app/context.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { PLAIN_FIELD } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { activateUnit } from "../../../src/app/loop/activate-unit.ts";
-import { followActivations } from "../../../src/app/loop/follow-activations.ts";
-import { reconcileTarget } from "../../../src/app/loop/reconcile-target.ts";
+import { activateUnit } from "../../../src/app/activation/activate-unit.ts";
+import { followActivations } from "../../../src/app/activation/follow-activations.ts";
+import { reconcileTarget } from "../../../src/app/jobs/reconcile-target.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import { describeOnAStore } from "../../support/database.ts";

@@ -1,9 +1,9 @@
 /** What a worker may still do that stood still for longer than its lease: a paused machine, a laptop's lid, a debugger. */
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
-import { activateUnit } from "../../../src/app/loop/activate-unit.ts";
-import { reconcileTarget } from "../../../src/app/loop/reconcile-target.ts";
-import type { Claimed } from "../../../src/core/ports/store/activations.ts";
-import type { Repositories } from "../../../src/core/ports/store/store.ts";
+import { activateUnit } from "../../../src/app/activation/activate-unit.ts";
+import { reconcileTarget } from "../../../src/app/jobs/reconcile-target.ts";
+import type { Claimed } from "../../../src/core/store/activations.ts";
+import type { Repositories } from "../../../src/core/store/store.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";

@@ -1,16 +1,16 @@
 /** Renewal on a real store: one at a time, nothing lost, nothing used twice, told in order. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AppContext } from "../../../src/app/context.ts";
-import { introduceLocked } from "../../../src/app/introduce-version.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { dueRenewals } from "../../../src/app/renewals/renew-due.ts";
 import { renewNow } from "../../../src/app/renewals/renew-now.ts";
 import { type RenewMode, renewSecret } from "../../../src/app/renewals/renew-secret.ts";
+import { viewRenewals } from "../../../src/app/renewals/view-renewals.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
-import { openFields } from "../../../src/app/secret-fields.ts";
-import { transactionWithValues } from "../../../src/app/secrets/prepared-values.ts";
-import { viewRenewals } from "../../../src/app/views/renewals.ts";
-import { viewRollout } from "../../../src/app/views/rollouts.ts";
+import { viewRollout } from "../../../src/app/rollouts/view-rollouts.ts";
+import { transactionWithValues } from "../../../src/app/values/prepared-values.ts";
+import { openFields } from "../../../src/app/values/secret-fields.ts";
+import { introduceLocked } from "../../../src/app/versions/introduce-version.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { JsonObject } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";

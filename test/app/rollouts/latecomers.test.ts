@@ -1,6 +1,6 @@
 /** Who comes late, is away or is silent for long: none is refused, and none keeps a rotation from those who are there. */
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import type { JsonObject } from "../../../src/core/ports/target.ts";

@@ -1,9 +1,9 @@
 /** Changes of several secrets at one unit: one restart for all, and when it fails, only the broken one stands still. */
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
-import { viewRollout } from "../../../src/app/views/rollouts.ts";
+import { viewRollout } from "../../../src/app/rollouts/view-rollouts.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";

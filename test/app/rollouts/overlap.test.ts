@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { advanceRollout } from "../../../src/app/rollouts/advance-rollout.ts";
 import { forceMember } from "../../../src/app/rollouts/force-member.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { rotateDue } from "../../../src/app/rollouts/rotate-due.ts";
+import { rotateDue } from "../../../src/app/secrets/rotate-due.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
 

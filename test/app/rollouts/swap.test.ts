@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { rollbackRollout } from "../../../src/app/rollouts/rollback-rollout.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
 import { createCaller } from "../../../src/sdk/caller.ts";

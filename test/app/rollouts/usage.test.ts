@@ -1,8 +1,8 @@
 /** A verifier that tells who uses which value: the old one goes when it has been silent, not when a time is over. */
 import { beforeAll, beforeEach, expect, it } from "vitest";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
-import type { AppContext } from "../../../src/app/context.ts";
-import { viewRollout } from "../../../src/app/views/rollouts.ts";
+import { viewRollout } from "../../../src/app/rollouts/view-rollouts.ts";
 import type { UsageAnswer, UsageQuestion } from "../../../src/core/ports/usage-reader.ts";
 import { createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";

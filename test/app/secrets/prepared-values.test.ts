@@ -1,9 +1,9 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
-import { transactionWithValues } from "../../../src/app/secrets/prepared-values.ts";
-import type { VersionName } from "../../../src/core/ports/store/secrets.ts";
+import { transactionWithValues } from "../../../src/app/values/prepared-values.ts";
 import type { ValueStore } from "../../../src/core/ports/value-store.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import type { VersionName } from "../../../src/core/store/secrets.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 

@@ -5,7 +5,7 @@ import { createLocalKeyRing } from "../../../src/adapters/crypto/local-key-ring.
 import { keptElsewhere } from "../../../src/adapters/crypto/ring-sources.ts";
 import { openStoreKeys } from "../../../src/adapters/crypto/store-keys.ts";
 import { createStore } from "../../../src/adapters/store/store.ts";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { revealSecret } from "../../../src/app/secrets/read-secrets.ts";
 import { rewrapAll } from "../../../src/app/secrets/rewrap-all.ts";

@@ -4,14 +4,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AppContext, Checkpoint } from "../../../src/app/context.ts";
-import { valueFacts } from "../../../src/app/doctor/value-facts.ts";
+import type { AppContext, Checkpoint } from "../../../src/app/base/context.ts";
 import { generateSecret, setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { destroyVersion } from "../../../src/app/secrets/destroy-version.ts";
-import { moveValues } from "../../../src/app/secrets/move-values.ts";
-import { transactionWithValues } from "../../../src/app/secrets/prepared-values.ts";
 import { listVersions, revealSecret } from "../../../src/app/secrets/read-secrets.ts";
-import { sweepValues } from "../../../src/app/secrets/sweep-values.ts";
+import { valueFacts } from "../../../src/app/status/value-facts.ts";
+import { moveValues } from "../../../src/app/values/move-values.ts";
+import { transactionWithValues } from "../../../src/app/values/prepared-values.ts";
+import { sweepValues } from "../../../src/app/values/sweep-values.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { NamedValueStore } from "../../../src/core/ports/value-store.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";

@@ -1,6 +1,7 @@
 /** A real server with the agents' listener, which tells its own memory when asked. Started by `agents.ts`. */
-import { readSettings } from "../../../src/config.ts";
-import { startProcess } from "../../../src/start.ts";
+
+import { startProcess } from "../../../src/composition/start.ts";
+import { readSettings } from "../../../src/settings/settings.ts";
 import type { ServerAnswer } from "./messages.ts";
 
 const started = await startProcess({

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inviteAgent } from "../../../src/app/agents/manage-agents.ts";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import type { EnrolOrder } from "../support/agents-process.ts";
 import type { BenchOptions } from "../support/bench.ts";
 import { FIRST_VALUE, KEY, type Places } from "./places.ts";

@@ -1,6 +1,6 @@
 /** Where the value goes: services at the simulator, files on hosts behind real sshd processes. */
 import { readFileSync } from "node:fs";
-import type { AppContext } from "../../../src/app/context.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
 import type { Actor } from "../../../src/core/actor.ts";
 import { type RailwaySimulator, startRailwaySimulator } from "../../../src/simulator/railway/server.ts";
 import type { BenchOptions } from "../support/bench.ts";

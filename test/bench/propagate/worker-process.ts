@@ -1,6 +1,7 @@
 /** A real worker with its defaults, as in production: a process of its own. Started by `world.ts`. */
-import { readSettings } from "../../../src/config.ts";
-import { startProcess } from "../../../src/start.ts";
+
+import { startProcess } from "../../../src/composition/start.ts";
+import { readSettings } from "../../../src/settings/settings.ts";
 
 const started = await startProcess({ role: "worker", settings: readSettings(), version: "0.0.0-bench" });
 process.on("SIGTERM", () => void started.close().finally(() => process.exit()));

@@ -12,14 +12,14 @@ import type { StoreConnection } from "../../../src/adapters/store/pool.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
-import { composeContext } from "../../../src/compose.ts";
-import { readSettings } from "../../../src/config.ts";
+import { composeContext } from "../../../src/composition/compose.ts";
 import type { Actor } from "../../../src/core/actor.ts";
 import { PLAIN_FIELD } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { createAgentServer } from "../../../src/edges/http/agents/server.ts";
 import type { DoctorAnswer } from "../../../src/protocol/api-doctor.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
+import { readSettings } from "../../../src/settings/settings.ts";
 import { databaseUrl, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
 import { FIRST_VALUE, KEY, type Places } from "./places.ts";
 

@@ -6,12 +6,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
-import { composeContext } from "../../../src/compose.ts";
-import { readSettings } from "../../../src/config.ts";
+import { composeContext } from "../../../src/composition/compose.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startWorker } from "../../../src/edges/worker/worker.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
+import { readSettings } from "../../../src/settings/settings.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 import type { Bench } from "../support/bench.ts";
 import { percentile, round } from "../support/numbers.ts";

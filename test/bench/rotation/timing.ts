@@ -1,5 +1,5 @@
 /** Lockstep with shorter waits than by default, so that many rotations fit into a bench; told with the figures. */
-import { DEFAULT_TIMING, type LoopTiming } from "../../../src/app/context.ts";
+import { DEFAULT_TIMING, type LoopTiming } from "../../../src/app/base/context.ts";
 
 export const BENCH_TIMING: LoopTiming = {
   ...DEFAULT_TIMING,

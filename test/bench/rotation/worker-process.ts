@@ -1,7 +1,7 @@
 /** A real worker, in a process of its own that the bench may kill. */
-import { composeContext } from "../../../src/compose.ts";
-import { readSettings } from "../../../src/config.ts";
+import { composeContext } from "../../../src/composition/compose.ts";
 import { startWorker } from "../../../src/edges/worker/worker.ts";
+import { readSettings } from "../../../src/settings/settings.ts";
 import { BENCH_TIMING } from "./timing.ts";
 
 const composed = await composeContext("worker", readSettings(), { timing: BENCH_TIMING });

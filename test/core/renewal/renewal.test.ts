@@ -1,7 +1,6 @@
 /** When a token is renewed: in time, often enough, spread, and told in order; a year in milliseconds. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { RenewalState } from "../../../src/core/ports/store/renewals.ts";
 import { acceptToken } from "../../../src/core/renewal/accept-token.ts";
 import { decide, levelNow } from "../../../src/core/renewal/decide.ts";
 import {
@@ -15,6 +14,7 @@ import {
   retryAtMs,
 } from "../../../src/core/renewal/due.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
+import type { RenewalState } from "../../../src/core/store/renewals.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -1,8 +1,8 @@
 /** Looks at many targets of one environment: the same answers as one by one, for a few requests in all. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
-import { checkEveryMs } from "../../../src/app/checks/check-scheduled.ts";
-import { createSharedReads } from "../../../src/app/checks/shared-reads.ts";
+import { checkEveryMs } from "../../../src/app/drift/check-scheduled.ts";
+import { createSharedReads } from "../../../src/app/targets/shared-reads.ts";
 import type { TargetObservation } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { at, failure, never, redeploy, set, unitOf, useRailway } from "./kit.ts";

@@ -1,10 +1,10 @@
 /** The loop on the simulated Railway: one upsert, one redeployment, nothing the second time, and nothing believed. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
-import { checkDue, checkScheduled } from "../../../src/app/checks/check-scheduled.ts";
-import { type AppContext, DEFAULT_TIMING } from "../../../src/app/context.ts";
-import { healPlaces } from "../../../src/app/doctor/heal-places.ts";
-import { bindingStatus } from "../../../src/app/views/binding-status.ts";
+import { type AppContext, DEFAULT_TIMING } from "../../../src/app/base/context.ts";
+import { checkDue, checkScheduled } from "../../../src/app/drift/check-scheduled.ts";
+import { healPlaces } from "../../../src/app/drift/heal-places.ts";
+import { bindingStatus } from "../../../src/app/status/binding-status.ts";
 import { credentialsAssociatedData } from "../../../src/core/associated-data.ts";
 import { useDatabase } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";

@@ -2,13 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import type { UnitSpec } from "../../../core/ports/target.ts";
 import {
   type ActivationRecord,
   type ActivationRepo,
   AGENT_UNIT,
   type OweActivation,
-} from "../../../core/ports/store/activations.ts";
-import type { UnitSpec } from "../../../core/ports/target.ts";
+} from "../../../core/store/activations.ts";
 import type { Database } from "../schema.ts";
 import { MAY_MOVE } from "./standing.ts";
 import { unitChanges } from "./unit-changes.ts";

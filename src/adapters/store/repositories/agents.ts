@@ -5,14 +5,14 @@
 import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
 import type {
   AgentRecord,
   AgentRepo,
   Delivered,
   EndedAgent,
   EnrolmentRecord,
-} from "../../../core/ports/store/agents.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+} from "../../../core/store/agents.ts";
 import { type Database, jsonb } from "../schema.ts";
 import { CLOCK_AHEAD, createAgentClockRepo } from "./agent-clock.ts";
 

@@ -1,6 +1,6 @@
 /** What a person should know without asking. */
 import { type Kysely, sql } from "kysely";
-import type { AlertRecord, AlertRepo } from "../../../core/ports/store/alerts.ts";
+import type { AlertRecord, AlertRepo } from "../../../core/store/alerts.ts";
 import type { Database } from "../schema.ts";
 
 export function createAlertRepo(db: Kysely<Database>): AlertRepo {

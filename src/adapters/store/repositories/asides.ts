@@ -1,6 +1,6 @@
 /** Changes of units that are set aside, and what units ran with before. */
 import { type Kysely, sql } from "kysely";
-import type { AsideRepo } from "../../../core/ports/store/asides.ts";
+import type { AsideRepo } from "../../../core/store/asides.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import { AUDIT_ACTIONS, type AuditAction } from "../../../core/audit/events.ts";
 import { LockstepError } from "../../../core/errors.ts";
-import type { AuditEntry, AuditLog, RecordedAuditEntry } from "../../../core/ports/store/audit.ts";
+import type { AuditEntry, AuditLog, RecordedAuditEntry } from "../../../core/store/audit.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
 import { type Database, jsonb } from "../schema.ts";

@@ -1,12 +1,7 @@
 /** Where alerts go, and what is on its way there. */
 import { type Kysely, sql } from "kysely";
-import type { AlertRecord } from "../../../core/ports/store/alerts.ts";
-import type {
-  ChannelHealth,
-  ChannelRepo,
-  DueDelivery,
-  StoredChannel,
-} from "../../../core/ports/store/channels.ts";
+import type { AlertRecord } from "../../../core/store/alerts.ts";
+import type { ChannelHealth, ChannelRepo, DueDelivery, StoredChannel } from "../../../core/store/channels.ts";
 import { type Database, jsonb } from "../schema.ts";
 
 const CHANNEL = sql`id, name, kind, config, credentials_sealed as "credentialsSealed"`;

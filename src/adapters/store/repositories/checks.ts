@@ -1,6 +1,6 @@
 /** When places are looked at although nothing is owed there. */
 import { type Kysely, sql } from "kysely";
-import type { CheckRepo, LowBudget } from "../../../core/ports/store/checks.ts";
+import type { CheckRepo, LowBudget } from "../../../core/store/checks.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import type { Database } from "../schema.ts";
 

@@ -1,7 +1,7 @@
 /** Which requests were made already: keyed digests and answers without values. */
 import { type Kysely, sql } from "kysely";
-import type { EarlierRequest, IdempotencyRepo } from "../../../core/ports/store/idempotency.ts";
 import type { Json } from "../../../core/ports/target.ts";
+import type { EarlierRequest, IdempotencyRepo } from "../../../core/store/idempotency.ts";
 import { type Database, jsonb } from "../schema.ts";
 
 /** Stands where the answer's status will: something is committed, and no answer is known. As in HTTP, accepted. */

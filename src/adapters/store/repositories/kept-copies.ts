@@ -1,6 +1,6 @@
 /** Copies for restoring on hosts. */
 import { type Kysely, sql } from "kysely";
-import type { CopyToDiscard, KeptCopy, KeptCopyRepo } from "../../../core/ports/store/kept-copies.ts";
+import type { CopyToDiscard, KeptCopy, KeptCopyRepo } from "../../../core/store/kept-copies.ts";
 import type { Database } from "../schema.ts";
 
 /** A restart that was just given up may still put its copy back: it does so at once, or not at all. */

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { EpochEntry, MetaRepo, StoreMeta } from "../../../core/ports/store/meta.ts";
 import type { SetBack } from "../../../core/set-back.ts";
+import type { EpochEntry, MetaRepo, StoreMeta } from "../../../core/store/meta.ts";
 import type { Database } from "../schema.ts";
 import type { StoreMetaTable } from "../schema-epochs.ts";
 import { keyIdIn, SEALED_COLUMNS } from "./sealed-texts.ts";

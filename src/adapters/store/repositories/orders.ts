@@ -1,5 +1,5 @@
 import { type Kysely, sql } from "kysely";
-import type { OrderRepo } from "../../../core/ports/store/orders.ts";
+import type { OrderRepo } from "../../../core/store/orders.ts";
 import type { Database } from "../schema.ts";
 
 export function createOrderRepo(db: Kysely<Database>): OrderRepo {

@@ -9,7 +9,7 @@ import type {
   StoredBinding,
   StoredSecret,
   StoredTarget,
-} from "../../../core/ports/store/places.ts";
+} from "../../../core/store/places.ts";
 import { type Database, jsonb } from "../schema.ts";
 
 /** Any number that nothing else locks: "lockstep config" has no other meaning. */

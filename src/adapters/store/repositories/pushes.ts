@@ -1,7 +1,7 @@
 /** The record of pushes: intents before the write, ends after it, and what was seen. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { NewObservation, OpenPush, PushItem, PushRepo } from "../../../core/ports/store/pushes.ts";
+import type { NewObservation, OpenPush, PushItem, PushRepo } from "../../../core/store/pushes.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
 import type { Database } from "../schema.ts";
 

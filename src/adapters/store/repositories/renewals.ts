@@ -1,6 +1,6 @@
 /** Renewals of issued tokens. Leases are of the database's clock; when something is due is the caller's. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { RenewalCandidate, RenewalRepo, RenewalState } from "../../../core/ports/store/renewals.ts";
+import type { RenewalCandidate, RenewalRepo, RenewalState } from "../../../core/store/renewals.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 

@@ -1,8 +1,8 @@
 /** Rollouts, their members and gates. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import { AGENT_UNIT } from "../../../core/ports/store/activations.ts";
-import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/ports/store/rollouts.ts";
+import { AGENT_UNIT } from "../../../core/store/activations.ts";
+import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/store/rollouts.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 

@@ -1,6 +1,6 @@
 /** Secrets that rotate by schedule. */
 import { type Kysely, sql } from "kysely";
-import type { ScheduledSecret, ScheduleRepo } from "../../../core/ports/store/schedule.ts";
+import type { ScheduledSecret, ScheduleRepo } from "../../../core/store/schedule.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 

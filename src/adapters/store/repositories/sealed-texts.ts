@@ -1,6 +1,6 @@
 /** Sealed texts, page by page, one kind after the other. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { SealedText, SealedTextRepo } from "../../../core/ports/store/sealed-texts.ts";
+import type { SealedText, SealedTextRepo } from "../../../core/store/sealed-texts.ts";
 import type { Database } from "../schema.ts";
 
 /**

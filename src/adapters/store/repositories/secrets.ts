@@ -1,14 +1,14 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/ports/target.ts";
+import { mayMove, type VersionState } from "../../../core/secret.ts";
 import type {
   NewVersion,
   SecretRecord,
   SecretRepo,
   VersionName,
   VersionRecord,
-} from "../../../core/ports/store/secrets.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
-import { mayMove, type VersionState } from "../../../core/secret.ts";
+} from "../../../core/store/secrets.ts";
 import { type Database, jsonb } from "../schema.ts";
 import { selectPlacesHolding } from "./places-holding.ts";
 import { secretMissing, stateRefuses, versionMissing } from "./secret-errors.ts";

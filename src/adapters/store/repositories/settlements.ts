@@ -1,7 +1,7 @@
 /** How a run at a target ends in its row and in its bindings' rows. */
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { SettledBinding, Settlement } from "../../../core/ports/store/targets.ts";
+import type { SettledBinding, Settlement } from "../../../core/store/targets.ts";
 import type { Database } from "../schema.ts";
 import { EPOCH } from "./standing.ts";
 

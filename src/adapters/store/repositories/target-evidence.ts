@@ -1,7 +1,7 @@
 /** What is known of bindings at targets besides what was written: by restarts, reports and looks. */
 import { type Kysely, sql } from "kysely";
 import type { Evidence } from "../../../core/evidence.ts";
-import type { LoopBinding, TargetRepo } from "../../../core/ports/store/targets.ts";
+import type { LoopBinding, TargetRepo } from "../../../core/store/targets.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
 import type { Database } from "../schema.ts";

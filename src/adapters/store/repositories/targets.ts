@@ -8,7 +8,7 @@ import type {
   PrunableKey,
   TargetRecord,
   TargetRepo,
-} from "../../../core/ports/store/targets.ts";
+} from "../../../core/store/targets.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 import { assertHeld, leaseLost, settleBinding, settleStatement } from "./settlements.ts";

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { TokenRecord, TokenRepo } from "../../../core/ports/store/tokens.ts";
+import type { TokenRecord, TokenRepo } from "../../../core/store/tokens.ts";
 import type { Database } from "../schema.ts";
 
 const PUBLIC_COLUMNS = [

@@ -1,6 +1,6 @@
 /** What becomes of restarts when a target has other units than before. */
 import { type Kysely, sql } from "kysely";
-import { type ActivationRepo, AGENT_UNIT, type RetiredUnit } from "../../../core/ports/store/activations.ts";
+import { type ActivationRepo, AGENT_UNIT, type RetiredUnit } from "../../../core/store/activations.ts";
 import type { Database } from "../schema.ts";
 
 interface Unfinished {

@@ -1,6 +1,6 @@
 /** What is put into, and removed from, the other value store. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DueValue, ValueIntentRepo, ValueName } from "../../../core/ports/store/value-intents.ts";
+import type { DueValue, ValueIntentRepo, ValueName } from "../../../core/store/value-intents.ts";
 import type { Database } from "../schema.ts";
 
 /** Longer than any request takes to land there, and than any transaction to commit. */

@@ -1,7 +1,7 @@
 /** Where the values of versions are. */
 import { type Kysely, sql } from "kysely";
-import type { TroubledValue, ValuePlaceRepo } from "../../../core/ports/store/value-places.ts";
 import type { StoredValue } from "../../../core/ports/value-store.ts";
+import type { TroubledValue, ValuePlaceRepo } from "../../../core/store/value-places.ts";
 import type { Database } from "../schema.ts";
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";

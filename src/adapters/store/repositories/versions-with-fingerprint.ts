@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import type { VersionName } from "../../../core/ports/store/secrets.ts";
+import type { VersionName } from "../../../core/store/secrets.ts";
 import type { Database } from "../schema.ts";
 
 /** A fingerprint is of one secret's value: only the pair names a version. */

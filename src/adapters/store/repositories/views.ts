@@ -9,7 +9,7 @@ import type {
   StoreCounts,
   TargetRow,
   ViewRepo,
-} from "../../../core/ports/store/views.ts";
+} from "../../../core/store/views.ts";
 import type { Database } from "../schema.ts";
 import { EPOCH } from "./standing.ts";
 

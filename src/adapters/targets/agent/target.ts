@@ -6,8 +6,8 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { LadderEvidence } from "../../../core/evidence.ts";
-import { agentUnit } from "../../../core/ports/store/activations.ts";
 import type { TargetKind } from "../../../core/ports/target.ts";
+import { agentUnit } from "../../../core/store/activations.ts";
 import { namedUnit } from "../../placements/activation/systemd-name.ts";
 import { assertHoldable } from "../../placements/placement.ts";
 import { type AgentConfig, type NamedActivation, parseAgent, readConfig } from "./config.ts";

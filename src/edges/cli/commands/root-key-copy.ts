@@ -1,8 +1,8 @@
 /** `lockstep root-key copy FILE`: a recovery copy, where Lockstep runs. `-` is the standard output, for a pipe. */
 import { resolve } from "node:path";
-import { rootKeyFileOf } from "../../../config.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
+import { rootKeyFileOf } from "../../../settings/settings.ts";
 import type { CommandFunction } from "../cli.ts";
 
 export const run: CommandFunction<[file: string], unknown> = async (cli, [file]) => {

@@ -12,7 +12,7 @@ import { confirmAgent } from "../../../app/agents/confirm-agent.ts";
 import { enrolAgent } from "../../../app/agents/enrol-agent.ts";
 import { recordReport } from "../../../app/agents/record-report.ts";
 import { serveBundle } from "../../../app/agents/serve-bundle.ts";
-import type { AppContext } from "../../../app/context.ts";
+import type { AppContext } from "../../../app/base/context.ts";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import { bundleRequest, confirmRequest, enrolmentRequest, report } from "../../../protocol/agent/messages.ts";
 import { AGENT_PATHS } from "../../../protocol/agent/paths.ts";

@@ -2,7 +2,7 @@
 import { keyFingerprint } from "../../../app/agents/enrolment-turn.ts";
 import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/manage-agents.ts";
 import { LockstepError } from "../../../core/errors.ts";
-import type { AgentRecord } from "../../../core/ports/store/agents.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
 import { type AGENT_OPERATIONS, agentTold, type NamedAgent } from "../../../protocol/api-agents.ts";
 import type { Handlers } from "../routes.ts";
 

@@ -1,7 +1,7 @@
 /** Handlers for the first hour of an outage. */
 import { discoverPlaces } from "../../../app/doctor/discover-places.ts";
-import { healPlaces } from "../../../app/doctor/heal-places.ts";
 import { runDoctor } from "../../../app/doctor/run-doctor.ts";
+import { healPlaces } from "../../../app/drift/heal-places.ts";
 import type { DOCTOR_OPERATIONS } from "../../../protocol/api-doctor.ts";
 import type { Handlers } from "../routes.ts";
 

@@ -1,6 +1,6 @@
 /** Handlers of the first run. */
-import { findRailwayProjects, findRailwayServices } from "../../../app/first-run/find-railway.ts";
-import { tryTarget } from "../../../app/first-run/try-target.ts";
+import { findRailwayProjects, findRailwayServices } from "../../../app/targets/find-railway.ts";
+import { tryTarget } from "../../../app/targets/try-target.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { FIRST_RUN_OPERATIONS } from "../../../protocol/api-first-run.ts";
 import type { Handlers } from "../routes.ts";

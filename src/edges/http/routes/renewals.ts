@@ -1,7 +1,7 @@
 /** Handlers for tokens. */
 import { publicKeysOf } from "../../../app/renewals/public-keys.ts";
 import { renewNow } from "../../../app/renewals/renew-now.ts";
-import { viewRenewals } from "../../../app/views/renewals.ts";
+import { viewRenewals } from "../../../app/renewals/view-renewals.ts";
 import type { RENEWAL_OPERATIONS } from "../../../protocol/api-renewals.ts";
 import type { Handlers } from "../routes.ts";
 

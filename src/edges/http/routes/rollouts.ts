@@ -1,13 +1,13 @@
 /** Handlers that move secrets. */
 
-import { copiesLeftBehind } from "../../../app/rollouts/copies-left-behind.ts";
 import { forceMember } from "../../../app/rollouts/force-member.ts";
 import { resumeRollout } from "../../../app/rollouts/resume-rollout.ts";
 import { rollbackRollout } from "../../../app/rollouts/rollback-rollout.ts";
-import { previewRotation, rotateSecret } from "../../../app/rollouts/rotate-secret.ts";
+import { viewRollout } from "../../../app/rollouts/view-rollouts.ts";
 import { listVersions } from "../../../app/secrets/read-secrets.ts";
-import { viewBindings } from "../../../app/views/bindings.ts";
-import { viewRollout } from "../../../app/views/rollouts.ts";
+import { previewRotation, rotateSecret } from "../../../app/secrets/rotate-secret.ts";
+import { viewBindings } from "../../../app/status/bindings.ts";
+import { copiesLeftBehind } from "../../../app/status/copies-left-behind.ts";
 import type { ROLLOUT_OPERATIONS } from "../../../protocol/api-rollouts.ts";
 import type { Handlers } from "../routes.ts";
 

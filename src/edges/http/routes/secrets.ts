@@ -1,12 +1,12 @@
 /** Handlers for secrets. Values become `SecretValue` on the way in, and text again only in `revealSecret`'s answer. */
 import { assertAdopted } from "../../../app/config/adoption.ts";
-import type { Introduced } from "../../../app/introduce-version.ts";
 import { generateSecret, type SecretName, setSecret } from "../../../app/secrets/change-secret.ts";
 import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
 import { markCompromised } from "../../../app/secrets/mark-compromised.ts";
 import { listSecrets, listVersions, revealSecret } from "../../../app/secrets/read-secrets.ts";
-import type { KeptCopy } from "../../../core/ports/store/kept-copies.ts";
+import type { Introduced } from "../../../app/versions/introduce-version.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
+import type { KeptCopy } from "../../../core/store/kept-copies.ts";
 import type { IntroducedAnswer, KeptCopyAnswer, SECRET_OPERATIONS } from "../../../protocol/api-secrets.ts";
 import type { Handlers } from "../routes.ts";
 

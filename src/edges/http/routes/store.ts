@@ -1,8 +1,9 @@
 /** Handlers for places and for the store itself. */
-import { moveValues } from "../../../app/secrets/move-values.ts";
+
 import { recordRecoveryCopy } from "../../../app/secrets/record-recovery-copy.ts";
 import { rewrapAll } from "../../../app/secrets/rewrap-all.ts";
-import { testTarget } from "../../../app/test-target.ts";
+import { testTarget } from "../../../app/targets/test-target.ts";
+import { moveValues } from "../../../app/values/move-values.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import type { STORE_OPERATIONS } from "../../../protocol/api-store.ts";
 import type { Handlers } from "../routes.ts";

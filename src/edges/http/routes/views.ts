@@ -1,9 +1,9 @@
 /** Handlers that look. */
-import { checkNow } from "../../../app/views/check.ts";
-import { viewHistory } from "../../../app/views/history.ts";
-import { listRollouts, viewRollout } from "../../../app/views/rollouts.ts";
-import { viewStatus } from "../../../app/views/status.ts";
-import { listTargets } from "../../../app/views/targets.ts";
+import { checkNow } from "../../../app/drift/view-check.ts";
+import { listRollouts, viewRollout } from "../../../app/rollouts/view-rollouts.ts";
+import { viewHistory } from "../../../app/status/history.ts";
+import { viewStatus } from "../../../app/status/status.ts";
+import { listTargets } from "../../../app/status/targets.ts";
 import type { Problem } from "../../../protocol/api-parts.ts";
 import type { VIEW_OPERATIONS } from "../../../protocol/api-views.ts";
 import type { Handlers } from "../routes.ts";

@@ -1,0 +1,100 @@
+/**
+ * Whether the processes that run now hold what is settled at their place, and whether verifiers accept it: a restart
+ * that never came, somebody's rollback, a service that has not read its file again. Rollouts look for themselves, with
+ * more than this; what they have seen is left alone.
+ */
+import { type Evidence, isAtLeast } from "../../core/evidence.ts";
+import type { Target } from "../../core/ports/target.ts";
+import type { Judged } from "../../core/rollout/judge-look.ts";
+import type { Acceptance } from "../../core/rollout/member.ts";
+import type { BindingLook } from "../../core/store/targets.ts";
+import { bindingOptionsOf } from "../base/binding-options.ts";
+import type { AppContext } from "../base/context.ts";
+import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import { type Lives, type LivesSeen, lookAtLives } from "../observe/look-at-lives.ts";
+import { askOnce, proberFor } from "../observe/probe-binding.ts";
+
+/** Of looks by schedule: a service is asked, not put under load. */
+const ASK_AGAIN_MS = 300_000;
+/** By binding, in this process. */
+const askedAtMs = new Map<string, number>();
+
+export interface ProcessLook extends Lives {
+  /** Bindings whose place was not seen to hold anything else: there it is said already what is wrong. */
+  readonly mayAsk: ReadonlySet<string>;
+  /** By somebody: then services are asked anew. */
+  readonly isWaitedFor: boolean;
+}
+
+export async function lookAtProcesses(
+  context: AppContext,
+  targetId: string,
+  target: Target,
+  { mayAsk, isWaitedFor, ...there }: ProcessLook,
+  signal: AbortSignal,
+): Promise<readonly BindingLook[]> {
+  const beganAtMs = await context.store.read.targets.beginLook();
+  const known = (await loadKnown(context, targetId)).filter(
+    ({ binding }) => binding.rollout === null && binding.settled.primary != null,
+  );
+  if (known.length === 0) return [];
+  const lives = await lookAtLives(context, target, there, known, signal);
+  const nowMs = context.clock.now().getTime();
+  const looks: BindingLook[] = [];
+  for (const one of known) {
+    const { id, settledDigest } = one.binding;
+    const seen = lives.get(id) ?? null;
+    const isDue = mayAsk.has(id) && (isWaitedFor || (askedAtMs.get(id) ?? 0) + ASK_AGAIN_MS < nowMs);
+    const asked = isDue ? await askAboutSettled(context, target, one, signal) : null;
+    if (seen === null && asked === null) continue;
+    looks.push({
+      bindingId: id,
+      settledDigest,
+      beganAtMs,
+      judge: (before) => judge(before, seen, asked),
+      lives: seen?.told ?? null,
+      acceptance: asked === null ? null : { [asked.version]: asked.acceptance },
+      used: null,
+      usedBy: null,
+    });
+  }
+  return looks;
+}
+
+interface Asked {
+  readonly version: number;
+  readonly acceptance: Acceptance;
+}
+
+/** Null: nobody can ask it, or it may not be sent. */
+async function askAboutSettled(
+  context: AppContext,
+  target: Target,
+  { binding, versions, compromised }: KnownBinding,
+  signal: AbortSignal,
+): Promise<Asked | null> {
+  const { probe } = bindingOptionsOf(binding.options);
+  const version = binding.settled.primary;
+  const value = version == null ? undefined : versions.get(version);
+  if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;
+  if (compromised.has(version)) return null;
+  const now = context.clock.now();
+  askedAtMs.set(binding.id, now.getTime());
+  const answer = await askOnce(proberFor(context, target, probe), probe, value, signal);
+  return { version, acceptance: { ...answer, at: now.toISOString() } };
+}
+
+/** Raises only to what was seen, and lowers only where a process surely holds something else. */
+function judge(before: Evidence | null, seen: LivesSeen | null, asked: Asked | null): Judged {
+  const stored = isAtLeast(before, "stored") ? "stored" : before;
+  if (seen?.verdict.state === "lacks") return { evidence: stored, lacks: true, reason: seen.verdict.reason };
+  if (asked?.acceptance.verdict === "refused") {
+    const reason = `it refuses v${asked.version} (${asked.acceptance.reason})`;
+    return { evidence: stored, lacks: true, reason };
+  }
+  const isStored = isAtLeast(before, "stored");
+  if (asked?.acceptance.verdict === "accepted" && isStored)
+    return { evidence: "proven", lacks: false, reason: null };
+  const isSeen = seen?.verdict.state === "right" && before !== "proven" && isStored;
+  return { evidence: isSeen ? "running" : before, lacks: false, reason: null };
+}

@@ -1,0 +1,75 @@
+/**
+ * Rotates what is due by schedule. Several workers may find the same secret: whoever takes its row first makes the version,
+ * the others see that it is not the same any more.
+ */
+import { createHash } from "node:crypto";
+import { SYSTEM } from "../../core/actor.ts";
+import { isSourceAway, toLockstepError } from "../../core/errors.ts";
+import { isRotationDue } from "../../core/rollout/schedule.ts";
+import type { ScheduledSecret } from "../../core/store/schedule.ts";
+import { durationMs } from "../../lib/duration.ts";
+import type { AppContext } from "../base/context.ts";
+import { rotatePolicyOf } from "../base/rollout-options.ts";
+import { assertAdopted } from "../config/adoption.ts";
+import { hintEffects } from "../rollouts/advance-rollout.ts";
+import { transactionWithValues } from "../values/prepared-values.ts";
+import { introduceLocked } from "../versions/introduce-version.ts";
+import { makeFields } from "./change-secret.ts";
+
+const RETRY_MS = 15 * 60_000;
+const ADOPTED_WITHIN_MS = 60_000;
+const ACTOR = { ...SYSTEM, id: "schedule", name: "schedule" };
+
+export async function rotateDue(context: AppContext): Promise<void> {
+  for (const secret of await context.store.read.schedule.candidates()) {
+    const { every, window } = rotatePolicyOf(secret.policy);
+    const everyMs = durationMs(every);
+    const seed = seedOf(secret);
+    if (everyMs === undefined || !isRotationDue({ everyMs, window: window ?? null }, { ...secret, seed }))
+      continue;
+    try {
+      await rotate(context, secret);
+    } catch (thrown) {
+      const error = toLockstepError(thrown);
+      // The next round finds it due again; the others would end the same way.
+      if (isSourceAway(error)) throw error;
+      await postpone(context, secret, error);
+    }
+  }
+}
+
+async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
+  await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
+  const fields = makeFields(context, secret.policy);
+  const effects = await transactionWithValues(context, async (tx) => {
+    await tx.secrets.lockForNewVersion(secret.id);
+    const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
+    const isTaken = (await tx.rollouts.openOf(secret.id)) !== null;
+    if (current?.version !== secret.currentVersion || isTaken) return null;
+    return (await introduceLocked(context, tx, ACTOR, secret, { fields }, { rotates: true })).effects;
+  });
+  if (effects !== null) await hintEffects(context, effects);
+}
+
+/** The old value stays valid, and it is tried again; meanwhile it is on record why. */
+async function postpone(
+  context: AppContext,
+  { id, name }: ScheduledSecret,
+  { code, message }: { readonly code: string; readonly message: string },
+): Promise<void> {
+  context.log.warn("rotation by schedule failed", { secret: name, code, reason: message });
+  await context.store.transaction(async (tx) => {
+    await tx.schedule.postpone(id, RETRY_MS);
+    await tx.audit.append({
+      action: "rollout.failed",
+      actor: ACTOR,
+      subject: { kind: "secret", id, name },
+      details: { code, reason: message },
+    });
+  });
+}
+
+/** The same on every worker and at every look, another for every version. */
+function seedOf({ id, currentVersion }: ScheduledSecret): number {
+  return createHash("sha256").update(`${id} ${currentVersion}`).digest().readUInt32BE(0) / 2 ** 32;
+}

@@ -1,0 +1,122 @@
+/** `lockstep rotate`: a new value, made by the secret's policy, moved in order; or what that would touch. */
+import type { Actor } from "../../core/actor.ts";
+import { generationOf } from "../../core/generate.ts";
+import { DEPLOYMENTS, PHASES, type Phase, type Strategy } from "../../core/rollout/strategy.ts";
+import type { Role } from "../../core/secret.ts";
+import type { RolloutRecord } from "../../core/store/rollouts.ts";
+import type { AppContext } from "../base/context.ts";
+import { hint } from "../base/hint.ts";
+import { isIssued } from "../base/renew-policy.ts";
+import { optionsFromPolicy, rotatePolicyOf } from "../base/rollout-options.ts";
+import { assertAdopted } from "../config/adoption.ts";
+import { renewNow } from "../renewals/renew-now.ts";
+import { hintEffects } from "../rollouts/advance-rollout.ts";
+import { areTwoInUse, chooseHow, type HowToMove } from "../rollouts/start-rollout.ts";
+import { transactionWithValues } from "../values/prepared-values.ts";
+import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
+import { findSecret, makeFields, type SecretName } from "./change-secret.ts";
+import { hurry, joinRotation } from "./join-rotation.ts";
+
+export type RotateRequest = HowToMove;
+
+/**
+ * Joins the rotation that is bringing a new value already. Throws NOT_FOUND, STRATEGY_IMPOSSIBLE, ROLLOUT_OPEN, and NOT_ADOPTED when places hold a value that nobody chose about.
+ * `urgent` while two versions are in use makes no third: the open rollout goes on without waiting for silence.
+ */
+export async function rotateSecret(
+  context: AppContext,
+  actor: Actor,
+  secret: SecretName,
+  request: RotateRequest,
+  signal: AbortSignal,
+): Promise<Introduced> {
+  const hurried = request.urgent === true ? await hurryOpen(context, actor, secret) : null;
+  if (hurried !== null) return hurried;
+  const known = await findSecret(context, secret);
+  // Whoever makes its values makes this one too; how it moves is the issuer's matter as well.
+  if (isIssued(known.policy)) {
+    await assertAdopted(context, actor, secret, signal);
+    return renewNow(context, actor, secret, {}, signal);
+  }
+  const joined = await context.store.transaction((tx) => joinRotation(context, tx, actor, known, request));
+  if (joined !== null) return joinedTo(context, joined);
+  await assertAdopted(context, actor, secret, signal);
+  const fields = makeFields(context, known.policy);
+  const made = await transactionWithValues(
+    context,
+    async (tx) => {
+      await tx.meta.assertMayMove();
+      await tx.secrets.lockForNewVersion(known.id);
+      // Somebody else may have begun one meanwhile.
+      const other = await joinRotation(context, tx, actor, known, request);
+      if (other !== null) return other;
+      return await introduceLocked(context, tx, actor, known, { fields }, { ...request, rotates: true });
+    },
+    { likely: { secretId: known.id, fields: new Map(Object.entries(fields)) } },
+  );
+  if (!("introduced" in made)) return joinedTo(context, made);
+  await hintEffects(context, made.effects);
+  return made.introduced;
+}
+
+async function joinedTo(
+  context: AppContext,
+  { id, secretId, toVersion }: RolloutRecord,
+): Promise<Introduced> {
+  await hint(context, [{ name: "advance", id }]);
+  return { secretId, version: toVersion, rolloutId: id, joined: id };
+}
+
+async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName): Promise<Introduced | null> {
+  const known = await findSecret(context, secret);
+  const hurried = await context.store.transaction(async (tx) => {
+    const open = await tx.rollouts.openOf(known.id);
+    if (open === null || !(await areTwoInUse(tx, open))) return null;
+    await hurry(tx, actor, known, open);
+    return open;
+  });
+  return hurried === null ? null : joinedTo(context, hurried);
+}
+
+export interface RotationPreview {
+  readonly secretId: string;
+  readonly from: number | null;
+  readonly to: number;
+  /** Fields that would be made. */
+  readonly fields: readonly string[];
+  readonly strategy: Strategy;
+  /** Why it would not be `overlap`. */
+  readonly because: readonly string[];
+  readonly phases: readonly Phase[];
+  /** How often a unit is deployed, by what its binding does. */
+  readonly deployments: Readonly<Record<Role, number>>;
+  /** How long the old version stays accepted after the last known caller left; 0 where nobody waits. */
+  readonly settleForMs: number;
+}
+
+/** Everything that rotating would refuse is refused here too; nothing is written. */
+export async function previewRotation(
+  context: AppContext,
+  actor: Actor,
+  secret: SecretName,
+  request: RotateRequest,
+  signal: AbortSignal,
+): Promise<RotationPreview> {
+  await assertAdopted(context, actor, secret, signal);
+  const known = await findSecret(context, secret);
+  const versions = await context.store.read.secrets.versions(known.id);
+  const current = versions.find(({ state }) => state === "current") ?? null;
+  const { strategy, because } = await chooseHow(context, context.store.read, known, current, request);
+  const { settleForMs } = optionsFromPolicy(rotatePolicyOf(known.policy));
+  return {
+    secretId: known.id,
+    from: current?.version ?? null,
+    to: Math.max(0, ...versions.map(({ version }) => version)) + 1,
+    fields: [...generationOf(known.policy).keys()],
+    strategy,
+    because,
+    phases: PHASES[strategy],
+    deployments: DEPLOYMENTS[strategy],
+    settleForMs: strategy === "replace" || request.urgent === true ? 0 : settleForMs,
+  };
+}

@@ -1,0 +1,36 @@
+/** Somebody is waiting: the target's agents are asked to look now, instead of at their next turn. */
+import type { TargetName } from "../../core/ports/target.ts";
+import { pause } from "../../lib/pause.ts";
+import { lookOf } from "../agents/bundle-content.ts";
+import type { AppContext } from "../base/context.ts";
+import { isSilent, speakingAgents } from "./live-agents.ts";
+import { contentOf } from "./report-content.ts";
+
+const LOOKED_WITHIN_MS = 3_000;
+const STEP_MS = 50;
+
+/** Ends when all that are there have told, or the time is over: then their last report counts, with its age. */
+export async function lookNow(
+  context: AppContext,
+  { environment, name }: TargetName,
+  signal: AbortSignal,
+): Promise<void> {
+  const { targets } = context.store.read;
+  const target = await targets.findByName(environment, name);
+  if (target === null || (await awaited(context, target.id)).length === 0) return;
+  await context.store.transaction((tx) => tx.targets.askForLooks([target.id]));
+  const asked = await targets.findById(target.id);
+  const look = asked === null ? null : lookOf(asked);
+  context.hints.tell([target.id]);
+  const until = performance.now() + LOOKED_WITHIN_MS;
+  while (!signal.aborted && performance.now() < until) {
+    const agents = await awaited(context, target.id);
+    if (agents.every((agent) => Number(contentOf(agent)?.look ?? 0) >= Number(look))) return;
+    await pause(STEP_MS, signal);
+  }
+}
+
+async function awaited(context: AppContext, targetId: string) {
+  const now = context.clock.now();
+  return (await speakingAgents(context, targetId)).filter((agent) => !isSilent(agent, now));
+}

@@ -1,0 +1,43 @@
+/** A place in other hands as a target: what a person said stands there stands there. Nothing is written to it. */
+import { LockstepError } from "../../core/errors.ts";
+import type { Address, Target, TargetObservation } from "../../core/ports/target.ts";
+import { addressText } from "../../core/reconcile/plan-change.ts";
+import type { AppContext } from "../base/context.ts";
+
+/** In place of what the kind opens: only the store knows of it. */
+export function manualTarget(context: AppContext, targetId: string): Target {
+  return {
+    probe: async () => ({
+      ok: true,
+      checks: [{ name: "reach", ok: true, message: "a person brings values there" }],
+    }),
+    observe: (addresses) => observeManual(context, targetId, addresses),
+    apply: async () => {
+      throw new LockstepError("UNSUPPORTED", "Only a person brings values to a manual target.");
+    },
+    activator: null,
+    close: async () => {},
+  };
+}
+
+/** `targetId`: null before the target is created. */
+export async function observeManual(
+  context: AppContext,
+  targetId: string | null,
+  addresses: readonly Address[],
+): Promise<TargetObservation> {
+  const said = targetId === null ? [] : await context.store.read.manual.places(targetId);
+  const known = new Map(said.map((place) => [addressText(place), place.version]));
+  return {
+    keys: addresses.map(({ placement, key }) => {
+      const version = known.get(addressText({ placement, key }));
+      return {
+        placement,
+        key,
+        observed: version === undefined ? { state: "absent" } : { state: "recognised", version },
+      };
+    }),
+    orders: [],
+    units: [],
+  };
+}

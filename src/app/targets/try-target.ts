@@ -1,0 +1,56 @@
+/**
+ * `target test` for a target that is not applied yet: the credential comes with the request and ends with it. No stored
+ * credential is used, so none can be led to a new address.
+ */
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { targetKindOf } from "../../core/plan/check-config.ts";
+import type { ProbeCheck, TargetCapabilities } from "../../core/ports/target.ts";
+import { SecretValue } from "../../core/secret-value.ts";
+import type { TargetConfig } from "../../protocol/config.ts";
+import type { AppContext } from "../base/context.ts";
+import { kindOf } from "./open-target.ts";
+
+export interface TriedTarget {
+  readonly kind: string;
+  readonly ok: boolean;
+  readonly checks: readonly ProbeCheck[];
+  readonly capabilities: TargetCapabilities;
+}
+
+/** Throws CONFIG_INVALID for what lockstep.yaml may not say. What is wrong with the place is an answer. */
+export async function tryTarget(
+  context: AppContext,
+  given: TargetConfig,
+  signal: AbortSignal,
+): Promise<TriedTarget> {
+  const named = targetKindOf(given);
+  if (named === null) {
+    throw new LockstepError("INPUT_INVALID", "Cannot try the target: it must name exactly one kind.", {
+      details: { path: ["target"] },
+    });
+  }
+  const kind = kindOf(context, named);
+  const { config, credentials } = kind.parse(given);
+  for (const credential of Object.values(credentials ?? {})) {
+    if (typeof credential === "string") context.hideFromLog(SecretValue.of(credential));
+  }
+  const capabilities = kind.capabilities(config);
+  try {
+    const target = kind.open(config, credentials, {
+      targetName: "new",
+      budget: context.budget,
+      storeId: context.storeId,
+      revisionMarker: context.revisionMarker,
+      purpose: "background",
+    });
+    try {
+      return { kind: named, capabilities, ...(await target.probe(signal)) };
+    } finally {
+      await target.close();
+    }
+  } catch (error) {
+    const { message, hint } = toLockstepError(error);
+    const checks = [{ name: "open", ok: false, message: `${message} ${hint}` }];
+    return { kind: named, capabilities, ok: false, checks };
+  }
+}

@@ -1,0 +1,27 @@
+import type { Actor } from "../actor.ts";
+import type { AuditAction } from "../audit/events.ts";
+import type { JsonObject } from "../ports/target.ts";
+
+export interface AuditEntry {
+  readonly action: AuditAction;
+  readonly actor: Actor;
+  readonly subject: { readonly kind: string; readonly id: string; readonly name: string };
+  /** Ids, names, versions and counts; never a value or a fingerprint. */
+  readonly details?: JsonObject;
+}
+
+export interface RecordedAuditEntry extends AuditEntry {
+  readonly id: string;
+  readonly at: Date;
+}
+
+/** Append-only. Exists inside a transaction only, so that a change and its entry commit together. */
+export interface AuditLog {
+  append(...entries: readonly AuditEntry[]): Promise<void>;
+  /** Newest first. */
+  list(filter: {
+    readonly limit: number;
+    readonly before?: Date;
+    readonly subjectName?: string;
+  }): Promise<readonly RecordedAuditEntry[]>;
+}
