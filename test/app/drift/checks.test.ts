@@ -1,16 +1,16 @@
 /** Looks by schedule: one at a time, what they find on record, and healed only where the configuration says so. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { checkDue, checkEveryMs, checkScheduled } from "../../src/app/drift/check-scheduled.ts";
-import { setSecret } from "../../src/app/secrets/change-secret.ts";
-import { bindingStatus } from "../../src/app/status/binding-status.ts";
-import { testTarget } from "../../src/app/targets/test-target.ts";
-import { LockstepError } from "../../src/core/errors.ts";
-import type { ProbeResult } from "../../src/core/ports/target.ts";
-import { SecretValue } from "../../src/core/secret-value.ts";
-import { describeOnAStore } from "../support/database.ts";
-import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
-import { type ScriptedPlace, scriptedKind, scriptedPlace } from "../support/scripted-target.ts";
+import { checkDue, checkEveryMs, checkScheduled } from "../../../src/app/drift/check-scheduled.ts";
+import { setSecret } from "../../../src/app/secrets/change-secret.ts";
+import { bindingStatus } from "../../../src/app/status/binding-status.ts";
+import { testTarget } from "../../../src/app/targets/test-target.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
+import type { ProbeResult } from "../../../src/core/ports/target.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
+import { describeOnAStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+import { type ScriptedPlace, scriptedKind, scriptedPlace } from "../../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 

@@ -1,15 +1,15 @@
 /** Places in other hands: told step by step, shown once, and believed when a person says so. */
 import { beforeEach, expect, it } from "vitest";
-import { manualKind } from "../../src/adapters/targets/manual/target.ts";
-import type { AppContext } from "../../src/app/base/context.ts";
-import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
-import { checkTargets } from "../../src/app/drift/check-targets.ts";
-import { confirmStep, listSteps, revealStep, viewStep } from "../../src/app/manual/steps.ts";
-import { viewRollout } from "../../src/app/rollouts/view-rollouts.ts";
-import { testTarget } from "../../src/app/targets/test-target.ts";
-import { describeOnAStore, somebodyWaitsForLock } from "../support/database.ts";
-import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
-import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
+import { manualKind } from "../../../src/adapters/targets/manual/target.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
+import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
+import { checkTargets } from "../../../src/app/drift/check-targets.ts";
+import { confirmStep, listSteps, revealStep, viewStep } from "../../../src/app/manual/steps.ts";
+import { viewRollout } from "../../../src/app/rollouts/view-rollouts.ts";
+import { testTarget } from "../../../src/app/targets/test-target.ts";
+import { describeOnAStore, somebodyWaitsForLock } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
 const KEY = "API_KEY";
 const AT = { environment: "production", target: "partner" };

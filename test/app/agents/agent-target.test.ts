@@ -1,26 +1,26 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
-import { agentKind } from "../../src/adapters/targets/agent/target.ts";
-import { recordReport } from "../../src/app/agents/record-report.ts";
-import { serveBundle } from "../../src/app/agents/serve-bundle.ts";
-import { openBundleKey } from "../../src/app/agents/store-keys.ts";
-import type { AppContext } from "../../src/app/base/context.ts";
-import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
-import { checkTargets } from "../../src/app/drift/check-targets.ts";
-import { observeReported, testReported } from "../../src/app/targets/reported-places.ts";
-import { LockstepError, toLockstepError } from "../../src/core/errors.ts";
-import type { Job, Queue } from "../../src/core/ports/queue.ts";
-import type { AgentRecord } from "../../src/core/store/agents.ts";
-import { openMessage, sealMessage } from "../../src/protocol/agent/envelope.ts";
-import { newEncryptionKey, newSigningKey, publicPart } from "../../src/protocol/agent/keys.ts";
+import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
+import { recordReport } from "../../../src/app/agents/record-report.ts";
+import { serveBundle } from "../../../src/app/agents/serve-bundle.ts";
+import { openBundleKey } from "../../../src/app/agents/store-keys.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
+import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
+import { checkTargets } from "../../../src/app/drift/check-targets.ts";
+import { observeReported, testReported } from "../../../src/app/targets/reported-places.ts";
+import { LockstepError, toLockstepError } from "../../../src/core/errors.ts";
+import type { Job, Queue } from "../../../src/core/ports/queue.ts";
+import type { AgentRecord } from "../../../src/core/store/agents.ts";
+import { openMessage, sealMessage } from "../../../src/protocol/agent/envelope.ts";
+import { newEncryptionKey, newSigningKey, publicPart } from "../../../src/protocol/agent/keys.ts";
 import {
   type Bundle,
   bundleAnswer,
   type Report,
   type ReportedItem,
-} from "../../src/protocol/agent/messages.ts";
-import { describeOnAStore } from "../support/database.ts";
-import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
+} from "../../../src/protocol/agent/messages.ts";
+import { describeOnAStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
 const FACTS = { version: "1", hostname: "mini", platform: "linux", instance: "a".repeat(22) };
 const FILE = "~/app/env";

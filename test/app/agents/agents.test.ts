@@ -1,25 +1,25 @@
 import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
-import { authenticateAgent } from "../../src/app/agents/authenticate-agent.ts";
-import { confirmAgent } from "../../src/app/agents/confirm-agent.ts";
-import { enrolAgent } from "../../src/app/agents/enrol-agent.ts";
-import { expireAgents } from "../../src/app/agents/expire-agents.ts";
-import { type Invitation, inviteAgent, listAgents, revokeAgent } from "../../src/app/agents/manage-agents.ts";
-import { openBundleKey } from "../../src/app/agents/store-keys.ts";
-import type { AppContext } from "../../src/app/base/context.ts";
-import type { AgentRecord } from "../../src/core/store/agents.ts";
+import { authenticateAgent } from "../../../src/app/agents/authenticate-agent.ts";
+import { confirmAgent } from "../../../src/app/agents/confirm-agent.ts";
+import { enrolAgent } from "../../../src/app/agents/enrol-agent.ts";
+import { expireAgents } from "../../../src/app/agents/expire-agents.ts";
+import { type Invitation, inviteAgent, listAgents, revokeAgent } from "../../../src/app/agents/manage-agents.ts";
+import { openBundleKey } from "../../../src/app/agents/store-keys.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
+import type { AgentRecord } from "../../../src/core/store/agents.ts";
 import {
   deriveEnrolmentKeys,
   enrolmentMac,
   parseEnrolmentCode,
-} from "../../src/protocol/agent/enrolment-code.ts";
-import { openMessage } from "../../src/protocol/agent/envelope.ts";
-import { newEncryptionKey, newSigningKey, publicPart, thumbprint } from "../../src/protocol/agent/keys.ts";
-import { type EnrolmentRequest, type Welcome, welcome } from "../../src/protocol/agent/messages.ts";
-import { AGENT_PATHS } from "../../src/protocol/agent/paths.ts";
-import { signRequest } from "../../src/protocol/agent/request-token.ts";
-import { describeOnAStore } from "../support/database.ts";
-import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
+} from "../../../src/protocol/agent/enrolment-code.ts";
+import { openMessage } from "../../../src/protocol/agent/envelope.ts";
+import { newEncryptionKey, newSigningKey, publicPart, thumbprint } from "../../../src/protocol/agent/keys.ts";
+import { type EnrolmentRequest, type Welcome, welcome } from "../../../src/protocol/agent/messages.ts";
+import { AGENT_PATHS } from "../../../src/protocol/agent/paths.ts";
+import { signRequest } from "../../../src/protocol/agent/request-token.ts";
+import { describeOnAStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 
 const LISTENER = { url: "https://lockstep.example.com:7421", tlsKeyDigest: null };
 const MINUTE_MS = 60_000;

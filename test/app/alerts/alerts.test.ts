@@ -1,21 +1,21 @@
 /** From a finding to a person, on a real store: told once, told when it is over, tried again, and never with a value. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { deliverDue } from "../../src/app/alerts/deliver.ts";
-import { silenceAlerts } from "../../src/app/alerts/silence-alerts.ts";
-import { testChannels } from "../../src/app/alerts/test-channels.ts";
-import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
-import type { AppContext } from "../../src/app/base/context.ts";
-import { applyChannels, channelDifferences, openChannel } from "../../src/app/config/channel-config.ts";
-import { checkTargets } from "../../src/app/drift/check-targets.ts";
-import { LockstepError } from "../../src/core/errors.ts";
-import type { AlertMessage } from "../../src/core/ports/channel.ts";
-import type { JsonObject } from "../../src/core/ports/target.ts";
-import type { VaultTokenHealth } from "../../src/core/ports/vault-token.ts";
-import type { AlertsConfig } from "../../src/protocol/alerts.ts";
-import { describeOnAStore } from "../support/database.ts";
-import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
-import { scriptedPlace } from "../support/scripted-target.ts";
+import { deliverDue } from "../../../src/app/alerts/deliver.ts";
+import { silenceAlerts } from "../../../src/app/alerts/silence-alerts.ts";
+import { testChannels } from "../../../src/app/alerts/test-channels.ts";
+import { watchFindings } from "../../../src/app/alerts/watch-findings.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
+import { applyChannels, channelDifferences, openChannel } from "../../../src/app/config/channel-config.ts";
+import { checkTargets } from "../../../src/app/drift/check-targets.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
+import type { AlertMessage } from "../../../src/core/ports/channel.ts";
+import type { JsonObject } from "../../../src/core/ports/target.ts";
+import type { VaultTokenHealth } from "../../../src/core/ports/vault-token.ts";
+import type { AlertsConfig } from "../../../src/protocol/alerts.ts";
+import { describeOnAStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+import { scriptedPlace } from "../../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 const SLACK = { slack: { url: "https://hooks.slack.com/services/canary-path" } };

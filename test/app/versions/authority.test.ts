@@ -1,16 +1,16 @@
 /** A value that was changed where it is made: taken over only where the service says so about both. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { checkTargets } from "../../src/app/drift/check-targets.ts";
-import { lookAtProcesses } from "../../src/app/drift/look-at-processes.ts";
-import { bindingStatus } from "../../src/app/status/binding-status.ts";
-import { withTarget } from "../../src/app/targets/open-target.ts";
-import { takeOver } from "../../src/app/versions/accept-from-authority.ts";
-import type { ProbeVerdict } from "../../src/core/ports/prober.ts";
-import { SecretValue } from "../../src/core/secret-value.ts";
-import { describeOnAStore } from "../support/database.ts";
-import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
-import { type ScriptedPlace, scriptedPlace } from "../support/scripted-target.ts";
+import { checkTargets } from "../../../src/app/drift/check-targets.ts";
+import { lookAtProcesses } from "../../../src/app/drift/look-at-processes.ts";
+import { bindingStatus } from "../../../src/app/status/binding-status.ts";
+import { withTarget } from "../../../src/app/targets/open-target.ts";
+import { takeOver } from "../../../src/app/versions/accept-from-authority.ts";
+import type { ProbeVerdict } from "../../../src/core/ports/prober.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
+import { describeOnAStore } from "../../support/database.ts";
+import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
+import { type ScriptedPlace, scriptedPlace } from "../../support/scripted-target.ts";
 
 const never = new AbortController().signal;
 const PROBE = {
