@@ -4,7 +4,12 @@ import { authenticateAgent } from "../../../src/app/agents/authenticate-agent.ts
 import { confirmAgent } from "../../../src/app/agents/confirm-agent.ts";
 import { enrolAgent } from "../../../src/app/agents/enrol-agent.ts";
 import { expireAgents } from "../../../src/app/agents/expire-agents.ts";
-import { type Invitation, inviteAgent, listAgents, revokeAgent } from "../../../src/app/agents/manage-agents.ts";
+import {
+  type Invitation,
+  inviteAgent,
+  listAgents,
+  revokeAgent,
+} from "../../../src/app/agents/manage-agents.ts";
 import { openBundleKey } from "../../../src/app/agents/store-keys.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import type { AgentRecord } from "../../../src/core/store/agents.ts";
