@@ -48,7 +48,7 @@ import { LockstepError } from "../core/errors.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Queue } from "../core/ports/queue.ts";
 import type { Sealer } from "../core/ports/sealer.ts";
-import type { TargetKind } from "../core/ports/target.ts";
+import type { TargetKind } from "../core/ports/target-kind.ts";
 import type { ValueStores } from "../core/ports/value-store.ts";
 import { proxyCredential } from "../lib/proxy/way-out.ts";
 import type { Settings } from "../settings/settings.ts";

@@ -1,6 +1,6 @@
 /** How a new value is made, as lockstep.yaml's `generate` and `fields` say. Pure: the making itself is an issuer's. */
 import { LockstepError } from "./errors.ts";
-import type { JsonObject } from "./ports/target.ts";
+import type { JsonObject } from "./json.ts";
 import { PLAIN_FIELD } from "./secret.ts";
 
 export interface RandomOptions {

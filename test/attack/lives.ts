@@ -10,7 +10,7 @@ import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { checkTargets } from "../../src/app/drift/check-targets.ts";
 import { credentialsAssociatedData } from "../../src/core/associated-data.ts";
-import type { TargetKind } from "../../src/core/ports/target.ts";
+import type { TargetKind } from "../../src/core/ports/target-kind.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { SILENT, withAdmin } from "../support/database-clusters.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";

@@ -9,8 +9,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createChannels } from "../../src/adapters/channels/channels.ts";
 import { createDial } from "../../src/adapters/outgoing/dial.ts";
 import type { LockstepError } from "../../src/core/errors.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import type { AlertMessage } from "../../src/core/ports/channel.ts";
-import type { JsonObject } from "../../src/core/ports/target.ts";
 import { alertsSchema } from "../../src/protocol/alerts.ts";
 
 const TLS = JSON.parse(readFileSync(new URL("../vectors/localhost-tls.json", import.meta.url), "utf8")) as {

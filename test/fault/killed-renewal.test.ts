@@ -15,7 +15,7 @@ import { applyConfig } from "../../src/app/config/apply-config.ts";
 import { viewRenewals } from "../../src/app/renewals/view-renewals.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { composeContext } from "../../src/composition/compose.ts";
-import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { configSchema } from "../../src/protocol/config.ts";
 import { readSettings } from "../../src/settings/settings.ts";

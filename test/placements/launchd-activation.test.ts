@@ -15,7 +15,7 @@ import { LocalHost } from "../../src/adapters/hosts/local/local-host.ts";
 import { createHostActivator } from "../../src/adapters/placements/activation/activator.ts";
 import { activateSchema, unitOf } from "../../src/adapters/placements/activation/config.ts";
 import { plistFormat } from "../../src/adapters/placements/formats/plist.ts";
-import type { ActivationProgress, Activator } from "../../src/core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../src/core/ports/activator.ts";
 import { childEnvironment } from "../../src/lib/child-environment.ts";
 import { type FakeLaunchctl, makeFakeLaunchctl } from "../support/fake-launchctl.ts";
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalHost } from "../../src/adapters/hosts/local/local-host.ts";
 import { createHostActivator } from "../../src/adapters/placements/activation/activator.ts";
 import { activateSchema, provenBy, unitOf } from "../../src/adapters/placements/activation/config.ts";
-import type { ActivationProgress, Activator } from "../../src/core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../src/core/ports/activator.ts";
 import { childEnvironment } from "../../src/lib/child-environment.ts";
 
 const soon = () => AbortSignal.timeout(20_000);

@@ -15,7 +15,7 @@ import { processOf } from "../../src/adapters/placements/running/environment.ts"
 import { parseSsh, readConfig } from "../../src/adapters/targets/ssh/config.ts";
 import { probe } from "../../src/adapters/targets/ssh/probe.ts";
 import type { LockstepError } from "../../src/core/errors.ts";
-import type { ActivationProgress, Activator } from "../../src/core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../src/core/ports/activator.ts";
 import { type FakeSystemctl, makeFakeSystemctl, RESTARTS, RUNNING } from "../support/fake-systemctl.ts";
 import { lacks } from "../support/servers.ts";
 import { type SshKit, soon, startSshKit } from "../support/ssh-kit.ts";

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { makeSelfSigned } from "../../src/adapters/crypto/self-signed.ts";
 import { createServerProber } from "../../src/adapters/probes/http-prober.ts";
-import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 
 const CANARY = "canary-value-8d1f";

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { createServerUsageReader } from "../../src/adapters/probes/usage-reader.ts";
-import type { JsonObject } from "../../src/core/ports/target.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import { createVerifier, usageEndpoint } from "../../src/sdk/verify.ts";
 

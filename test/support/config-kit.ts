@@ -5,7 +5,9 @@
 import { randomUUID } from "node:crypto";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { LockstepError } from "../../src/core/errors.ts";
-import type { Address, JsonObject, TargetKind } from "../../src/core/ports/target.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import type { Address } from "../../src/core/ports/place.ts";
+import type { TargetKind } from "../../src/core/ports/target-kind.ts";
 import { type Config, configSchema } from "../../src/protocol/config.ts";
 import type { TestDatabase } from "./database.ts";
 import { createLoopKit, type LoopKit } from "./loop-kit.ts";

@@ -4,17 +4,10 @@
  */
 import { LockstepError } from "../../src/core/errors.ts";
 import { compareOrder, type Order } from "../../src/core/order.ts";
-import type {
-  ActivationProgress,
-  Activator,
-  Address,
-  Change,
-  Observed,
-  Target,
-  TargetCapabilities,
-  TargetKind,
-  UnitSpec,
-} from "../../src/core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../src/core/ports/activator.ts";
+import type { Address, Observed, UnitSpec } from "../../src/core/ports/place.ts";
+import type { Change, Target } from "../../src/core/ports/target.ts";
+import type { TargetCapabilities, TargetKind } from "../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 
 export type WriteBehaviour =

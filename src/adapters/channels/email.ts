@@ -1,8 +1,8 @@
 /** An e-mail over SMTP, encrypted unless the server is on this machine. */
 import { rootCertificates } from "node:tls";
 import { createTransport } from "nodemailer";
+import type { JsonObject } from "../../core/json.ts";
 import type { Channel } from "../../core/ports/channel.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { EmailChannel } from "../../protocol/alerts.ts";
 import type { Connect } from "../outgoing/dial.ts";

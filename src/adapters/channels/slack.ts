@@ -1,6 +1,7 @@
 /** A Slack incoming webhook (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks). */
+
+import type { JsonObject } from "../../core/json.ts";
 import type { Channel } from "../../core/ports/channel.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import type { SlackChannel } from "../../protocol/alerts.ts";
 import type { Connect } from "../outgoing/dial.ts";
 import { postMessage, type Undelivered } from "./post-message.ts";

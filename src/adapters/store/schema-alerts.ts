@@ -1,7 +1,7 @@
 /** The tables of alerts and of the ways that they go; see `schema.ts`, whose part this is. */
 import type { Generated } from "kysely";
 import type { Actor } from "../../core/actor.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Jsonb } from "./schema-parts.ts";
 
 export interface AlertTable {

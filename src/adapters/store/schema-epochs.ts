@@ -1,6 +1,6 @@
 /** The store itself, what was given under which order, and the epochs that a person began. */
 import type { Generated } from "kysely";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { SeenBy } from "../../core/set-back.ts";
 import type { Jsonb } from "./schema-parts.ts";
 

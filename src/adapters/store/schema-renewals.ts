@@ -1,6 +1,6 @@
 /** The table of renewals; see `schema.ts`, whose part this is. */
 import type { Generated } from "kysely";
-import type { Json } from "../../core/ports/target.ts";
+import type { Json } from "../../core/json.ts";
 import type { Jsonb } from "./schema-parts.ts";
 
 export interface RenewalTable {

@@ -1,7 +1,7 @@
 /** The tables of rollouts; see `schema.ts`, whose part this is. */
 import type { ColumnType, Generated } from "kysely";
 import type { Actor } from "../../core/actor.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
 
 export interface RolloutTable {

@@ -8,8 +8,8 @@
 import type { ColumnType, Generated, GeneratedAlways } from "kysely";
 import type { Actor } from "../../core/actor.ts";
 import type { Evidence } from "../../core/evidence.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { CopiesSeen } from "../../core/ports/copies.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import type { ValueTrouble } from "../../core/ports/value-store.ts";
 import type { Role, Slot, VersionState } from "../../core/secret.ts";
 import type {

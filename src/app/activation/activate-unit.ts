@@ -4,7 +4,7 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Activator } from "../../core/ports/target.ts";
+import type { Activator } from "../../core/ports/activator.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import type { ActivationRecord } from "../../core/store/activations.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";

@@ -4,7 +4,8 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import { toLockstepError } from "../../core/errors.ts";
-import type { ActivationProgress, SetItem } from "../../core/ports/target.ts";
+import type { ActivationProgress } from "../../core/ports/activator.ts";
+import type { SetItem } from "../../core/ports/place.ts";
 import type { ActivationRecord } from "../../core/store/activations.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import { assertNever } from "../../lib/assert-never.ts";

@@ -1,6 +1,6 @@
 /** What the configuration says about one binding besides its place, as it is stored. No values. */
 import { z } from "zod";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { AcceptanceBy } from "../../core/rollout/member.ts";
 import { durationMs } from "../../lib/duration.ts";
 

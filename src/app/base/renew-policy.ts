@@ -1,8 +1,8 @@
 /** A secret's `issue` and `renew` as they are stored, read for the engine. */
 import { createHash } from "node:crypto";
 import { LockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Issuer } from "../../core/ports/issuer.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import { DEFAULT_RENEW_POLICY, type RenewPolicy } from "../../core/renewal/due.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";

@@ -1,6 +1,6 @@
 /** What a rollout is started with, as it is stored: waits in ms, and members that a person took out. No values. */
 import { z } from "zod";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Waits } from "../../core/rollout/engine.ts";
 import { durationMs } from "../../lib/duration.ts";
 import type { LoopTiming } from "./context.ts";

@@ -2,8 +2,8 @@
 import type { Actor } from "../../core/actor.ts";
 import { channelAssociatedData } from "../../core/associated-data.ts";
 import { isRingAway, toLockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Sealer } from "../../core/ports/sealer.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import type { StoredChannel } from "../../core/store/channels.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";

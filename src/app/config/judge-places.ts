@@ -10,7 +10,7 @@ import { type DesiredBinding, type DesiredTarget, targetId } from "../../core/pl
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { type PlaceState, placeState } from "../../core/plan/place-state.ts";
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
-import type { ObservedKey } from "../../core/ports/target.ts";
+import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { StoredBinding } from "../../core/store/places.ts";

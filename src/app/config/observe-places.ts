@@ -6,9 +6,9 @@
  * for, the given one where whoever may apply says so.
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
-import type { Address, JsonObject, ObservedKey } from "../../core/ports/target.ts";
-import type { UserUnit } from "../../core/ports/user-unit.ts";
+import type { Address, ObservedKey, UserUnit } from "../../core/ports/place.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { StoredTarget } from "../../core/store/places.ts";
 import { groupBy } from "../../lib/group-by.ts";

@@ -4,6 +4,7 @@
  */
 import { credentialsAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { checkConfig } from "../../core/plan/check-config.ts";
 import { checkDifference, type PlanProblem } from "../../core/plan/check-difference.ts";
 import { checkRemarks } from "../../core/plan/check-remarks.ts";
@@ -15,7 +16,6 @@ import {
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
 import { lifeWarnings } from "../../core/plan/life-warnings.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
 import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/store/places.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";

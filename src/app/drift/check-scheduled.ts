@@ -3,7 +3,7 @@ import { SYSTEM } from "../../core/actor.ts";
 import { isDrift } from "../../core/drift/state.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import { type ErrorCode, isSourceAwayCode, toLockstepError } from "../../core/errors.ts";
-import type { TargetKind } from "../../core/ports/target.ts";
+import type { TargetKind } from "../../core/ports/target-kind.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";

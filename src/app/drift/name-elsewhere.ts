@@ -6,7 +6,7 @@
  * short values, which could be guessed, are never named.
  */
 
-import type { ObservedKey } from "../../core/ports/target.ts";
+import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText, elsewhereText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import { SecretValue } from "../../core/secret-value.ts";

@@ -1,6 +1,6 @@
 /** Of what was seen at one target: which values were changed at their authority, as the services there say themselves. */
 import { isNewer } from "../../core/drift/authority.ts";
-import type { ObservedKey } from "../../core/ports/target.ts";
+import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { LoopBinding } from "../../core/store/targets.ts";

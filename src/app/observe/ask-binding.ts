@@ -1,6 +1,6 @@
 /** The application's own word about one verifier: by live requests, by what it reports of itself, or both. */
 import { toLockstepError } from "../../core/errors.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { UsageAnswer, UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";

@@ -1,7 +1,9 @@
 /** Which versions the living processes of a target's units hold, compared with what is settled. */
+
+import type { JsonObject } from "../../core/json.ts";
+import type { UserUnit } from "../../core/ports/place.ts";
 import type { RunningAnswer, RunningFound, RunningLife } from "../../core/ports/running.ts";
-import type { JsonObject, Target, TargetObservation } from "../../core/ports/target.ts";
-import type { UserUnit } from "../../core/ports/user-unit.ts";
+import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import type { RunningVerdict } from "../../core/rollout/judge-look.ts";
 import { SLOTS, type Slot } from "../../core/secret.ts";
 import type { AppContext } from "../base/context.ts";

@@ -1,7 +1,8 @@
 /** Live requests to one verifier: with each version that its rollout needs to know about. */
 import { toLockstepError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Prober } from "../../core/ports/prober.ts";
-import type { JsonObject, Target } from "../../core/ports/target.ts";
+import type { Target } from "../../core/ports/target.ts";
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import { askedOf } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";

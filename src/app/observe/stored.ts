@@ -1,5 +1,5 @@
 /** Whether what stands at a place is still what was settled there. Pure. */
-import type { ObservedKey } from "../../core/ports/target.ts";
+import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText, type Found, identify, type SameValue } from "../../core/reconcile/plan-change.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 

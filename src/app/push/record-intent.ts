@@ -5,7 +5,7 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { UnitSpec } from "../../core/ports/target.ts";
+import type { UnitSpec } from "../../core/ports/place.ts";
 import type { Found, PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { PushItem } from "../../core/store/pushes.ts";
 import type { Repositories } from "../../core/store/store.ts";

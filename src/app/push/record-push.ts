@@ -3,7 +3,7 @@ import { SYSTEM } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { LadderEvidence } from "../../core/evidence.ts";
 import { CONTENT_DIGITS, compareOrder, type Order } from "../../core/order.ts";
-import type { Address } from "../../core/ports/target.ts";
+import type { Address } from "../../core/ports/place.ts";
 import {
   addressText,
   type Found,

@@ -1,7 +1,8 @@
 /** One push: observe, plan, intent, apply, read back, record. The lease is held by the caller. */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { compareOrder, type Order } from "../../core/order.ts";
-import type { Target, TargetObservation, UnitSpec } from "../../core/ports/target.ts";
+import type { UnitSpec } from "../../core/ports/place.ts";
+import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { distrustLag } from "../../core/reconcile/distrust-lag.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
 import type { Lease } from "../../core/store/targets.ts";

@@ -1,6 +1,6 @@
 /** The public keys by which a secret's signed tokens are checked: those of every version of its key that may have signed. */
 import { LockstepError } from "../../core/errors.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { AppContext } from "../base/context.ts";
 import { isIssued, issuerOf } from "../base/renew-policy.ts";
 import { findSecret, type SecretName } from "../secrets/change-secret.ts";

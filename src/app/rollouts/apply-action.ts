@@ -1,7 +1,7 @@
 /** What the engine decided, done: each action with its audit entry in the caller's transaction. */
 import { SYSTEM } from "../../core/actor.ts";
 import type { AuditAction } from "../../core/audit/events.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { Action } from "../../core/rollout/engine.ts";
 import { type RolloutView, sameSlots, slotsOf } from "../../core/rollout/slots.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";

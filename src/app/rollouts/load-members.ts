@@ -1,7 +1,7 @@
 /** A rollout and its members as the engine knows them, from what is stored. */
 import { type LadderEvidence, weaker } from "../../core/evidence.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { RolloutState } from "../../core/rollout/engine.ts";
 import type { Member } from "../../core/rollout/member.ts";
 import type { RolloutView } from "../../core/rollout/slots.ts";

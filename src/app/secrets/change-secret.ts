@@ -2,7 +2,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import { generationOf } from "../../core/generate.ts";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { SecretRecord } from "../../core/store/secrets.ts";
 import type { AppContext } from "../base/context.ts";

@@ -5,7 +5,8 @@
 import { SYSTEM } from "../../core/actor.ts";
 import { credentialsAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { JsonObject, TargetKind } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { TargetKind } from "../../core/ports/target-kind.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { AppContext } from "../base/context.ts";
 

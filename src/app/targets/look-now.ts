@@ -1,5 +1,5 @@
 /** Somebody is waiting: the target's agents are asked to look now, instead of at their next turn. */
-import type { TargetName } from "../../core/ports/target.ts";
+import type { TargetName } from "../../core/ports/target-kind.ts";
 import { pause } from "../../lib/pause.ts";
 import { lookOf } from "../agents/bundle-content.ts";
 import type { AppContext } from "../base/context.ts";

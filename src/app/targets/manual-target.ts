@@ -1,6 +1,7 @@
 /** A place in other hands as a target: what a person said stands there stands there. Nothing is written to it. */
 import { LockstepError } from "../../core/errors.ts";
-import type { Address, Target, TargetObservation } from "../../core/ports/target.ts";
+import type { Address } from "../../core/ports/place.ts";
+import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { AppContext } from "../base/context.ts";
 

@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import { credentialsAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
-import type { JsonObject, Target, TargetKind } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { Target } from "../../core/ports/target.ts";
 import type { SharedReads, TargetContext } from "../../core/ports/target-context.ts";
+import type { TargetKind } from "../../core/ports/target-kind.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import { keeperOf } from "./keep-credentials.ts";

@@ -1,7 +1,7 @@
 /** What is kept of an agent's last report, with the last end of a push that it told. Names, versions and words; no value. */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { JsonObject } from "../../core/ports/target.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { AgentRecord } from "../../core/store/agents.ts";
 import { reportedAnswer } from "../../protocol/agent/asks.ts";
 import { MAX_INCIDENTS, type Report, report } from "../../protocol/agent/messages.ts";

@@ -1,14 +1,8 @@
 /** What stands at an agent's places, from its last report: for `plan`, `check`, `doctor` and `target test`. */
 import { LockstepError } from "../../core/errors.ts";
-import type {
-  Address,
-  Observed,
-  ObservedKey,
-  ProbeCheck,
-  ProbeResult,
-  TargetName,
-  TargetObservation,
-} from "../../core/ports/target.ts";
+import type { Address, Observed, ObservedKey } from "../../core/ports/place.ts";
+import type { ProbeCheck, ProbeResult, TargetObservation } from "../../core/ports/target.ts";
+import type { TargetName } from "../../core/ports/target-kind.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { AgentRecord } from "../../core/store/agents.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";

@@ -1,12 +1,7 @@
 /** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type {
-  Exposure,
-  ProbeCheck,
-  ProbeResult,
-  Target,
-  TargetCapabilities,
-} from "../../core/ports/target.ts";
+import type { Exposure, ProbeCheck, ProbeResult, Target } from "../../core/ports/target.ts";
+import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import { kindOf, withTarget } from "./open-target.ts";

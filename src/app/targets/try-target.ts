@@ -4,7 +4,8 @@
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { targetKindOf } from "../../core/plan/check-config.ts";
-import type { ProbeCheck, TargetCapabilities } from "../../core/ports/target.ts";
+import type { ProbeCheck } from "../../core/ports/target.ts";
+import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { TargetConfig } from "../../protocol/config.ts";
 import type { AppContext } from "../base/context.ts";

@@ -1,6 +1,6 @@
 /** What kinds say of the targets that a configuration names: what forbids applying, and what is only told. Pure. */
 import type { ConfigProblem } from "../../protocol/config-problem.ts";
-import type { TargetKind } from "../ports/target.ts";
+import type { TargetKind } from "../ports/target-kind.ts";
 import type { PlanProblem } from "./check-difference.ts";
 import type { DesiredBinding, DesiredConfig } from "./desired-config.ts";
 

@@ -8,7 +8,8 @@ import type { BindingConfig, Config, SecretConfig, TargetConfig } from "../../pr
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
 import { withoutUnsent } from "../../protocol/credentials.ts";
 import { LockstepError, toLockstepError } from "../errors.ts";
-import type { Json, JsonObject, TargetKind } from "../ports/target.ts";
+import type { Json, JsonObject } from "../json.ts";
+import type { TargetKind } from "../ports/target-kind.ts";
 import type { BindingContent } from "../store/places.ts";
 import { keysOf, targetKindOf } from "./check-config.ts";
 import { issueProblems } from "./issue-problems.ts";

@@ -7,7 +7,7 @@
  *   the place did not answer   cannot-tell
  *   its destination was never applied   not-asked
  */
-import type { ObservedKey } from "../ports/target.ts";
+import type { ObservedKey } from "../ports/place.ts";
 import { identify, type SameValue } from "../reconcile/plan-change.ts";
 import type { SecretValue } from "../secret-value.ts";
 

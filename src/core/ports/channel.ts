@@ -2,7 +2,7 @@
  * Brings one message to people. Throws CHANNEL_REFUSED when a person must act (the address is gone, the credential is
  * not accepted), CHANNEL_UNAVAILABLE when it may be tried again. What the other side says is never kept.
  */
-import type { JsonObject } from "./target.ts";
+import type { JsonObject } from "../json.ts";
 
 export interface AlertMessage {
   /** The same at every try, so that a receiver may drop what it has already. */

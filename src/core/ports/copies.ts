@@ -6,7 +6,7 @@
  */
 import type { Slot } from "../secret.ts";
 import type { SecretValue } from "../secret-value.ts";
-import type { Address } from "./target.ts";
+import type { Address } from "./place.ts";
 
 /** One place that is kept right. */
 export interface KeptPlace extends Address {

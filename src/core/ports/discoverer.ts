@@ -5,8 +5,10 @@
  * Values are compared inside: whoever discovers asks `knows` and drops what it does not know, unless its key is one
  * of `keys`. What leaves is a SecretValue, for the caller to name the version.
  */
+
+import type { JsonObject } from "../json.ts";
 import type { SecretValue } from "../secret-value.ts";
-import type { Address, JsonObject, Observed } from "./target.ts";
+import type { Address, Observed } from "./place.ts";
 
 export interface Interest {
   /** Keys under which managed secrets stand. */

@@ -10,8 +10,9 @@
  * An issuer has what came in place of a used input kept first (`keep`), and judges the rest of the answer then: once the
  * provider has acted, nothing that is wrong with the token may cost the successor.
  */
+
+import type { JsonObject } from "../json.ts";
 import type { SecretValue } from "../secret-value.ts";
-import type { JsonObject } from "./target.ts";
 
 /** A named secret's usable versions, newest first; the first is the current one. */
 export interface IssuerInput {

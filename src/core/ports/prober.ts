@@ -5,8 +5,9 @@
  * Implementations never throw for what the service or the network does: not knowing is an answer. They throw only
  * CONFIG_INVALID for a specification that they cannot read.
  */
+
+import type { JsonObject } from "../json.ts";
 import type { SecretValue } from "../secret-value.ts";
-import type { JsonObject } from "./target.ts";
 
 export type ProbeVerdict = "accepted" | "refused" | "cannot-tell";
 

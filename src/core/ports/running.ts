@@ -2,8 +2,10 @@
  * Looks into what runs now, to tell which versions the living processes hold: possession by the process, the step of
  * evidence above "a restart has finished well". Nothing is changed by looking.
  */
+
+import type { JsonObject } from "../json.ts";
 import type { SecretValue } from "../secret-value.ts";
-import type { Address, JsonObject, UnitSpec } from "./target.ts";
+import type { Address, UnitSpec } from "./place.ts";
 
 export interface RunningQuestion {
   readonly unit: UnitSpec;

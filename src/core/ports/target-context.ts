@@ -1,5 +1,5 @@
 /** What an open target is given: its share of quotas, its store's identity, what its reads are for. */
-import type { JsonObject } from "./target.ts";
+import type { JsonObject } from "../json.ts";
 
 /** What a target may use of its surroundings. */
 export interface TargetContext {

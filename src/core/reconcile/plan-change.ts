@@ -15,7 +15,7 @@
  *
  * A key to unset goes only while it holds a version of ours; somebody else's later value stays.
  */
-import type { Address, ObservedKey } from "../ports/target.ts";
+import type { Address, ObservedKey } from "../ports/place.ts";
 import type { Slot } from "../secret.ts";
 import { SecretValue } from "../secret-value.ts";
 

@@ -1,6 +1,6 @@
 /** What is to be done about one secret's token now: gather once, judge by a chain, each with its reason. Pure. */
 
-import type { Json } from "../ports/target.ts";
+import type { Json } from "../json.ts";
 import type { RenewalCandidate } from "../store/renewals.ts";
 import { dueAtMs, levelOf, type RenewalLevel, type RenewPolicy } from "./due.ts";
 

@@ -1,4 +1,5 @@
-import type { JsonObject, UnitSpec } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
+import type { UnitSpec } from "../ports/place.ts";
 
 export type ActivationState =
   | "owed"

@@ -1,5 +1,5 @@
 import type { Actor } from "../actor.ts";
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 
 export type AgentState = "pending" | "active" | "revoked" | "expired";
 

@@ -1,6 +1,6 @@
 import type { Actor } from "../actor.ts";
 import type { AuditAction } from "../audit/events.ts";
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 
 export interface AuditEntry {
   readonly action: AuditAction;

@@ -1,5 +1,5 @@
 /** Where alerts go, and what is on its way there. */
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 import type { AlertRecord } from "./alerts.ts";
 
 export interface StoredChannel {

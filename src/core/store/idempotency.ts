@@ -1,4 +1,4 @@
-import type { Json } from "../ports/target.ts";
+import type { Json } from "../json.ts";
 
 export interface IdempotentRequest {
   readonly tokenId: string;

@@ -1,6 +1,6 @@
 /** Places in other hands: what people said stands there. */
 import type { Actor } from "../actor.ts";
-import type { Address } from "../ports/target.ts";
+import type { Address } from "../ports/place.ts";
 
 export interface ManualPlace extends Address {
   readonly version: number;

@@ -3,7 +3,7 @@
  * reads and settles the same rows through `TargetRepo`; intent is written here alone.
  */
 
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 import type { Role, Slot } from "../secret.ts";
 
 export interface StoredSecret {

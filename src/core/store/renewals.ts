@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../ports/target.ts";
+import type { Json, JsonObject } from "../json.ts";
 import type { RenewalLevel } from "../renewal/due.ts";
 import type { SecretRecord } from "./secrets.ts";
 

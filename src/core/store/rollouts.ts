@@ -1,6 +1,6 @@
 import type { Actor } from "../actor.ts";
 import type { Evidence, LadderEvidence } from "../evidence.ts";
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 import type { Aside } from "../rollout/aside.ts";
 import type { Acceptance } from "../rollout/member.ts";
 import type { Strategy } from "../rollout/strategy.ts";

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
 import type { StoredValue } from "../ports/value-store.ts";
 import type { VersionState } from "../secret.ts";
 

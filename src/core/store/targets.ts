@@ -1,6 +1,7 @@
 import type { Actor } from "../actor.ts";
 import type { Evidence, LadderEvidence } from "../evidence.ts";
-import type { Address, JsonObject } from "../ports/target.ts";
+import type { JsonObject } from "../json.ts";
+import type { Address } from "../ports/place.ts";
 import type { Aside } from "../rollout/aside.ts";
 import type { Acceptance } from "../rollout/member.ts";
 import type { RolloutView } from "../rollout/slots.ts";

@@ -4,8 +4,9 @@
  */
 import type { Actor } from "../actor.ts";
 import type { Evidence } from "../evidence.ts";
+import type { JsonObject } from "../json.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
-import type { Exposure, JsonObject } from "../ports/target.ts";
+import type { Exposure } from "../ports/target.ts";
 import type { Acceptance } from "../rollout/member.ts";
 import type { RolloutView } from "../rollout/slots.ts";
 import type { Role, Slot } from "../secret.ts";

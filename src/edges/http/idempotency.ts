@@ -12,7 +12,7 @@ import { createHmac } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import type { AppContext } from "../../app/base/context.ts";
 import { isRingAway, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Json } from "../../core/ports/target.ts";
+import type { Json } from "../../core/json.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { EarlierRequest } from "../../core/store/idempotency.ts";
 import type { Operation } from "../../protocol/api-operation.ts";

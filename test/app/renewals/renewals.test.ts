@@ -12,7 +12,7 @@ import { transactionWithValues } from "../../../src/app/values/prepared-values.t
 import { openFields } from "../../../src/app/values/secret-fields.ts";
 import { introduceLocked } from "../../../src/app/versions/introduce-version.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
-import type { JsonObject } from "../../../src/core/ports/target.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { groupBy } from "../../../src/lib/group-by.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";

@@ -2,8 +2,8 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 import type { Prober } from "../../../src/core/ports/prober.ts";
-import type { JsonObject } from "../../../src/core/ports/target.ts";
 import type { Role } from "../../../src/core/secret.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";

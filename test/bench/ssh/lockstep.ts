@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { SshConnections } from "../../../src/adapters/hosts/ssh/connections.ts";
 import { sshKindOn } from "../../../src/adapters/targets/ssh/target.ts";
-import type { JsonObject, Target } from "../../../src/core/ports/target.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
+import type { Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { mapLimited } from "../../../src/lib/map-limited.ts";
 import { CHANGED_KEY, type Fleet, type FleetHost, pathOf } from "../support/ssh-fleet.ts";

@@ -11,7 +11,7 @@ import { signingKey } from "../../../src/adapters/issuers/jwt/keys.ts";
 import { createOAuth2Issuer } from "../../../src/adapters/issuers/oauth2/issuer.ts";
 import { randomIssuer } from "../../../src/adapters/issuers/random/issuer.ts";
 import { createDial } from "../../../src/adapters/outgoing/dial.ts";
-import type { JsonObject } from "../../../src/core/ports/target.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startTokenProvider, type TokenProvider } from "../../support/token-provider.ts";
 import { failureOf, issue, issuerConformance, networkIssuerConformance, stored } from "./suite.ts";

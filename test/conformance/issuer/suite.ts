@@ -1,8 +1,8 @@
 /** What holds for every issuer, and for every one that asks over the network. */
 import { describe, expect, it } from "vitest";
 import { LockstepError } from "../../../src/core/errors.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 import type { Issued, Issuer, IssuerInput } from "../../../src/core/ports/issuer.ts";
-import type { JsonObject } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { issueSchema } from "../../../src/protocol/issue.ts";
 import type { TokenProvider } from "../../support/token-provider.ts";

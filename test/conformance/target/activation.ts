@@ -1,11 +1,7 @@
 /** Units restart once per request, and are followed to what really runs. */
 import { describe, expect, it } from "vitest";
-import type {
-  ActivationProgress,
-  Activator,
-  FollowedActivation,
-  UnitSpec,
-} from "../../../src/core/ports/target.ts";
+import type { ActivationProgress, Activator, FollowedActivation } from "../../../src/core/ports/activator.ts";
+import type { UnitSpec } from "../../../src/core/ports/place.ts";
 import { itWhere } from "../../support/it-where.ts";
 import { order, soon, useKit } from "./kit.ts";
 import type { TargetConformance } from "./place.ts";

@@ -3,7 +3,9 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, expect } from "vitest";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
-import type { Change, Observed, Target, TargetCapabilities } from "../../../src/core/ports/target.ts";
+import type { Observed } from "../../../src/core/ports/place.ts";
+import type { Change, Target } from "../../../src/core/ports/target.ts";
+import type { TargetCapabilities } from "../../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { CANARY, contextFor, type PlaceUnderTest, STORE_ID, type TargetConformance } from "./place.ts";
 

@@ -4,8 +4,9 @@
  *
  * A thin file per implementation: `targetConformance({ name, kind, start, … })`.
  */
-import type { Address, TargetKind, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { Address, UnitSpec } from "../../../src/core/ports/place.ts";
 import type { TargetContext } from "../../../src/core/ports/target-context.ts";
+import type { TargetKind } from "../../../src/core/ports/target-kind.ts";
 
 /** What a place can be made to do with the next write (or read, where told). */
 export type PlaceFault =

@@ -1,7 +1,7 @@
 /** What the living process holds is found out by looking, and by nothing else: not by what is stored beside it. */
 import { describe, expect, it } from "vitest";
+import type { UnitSpec } from "../../../src/core/ports/place.ts";
 import type { RunningAnswer, RunningKeyQuestion } from "../../../src/core/ports/running.ts";
-import type { UnitSpec } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { itWhere } from "../../support/it-where.ts";
 import { expectSilent, order, soon, useKit } from "./kit.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LockstepError } from "../../../src/core/errors.ts";
 import { type PlaceFacts, placeState } from "../../../src/core/plan/place-state.ts";
-import type { Observed } from "../../../src/core/ports/target.ts";
+import type { Observed } from "../../../src/core/ports/place.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 
 const versions = new Map([1, 2].map((version) => [version, SecretValue.of(`v${version}`)]));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Observed, ObservedKey } from "../../../src/core/ports/target.ts";
+import type { Observed, ObservedKey } from "../../../src/core/ports/place.ts";
 import {
   type DesiredSlot,
   type PlannedItem,

@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
-import type { Activator, Change, Target, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { Activator } from "../../../src/core/ports/activator.ts";
+import type { UnitSpec } from "../../../src/core/ports/place.ts";
+import type { Change, Target } from "../../../src/core/ports/target.ts";
 import type { RequestBudget, SharedReads } from "../../../src/core/ports/target-context.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import {

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Deployment } from "../../../src/adapters/targets/railway/answers.ts";
 import { servingNow } from "../../../src/adapters/targets/railway/deployments.ts";
 import { foundIn } from "../../../src/adapters/targets/railway/snapshot.ts";
+import type { UnitSpec } from "../../../src/core/ports/place.ts";
 import type { RunningAnswer } from "../../../src/core/ports/running.ts";
-import type { Target, UnitSpec } from "../../../src/core/ports/target.ts";
+import type { Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { never, order, redeploy, set, unitOf, untilFollowed, useRailway } from "./kit.ts";
 

@@ -9,7 +9,8 @@ import {
 } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
-import type { JsonObject, Target } from "../../../src/core/ports/target.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
+import type { Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { createVerifier, usageEndpoint } from "../../../src/sdk/verify.ts";
 import { lacks } from "../../support/servers.ts";

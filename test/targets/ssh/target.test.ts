@@ -12,7 +12,8 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { closeSshConnections, sshKind } from "../../../src/adapters/targets/ssh/target.ts";
-import type { Address, Target } from "../../../src/core/ports/target.ts";
+import type { Address } from "../../../src/core/ports/place.ts";
+import type { Target } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { itWhere } from "../../support/it-where.ts";

@@ -7,8 +7,10 @@ import { closeVaultLines } from "../../../src/adapters/vault/create-vault.ts";
 import { policyText } from "../../../src/adapters/vault/rights.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Order } from "../../../src/core/order.ts";
-import type { Address, Change, Observed, Target, TargetKind } from "../../../src/core/ports/target.ts";
+import type { Address, Observed } from "../../../src/core/ports/place.ts";
+import type { Change, Target } from "../../../src/core/ports/target.ts";
 import type { TargetContext } from "../../../src/core/ports/target-context.ts";
+import type { TargetKind } from "../../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startVault, type VaultDouble, type VaultOptions } from "../../../src/simulator/vault/vault.ts";
 

@@ -3,7 +3,7 @@
  * because they repeat what a server sent or what a key file held.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { labelOf, type SshHop } from "./destination.ts";
 import { type LoginState, loginError } from "./login-errors.ts";
 import { SHA1_REFUSED } from "./login-key.ts";

@@ -1,7 +1,7 @@
 /** Asks any service over HTTP for a token: a request with secrets in its headers and body, and a JSON answer. */
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { IssuedLife, IssueRequest, Issuer } from "../../../core/ports/issuer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { fillNames, type HttpIssue, namesIn, refreshOf } from "../../../protocol/issue.ts";
 import { bodyEncoding, contentTypeOf } from "../../../protocol/probe.ts";

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { Issuer } from "../../../core/ports/issuer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { durationMs } from "../../../lib/duration.ts";
 import type { JwtIssue } from "../../../protocol/issue.ts";

@@ -5,8 +5,8 @@
 import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type JWK } from "jose";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { IssuerInput } from "../../../core/ports/issuer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 import type { JwtIssue } from "../../../protocol/issue.ts";
 

@@ -3,8 +3,9 @@
  * made here, and its answer read here: a client library refuses a whole answer for one field of it, and with it the new
  * refresh token, which cannot be had again.
  */
+
+import type { JsonObject } from "../../../core/json.ts";
 import type { IssueRequest, Issuer } from "../../../core/ports/issuer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import type { OAuth2Issue } from "../../../protocol/issue.ts";
 import type { Connect } from "../../outgoing/dial.ts";
 import { askIssuer, type IssuerQuestion, originOf } from "../ask-issuer.ts";

@@ -1,6 +1,7 @@
 /** The activator that a host target's configuration asks for. */
+
+import type { Activator } from "../../../core/ports/activator.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { Activator } from "../../../core/ports/target.ts";
 import type { PlacedFile } from "../placement.ts";
 import { createCommandActivator } from "./command.ts";
 import type { Activation, Health } from "./config.ts";

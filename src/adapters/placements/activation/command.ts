@@ -8,8 +8,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { LockstepError } from "../../../core/errors.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
 import type { PlacedFile } from "../placement.ts";
 import { type Activation, type Health, provenBy } from "./config.ts";
 import { judgeHealth } from "./health.ts";

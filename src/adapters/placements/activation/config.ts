@@ -1,7 +1,8 @@
 /** What lockstep.yaml says of restarting on a host: `activate` and `health`. Argument lists, never a shell's text. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { JsonObject, UnitSpec } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import { hostPath } from "../host-path.ts";
 import type { PlacedFile } from "../placement.ts";
 import { type KeepsOld, keepsOld } from "./old-environment.ts";

@@ -1,6 +1,7 @@
 /** One try of the configured health check; the caller comes again. Null: healthy, or nothing to check. */
+
+import type { ActivationProgress } from "../../../core/ports/activator.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { ActivationProgress } from "../../../core/ports/target.ts";
 import type { Health } from "./config.ts";
 
 const TRY_TIMEOUT_MS = 10_000;

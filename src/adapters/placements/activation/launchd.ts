@@ -7,8 +7,8 @@
  * the label (a `bootstrap` before that fails with 5, "Input/output error"), and goes on when its caller is gone.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
 import type { Activation, Health } from "./config.ts";
 import { judgeHealth } from "./health.ts";
 import { type FoundJob, findJob, type LaunchdJob, userId } from "./launchctl.ts";

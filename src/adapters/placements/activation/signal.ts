@@ -3,8 +3,8 @@
  * evidence stays `stored`. A process that dies of the signal did not know it; that is a failure.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
 import type { Host } from "../../../core/ports/host.ts";
-import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
 import type { Activation, Health } from "./config.ts";
 import { judgeHealth } from "./health.ts";
 import { findJob, lifeOf, userId } from "./launchctl.ts";

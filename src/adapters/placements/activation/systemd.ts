@@ -3,8 +3,8 @@
  * runs under another id than before the request was started after it.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
 import type { Host, RunResult } from "../../../core/ports/host.ts";
-import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
 import type { Activation, Health } from "./config.ts";
 import { judgeHealth } from "./health.ts";
 import { userId } from "./launchctl.ts";

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { UnitSpec } from "../../../core/ports/target.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import {
   type ActivationRecord,
   type ActivationRepo,

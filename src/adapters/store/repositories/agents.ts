@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type {
   AgentRecord,
   AgentRepo,

@@ -1,6 +1,6 @@
 /** Which requests were made already: keyed digests and answers without values. */
 import { type Kysely, sql } from "kysely";
-import type { Json } from "../../../core/ports/target.ts";
+import type { Json } from "../../../core/json.ts";
 import type { EarlierRequest, IdempotencyRepo } from "../../../core/store/idempotency.ts";
 import { type Database, jsonb } from "../schema.ts";
 

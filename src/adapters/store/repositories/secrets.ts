@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import type {
   NewVersion,

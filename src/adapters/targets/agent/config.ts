@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { launchdLabel, SIGNALS } from "../../placements/activation/config.ts";
 import { systemdName, unitName } from "../../placements/activation/systemd-name.ts";

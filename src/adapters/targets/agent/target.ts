@@ -6,7 +6,7 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { LadderEvidence } from "../../../core/evidence.ts";
-import type { TargetKind } from "../../../core/ports/target.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 import { agentUnit } from "../../../core/store/activations.ts";
 import { namedUnit } from "../../placements/activation/systemd-name.ts";
 import { assertHoldable } from "../../placements/placement.ts";

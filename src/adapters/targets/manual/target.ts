@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject, TargetKind } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 
 /** What people read, line by line; never a value. */
 const instructions = z

@@ -7,15 +7,10 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import { mayWrite, type Order } from "../../../core/order.ts";
-import type {
-  Address,
-  ApplyResult,
-  Change,
-  Observed,
-  Target,
-  TargetKind,
-} from "../../../core/ports/target.ts";
+import type { Address, Observed } from "../../../core/ports/place.ts";
+import type { ApplyResult, Change, Target } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator, unitOf } from "./activator.ts";
 import { request } from "./client.ts";

@@ -1,11 +1,7 @@
 /** Redeploys services and follows them: one poll request per environment, whatever the number of services. */
 import { LockstepError } from "../../../core/errors.ts";
-import type {
-  ActivationProgress,
-  Activator,
-  FollowedActivation,
-  UnitSpec,
-} from "../../../core/ports/target.ts";
+import type { ActivationProgress, Activator, FollowedActivation } from "../../../core/ports/activator.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { Deployment, UnitDeployments } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";

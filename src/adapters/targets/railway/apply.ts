@@ -9,7 +9,8 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import { formatOrder, type Order } from "../../../core/order.ts";
-import type { ApplyResult, Change, SetItem } from "../../../core/ports/target.ts";
+import type { SetItem } from "../../../core/ports/place.ts";
+import type { ApplyResult, Change } from "../../../core/ports/target.ts";
 import { withDeadline } from "../../../lib/with-deadline.ts";
 import { isRecord, type RailwayClient } from "./client.ts";
 import { assertKey, assertValue, type RailwayConfig, REVISION_KEY } from "./config.ts";

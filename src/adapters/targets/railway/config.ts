@@ -1,7 +1,8 @@
 /** What lockstep.yaml says of a Railway target: one service of one environment, or its shared scope. Pure. */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { Exposure, JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { Exposure } from "../../../core/ports/target.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import { hasReference } from "./references.ts";
 

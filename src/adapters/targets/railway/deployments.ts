@@ -4,8 +4,9 @@
  * What serves decides: when every active deployment is newer than the request, ours has won, whatever became of a
  * still newer one that does not serve. Otherwise the newest tells how far it got.
  */
+
+import type { ActivationProgress, FollowedActivation } from "../../../core/ports/activator.ts";
 import type { RunningAnswer } from "../../../core/ports/running.ts";
-import type { ActivationProgress, FollowedActivation } from "../../../core/ports/target.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { Deployment, UnitDeployments } from "./answers.ts";
 

@@ -2,8 +2,9 @@
  * Looks around in the environment that the token reaches: every service and the shared scope, in one request. Values
  * that the store does not know stay in here.
  */
+
+import type { JsonObject } from "../../../core/json.ts";
 import type { DiscoveredKey, Discovery, Interest } from "../../../core/ports/discoverer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { discoveredEnvironment, readAnswer, type StoredVariable } from "./answers.ts";

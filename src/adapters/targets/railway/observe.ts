@@ -2,14 +2,8 @@
 import { LockstepError } from "../../../core/errors.ts";
 import type { Order } from "../../../core/order.ts";
 import { parseOrder } from "../../../core/order.ts";
-import type {
-  Address,
-  Observed,
-  ObservedKey,
-  TargetObservation,
-  UnitSpec,
-} from "../../../core/ports/target.ts";
-import type { UserUnit } from "../../../core/ports/user-unit.ts";
+import type { Address, Observed, ObservedKey, UnitSpec, UserUnit } from "../../../core/ports/place.ts";
+import type { TargetObservation } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { observedService, observedShared, readAnswer, type WholeConfig } from "./answers.ts";
 import { isRecord, type RailwayClient } from "./client.ts";

@@ -4,6 +4,7 @@
  * restarts and moves to another host keep them. Repeated at each gate, so that a rollback by somebody is seen.
  */
 import { createHash } from "node:crypto";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import type {
   RunningAnswer,
   RunningFound,
@@ -11,7 +12,6 @@ import type {
   RunningObserver,
   RunningQuestion,
 } from "../../../core/ports/running.ts";
-import type { UnitSpec } from "../../../core/ports/target.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { UnitDeployments } from "./answers.ts";
 import { SHARED_PLACEMENT } from "./config.ts";

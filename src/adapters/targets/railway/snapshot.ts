@@ -6,8 +6,8 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import type { SetItem } from "../../../core/ports/place.ts";
 import type { RunningFound, RunningKeyQuestion } from "../../../core/ports/running.ts";
-import type { SetItem } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { SHARED_PLACEMENT } from "./config.ts";
 import {

@@ -9,7 +9,8 @@
  * Leaves to others: comparing before a write, the order (see apply.ts), when to write and to redeploy.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject, TargetKind } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator } from "./activator.ts";
 import { apply } from "./apply.ts";

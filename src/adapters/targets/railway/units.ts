@@ -1,7 +1,7 @@
 /** How services are deployed, and what a deployment was started with: requests that both activator and observer make. */
 import type { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { UnitSpec } from "../../../core/ports/target.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import { environmentUnits, readAnswer, snapshotAnswer, type UnitDeployments, unitAnswer } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";

@@ -1,7 +1,7 @@
 /** What lockstep.yaml says of a host over SSH: how to get there, which files, what restarts. Pure. */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";

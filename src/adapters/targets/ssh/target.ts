@@ -10,8 +10,9 @@
 
 import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import type { Restorer } from "../../../core/ports/restorer.ts";
-import type { TargetKind, UnitSpec } from "../../../core/ports/target.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 import { SshConnections } from "../../hosts/ssh/connections.ts";
 import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";

@@ -1,7 +1,7 @@
 /** What lockstep.yaml says of a path of a KV v2 engine, in Vault or OpenBao. Pure. */
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import type { VaultServer } from "../../vault/vault.ts";
 import { digestOf, readAuthorities } from "./ca.ts";

@@ -1,7 +1,7 @@
 /** The sealed part of a target's configuration as the client takes it. */
 import { createHash } from "node:crypto";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import type { VaultCredential } from "../../vault/vault.ts";

@@ -3,8 +3,8 @@
  * name. Reads, and says what it did not look at.
  */
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { DiscoveredKey, Discovery, Interest } from "../../../core/ports/discoverer.ts";
-import type { JsonObject } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";

@@ -3,7 +3,7 @@
  * stored (a configuration that is only tried) has a line of its own, which ends with it.
  */
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
 import { canonicalJson } from "../../../lib/canonical-json.ts";
 import { createVault, type OpenVault, type VaultOptions } from "../../vault/create-vault.ts";

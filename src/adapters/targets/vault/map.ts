@@ -1,7 +1,8 @@
 /** The map at a path: which mark it carries, what stands under a key, and what it becomes by a change. Pure. */
 import { LockstepError } from "../../../core/errors.ts";
 import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
-import type { Change, Observed } from "../../../core/ports/target.ts";
+import type { Observed } from "../../../core/ports/place.ts";
+import type { Change } from "../../../core/ports/target.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
 import type { KvRead } from "../../vault/kv.ts";

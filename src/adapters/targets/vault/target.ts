@@ -7,8 +7,10 @@
  * Leaves to others: restarting who reads it; destroying older versions, which stay readable there.
  */
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject, Target, TargetKind } from "../../../core/ports/target.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { Target } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
+import type { TargetKind } from "../../../core/ports/target-kind.ts";
 import { apply } from "./apply.ts";
 import { destinationOf, parseVault, placeOf, readConfig, type VaultConfig } from "./config.ts";
 import { cameFrom } from "./credential.ts";

@@ -1,7 +1,7 @@
 /** What of a bundle the host's owner allows: the rest is not touched, and reported with the lines that would allow it. */
 import type { Activation, Health } from "../../../adapters/placements/activation/config.ts";
 import type { PlacedFile } from "../../../adapters/placements/placement.ts";
-import type { Address } from "../../../core/ports/target.ts";
+import type { Address } from "../../../core/ports/place.ts";
 import type { Bundle, PolicyRefusal } from "../../../protocol/agent/messages.ts";
 
 export interface Allowed {

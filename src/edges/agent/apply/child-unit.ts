@@ -2,7 +2,7 @@
  * The process that `lockstep run` starts: a place (its environment) and a unit (what restarts) in one. A value is
  * staged here, and the child has it from its next start on.
  */
-import type { ActivationProgress, Activator } from "../../../core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
 import type { SecretValue } from "../../../core/secret-value.ts";
 
 /** One life of the child: boot id, process id, start. */

@@ -7,7 +7,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { observeFiles } from "../../../adapters/placements/placement.ts";
 import { type LockstepError, toLockstepError } from "../../../core/errors.ts";
-import type { Address, ObservedKey } from "../../../core/ports/target.ts";
+import type { Address, ObservedKey } from "../../../core/ports/place.ts";
 import {
   type DesiredSlot,
   type Found,

@@ -12,7 +12,8 @@
  */
 import { createHostActivator } from "../../../adapters/placements/activation/activator.ts";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
-import type { ActivationProgress, Activator, UnitSpec } from "../../../core/ports/target.ts";
+import type { ActivationProgress, Activator } from "../../../core/ports/activator.ts";
+import type { UnitSpec } from "../../../core/ports/place.ts";
 import type { Bundle } from "../../../protocol/agent/messages.ts";
 import type { UnitRecord } from "../cache/record.ts";
 import type { AgentContext } from "../context.ts";

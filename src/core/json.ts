@@ -1,0 +1,3 @@
+/** JSON that holds no value: safe in the database, in logs and in answers of the API. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
