@@ -6,6 +6,7 @@
  */
 export { CallerError, type CallerErrorCode } from "./caller/caller-error.ts";
 export { type Caller, type CallerOptions, createCaller } from "./caller/create-caller.ts";
-export type { FileSource, FunctionSource, SourceOptions } from "./source/source.ts";
+export type { FileSource } from "./source/file-source.ts";
+export type { FunctionSource, SourceOptions } from "./source/source.ts";
 export { SourceError, type SourceErrorCode } from "./source/source-error.ts";
 export type { Slot } from "./source/values.ts";

@@ -4,7 +4,8 @@
  *
  * Brings no dependency along. Does not know Lockstep's server: two variables are all that they share.
  */
-export type { FileSource, FunctionSource, SourceOptions } from "./source/source.ts";
+export type { FileSource } from "./source/file-source.ts";
+export type { FunctionSource, SourceOptions } from "./source/source.ts";
 export { SourceError, type SourceErrorCode } from "./source/source-error.ts";
 export type { Slot } from "./source/values.ts";
 export {

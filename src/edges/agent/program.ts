@@ -16,7 +16,7 @@ import { readRecord } from "./cache/record.ts";
 import { pidOneRemark } from "./child/run-child.ts";
 import { SupervisedRunner } from "./child/supervised-runner.ts";
 import { createTransport } from "./client/transport.ts";
-import { AGENT_TIMING, type AgentContext, type AgentTiming } from "./context.ts";
+import { AGENT_TIMING } from "./context.ts";
 import { agentFactsOf } from "./facts.ts";
 import { draftFirstPolicy } from "./first-policy.ts";
 import { type AgentFiles, memoryFiles, openAgentFiles } from "./identity/agent-files.ts";
@@ -29,22 +29,11 @@ import { backoffMs } from "./loop/backoff.ts";
 import { currentUid, openAgent, policyPlace } from "./open-agent.ts";
 import { explainPolicy } from "./policy/explain-policy.ts";
 import { loadPolicy, writeFirstPolicy } from "./policy/load-policy.ts";
+import type { AgentProgramOptions } from "./program-options.ts";
 import { service } from "./service.ts";
 import { readStatus } from "./status.ts";
 
 const ENDING = ["SIGINT", "SIGTERM"] as const;
-
-export interface AgentProgramOptions {
-  readonly settings: AgentSettings;
-  readonly version: string;
-  /** Absolute words by which this program is started again: node and the entry's file. */
-  readonly self: readonly [string, ...string[]];
-  /** To standard error. */
-  readonly write: (line: string) => void;
-  readonly scrubber: { know(value: string): void; scrub(text: string): string };
-  readonly timing?: Partial<AgentTiming>;
-  readonly checkpoint?: AgentContext["checkpoint"];
-}
 
 export function createAgentProgram(options: AgentProgramOptions) {
   const { settings, version, write, scrubber } = options;

@@ -13,7 +13,7 @@ import { startWords } from "./install/start-words.ts";
 import { currentUid } from "./open-agent.ts";
 import type { PolicyPlace } from "./policy/check-policy.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
-import type { AgentProgramOptions } from "./program.ts";
+import type { AgentProgramOptions } from "./program-options.ts";
 
 export interface ServiceRequest {
   /** Instead of doing it. */

@@ -10,8 +10,7 @@ import type { LockstepError } from "../../core/errors.ts";
 import { visibleJson, visibleLine, visibleText } from "../../lib/visible-text.ts";
 import { wrapWords } from "../../lib/wrap-words.ts";
 import { displayWidth, renderTable, type TableColumn } from "./table.ts";
-
-export type Tone = "good" | "warn" | "bad" | "dim" | "bold";
+import { painted, type Tone } from "./tone.ts";
 
 /** Below that, a line that comes and goes is only noise. */
 const NOTICED_AFTER_MS = 700;
@@ -21,8 +20,6 @@ const MIN_TEXT_WIDTH = 30;
 
 /** The screen and what scrolled off it; the cursor home. */
 const CLEAR = "\x1b[2J\x1b[3J\x1b[H";
-
-const ANSI: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", bold: "1" };
 
 export interface Streams {
   readonly stdout: NodeJS.WriteStream;
@@ -80,9 +77,9 @@ export class Output {
     const room =
       width === null ? Number.POSITIVE_INFINITY : Math.max(MIN_TEXT_WIDTH, width - displayWidth(head));
     const [first = "", ...more] = wrapWords(shown, room, displayWidth);
-    const painted = tone === null ? head : this.#paint(this.#streams.stdout, tone, head);
+    const shownHead = tone === null ? head : this.#paint(this.#streams.stdout, tone, head);
     const indent = " ".repeat(displayWidth(head));
-    for (const line of [`${painted}${first}`, ...more.map((rest) => `${indent}${rest}`)]) {
+    for (const line of [`${shownHead}${first}`, ...more.map((rest) => `${indent}${rest}`)]) {
       this.#streams.stdout.write(`${line}\n`);
     }
   }
@@ -223,9 +220,7 @@ export class Output {
   }
 
   #paint(stream: NodeJS.WriteStream, tone: Tone, text: string): string {
-    return (stream.isTTY || this.#forcedColumns !== null) && !this.#noColor
-      ? `\u001b[${ANSI[tone]}m${text}\u001b[0m`
-      : text;
+    return (stream.isTTY || this.#forcedColumns !== null) && !this.#noColor ? painted(tone, text) : text;
   }
 }
 

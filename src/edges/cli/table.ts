@@ -7,7 +7,7 @@
 
 import { visibleLine } from "../../lib/visible-text.ts";
 import { wrapWords } from "../../lib/wrap-words.ts";
-import type { Tone } from "./output.ts";
+import type { Tone } from "./tone.ts";
 
 export interface TableColumn<Row> {
   readonly header: string;

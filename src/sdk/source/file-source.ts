@@ -24,9 +24,8 @@ import {
 } from "node:fs";
 import { basename, dirname } from "node:path";
 import { parseDotenv, parseJson } from "./parse-values.ts";
-import type { FileSource, OpenSource } from "./source.ts";
 import { failed, SourceError, type Tell } from "./source-error.ts";
-import { NO_VALUES, type SlotNames, usable, type Values } from "./values.ts";
+import { NO_VALUES, type OpenSource, type SlotNames, usable, type Values } from "./values.ts";
 
 const POLL_MS = 2_000;
 const MAX_BYTES = 1024 * 1024;
@@ -34,6 +33,20 @@ const MAX_BYTES = 1024 * 1024;
 const SETTLE_MS = 200;
 /** Without a line end, a file may be the beginning of one; those that Lockstep writes have it. */
 const UNENDED_SETTLE_MS = 2_000;
+
+export interface FileSource {
+  readonly file: string;
+  /**
+   * - `dotenv`: the names are variables, the last assignment wins.
+   * - `json`: the names are paths, `gateway.auth.token` or a JSON pointer `/gateway/auth.token`.
+   * - `raw`: the whole file is the primary value, without one line end; the fallback is a file of its own.
+   */
+  readonly format: "dotenv" | "json" | "raw";
+  /** For `raw` alone. Default: the file's path with `_FALLBACK` behind it. No such file is no fallback. */
+  readonly fallbackFile?: string;
+  /** How often the file is looked at beside the directory's events, in milliseconds. Default 2000. */
+  readonly pollMs?: number;
+}
 
 interface Candidate {
   readonly stamp: string;

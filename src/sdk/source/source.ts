@@ -4,29 +4,15 @@
  *
  * Not here: what the values are for. The verifier and the caller read the same way.
  */
-import { followFile } from "./file-source.ts";
+import { type FileSource, followFile } from "./file-source.ts";
 import { failed, type SourceError, type Tell } from "./source-error.ts";
-import { NO_VALUES, usable, type Values } from "./values.ts";
+import { NO_VALUES, type OpenSource, usable } from "./values.ts";
 
 /** Called before every use, so it must answer from memory. What it throws leaves the last good values standing. */
 export type FunctionSource = () => {
   readonly primary?: string | undefined;
   readonly fallback?: string | undefined;
 };
-
-export interface FileSource {
-  readonly file: string;
-  /**
-   * - `dotenv`: the names are variables, the last assignment wins.
-   * - `json`: the names are paths, `gateway.auth.token` or a JSON pointer `/gateway/auth.token`.
-   * - `raw`: the whole file is the primary value, without one line end; the fallback is a file of its own.
-   */
-  readonly format: "dotenv" | "json" | "raw";
-  /** For `raw` alone. Default: the file's path with `_FALLBACK` behind it. No such file is no fallback. */
-  readonly fallbackFile?: string;
-  /** How often the file is looked at beside the directory's events, in milliseconds. Default 2000. */
-  readonly pollMs?: number;
-}
 
 export interface SourceOptions {
   /** The variable that holds the primary value: `INTERNAL_AUTH_SECRET`. */
@@ -37,13 +23,6 @@ export interface SourceOptions {
   readonly source?: FileSource | FunctionSource;
   /** Told once for each new failure. It never holds a value. Default: a process warning. */
   readonly onSourceError?: (error: SourceError) => void;
-}
-
-export interface OpenSource {
-  /** Never throws. */
-  read(): Values;
-  /** Stops following a file. The last values stay readable. */
-  close(): void;
 }
 
 /** Throws a TypeError when a name is empty, or both slots have the same. */

@@ -14,6 +14,13 @@ export interface SlotNames {
   readonly fallback: string;
 }
 
+export interface OpenSource {
+  /** Never throws. */
+  read(): Values;
+  /** Stops following a file. The last values stay readable. */
+  close(): void;
+}
+
 /** Before anything was read. */
 export const NO_VALUES: Values = { primary: undefined, fallback: undefined };
 

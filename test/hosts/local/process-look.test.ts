@@ -21,7 +21,7 @@ import type {
   ExecOptions,
   ExecResult,
   ScriptTransport,
-} from "../../../src/adapters/hosts/script/script-host.ts";
+} from "../../../src/adapters/hosts/script/transport.ts";
 import type { ProcessSeen } from "../../../src/core/ports/host.ts";
 import { type LivingProcess, startLivingProcess } from "../../support/living-process.ts";
 import { soon } from "../../support/ssh-kit.ts";

@@ -7,7 +7,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { LockstepError } from "../../../core/errors.ts";
-import { type ExecOptions, type ExecResult, ScriptHost } from "../script/script-host.ts";
+import { ScriptHost } from "../script/script-host.ts";
+import type { ExecOptions, ExecResult } from "../script/transport.ts";
 
 export interface LocalHostOptions {
   /** For children: HOME and PATH at least. Pass what `childEnvironment` leaves of one's own. */

@@ -7,7 +7,7 @@ import { type Answer, parseAnswer } from "./answer.ts";
 import { assertPlainPath } from "./assert-plain-path.ts";
 import { BOOTSTRAP } from "./bootstrap.ts";
 import { PROCESS_ARGUMENTS, PROCESS_SCRIPT } from "./process-script.ts";
-import type { ScriptTransport } from "./script-host.ts";
+import type { ScriptTransport } from "./transport.ts";
 import { lingerRemedy } from "./user-manager.ts";
 
 /** What start files may print, and 65 bytes for each key. */

@@ -35,8 +35,6 @@ const MAX_ANSWER_BYTES = MAX_FILE_BYTES + 256 * 1024;
 
 type Arguments = Partial<Record<Exclude<(typeof ARGUMENTS)[number], "nonce" | "verb" | "path">, string>>;
 
-export type { ExecOptions, ExecResult, ScriptTransport } from "./transport.ts";
-
 export class ScriptHost implements Host {
   readonly fenced = true;
   readonly #transport: ScriptTransport;

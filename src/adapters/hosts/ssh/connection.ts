@@ -9,7 +9,7 @@ import { pause } from "../../../lib/pause.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
 import { BOOTSTRAP } from "../script/bootstrap.ts";
 import { HelperClient } from "../script/helper-client.ts";
-import type { ExecOptions, ExecResult } from "../script/script-host.ts";
+import type { ExecOptions, ExecResult } from "../script/transport.ts";
 import { noSftp, unreachable } from "./errors.ts";
 
 /** sshd allows 10 sessions per connection unless told (MaxSessions). */

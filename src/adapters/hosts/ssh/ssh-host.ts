@@ -3,7 +3,8 @@
  * run it, its script otherwise, one round trip a call. What was not started is repeated once on a fresh line.
  */
 import type { HelperReply } from "../script/helper-client.ts";
-import { type ExecResult, ScriptHost } from "../script/script-host.ts";
+import { ScriptHost } from "../script/script-host.ts";
+import type { ExecResult } from "../script/transport.ts";
 import type { SshConnection } from "./connection.ts";
 import type { SshConnections } from "./connections.ts";
 import { labelOf, type SshDestination } from "./destination.ts";

@@ -2,7 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { PushView } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
-import type { Tone } from "../output.ts";
+import type { Tone } from "../tone.ts";
 
 export interface HistoryOptions {
   readonly environment?: string;

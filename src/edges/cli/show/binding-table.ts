@@ -1,8 +1,8 @@
 /** Bindings as a table that can be read at 3 a.m.: what is wrong stands out, and says why in its last column. */
 import { ageText } from "../../../lib/age.ts";
 import type { BoundStatus } from "../../../protocol/api-parts.ts";
-import type { Tone } from "../output.ts";
 import type { TableColumn } from "../table.ts";
+import type { Tone } from "../tone.ts";
 
 export interface BindingLine extends BoundStatus {
   readonly secret: string;

@@ -1,8 +1,9 @@
 /** Doctor's answer for a tired person: one line first, then the matrix, then a paragraph for each thing that is wrong. */
 import { ageText } from "../../../lib/age.ts";
 import type { DoctorAnswer, FindingView } from "../../../protocol/api-doctor.ts";
-import type { Output, Tone } from "../output.ts";
+import type { Output } from "../output.ts";
 import type { TableColumn } from "../table.ts";
+import type { Tone } from "../tone.ts";
 import { type BindingLine, bindingColumns, stateTone } from "./binding-table.ts";
 
 type Severity = FindingView["severity"];

@@ -1,7 +1,8 @@
 /** What stands where, for a person who decides whether this store counts from now on. */
 import { ageText } from "../../../lib/age.ts";
 import type { EpochAnswer, EpochPlace, SetBackView } from "../../../protocol/api-epoch.ts";
-import type { Output, Tone } from "../output.ts";
+import type { Output } from "../output.ts";
+import type { Tone } from "../tone.ts";
 
 const TONES: Readonly<Record<EpochPlace["stands"], Tone>> = {
   current: "good",

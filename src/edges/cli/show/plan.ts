@@ -5,7 +5,8 @@ import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import { formatProblem } from "../config-file/located.ts";
 import { locateProblems } from "../config-file/read-config.ts";
 import type { PlanRequest } from "../config-request.ts";
-import type { Output, Tone } from "../output.ts";
+import type { Output } from "../output.ts";
+import type { Tone } from "../tone.ts";
 import { whereText } from "./binding-table.ts";
 import { showDestinations } from "./destinations.ts";
 

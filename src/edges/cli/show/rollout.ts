@@ -2,8 +2,9 @@
 
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { RolloutMember, RolloutSummary, RolloutView } from "../../../protocol/api-views.ts";
-import type { Output, Tone } from "../output.ts";
+import type { Output } from "../output.ts";
 import type { TableColumn } from "../table.ts";
+import type { Tone } from "../tone.ts";
 import { bindingColumns, heldText } from "./binding-table.ts";
 
 export function versionsText({ from, to }: Pick<RolloutSummary, "from" | "to">): string {

@@ -21,7 +21,7 @@ export function attachCompletion(program: Command, attach: Attach): void {
         "after",
         `${examples("lockstep completion bash", "lockstep completion fish > ~/.config/fish/completions/lockstep.fish")}\n${INSTALL}`,
       ),
-    () => import("../commands/completion.ts"),
+    async () => ({ run: (await import("../commands/completion.ts")).completionOf(program) }),
   );
   attach(
     program

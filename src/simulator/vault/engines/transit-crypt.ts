@@ -2,8 +2,8 @@
 import type { EngineRequest, Route } from "../wire/backend.ts";
 import { intField, textField } from "../wire/fields.ts";
 import { Refused, type Reply, wrapped } from "../wire/reply.ts";
-import { NAME, type TransitStore } from "./transit.ts";
 import { AuthenticationFailed, decodeBase64, TransitKey } from "./transit-key.ts";
+import { NAME, type TransitStore } from "./transit-store.ts";
 
 type Item = Readonly<Record<string, unknown>>;
 type Crypt = (key: TransitKey, item: Item, context: Buffer) => Record<string, unknown>;

@@ -1,20 +1,11 @@
 /** The Transit secrets engine: keys, and encrypt, decrypt, rewrap one by one and in batches. */
-import type { VaultClock } from "../clock.ts";
 import type { Features } from "../modes.ts";
 import { Backend, type EngineRequest, type Route } from "../wire/backend.ts";
 import { boolField, intField, secondsField, textField } from "../wire/fields.ts";
 import { Refused, type Reply } from "../wire/reply.ts";
 import { cryptRoutes } from "./transit-crypt.ts";
 import { TransitKey } from "./transit-key.ts";
-
-export interface TransitStore {
-  readonly features: Features;
-  readonly clock: VaultClock;
-  readonly keys: Map<string, TransitKey>;
-}
-
-/** Of a key in a path. */
-export const NAME = "(?<name>\\w(?:[\\w.-]*\\w)?)";
+import { NAME, type TransitStore } from "./transit-store.ts";
 
 export function transitBackend(store: TransitStore): Backend {
   const onKey = (action: string, fields: readonly string[], act: Change): Route => ({
