@@ -115,7 +115,7 @@ async function build(
   const opened = createStore(pool);
   undo.push(() => opened.close());
 
-  const clock = await startStoreClock(() => opened.read.targets.beginLook());
+  const clock = await startStoreClock(() => opened.read.meta.storeNow());
   undo.push(async () => clock.stop());
 
   // After the queue: what still works uses them.

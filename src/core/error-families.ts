@@ -2,7 +2,7 @@
 export type RetryVerdict =
   | "never" // tell the caller; nothing will change by itself
   | "replan" // read again, plan again
-  | "later" // with jitter, on the ladder
+  | "later" // with backoff and jitter
   | "at-retry-after" // when the place says; spends no attempt
   | "read-back"; // sent, no answer: look first, then decide
 

@@ -19,7 +19,7 @@ const renewal = z.object({
   /** In a row. */
   failures: z.int(),
   error: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable(),
-  /** How loudly a person was told. */
+  /** The level that a person was last notified at. */
   level: z.enum(["failing", "urgent", "critical", "expired"]).nullable(),
 });
 export type RenewalAnswer = z.output<typeof renewal>;

@@ -50,7 +50,7 @@ describe("servers whose clocks are hours apart", () => {
     opened.push(composed);
     return composed.context;
   }
-  const storeMs = () => database().store.read.targets.beginLook();
+  const storeMs = () => database().store.read.meta.storeNow();
   const awayMs = async ({ clock }: AppContext) => Math.abs(clock.now().getTime() - (await storeMs()));
 
   it("agree on the time, whatever their own clocks say", async () => {

@@ -92,7 +92,7 @@ describe("stale reads at Railway", () => {
     await reconcileTarget(context, await targetId(), never);
     for (let minute = 0; minute < 3; minute += 1) await goOn();
     expect(await real()).toBe("second");
-    // One write a try, and tries are on the ladder: seconds, then minutes, then an hour.
+    // One write a try, and tries back off: seconds, then minutes, then an hour.
     expect((await writes()) - before.writes).toBeLessThanOrEqual(4);
     expect(await deploys()).toBe(before.deploys);
     expect(await binding()).toMatchObject({ settled: { primary: 1 } });

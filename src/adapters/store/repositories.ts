@@ -8,12 +8,12 @@ import { createAsideRepo } from "./repositories/asides.ts";
 import { PostgresAuditLog } from "./repositories/audit.ts";
 import { createChannelRepo } from "./repositories/channels.ts";
 import { createCheckRepo } from "./repositories/checks.ts";
+import { createConfigRepo } from "./repositories/config.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { createKeptCopyRepo } from "./repositories/kept-copies.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createOrderRepo } from "./repositories/orders.ts";
-import { createPlacesRepo } from "./repositories/places.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRenewalRepo } from "./repositories/renewals.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
@@ -40,7 +40,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     tokens: new PostgresTokenRepo(db),
     targets: createTargetRepo(db),
     orders: createOrderRepo(db),
-    places: createPlacesRepo(db),
+    config: createConfigRepo(db),
     pushes: createPushRepo(db),
     activations: createActivationRepo(db),
     rollouts: createRolloutRepo(db),

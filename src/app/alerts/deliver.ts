@@ -15,7 +15,7 @@ const TOGETHER_FROM = 4;
 const MAX_TOGETHER = 200;
 const LEASE_MS = 60_000;
 /** After each failed try; the last one is repeated until a day is over. */
-const LADDER_MS = [5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000];
+const BACKOFF_MS = [5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000];
 const GIVE_UP_AFTER_MS = 24 * 3_600_000;
 
 /** Answers how many were taken up. */
@@ -82,7 +82,7 @@ function againInMs(
     (error.code === "CHANNEL_REFUSED" && (attempts >= 2 || error.details["gone"] === true)) ||
     context.clock.now().getTime() - createdAt.getTime() > GIVE_UP_AFTER_MS;
   if (isOver) return null;
-  return Math.max(error.retryAfterMs ?? 0, LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 0);
+  return Math.max(error.retryAfterMs ?? 0, BACKOFF_MS[Math.min(attempts, BACKOFF_MS.length - 1)] ?? 0);
 }
 
 /** Who has the message by now; null: the error says nothing of it. */

@@ -1,4 +1,4 @@
-/** An alert opens, becomes louder or ends, together with its entry on record. Within the caller's transaction. */
+/** An alert opens, escalates or ends, together with its entry on record. Within the caller's transaction. */
 import { type Actor, SYSTEM } from "../../core/actor.ts";
 import type { AlertContent } from "../../core/store/alerts.ts";
 import type { Repositories } from "../../core/store/store.ts";

@@ -10,7 +10,7 @@ import {
 import { LockstepError } from "../../core/errors.ts";
 import { targetId } from "../../core/plan/desired-config.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
-import type { StoredBinding, StoredSecret } from "../../core/store/places.ts";
+import type { StoredBinding, StoredSecret } from "../../core/store/config.ts";
 import type { AppContext } from "../base/context.ts";
 import { foundValue } from "./judge-places.ts";
 import { type LookAt, lookAtPlaces } from "./observe-places.ts";
@@ -38,7 +38,7 @@ export async function lookForAdoption(
   signal: AbortSignal,
 ): Promise<LookedAt> {
   const { read } = context.store;
-  const own = await read.places.snapshot([environment]);
+  const own = await read.config.snapshot([environment]);
   const secret = own.secrets.find((known) => known.name === name && !known.removed);
   if (secret === undefined) {
     throw new LockstepError("NOT_FOUND", `There is no secret ${name} in environment ${environment}.`, {
@@ -50,7 +50,7 @@ export async function lookForAdoption(
   const foreign = [...new Set(bindings.map((binding) => binding.targetEnvironment))].filter(
     (e) => e !== environment,
   );
-  const elsewhere = foreign.length === 0 ? [] : (await read.places.snapshot(foreign)).targets;
+  const elsewhere = foreign.length === 0 ? [] : (await read.config.snapshot(foreign)).targets;
   const targets = [...own.targets, ...elsewhere];
   const looks = await lookAtPlaces(
     context,
@@ -81,7 +81,7 @@ export async function assertAdopted(
   name: SecretName,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
-  const stored = await context.store.read.places.snapshot([name.environment]);
+  const stored = await context.store.read.config.snapshot([name.environment]);
   const known = stored.secrets.find((secret) => secret.name === name.name);
   if (known === undefined || known.removed || known.currentVersion !== null) return;
   const { secret, view } = await lookForAdoption(context, name, signal);

@@ -75,7 +75,7 @@ async function commit(
   },
 ): Promise<readonly string[]> {
   return context.store.transaction(async (tx) => {
-    await tx.places.lockConfig();
+    await tx.config.lockConfig();
     const now = await prepareConfig(context, tx, request);
     refuseProblems(now.problems);
     if (contentOf(now) !== contentOf(planned.prepared)) throw planChanged();

@@ -85,15 +85,15 @@ class Writer {
   async create(change: Difference): Promise<void> {
     if (change.subject === "binding" && change.action === "create") await this.#createBinding(change);
     else if (change.subject === "binding" && change.action === "change") await this.#changeBinding(change);
-    else if (change.subject === "key") await this.#tx.places.prune([change.owned]);
+    else if (change.subject === "key") await this.#tx.config.prune([change.owned]);
   }
 
   async remove(change: Difference): Promise<void> {
     if (change.subject === "secret" && change.action === "remove") {
-      await this.#tx.places.removeSecret(change.stored.id);
+      await this.#tx.config.removeSecret(change.stored.id);
       await this.#record("secret.removed", "secret", change.stored.id, change.stored.name);
     } else if (change.subject === "target" && change.action === "remove") {
-      await this.#tx.places.removeTarget(change.stored.id);
+      await this.#tx.config.removeTarget(change.stored.id);
       // A target of this name that is made later is another one, and may be for another machine.
       if (change.stored.kind === "agent") await endAgents(this.#tx, this.#actor, change.stored);
       await this.#keepUnits(change.stored.id, []);
@@ -104,7 +104,7 @@ class Writer {
   async takeOver(takenOver: ReadonlySet<string>): Promise<void> {
     for (const binding of this.#takenOver(takenOver)) {
       const id = this.#idOf(this.#bindingIds, bindingId(binding));
-      await this.#tx.places.allowTakeOver([id]);
+      await this.#tx.config.allowTakeOver([id]);
       await this.#record("binding.changed", "binding", id, binding.secret, {
         target: binding.target,
         key: binding.key,
@@ -153,7 +153,7 @@ class Writer {
 
   async #createTarget({ desired }: Of<"target", "create">): Promise<void> {
     const { id: environmentId } = await this.#tx.secrets.ensureEnvironment(desired.environment);
-    const id = await this.#tx.places.createTarget({ environmentId, ...desired });
+    const id = await this.#tx.config.createTarget({ environmentId, ...desired });
     this.#targetIds.set(targetId(desired.environment, desired.name), id);
     // The row of a removed one of this name may come back: with it nobody who spoke for that one.
     if (desired.kind === "agent") await endAgents(this.#tx, this.#actor, { id, name: desired.name });
@@ -162,7 +162,7 @@ class Writer {
   }
 
   async #changeTarget({ desired, stored, changed }: Of<"target", "change">): Promise<void> {
-    await this.#tx.places.updateTarget(stored.id, desired);
+    await this.#tx.config.updateTarget(stored.id, desired);
     await this.#endAgents(desired, stored);
     await this.#forgetUnreachable(stored.id);
     const units = unitsAfter(this.#context, stored, desired);
@@ -197,7 +197,7 @@ class Writer {
     const { stored, isReachable } = this.#prepared;
     for (const owned of stored.owned) {
       if (owned.targetId === id && !isReachable(owned))
-        await this.#tx.places.forget(owned.bindingId, [owned]);
+        await this.#tx.config.forget(owned.bindingId, [owned]);
     }
   }
 
@@ -206,13 +206,13 @@ class Writer {
     const associatedData = credentialsAssociatedData(id, desired.destination);
     const sealed =
       given === null ? null : await this.#context.sealer.seal(JSON.stringify(given), associatedData);
-    await this.#tx.places.setCredentials(id, sealed);
+    await this.#tx.config.setCredentials(id, sealed);
   }
 
   async #removeBinding({ stored }: Of<"binding", "remove">): Promise<void> {
-    await this.#tx.places.removeBinding(stored.id);
+    await this.#tx.config.removeBinding(stored.id);
     const owned = this.#prepared.stored.owned.filter((key) => key.bindingId === stored.id);
-    await this.#tx.places.release(stored.id, owned);
+    await this.#tx.config.release(stored.id, owned);
     await this.#tx.keptCopies.oweAt(stored.targetId, stored.placement);
     await this.#record("binding.removed", "binding", stored.id, stored.secret, {
       target: stored.target,
@@ -225,11 +225,11 @@ class Writer {
     const given = this.#prepared.stored.owned.filter(
       (key) => key.bindingId === stored.id && !claims.has(keyId(key)),
     );
-    await this.#tx.places.forget(stored.id, given);
+    await this.#tx.config.forget(stored.id, given);
   }
 
   async #createBinding({ desired }: Of<"binding", "create">): Promise<void> {
-    const id = await this.#tx.places.createBinding({
+    const id = await this.#tx.config.createBinding({
       ...desired,
       secretId: this.#idOf(this.#secretIds, `${desired.secretEnvironment}/${desired.secret}`),
       targetId: this.#idOf(this.#targetIds, targetId(desired.targetEnvironment, desired.target)),
@@ -244,8 +244,8 @@ class Writer {
   }
 
   async #changeBinding({ desired, stored, changed }: Of<"binding", "change">): Promise<void> {
-    await this.#tx.places.updateBinding(stored.id, desired);
-    if (changed.includes("place")) await this.#tx.places.forgetSettled([stored.id]);
+    await this.#tx.config.updateBinding(stored.id, desired);
+    if (changed.includes("place")) await this.#tx.config.forgetSettled([stored.id]);
     await this.#claim(stored.id, desired);
     await this.#record("binding.changed", "binding", stored.id, desired.secret, {
       target: desired.target,
@@ -257,7 +257,7 @@ class Writer {
   async #claim(id: string, desired: DesiredBinding): Promise<void> {
     const target = this.#idOf(this.#targetIds, targetId(desired.targetEnvironment, desired.target));
     for (const claim of claimsOf(desired)) {
-      await this.#tx.places.claim({
+      await this.#tx.config.claim({
         ...claim,
         placement: desired.placement,
         targetId: target,

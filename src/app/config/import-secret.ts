@@ -99,7 +99,7 @@ async function commit(
   const secret = await tx.secrets.find(environment, name);
   if (secret === null) throw new LockstepError("NOT_FOUND", `The secret ${name} was removed meanwhile.`);
   await rememberOlder(context, tx, actor, secret, losers);
-  await tx.places.allowTakeOver(losers.flatMap((group) => group.places.map((place) => place.bindingId)));
+  await tx.config.allowTakeOver(losers.flatMap((group) => group.places.map((place) => place.bindingId)));
 
   const versions = await tx.secrets.versions(secret.id);
   const current = versions.find((version) => version.state === "current");

@@ -13,7 +13,7 @@ import { touchedTargets } from "../../core/plan/touched-targets.ts";
 import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { StoredBinding } from "../../core/store/places.ts";
+import type { StoredBinding } from "../../core/store/config.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
 import { openKnownVersions, renderVersions } from "../desired/known-versions.ts";

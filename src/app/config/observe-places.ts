@@ -10,7 +10,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
 import type { Address, ObservedKey, UserUnit } from "../../core/ports/place.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
-import type { StoredTarget } from "../../core/store/places.ts";
+import type { StoredTarget } from "../../core/store/config.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";

@@ -16,7 +16,7 @@ import {
 } from "../../core/plan/desired-config.ts";
 import { type CredentialsVerdict, type Difference, diffConfig } from "../../core/plan/diff-config.ts";
 import { lifeWarnings } from "../../core/plan/life-warnings.ts";
-import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/store/places.ts";
+import type { OwnedKey, StoredConfig, StoredTarget } from "../../core/store/config.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { Config } from "../../protocol/config.ts";
@@ -72,7 +72,7 @@ export async function prepareConfig(
   faulty.push(...problems.filter(({ path }) => !told.has(JSON.stringify(path))));
   if (faulty.length > 0) throw configInvalid(faulty);
 
-  const stored = await repositories.places.snapshot(desired.environments);
+  const stored = await repositories.config.snapshot(desired.environments);
   const known = knownDestinations(context, desired, stored, elsewhere);
   const verdicts = await judgeCredentials(context, { desired, stored, credentials, unsent, known });
   const isReachable = reachability(context, desired, stored);
@@ -82,7 +82,7 @@ export async function prepareConfig(
     credentials: verdicts,
   });
   const places = [...new Set(desired.bindings.map((binding) => binding.place))];
-  const owners = await repositories.places.ownersAt(places);
+  const owners = await repositories.config.ownersAt(places);
   const remarks = checkRemarks(desired, context.targetKinds);
   return {
     desired,
@@ -133,7 +133,7 @@ async function targetsElsewhere(
     ),
   );
   const foreign = [...new Set(named)].filter((name) => !Object.hasOwn(config.environments, name));
-  return foreign.length === 0 ? [] : (await repositories.places.snapshot(foreign)).targets;
+  return foreign.length === 0 ? [] : (await repositories.config.snapshot(foreign)).targets;
 }
 
 function reachability(

@@ -1,7 +1,7 @@
 /** What restarts at a target after its configuration changed. */
 import type { DesiredTarget } from "../../core/plan/desired-config.ts";
 import type { UnitSpec } from "../../core/ports/place.ts";
-import type { StoredTarget } from "../../core/store/places.ts";
+import type { StoredTarget } from "../../core/store/config.ts";
 import type { AppContext } from "../base/context.ts";
 
 /**

@@ -56,7 +56,7 @@ export async function discoverPlaces(
   };
   const looks = await mapLimited(asked, MAX_AT_ONCE, (target) => look(context, target, interest, signal));
   const found = looks.flatMap(({ target, discovery }) => discovery.found.map((key) => ({ target, key })));
-  const owners = await context.store.read.places.ownersAt([...new Set(found.map(({ key }) => key.place))]);
+  const owners = await context.store.read.config.ownersAt([...new Set(found.map(({ key }) => key.place))]);
   const managed = new Set(owners.filter(({ live }) => live).map(({ place, key }) => `${place}\u0000${key}`));
   return {
     checkedAt: context.clock.now().toISOString(),

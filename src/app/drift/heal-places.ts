@@ -47,7 +47,7 @@ export async function healPlaces(
     const unseen = healing.flatMap(({ row }) =>
       row.found === "unreadable" && row.lacking !== null ? [row.id] : [],
     );
-    await tx.places.allowTakeOver(unseen);
+    await tx.config.allowTakeOver(unseen);
     for (const [id, places] of byTarget) {
       const [first] = places;
       await tx.audit.append({

@@ -33,7 +33,7 @@ export async function lookAtProcesses(
   { mayAsk, isWaitedFor, ...there }: ProcessLook,
   signal: AbortSignal,
 ): Promise<readonly BindingLook[]> {
-  const beganAtMs = await context.store.read.targets.beginLook();
+  const beganAtMs = await context.store.read.meta.storeNow();
   const known = (await loadKnown(context, targetId)).filter(
     ({ binding }) => binding.rollout === null && binding.settled.primary != null,
   );

@@ -53,7 +53,7 @@ async function readUsage(
   const answer = await ask();
   const asked = askedOf(binding.rollout);
   // The store's clock after the answer: an age that was told before is never made longer by it.
-  const nowMs = await context.store.read.targets.beginLook();
+  const nowMs = await context.store.read.meta.storeNow();
   if (answer.state === "cannot-tell") {
     const unknown: Acceptance = { verdict: "cannot-tell", reason: answer.reason };
     return {

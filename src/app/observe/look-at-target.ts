@@ -30,7 +30,7 @@ export async function lookAtTarget(
   const { read } = context.store;
   const target = await read.targets.findById(targetId);
   if (target === null || kindOf(context, target.kind).isReported === true) return;
-  const beganAtMs = await read.targets.beginLook();
+  const beganAtMs = await read.meta.storeNow();
   const known = (await loadKnown(context, targetId)).filter(
     ({ binding }) => binding.rollout !== null && binding.settled.primary !== undefined,
   );

@@ -10,8 +10,8 @@ import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-polic
 import { UNKEPT } from "./keep-successor.ts";
 import { tellLevel } from "./tell.ts";
 
-/** Of a token that is not there yet: how the ladder is laid out for the first one. */
-const FIRST_LADDER_MS = 3_600_000;
+/** Of a token that is not there yet: what the backoff of the first one is measured by. */
+const FIRST_BACKOFF_MS = 3_600_000;
 /** The provider answered, and gave nothing for what was presented. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(["ISSUER_REFUSED", "ISSUER_ANSWER"]);
 
@@ -129,7 +129,7 @@ function nextTryMs({ id, policy, newest, state }: RenewalCandidate, nowMs: numbe
   const seed = seedOf(id, newest?.version ?? null);
   const life =
     newest === null || newest.expiresAtMs === null
-      ? { due: nowMs, expiresAtMs: nowMs + FIRST_LADDER_MS }
+      ? { due: nowMs, expiresAtMs: nowMs + FIRST_BACKOFF_MS }
       : {
           due: dueAtMs(
             { madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs },

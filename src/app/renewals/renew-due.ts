@@ -1,7 +1,7 @@
 /** Finds the tokens that are due and says so; tells people about those that are not renewed in time. */
 import type { Job } from "../../core/ports/queue.ts";
 import { decide, levelNow } from "../../core/renewal/decide.ts";
-import { isLouder } from "../../core/renewal/due.ts";
+import { isEscalation } from "../../core/renewal/due.ts";
 import type { AppContext } from "../base/context.ts";
 import { issueOf, renewPolicyOf, seedOf } from "../base/renew-policy.ts";
 import { tellLevel } from "./tell.ts";
@@ -14,7 +14,7 @@ export async function dueRenewals(context: AppContext, most: number): Promise<re
     const policy = renewPolicyOf(candidate.policy);
     const moment = { nowMs, seed: seedOf(candidate.id, candidate.newest?.version ?? null) };
     const level = levelNow(candidate, policy, moment);
-    if (level !== null && isLouder(level, candidate.level)) {
+    if (level !== null && isEscalation(level, candidate.level)) {
       await context.store.transaction(async (tx) => {
         const locked = await tx.renewals.lock(candidate.id);
         if (locked !== null) await tellLevel(context, tx, locked);

@@ -1,9 +1,9 @@
-/** What a person is told about a renewal: louder as its end comes nearer, each level once, until it has succeeded. */
+/** What a person is told about a renewal: it escalates as its end comes nearer, each level once, until it has succeeded. */
 import type { Actor } from "../../core/actor.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { levelNow } from "../../core/renewal/decide.ts";
-import { isLouder, type RenewalLevel } from "../../core/renewal/due.ts";
+import { isEscalation, type RenewalLevel } from "../../core/renewal/due.ts";
 import type { RenewalCandidate } from "../../core/store/renewals.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
@@ -12,7 +12,7 @@ import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-polic
 
 const KIND = "renewal";
 
-/** `again`: what is to be done is another thing now, however loudly the thing before was told. */
+/** `again`: what is to be done is another thing now, at whatever level the thing before was told. */
 export async function tellLevel(
   context: AppContext,
   tx: Repositories,
@@ -24,7 +24,7 @@ export async function tellLevel(
     nowMs,
     seed: seedOf(candidate.id, candidate.newest?.version ?? null),
   });
-  if (level === null || !(again || isLouder(level, candidate.level))) return;
+  if (level === null || !(again || isEscalation(level, candidate.level))) return;
   const alert = {
     kind: KIND,
     level,

@@ -93,7 +93,7 @@ function isSoon(endsAt: Date, madeAt: Date, now: Date): boolean {
 /** Half of the way there and back is not known, and told as no difference. */
 async function clockSkewMs({ store, ownClock }: AppContext): Promise<number> {
   const beforeMs = ownClock.now().getTime();
-  const storeMs = await store.read.targets.beginLook();
+  const storeMs = await store.read.meta.storeNow();
   const afterMs = ownClock.now().getTime();
   if (storeMs > afterMs) return storeMs - afterMs;
   return storeMs < beforeMs ? storeMs - beforeMs : 0;

@@ -30,7 +30,7 @@ export function keeperOf(
       if (canonicalJson(opened) !== canonicalJson(usedAs)) return;
       const sealed = await context.sealer.seal(JSON.stringify(credentials), associatedData);
       const isKept = await context.store.transaction(async (tx) => {
-        if (!(await tx.places.replaceCredentials(targetId, before, sealed))) return false;
+        if (!(await tx.config.replaceCredentials(targetId, before, sealed))) return false;
         await tx.audit.append({
           action: "target.credential_kept",
           actor: SYSTEM,

@@ -1,7 +1,7 @@
 /** What forbids a difference from being applied, all of it at once. Pure. */
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { OwnedKey, StoredConfig } from "../store/places.ts";
+import type { OwnedKey, StoredConfig } from "../store/config.ts";
 import { type DesiredBinding, type DesiredConfig, targetId } from "./desired-config.ts";
 import { type CredentialsVerdict, claimsOf, type Difference, keyId } from "./diff-config.ts";
 

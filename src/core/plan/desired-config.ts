@@ -10,7 +10,7 @@ import { withoutUnsent } from "../../protocol/credentials.ts";
 import { LockstepError, toLockstepError } from "../errors.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { TargetKind } from "../ports/target-kind.ts";
-import type { BindingContent } from "../store/places.ts";
+import type { BindingContent } from "../store/config.ts";
 import { keysOf, targetKindOf } from "./check-config.ts";
 import { issueProblems } from "./issue-problems.ts";
 

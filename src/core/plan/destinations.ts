@@ -8,7 +8,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { ConfigPath } from "../../protocol/config-problem.ts";
 import { type Probe, urlsOf } from "../../protocol/probe.ts";
 import type { JsonObject } from "../json.ts";
-import type { StoredConfig } from "../store/places.ts";
+import type { StoredConfig } from "../store/config.ts";
 import { type DesiredConfig, targetId } from "./desired-config.ts";
 import { bindingId } from "./diff-config.ts";
 

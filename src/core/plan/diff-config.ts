@@ -15,7 +15,7 @@ import type {
   StoredConfig,
   StoredSecret,
   StoredTarget,
-} from "../store/places.ts";
+} from "../store/config.ts";
 import {
   type DesiredBinding,
   type DesiredConfig,

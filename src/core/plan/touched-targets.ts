@@ -2,7 +2,7 @@
  * The targets whose desired content a configuration changes: they get a new generation, and the loop looks at all
  * their keys again. Pure. A secret without a value claims nothing, so its bindings touch nothing.
  */
-import type { StoredConfig } from "../store/places.ts";
+import type { StoredConfig } from "../store/config.ts";
 import { type DesiredConfig, targetId } from "./desired-config.ts";
 import type { Difference } from "./diff-config.ts";
 

@@ -1,10 +1,10 @@
 /**
- * When a target is tried again. The ladder is long and never ends for failures that may pass; a failure that cannot
- * pass by itself waits for new intent or a person's resume.
+ * When a target is tried again. The backoff grows to an hour and never ends for failures that may pass; a failure that
+ * cannot pass by itself waits for new intent or a person's resume.
  */
 import { type ErrorCode, isSourceAway, type LockstepError } from "../errors.ts";
 
-const LADDER_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000] as const;
+const BACKOFF_MS = [1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000] as const;
 const JITTER = 0.2;
 /** The worker begins nothing while it knows that a source is away: this is for what was under way. */
 const SOURCE_AWAY_MS = 10_000;
@@ -24,7 +24,7 @@ export function nextTry(error: LockstepError, attempts: number, random: number):
     const delayMs = error.retryAfterMs ?? jittered(SOURCE_AWAY_MS, random);
     return { kind: "in", delayMs, spendsAttempt: false };
   }
-  // The source's fault as well, and a person's to mend: whatever they do there, it goes on by itself afterwards.
+  // The source's fault as well, and a person's to fix: whatever they do there, it goes on by itself afterwards.
   if (error.code === "VALUE_STORE_CHANGED")
     return { kind: "in", delayMs: jittered(VALUE_CHANGED_MS, random), spendsAttempt: false };
   switch (error.verdict) {
@@ -32,24 +32,28 @@ export function nextTry(error: LockstepError, attempts: number, random: number):
       return { kind: "gave-up" };
     case "replan":
       // A refused order or a foreign value stays so until somebody acts; a lost race is worth another look.
-      return RACES.has(error.code) ? onLadder(attempts, random) : { kind: "gave-up" };
+      return RACES.has(error.code) ? backedOff(attempts, random) : { kind: "gave-up" };
     case "at-retry-after":
-      return { kind: "in", delayMs: error.retryAfterMs ?? rung(attempts + 3, random), spendsAttempt: false };
+      return {
+        kind: "in",
+        delayMs: error.retryAfterMs ?? backoffMs(attempts + 3, random),
+        spendsAttempt: false,
+      };
     case "read-back":
       return { kind: "in", delayMs: 0, spendsAttempt: true };
     case "later":
       return error.retryAfterMs === undefined
-        ? onLadder(attempts, random)
+        ? backedOff(attempts, random)
         : { kind: "in", delayMs: error.retryAfterMs, spendsAttempt: true };
   }
 }
 
-function onLadder(attempts: number, random: number): NextTry {
-  return { kind: "in", delayMs: rung(attempts, random), spendsAttempt: true };
+function backedOff(attempts: number, random: number): NextTry {
+  return { kind: "in", delayMs: backoffMs(attempts, random), spendsAttempt: true };
 }
 
-function rung(attempts: number, random: number): number {
-  return jittered(LADDER_MS[Math.min(attempts, LADDER_MS.length - 1)] ?? 3_600_000, random);
+function backoffMs(attempts: number, random: number): number {
+  return jittered(BACKOFF_MS[Math.min(attempts, BACKOFF_MS.length - 1)] ?? 3_600_000, random);
 }
 
 function jittered(baseMs: number, random: number): number {

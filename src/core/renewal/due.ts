@@ -78,7 +78,7 @@ export function refusedAgainAtMs(nowMs: number, expiresAtMs: number, refusals: n
   return nowMs + Math.min(LONGEST_REFUSED_MS, Math.max(0, expiresAtMs - nowMs) / left);
 }
 
-/** How loudly a person is told, in order. Each is told once; the next success ends it. */
+/** How urgently a person is notified, in order. Each level is notified once; the next success ends it. */
 export const RENEWAL_LEVELS = ["failing", "urgent", "critical", "expired"] as const;
 export type RenewalLevel = (typeof RENEWAL_LEVELS)[number];
 
@@ -92,6 +92,7 @@ export function levelOf({ nowMs, dueAtMs: due, expiresAtMs, failures }: FailingR
   return failures >= 2 ? "failing" : null;
 }
 
-export function isLouder(level: RenewalLevel, than: RenewalLevel | null): boolean {
-  return than === null || RENEWAL_LEVELS.indexOf(level) > RENEWAL_LEVELS.indexOf(than);
+/** `before`: the level that a person was last notified at; null: at none yet. */
+export function isEscalation(level: RenewalLevel, before: RenewalLevel | null): boolean {
+  return before === null || RENEWAL_LEVELS.indexOf(level) > RENEWAL_LEVELS.indexOf(before);
 }

@@ -4,7 +4,7 @@ import type { Actor } from "../actor.ts";
 export interface AlertContent {
   readonly kind: string;
   readonly subjectId: string;
-  /** Louder ones replace quieter ones. */
+  /** Replaced by that of a later `raise`; a higher one is an escalation. */
   readonly level: string;
   readonly message: string;
   readonly remedy: string;

@@ -24,6 +24,8 @@ export interface EpochEntry {
 }
 
 export interface MetaRepo {
+  /** The database's clock, which every process shares; ms since the epoch. It moves on within a transaction. */
+  storeNow(): Promise<number>;
   /** Null only in an empty store. */
   read(): Promise<StoreMeta | null>;
   /** Refuses when the row exists: a root key is made only for an empty store. Seals under the key check's own key. */

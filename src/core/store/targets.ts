@@ -126,7 +126,7 @@ export interface BindingLook {
   readonly bindingId: string;
   /** What was looked for: a look is dropped when other slots were settled meanwhile. */
   readonly settledDigest: string | null;
-  /** From `beginLook`, before anything was asked. */
+  /** From `MetaRepo.storeNow`, before anything was asked. */
   readonly beganAtMs: number;
   /** From the evidence before, what it is now. Pure. */
   readonly judge: (before: Evidence | null) => {
@@ -199,8 +199,6 @@ export interface TargetRepo {
   raiseReported(bindingIds: readonly string[], evidence: "deployed" | "running"): Promise<void>;
   /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
   raiseAfterActivation(activationId: string): Promise<void>;
-  /** The database's clock, ms since the epoch. */
-  beginLook(): Promise<number>;
   recordLook(look: BindingLook): Promise<void>;
   /** Agents of these targets are to look again and tell. */
   askForLooks(targetIds: readonly string[]): Promise<void>;

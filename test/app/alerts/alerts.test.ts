@@ -194,7 +194,7 @@ describeOnAStore("alerts", (database) => {
     expect(await kit.rows("select state from delivery")).toEqual([{ state: "undeliverable" }]);
   });
 
-  it("what becomes louder is told again; what was not sent yet, once, as it is now", async () => {
+  it("what escalates is told again; what was not sent yet, once, as it is now", async () => {
     await say({ ops: SLACK });
     await raise({ level: "failing" });
     await raise({ level: "urgent", message: "worse" });

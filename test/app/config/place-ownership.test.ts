@@ -62,7 +62,7 @@ describeOnAStore("who owns a key", (getDatabase) => {
     );
     const claims = bindings.map(({ id, target }) =>
       kit.context.store.transaction((tx) =>
-        tx.places.claim({
+        tx.config.claim({
           place: "p",
           key: "K",
           placement: "",

@@ -241,7 +241,7 @@ describeOnAStore("checks by schedule", (database) => {
     await checkScheduled(context, id, never);
     expect(answers).toHaveLength(1);
     await kit.context.store.transaction(async (tx) => {
-      if (target !== null) await tx.places.updateTarget(id, target);
+      if (target !== null) await tx.config.updateTarget(id, target);
     });
     await itIsTime();
     await checkScheduled(context, id, never);

@@ -466,7 +466,7 @@ describeOnAStore("renewals", (database) => {
     expect(await currentOf(NAME)).toBe("canary-token-2");
   });
 
-  it("a provider that is away: tried again and again, told louder each time once, renewed as soon as it is back", async () => {
+  it("a provider that is away: tried again and again, escalated once a level, renewed as soon as it is back", async () => {
     await renew();
     const madeMs = nowMs;
     provider.failure = unavailable();

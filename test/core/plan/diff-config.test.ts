@@ -8,7 +8,7 @@ import {
   diffConfig,
   keyId,
 } from "../../../src/core/plan/diff-config.ts";
-import type { OwnedKey, StoredConfig } from "../../../src/core/store/places.ts";
+import type { OwnedKey, StoredConfig } from "../../../src/core/store/config.ts";
 
 const EMPTY: StoredConfig = { environments: [], secrets: [], targets: [], bindings: [], owned: [] };
 const ENVIRONMENTS = ["production", "staging"];

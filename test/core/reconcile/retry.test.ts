@@ -8,7 +8,7 @@ import { nextTry } from "../../../src/core/reconcile/retry.ts";
 const codes = Object.keys(CATALOGUE) as ErrorCode[];
 
 describe("when a target is tried again", () => {
-  it("the ladder grows from a second to an hour, and never ends", () => {
+  it("the backoff grows from a second to an hour, and never ends", () => {
     const delays = [0, 1, 2, 3, 4, 5, 6, 7, 50].map((attempts) => {
       const next = nextTry(new LockstepError("TARGET_UNREACHABLE", "away"), attempts, 0.5);
       return next.kind === "in" ? next.delayMs : Number.NaN;

@@ -6,7 +6,7 @@ import { decide, levelNow } from "../../../src/core/renewal/decide.ts";
 import {
   DEFAULT_RENEW_POLICY,
   dueAtMs,
-  isLouder,
+  isEscalation,
   LEAST_TRIES,
   levelOf,
   RENEWAL_LEVELS,
@@ -52,7 +52,7 @@ describe("when it is due", () => {
   });
 });
 
-describe("the ladder", () => {
+describe("the backoff", () => {
   it(`tries at least ${LEAST_TRIES} times before it ends, however often it fails`, () => {
     fc.assert(
       fc.property(lives, seeds, policies, (lifeMs, seed, policy) => {
@@ -88,7 +88,7 @@ describe("the ladder", () => {
 });
 
 describe("what a person is told", () => {
-  it("grows louder only, and says that it has expired whatever else", () => {
+  it("escalates only, and says that it has expired whatever else", () => {
     fc.assert(
       fc.property(lives, fc.integer({ min: 0, max: 30 }), (lifeMs, failures) => {
         let last: RenewalLevel | null = null;
@@ -99,7 +99,8 @@ describe("what a person is told", () => {
             expiresAtMs: lifeMs,
             failures,
           });
-          if (last !== null) expect(level === last || (level !== null && isLouder(level, last))).toBe(true);
+          if (last !== null)
+            expect(level === last || (level !== null && isEscalation(level, last))).toBe(true);
           last = level;
         }
         expect(last).toBe("expired");
@@ -241,7 +242,7 @@ describe("a simulated year", () => {
     for (let nowMs = 0; nowMs < 365 * DAY_MS; ) {
       const moment = { nowMs, seed };
       const now = levelNow({ newest, state }, DEFAULT_RENEW_POLICY, moment);
-      if (now !== null && isLouder(now, level)) {
+      if (now !== null && isEscalation(now, level)) {
         level = now;
         told.at(-1)?.push(now);
       }

@@ -4,6 +4,7 @@ import type { SetBack } from "../../../core/set-back.ts";
 import type { EpochEntry, MetaRepo, StoreMeta } from "../../../core/store/meta.ts";
 import type { Database } from "../schema.ts";
 import type { StoreMetaTable } from "../schema-epochs.ts";
+import { ms } from "./instants.ts";
 import { keyIdIn, SEALED_COLUMNS } from "./sealed-texts.ts";
 import { assertMayMove, EPOCH, noMeta, setBackOf } from "./standing.ts";
 
@@ -12,6 +13,11 @@ export class PostgresMetaRepo implements MetaRepo {
 
   constructor(db: Kysely<Database>) {
     this.#db = db;
+  }
+
+  async storeNow(): Promise<number> {
+    const { rows } = await sql<{ at: number }>`select ${ms(sql`clock_timestamp()`)} as at`.execute(this.#db);
+    return rows[0]?.at ?? 0;
   }
 
   async read(): Promise<StoreMeta | null> {

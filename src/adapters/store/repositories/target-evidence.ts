@@ -12,7 +12,7 @@ const TOLD = { maxText: 500, maxItems: 200 };
 
 type TargetEvidence = Pick<
   TargetRepo,
-  "raiseReported" | "raiseAfterActivation" | "beginLook" | "recordLook" | "askForLooks"
+  "raiseReported" | "raiseAfterActivation" | "recordLook" | "askForLooks"
 >;
 
 export function targetEvidence(db: Kysely<Database>): TargetEvidence {
@@ -35,11 +35,6 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
           and b.evidence in ('stored', 'deployed', 'running', 'proven') and b.settled_at <= a.requested_at`.execute(
         db,
       );
-    },
-
-    async beginLook() {
-      const { rows } = await sql<{ at: number }>`select ${ms(sql`clock_timestamp()`)} as at`.execute(db);
-      return rows[0]?.at ?? 0;
     },
 
     async recordLook(look) {

@@ -4,12 +4,12 @@ import { LockstepError } from "../../../core/errors.ts";
 import type {
   BindingContent,
   Claim,
+  ConfigRepo,
   OwnedKey,
-  PlacesRepo,
   StoredBinding,
   StoredSecret,
   StoredTarget,
-} from "../../../core/store/places.ts";
+} from "../../../core/store/config.ts";
 import { type Database, jsonb } from "../schema.ts";
 
 /** Any number that nothing else locks: "lockstep config" has no other meaning. */
@@ -23,7 +23,7 @@ const OWNED = sql`
     join binding b on b.id = o.binding_id join secret s on s.id = b.secret_id
     join environment se on se.id = s.environment_id`;
 
-export function createPlacesRepo(db: Kysely<Database>): PlacesRepo {
+export function createConfigRepo(db: Kysely<Database>): ConfigRepo {
   return {
     async lockConfig() {
       await sql`select pg_advisory_xact_lock(${CONFIG_LOCK})`.execute(db);

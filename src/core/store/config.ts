@@ -108,7 +108,7 @@ export interface Claim {
   readonly bindingId: string;
 }
 
-export interface PlacesRepo {
+export interface ConfigRepo {
   /** Applies of configuration happen one after the other: held until the transaction ends. */
   lockConfig(): Promise<void>;
   snapshot(environments: readonly string[]): Promise<StoredConfig>;
