@@ -15,7 +15,6 @@ const PENDING_ORDER = new Set<string>([
   "src/app/alerts/watch-findings.ts imports src/app/doctor/run-doctor.ts, which stands above it",
   "src/app/config/apply-differences.ts imports src/app/agents/enrolment-turn.ts, which stands above it",
   "src/app/epoch/begin-epoch.ts imports src/app/agents/store-keys.ts, which is another feature",
-  "src/app/epoch/view-epoch.ts imports src/app/drift/check-targets.ts, which is another feature",
   "src/app/push/after-push.ts imports src/app/rollouts/advance-rollout.ts, which stands above it",
   "src/app/renewals/public-keys.ts imports src/app/secrets/change-secret.ts, which stands above it",
   "src/app/renewals/renew-now.ts imports src/app/secrets/change-secret.ts, which stands above it",

@@ -10,7 +10,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import { pause } from "../../lib/pause.ts";
 import type { Report } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
-import { observationsOf } from "../push/record-push.ts";
+import { observationsOf } from "../observe/observations.ts";
 import { contentOf, mergeContent, storedContent, type Untold } from "../targets/report-content.ts";
 import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";

@@ -1,22 +1,24 @@
 /** What a person looks at before they begin a new epoch: every place now, and what of it this store does not know. */
-import { LockstepError } from "../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { type SetBack, seenText } from "../../core/set-back.ts";
 import type { BindingRow } from "../../core/store/views.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { EpochAnswer, EpochPlace, SetBackView } from "../../protocol/api-epoch.ts";
 import type { AppContext } from "../base/context.ts";
-import { checkTargets } from "../drift/check-targets.ts";
+import { observeTogether } from "../observe/observe-together.ts";
 import { kindOf } from "../targets/open-target.ts";
 
-const LOOK = { maxAtOnce: 32, timeoutMs: 10_000, asksAgents: false };
+const LIMITS = { maxAtOnce: 32, timeoutMs: 10_000, asksAgents: false };
 
 export async function viewEpoch(context: AppContext, signal: AbortSignal): Promise<EpochAnswer> {
   const { read } = context.store;
   const targets = await read.views.targets({});
   const records = await read.targets.findAll(targets.map(({ id }) => id));
-  const checked = await checkTargets(context, records, signal, LOOK);
   const failures = new Map(
-    checked.map(({ error }, index) => [records[index]?.id ?? "", error === null ? null : error.message]),
+    await observeTogether(context, records, LIMITS, signal, async ({ id }, observe) => {
+      const failure = await observe().then(({ fault }) => fault, toLockstepError);
+      return [id, failure?.message ?? null] as const;
+    }),
   );
   // After the looks, which may have found that the store was set back.
   const [epoch, setBack, entries, secrets, rows] = [

@@ -4,20 +4,15 @@ import { LockstepError } from "../../core/errors.ts";
 import type { LadderEvidence } from "../../core/evidence.ts";
 import { CONTENT_DIGITS, compareOrder, type Order } from "../../core/order.ts";
 import type { Address } from "../../core/ports/place.ts";
-import {
-  addressText,
-  type Found,
-  type PlannedItem,
-  STAGED_REASON,
-} from "../../core/reconcile/plan-change.ts";
+import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import type { Slot } from "../../core/secret.ts";
-import type { NewObservation } from "../../core/store/pushes.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { InFlight, SettledBinding } from "../../core/store/targets.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
 import { slotsDigest } from "../desired/digest.ts";
+import { observationsOf } from "../observe/observations.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { foundText, pushItems } from "./record-intent.ts";
 import type { Run } from "./run-push.ts";
@@ -262,26 +257,6 @@ function settledBindings(
       },
     ];
   });
-}
-
-export function observationsOf(
-  seen: readonly PlannedItem[],
-  pushId: string | null,
-): readonly NewObservation[] {
-  return seen.map((item) => ({
-    bindingId: item.bindingId,
-    slot: item.slot,
-    pushId,
-    found: item.found.kind === "reference" ? "unknown" : item.found.kind,
-    version: item.found.kind === "version" ? item.found.version : null,
-    reason: reasonOf(item.found),
-  }));
-}
-
-function reasonOf(found: Found): string | null {
-  if ("reason" in found) return found.reason;
-  if (found.kind === "version") return found.staged ? STAGED_REASON : null;
-  return found.kind === "unknown" ? (found.nearly ?? null) : null;
 }
 
 function foreignValues(target: string, blocked: readonly PlannedItem[]): LockstepError {

@@ -68,6 +68,8 @@ export interface LoopBinding {
   readonly settledDigest: string | null;
   /** Settled under the present epoch: what an earlier one settled is ours no more until it was seen there again. */
   readonly settledInEpoch: boolean;
+  /** By version: what its service said when it was asked. Of what is settled alone. */
+  readonly acceptance: Readonly<Record<string, Acceptance>>;
   /** Begin of the last look; ms since the epoch. */
   readonly lookedAtMs: number | null;
   /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */

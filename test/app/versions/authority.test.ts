@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkTargets } from "../../../src/app/drift/check-targets.ts";
-import { lookAtProcesses } from "../../../src/app/drift/look-at-processes.ts";
+import { observeProcesses } from "../../../src/app/observe/observe-processes.ts";
 import { bindingStatus } from "../../../src/app/status/binding-status.ts";
 import { withTarget } from "../../../src/app/targets/open-target.ts";
 import { takeOver } from "../../../src/app/versions/accept-from-authority.ts";
@@ -84,6 +84,20 @@ describeOnAStore("an authority", (database) => {
     expect(await taken()).toEqual([]);
   });
 
+  it("is asked by schedule once in five minutes, whichever process checks", async () => {
+    const [id = ""] = await kit.targetIds("gateway");
+    const record = await kit.context.store.read.targets.findById(id);
+    const checkBySchedule = async (laterMs: number) => {
+      const context = { ...process(), clock: { now: () => new Date(Date.now() + laterMs) } };
+      const limits = { maxAtOnce: 1, timeoutMs: null, asksAgents: false };
+      await checkTargets(context, record === null ? [] : [record], never, limits);
+      return asked.length;
+    };
+    expect([await checkBySchedule(0), await checkBySchedule(1_000), await checkBySchedule(301_000)]).toEqual([
+      1, 1, 2,
+    ]);
+  });
+
   it("is not asked about a value that somebody else knows", async () => {
     await sql`update secret_version set compromised_at = now()`.execute(database().db);
     await look();
@@ -94,7 +108,7 @@ describeOnAStore("an authority", (database) => {
     const [{ id: bindingId = "" } = {}] = await kit.context.store.read.targets.bindings(id);
     if (record === null) throw new Error("no target");
     const asking = { units: [], mayAsk: new Set([bindingId]), isWaitedFor: true };
-    await withTarget(process(), record, (open) => lookAtProcesses(process(), id, open, asking, never));
+    await withTarget(process(), record, (open) => observeProcesses(process(), id, open, asking, never));
     expect(asked).toEqual([]);
   });
 

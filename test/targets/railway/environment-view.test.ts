@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
 import { checkEveryMs } from "../../../src/app/drift/check-scheduled.ts";
-import { createSharedReads } from "../../../src/app/targets/shared-reads.ts";
+import { createSharedReads } from "../../../src/app/observe/observe-together.ts";
 import type { TargetObservation } from "../../../src/core/ports/target.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { at, failure, never, redeploy, set, unitOf, useRailway } from "./kit.ts";

@@ -204,7 +204,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
           b.settled_epoch = ${EPOCH} as "settledInEpoch",
-          b.aside,
+          b.aside, b.acceptance,
           ${ms(sql`b.looked_at`)} as "lookedAtMs",
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
             and w.written_generation is not null) as "wroteFallback",

@@ -7,18 +7,15 @@ import { type Evidence, isAtLeast } from "../../core/evidence.ts";
 import type { Target } from "../../core/ports/target.ts";
 import type { Judged } from "../../core/rollout/judge-look.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
-import type { BindingLook } from "../../core/store/targets.ts";
+import type { BindingLook, LoopBinding } from "../../core/store/targets.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
-import { type Lives, type LivesSeen, lookAtLives } from "../observe/look-at-lives.ts";
-import { askOnce, proberFor } from "../observe/probe-binding.ts";
+import { type Lives, type LivesSeen, lookAtLives } from "./look-at-lives.ts";
+import { askOnce, proberFor } from "./probe-binding.ts";
 
 /** Of looks by schedule: a service is asked, not put under load. */
 const ASK_AGAIN_MS = 300_000;
-/** By binding, in this process. */
-const askedAtMs = new Map<string, number>();
-
 export interface ProcessLook extends Lives {
   /** Bindings whose place was not seen to hold anything else: there it is said already what is wrong. */
   readonly mayAsk: ReadonlySet<string>;
@@ -26,7 +23,7 @@ export interface ProcessLook extends Lives {
   readonly isWaitedFor: boolean;
 }
 
-export async function lookAtProcesses(
+export async function observeProcesses(
   context: AppContext,
   targetId: string,
   target: Target,
@@ -44,7 +41,7 @@ export async function lookAtProcesses(
   for (const one of known) {
     const { id, settledDigest } = one.binding;
     const seen = lives.get(id) ?? null;
-    const isDue = mayAsk.has(id) && (isWaitedFor || (askedAtMs.get(id) ?? 0) + ASK_AGAIN_MS < nowMs);
+    const isDue = mayAsk.has(id) && (isWaitedFor || askedAtMs(one.binding) + ASK_AGAIN_MS < nowMs);
     const asked = isDue ? await askAboutSettled(context, target, one, signal) : null;
     if (seen === null && asked === null) continue;
     looks.push({
@@ -59,6 +56,12 @@ export async function lookAtProcesses(
     });
   }
   return looks;
+}
+
+/** When some process asked its service about what is settled; 0: never. */
+function askedAtMs({ acceptance, settled }: LoopBinding): number {
+  const at = acceptance[String(settled.primary)]?.at;
+  return at === undefined ? 0 : Date.parse(at);
 }
 
 interface Asked {
@@ -79,7 +82,6 @@ async function askAboutSettled(
   if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;
   if (compromised.has(version)) return null;
   const now = context.clock.now();
-  askedAtMs.set(binding.id, now.getTime());
   const answer = await askOnce(proberFor(context, target, probe), probe, value, signal);
   return { version, acceptance: { ...answer, at: now.toISOString() } };
 }
