@@ -6,7 +6,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toldThere } from "../../src/app/agents/told-there.ts";
+import { reportedAnswers } from "../../src/app/agents/reported-answers.ts";
 import type { BundleAsk, ReportedAnswer } from "../../src/protocol/agent/asks.ts";
 import { createVerifier, usageEndpoint, writeUsageFile } from "../../src/sdk/verify.ts";
 import { type AgentKit, policyOf, reach, startAgentKit } from "../support/agent-kit.ts";
@@ -278,11 +278,11 @@ describe("several machines of one target", () => {
     ["cannot-tell", [machine("accepted"), machine("cannot-tell")]],
     ["cannot-tell", [machine("accepted"), machine(null)]],
   ] as const)("say together: %s", (verdict, machines) => {
-    expect(toldThere(machines, BINDING).acceptance.get(2)?.verdict).toBe(verdict);
+    expect(reportedAnswers(machines, BINDING).acceptance.get(2)?.verdict).toBe(verdict);
   });
 
   it("hold what each of them holds, and used it when the last of them did", () => {
-    expect(toldThere([machine("accepted", [1, 2]), machine("accepted", [2])], BINDING).usage).toEqual({
+    expect(reportedAnswers([machine("accepted", [1, 2]), machine("accepted", [2])], BINDING).usage).toEqual({
       state: "told",
       holds: [2],
       usedAgoMs: new Map([
@@ -290,7 +290,9 @@ describe("several machines of one target", () => {
         [2, 200],
       ]),
     });
-    expect(toldThere([machine("accepted", [2]), machine(null)], BINDING).usage.state).toBe("cannot-tell");
-    expect(toldThere([machine("accepted", [2])], randomUUID()).acceptance.size).toBe(0);
+    expect(reportedAnswers([machine("accepted", [2]), machine(null)], BINDING).usage.state).toBe(
+      "cannot-tell",
+    );
+    expect(reportedAnswers([machine("accepted", [2])], randomUUID()).acceptance.size).toBe(0);
   });
 });

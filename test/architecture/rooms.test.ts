@@ -20,7 +20,7 @@ const PENDING_ORDER = new Set<string>([
   "src/app/renewals/renew-now.ts imports src/app/secrets/change-secret.ts, which stands above it",
   "src/app/status/gather-facts.ts imports src/app/drift/check-scheduled.ts, which stands above it",
   "src/app/status/status.ts imports src/app/epoch/view-epoch.ts, which stands above it",
-  "src/app/targets/look-now.ts imports src/app/agents/bundle-content.ts, which stands above it",
+  "src/app/targets/request-reports.ts imports src/app/agents/bundle-content.ts, which stands above it",
 ]);
 const PENDING_CIRCLES = 5;
 

@@ -21,7 +21,7 @@ import { activateUnit } from "../../src/app/activation/activate-unit.ts";
 import { followActivations } from "../../src/app/activation/follow-activations.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/base/context.ts";
 import { reconcileTarget } from "../../src/app/jobs/reconcile-target.ts";
-import { lookAtTarget } from "../../src/app/observe/look-at-target.ts";
+import { observeTarget } from "../../src/app/observe/observe-target.ts";
 import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
 import { type Introduced, introduceVersion } from "../../src/app/versions/introduce-version.ts";
 import type { Actor } from "../../src/core/actor.ts";
@@ -155,7 +155,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
         for (const id of groups) await followActivations(by, id, never);
         for (const id of rollouts) await advanceRollout(by, id);
         for (const { name, id } of hinted) {
-          if (name === "look") await lookAtTarget(by, id, never);
+          if (name === "look") await observeTarget(by, id, never);
           else await advanceRollout(by, id);
         }
       }

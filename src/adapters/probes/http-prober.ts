@@ -33,7 +33,7 @@ export function createHttpProber({ connect, pause = pauseFor }: HttpProberOption
     const answers: ProbeAnswer[] = [];
     while (answers.length < spec.connections) {
       if (answers.length > 0) await pause(GAP_MS, signal);
-      const answer = await askOnce(connect, spec, value, signal);
+      const answer = await probeOnce(connect, spec, value, signal);
       answers.push(answer);
       // Nothing that follows could make it certain.
       if (answer.verdict === "cannot-tell") break;
@@ -71,7 +71,7 @@ function together(answers: readonly ProbeAnswer[], wanted: number): ProbeAnswer 
   return cannotTell(told === 0 ? last.reason : `${accepted} of ${wanted} connections accepted it${rest}`);
 }
 
-async function askOnce(
+async function probeOnce(
   connect: Connect,
   spec: HttpProbe,
   value: SecretValue,

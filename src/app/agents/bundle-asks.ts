@@ -4,15 +4,15 @@
  * as the place holds or is to refuse.
  */
 
-import { askedOf } from "../../core/rollout/gates.ts";
+import { probedVersions } from "../../core/rollout/gates.ts";
 import type { LoopBinding } from "../../core/store/targets.ts";
 import type { BundleAsk } from "../../protocol/agent/asks.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
-import { isReadThere } from "../observe/ask-binding.ts";
-import { asksFromTarget, reloadOf } from "../observe/probe-binding.ts";
+import { isReadAtTarget } from "../observe/observe-verifier.ts";
+import { isProbedFromTarget, reloadOf } from "../observe/probe-binding.ts";
 
 export async function bundleAsks(
   context: AppContext,
@@ -48,8 +48,8 @@ export async function bundleAsks(
 function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "usage"> | null {
   const { probe, usage } = bindingOptionsOf(options);
   const there = {
-    probe: probe !== null && asksFromTarget(probe) ? probe : null,
-    usage: usage !== null && isReadThere(usage) ? usage : null,
+    probe: probe !== null && isProbedFromTarget(probe) ? probe : null,
+    usage: usage !== null && isReadAtTarget(usage) ? usage : null,
   };
   if (role === "caller" || (there.probe === null && there.usage === null)) return null;
   return there as Pick<BundleAsk, "probe" | "usage">;
@@ -85,10 +85,12 @@ function versionsOf(
     desired.slots.flatMap(({ bindingId, version }) => (bindingId === binding.id ? [version] : [])),
   );
   const { fromVersion } = binding.rollout;
-  return askedOf(binding.rollout, bindingOptionsOf(binding.options).counterProbed).flatMap((version) => {
-    const value = versions.get(version);
-    const isKnownThere = held.has(version) || version === fromVersion;
-    if (value === undefined || compromised.has(version) || !isKnownThere) return [];
-    return [{ version, value: value.reveal() }];
-  });
+  return probedVersions(binding.rollout, bindingOptionsOf(binding.options).counterProbed).flatMap(
+    (version) => {
+      const value = versions.get(version);
+      const isKnownThere = held.has(version) || version === fromVersion;
+      if (value === undefined || compromised.has(version) || !isKnownThere) return [];
+      return [{ version, value: value.reveal() }];
+    },
+  );
 }

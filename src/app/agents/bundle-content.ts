@@ -31,8 +31,8 @@ export interface BundleParts {
 }
 
 /** By which word the agent answers what was asked for last; null: nothing ever was. */
-export function lookOf({ lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">): string | null {
-  return lookAskedAtMs === null ? null : String(lookAskedAtMs);
+export function lookOf({ reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">): string | null {
+  return reportRequestedAtMs === null ? null : String(reportRequestedAtMs);
 }
 
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {

@@ -22,11 +22,11 @@ import {
 } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./agent-life.ts";
+import { alertContested } from "./alert-owner.ts";
 import { actorOf, hashChallenge } from "./confirm-agent.ts";
 import { endOne, takeTurn, termsOf, told } from "./enrolment-turn.ts";
 import { hashLookup } from "./manage-agents.ts";
 import { openBundleKey } from "./store-keys.ts";
-import { tellContested } from "./tell-owner.ts";
 
 /** For codes that do not exist: their MAC is computed all the same. */
 const NO_KEY = randomBytes(32).toString("base64url");
@@ -183,7 +183,7 @@ async function contest(
     details: { what: "other keys have shown its code", enrolment: enrolment.id, first: told(first), other },
   });
   if (first.state === "pending") await endOne(tx, actorOf(first), first, "contested");
-  await tellContested(tx, first, other);
+  await alertContested(tx, first, other);
   return "contested";
 }
 

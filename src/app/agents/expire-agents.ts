@@ -6,7 +6,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
 import { IDLE_LIFE_MS } from "./agent-life.ts";
-import { closeOldAlerts } from "./tell-owner.ts";
+import { closeOldAlerts } from "./alert-owner.ts";
 
 const MAX_AT_ONCE = 500;
 

@@ -16,9 +16,9 @@ import {
 import { thumbprint } from "../../protocol/agent/keys.ts";
 import type { AppContext } from "../base/context.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
+import { resolveOwnerAlerts } from "./alert-owner.ts";
 import { endBegun, hasShortLived, keyFingerprint, told } from "./enrolment-turn.ts";
 import { openBundleKey } from "./store-keys.ts";
-import { resolveTold } from "./tell-owner.ts";
 
 export interface Invitation {
   readonly environment: string;
@@ -163,7 +163,7 @@ export async function revokeAgent(
       "revoked",
     );
     const codes = options.agentId === undefined ? await tx.agents.revokeEnrolments(target.id) : 0;
-    const wasTold = options.agentId === undefined && (await resolveTold(tx, actor, target));
+    const wasTold = options.agentId === undefined && (await resolveOwnerAlerts(tx, actor, target));
     if (ids.length === 0 && codes === 0 && !wasTold) {
       throw new LockstepError("NOT_FOUND", `Cannot revoke: "${target.name}" has no such agent.`, {
         hint: "`lockstep agent list` shows who there is.",

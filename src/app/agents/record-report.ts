@@ -12,11 +12,11 @@ import type { Report } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { observationsOf } from "../observe/observations.ts";
 import { contentOf, mergeContent, storedContent, type Untold } from "../targets/report-content.ts";
+import { acceptNewer } from "./accept-newer.ts";
+import { applyReports, plannedOf } from "./apply-reports.ts";
 import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import { hearOrder, neverGiven } from "./hear-order.ts";
-import { plannedOf, settleReports } from "./settle-reports.ts";
-import { takeOverNewer } from "./take-over-newer.ts";
 
 const SETTLE_TRIES = 5;
 const SETTLE_AGAIN_MS = 50;
@@ -87,7 +87,7 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
   });
   await settleOnceFree(context, target.id);
   // A store that was set back takes nothing over.
-  if ((await read.meta.setBack()) === null) await takeOverNewer(context, agent, report.newer ?? []);
+  if ((await read.meta.setBack()) === null) await acceptNewer(context, agent, report.newer ?? []);
 }
 
 /** Of another target's push this agent has nothing to say. */
@@ -101,7 +101,7 @@ async function ofOwnPush(context: AppContext, report: Report, targetId: string):
 async function settleOnceFree(context: AppContext, targetId: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await settleReports(context, targetId);
+      await applyReports(context, targetId);
       return;
     } catch (error) {
       if (toLockstepError(error).code !== "LEASE_LOST" || tries === SETTLE_TRIES) throw error;

@@ -10,9 +10,9 @@ import { groupBy } from "../../lib/group-by.ts";
 import type { ReportedUnit } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { kindOf } from "../targets/open-target.ts";
+import type { AgentReport } from "./apply-reports.ts";
 import { unitsOf } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
-import type { Told } from "./settle-reports.ts";
 
 /** The worst counts, where several containers run the same. */
 const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] as const;
@@ -20,7 +20,7 @@ const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] a
 export async function recordUnits(
   context: AppContext,
   target: TargetRecord,
-  told: readonly Told[],
+  told: readonly AgentReport[],
 ): Promise<void> {
   const { id: targetId } = target;
   const [first] = told;
@@ -56,7 +56,7 @@ export async function recordUnits(
   });
 }
 
-function worstOf(told: readonly Told[]): readonly ReportedUnit[] {
+function worstOf(told: readonly AgentReport[]): readonly ReportedUnit[] {
   const byKey = groupBy(
     told.flatMap(({ content }) => content.units),
     ({ key }) => key,
@@ -67,7 +67,7 @@ function worstOf(told: readonly Told[]): readonly ReportedUnit[] {
   }).filter((unit) => unit !== undefined);
 }
 
-function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): ReportedActivation {
+function activationOf(targetId: string, { agent }: AgentReport, unit: ReportedUnit): ReportedActivation {
   const [kind = "", ...rest] = unit.key.split(":");
   const name = kind === "child" ? "the process" : rest.join(":") || unit.key;
   return {
@@ -81,7 +81,7 @@ function activationOf(targetId: string, { agent }: Told, unit: ReportedUnit): Re
   };
 }
 
-async function tellEnd(tx: Repositories, { agent }: Told, unit: ReportedUnit): Promise<void> {
+async function tellEnd(tx: Repositories, { agent }: AgentReport, unit: ReportedUnit): Promise<void> {
   if (unit.state === "requested" || unit.state === "failed") return;
   await tx.audit.append({
     action: "activation.finished",
@@ -92,7 +92,7 @@ async function tellEnd(tx: Repositories, { agent }: Told, unit: ReportedUnit): P
 }
 
 /** Started well with what each of them holds now. */
-function isRunning({ key }: ReportedUnit, told: readonly Told[]): boolean {
+function isRunning({ key }: ReportedUnit, told: readonly AgentReport[]): boolean {
   return told.every(({ content }) =>
     content.units.some(
       (unit) => unit.key === key && unit.state === "succeeded" && unit.digest === content.digest,
@@ -101,7 +101,7 @@ function isRunning({ key }: ReportedUnit, told: readonly Told[]): boolean {
 }
 
 /** Bindings of which every key, everywhere, was seen to hold what is settled. */
-async function provenBindings(tx: Repositories, targetId: string, told: readonly Told[]) {
+async function provenBindings(tx: Repositories, targetId: string, told: readonly AgentReport[]) {
   const settled = new Map(
     (await tx.targets.bindings(targetId)).map((binding) => [binding.id, binding.settled]),
   );

@@ -15,7 +15,7 @@
 import { type LockstepError, toLockstepError } from "../../core/errors.ts";
 import { nextTry } from "../../core/reconcile/retry.ts";
 import type { Lease } from "../../core/store/targets.ts";
-import { tellAgents } from "../agents/tell-agents.ts";
+import { reconcileAgents } from "../agents/reconcile-agents.ts";
 import type { AppContext } from "../base/context.ts";
 import { type HeldLease, withLeaseRenewal } from "../base/lease-renewal.ts";
 import { reconcileManual } from "../manual/reconcile-manual.ts";
@@ -34,7 +34,7 @@ export async function reconcileTarget(
   );
   if (lease === null) return false;
   if (kindOf(context, lease.target.kind).isReported) {
-    await tellAgents(context, lease);
+    await reconcileAgents(context, lease);
     return true;
   }
   if (kindOf(context, lease.target.kind).isManual) {

@@ -10,18 +10,18 @@ import type { ObservedKey } from "../../core/ports/place.ts";
 import type { Target } from "../../core/ports/target.ts";
 import type { SharedReads } from "../../core/ports/target-context.ts";
 import { type PlannedItem, planChange } from "../../core/reconcile/plan-change.ts";
-import type { BindingLook, LoopBinding, TargetRecord } from "../../core/store/targets.ts";
+import type { BindingObservation, LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import { inTime } from "../base/in-time.ts";
 import { type Desired, loadDesired } from "../desired/desired.ts";
 import { judgeOrders } from "../orders/judge-orders.ts";
-import { lookNow } from "../targets/look-now.ts";
 import { kindOf, withTarget } from "../targets/open-target.ts";
 import { observeReported } from "../targets/reported-places.ts";
-import { askAuthorities, type Newer } from "./ask-authorities.ts";
+import { awaitReports } from "../targets/request-reports.ts";
 import { nameElsewhere } from "./name-elsewhere.ts";
 import { observationsOf } from "./observations.ts";
 import { observeProcesses } from "./observe-processes.ts";
+import { type Newer, probeAuthorities } from "./probe-authorities.ts";
 
 export interface CheckLimits {
   /** Of one target; null: its own deadlines alone. */
@@ -52,7 +52,7 @@ interface Seen {
   readonly newer: readonly Newer[];
   /** Null: nobody looked for them. */
   readonly copies: CopiesSeen | null;
-  readonly processes: readonly BindingLook[];
+  readonly processes: readonly BindingObservation[];
 }
 
 /** Throws what the target throws, and TARGET_UNREACHABLE when the time is over. */
@@ -71,7 +71,7 @@ export async function observeForCheck(
   await context.store.transaction(async (tx) => {
     await tx.pushes.observe(observationsOf(items, null), performance.now() - beganAtMs);
     if (copies !== null) await tx.checks.recordCopies(record.id, copies);
-    for (const seen of processes) await tx.targets.recordLook(seen);
+    for (const seen of processes) await tx.targets.recordObservation(seen);
   });
   return { bindings: desired.bindings, items, newer, fault: await faultOf(context, record, orders) };
 }
@@ -84,7 +84,7 @@ async function observeAny(
   signal: AbortSignal,
 ): Promise<Seen> {
   if (kindOf(context, record.kind).isReported) {
-    if (options.asksAgents) await lookNow(context, record, signal);
+    if (options.asksAgents) await awaitReports(context, record, signal);
     const { keys } = await observeReported(context, record, desired.slots);
     // Its agent finds copies by itself, and has reported them.
     return { items: planned(context, desired, keys), orders: [], newer: [], copies: null, processes: [] };
@@ -109,7 +109,7 @@ async function observeOpen(
   const observation = await target.observe(desired.slots, signal);
   const { keys, orders } = observation;
   const items = await nameElsewhere(context, planned(context, desired, keys), keys);
-  const newer = await askAuthorities(context, target, { desired, items, keys }, signal);
+  const newer = await probeAuthorities(context, target, { desired, items, keys }, signal);
   const copies = await findCopies(context, target, desired, signal);
   const processes = await orSkip(context, signal, () =>
     observeProcesses(

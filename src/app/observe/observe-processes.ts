@@ -5,18 +5,18 @@
  */
 import { type Evidence, isAtLeast } from "../../core/evidence.ts";
 import type { Target } from "../../core/ports/target.ts";
-import type { Judged } from "../../core/rollout/judge-look.ts";
+import type { Judged } from "../../core/rollout/judge-observation.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
-import type { BindingLook, LoopBinding } from "../../core/store/targets.ts";
+import type { BindingObservation, LoopBinding } from "../../core/store/targets.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
-import { type Lives, type LivesSeen, lookAtLives } from "./look-at-lives.ts";
-import { askOnce, proberFor } from "./probe-binding.ts";
+import { type InstancesObservation, observeInstances, type RunningUnits } from "./observe-instances.ts";
+import { probeOnce, proberFor } from "./probe-binding.ts";
 
 /** Of looks by schedule: a service is asked, not put under load. */
 const ASK_AGAIN_MS = 300_000;
-export interface ProcessLook extends Lives {
+export interface ProcessLook extends RunningUnits {
   /** Bindings whose place was not seen to hold anything else: there it is said already what is wrong. */
   readonly mayAsk: ReadonlySet<string>;
   /** By somebody: then services are asked anew. */
@@ -29,15 +29,15 @@ export async function observeProcesses(
   target: Target,
   { mayAsk, isWaitedFor, ...there }: ProcessLook,
   signal: AbortSignal,
-): Promise<readonly BindingLook[]> {
+): Promise<readonly BindingObservation[]> {
   const beganAtMs = await context.store.read.meta.storeNow();
   const known = (await loadKnown(context, targetId)).filter(
     ({ binding }) => binding.rollout === null && binding.settled.primary != null,
   );
   if (known.length === 0) return [];
-  const lives = await lookAtLives(context, target, there, known, signal);
+  const lives = await observeInstances(context, target, there, known, signal);
   const nowMs = context.clock.now().getTime();
-  const looks: BindingLook[] = [];
+  const looks: BindingObservation[] = [];
   for (const one of known) {
     const { id, settledDigest } = one.binding;
     const seen = lives.get(id) ?? null;
@@ -82,12 +82,12 @@ async function askAboutSettled(
   if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;
   if (compromised.has(version)) return null;
   const now = context.clock.now();
-  const answer = await askOnce(proberFor(context, target, probe), probe, value, signal);
+  const answer = await probeOnce(proberFor(context, target, probe), probe, value, signal);
   return { version, acceptance: { ...answer, at: now.toISOString() } };
 }
 
 /** Raises only to what was seen, and lowers only where a process surely holds something else. */
-function judge(before: Evidence | null, seen: LivesSeen | null, asked: Asked | null): Judged {
+function judge(before: Evidence | null, seen: InstancesObservation | null, asked: Asked | null): Judged {
   const stored = isAtLeast(before, "stored") ? "stored" : before;
   if (seen?.verdict.state === "lacks") return { evidence: stored, lacks: true, reason: seen.verdict.reason };
   if (asked?.acceptance.verdict === "refused") {

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Prober } from "../../core/ports/prober.ts";
 import type { Target } from "../../core/ports/target.ts";
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
-import { askedOf } from "../../core/rollout/gates.ts";
+import { probedVersions } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -12,17 +12,17 @@ import { withDeadline } from "../../lib/with-deadline.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
-import type { LivesSeen } from "./look-at-lives.ts";
+import type { InstancesObservation } from "./observe-instances.ts";
 
 /** One service that does not answer must not cost its neighbours their look. */
 const ASK_WITHIN_MS = 25_000;
 
 /** Who asks what listens on the target's machine alone: a connection to it, or its agents, who have asked already. */
-export interface There extends Pick<Target, "prober" | "usageReader"> {
-  readonly told?: (bindingId: string) => ToldThere;
+export interface ProbeOrigin extends Pick<Target, "prober" | "usageReader"> {
+  readonly told?: (bindingId: string) => ReportedAnswers;
 }
 
-export interface ToldThere {
+export interface ReportedAnswers {
   readonly acceptance: ReadonlyMap<number, Acceptance>;
   readonly usage: UsageAnswer;
 }
@@ -30,32 +30,32 @@ export interface ToldThere {
 /** By version; empty where the binding has no probe. */
 export async function probeBinding(
   context: AppContext,
-  target: There,
+  target: ProbeOrigin,
   { binding, versions, compromised }: KnownBinding,
-  lives: LivesSeen | null,
+  lives: InstancesObservation | null,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Acceptance>> {
   const { probe: told, counterProbed } = bindingOptionsOf(binding.options);
   const probe = told === null ? null : withConnections(told, lives);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
-  if (asksFromTarget(probe) && target.told !== undefined) return target.told(binding.id).acceptance;
+  if (isProbedFromTarget(probe) && target.told !== undefined) return target.told(binding.id).acceptance;
   const prober = proberFor(context, target, probe);
-  const asked = askedOf(binding.rollout, counterProbed);
+  const asked = probedVersions(binding.rollout, counterProbed);
   await withDeadline(signal, ASK_WITHIN_MS, async (limited) => {
     for (const version of asked) {
       const value = versions.get(version);
       // A compromised value goes nowhere any more, not even to be refused.
       if (value === undefined || compromised.has(version)) continue;
-      answers.set(version, await askOnce(prober, probe, value, limited));
+      answers.set(version, await probeOnce(prober, probe, value, limited));
     }
     const reload = reloadOf({ binding, versions, compromised }, probe);
     if (reload === null || answers.get(reload.wanted)?.verdict !== "refused") return;
-    if ((await askOnce(prober, probe, reload.by.value, limited)).verdict !== "accepted") return;
+    if ((await probeOnce(prober, probe, reload.by.value, limited)).verdict !== "accepted") return;
     await prober.reload?.(probe, reload.by.value, limited);
     for (const version of answers.keys()) {
       const value = versions.get(version);
-      if (value !== undefined) answers.set(version, await askOnce(prober, probe, value, limited));
+      if (value !== undefined) answers.set(version, await probeOnce(prober, probe, value, limited));
     }
   });
   return answers;
@@ -91,7 +91,7 @@ const MAX_CONNECTIONS = 30;
  * Where all replicas are known to hold the same, one answer speaks for all. Otherwise so many fresh connections that a
  * balancer hardly leaves one out.
  */
-export function withConnections(probe: JsonObject, lives: LivesSeen | null): JsonObject {
+export function withConnections(probe: JsonObject, lives: InstancesObservation | null): JsonObject {
   const http = probe["http"];
   if (lives === null || lives.replicas < 2 || lives.verdict.state === "right") return probe;
   if (typeof http !== "object" || http === null || Array.isArray(http)) return probe;
@@ -100,12 +100,12 @@ export function withConnections(probe: JsonObject, lives: LivesSeen | null): Jso
   return { ...probe, http: { ...http, connections: Math.min(MAX_CONNECTIONS, wanted) } };
 }
 
-export function proberFor(context: AppContext, target: There, probe: JsonObject): Prober {
-  return asksFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
+export function proberFor(context: AppContext, target: ProbeOrigin, probe: JsonObject): Prober {
+  return isProbedFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
 }
 
 /** A specification that this release cannot read is that binding's own trouble, not its whole target's. */
-export async function askOnce(
+export async function probeOnce(
   prober: Prober,
   probe: JsonObject,
   value: SecretValue,
@@ -124,7 +124,7 @@ export async function askOnce(
 }
 
 /** The service listens only there, or a command there tells. */
-export function asksFromTarget(probe: JsonObject): boolean {
+export function isProbedFromTarget(probe: JsonObject): boolean {
   if ("command" in probe || "openclaw" in probe) return true;
   const http = probe["http"];
   return typeof http === "object" && http !== null && (http as JsonObject)["from"] === "target";

@@ -112,7 +112,7 @@ async function look(
         .map(({ targetId }) => targetId),
     ),
   ]);
-  if (reported !== undefined && reported.length > 0) await tx.targets.askForLooks(reported);
+  if (reported !== undefined && reported.length > 0) await tx.targets.requestReports(reported);
   return { reconcile: [], look: others ?? [], asked: reported ?? [] };
 }
 

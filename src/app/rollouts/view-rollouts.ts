@@ -64,7 +64,7 @@ async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progr
       primary: member.settled.primary ?? null,
       fallback: member.settled.fallback ?? null,
       evidence: member.evidence,
-      lookedAt: member.lookedAtMs === null ? null : new Date(member.lookedAtMs).toISOString(),
+      lookedAt: member.observedAtMs === null ? null : new Date(member.observedAtMs).toISOString(),
       acceptance: acceptanceText(member),
       waitsFor: waits.get(member.bindingId) ?? null,
       forced: member.forced,

@@ -1,6 +1,10 @@
 /**
- * Looks into what runs now, to tell which versions the living processes hold: possession by the process, the step of
- * evidence above "a restart has finished well". Nothing is changed by looking.
+ * Observes what runs now, to tell which versions the running instances hold: possession by the process, the step of
+ * evidence above "a restart has finished well". Observing changes nothing.
+ *
+ * An incarnation is one start of a unit, and what tells it from the next: boot, pid and start time of a process, the
+ * invocation of a systemd unit, or a deployment with the ids of its replicas. It ends with the process; a restart of the
+ * same program is another incarnation.
  */
 
 import type { JsonObject } from "../json.ts";
@@ -24,9 +28,9 @@ export type RunningFound =
   /** It cannot be seen: missing rights, a format that does not go through the environment. `reason` holds the remedy. */
   | { readonly state: "unreadable"; readonly reason: string };
 
-/** One life of a unit that serves now; several while an old one drains, and with replicas that cannot be told apart one. */
-export interface RunningLife {
-  /** The same as long as it lives, another after any restart: deployment and instance, or boot, pid and start time. */
+/** A start of a unit that serves now. Several while an old one drains; replicas that cannot be told apart are one. */
+export interface RunningInstance {
+  /** The same until it ends, another after any restart. */
   readonly id: string;
   readonly incarnation: JsonObject;
   /** One entry per asked key, in that order. */
@@ -34,14 +38,14 @@ export interface RunningLife {
 }
 
 export type RunningAnswer =
-  | { readonly state: "lives"; readonly lives: readonly RunningLife[] }
+  | { readonly state: "running"; readonly instances: readonly RunningInstance[] }
   /** No process, and none is woken. */
   | { readonly state: "dormant" }
-  /** A restart or a deployment is under way, an older life drains: look again later. */
+  /** A restart or a deployment is under way, an older instance drains: observe again later. */
   | { readonly state: "changing"; readonly reason: string }
   | { readonly state: "cannot-tell"; readonly reason: string };
 
 export interface RunningObserver {
   /** One answer per question, in order. Throws what `Target.observe` throws when it could not look at all. */
-  look(questions: readonly RunningQuestion[], signal: AbortSignal): Promise<readonly RunningAnswer[]>;
+  observe(questions: readonly RunningQuestion[], signal: AbortSignal): Promise<readonly RunningAnswer[]>;
 }

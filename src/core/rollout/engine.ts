@@ -140,7 +140,7 @@ function pass(
   const next = phaseAfter(rollout.strategy, rollout.phase);
   if (next === null) return { ...only([...passed, { kind: "finish" }]), waitingFor };
   const unseen = lookedAgainBefore(next, members).filter(
-    ({ lookedAtMs }) => rollout.freshFromMs === null || (lookedAtMs ?? 0) < rollout.freshFromMs,
+    ({ observedAtMs }) => rollout.freshFromMs === null || (observedAtMs ?? 0) < rollout.freshFromMs,
   );
   if (rollout.freshFromMs === null || unseen.length > 0) {
     const fresh: Action[] = rollout.freshFromMs === null ? [{ kind: "fresh", from: "now" }] : [];
@@ -236,10 +236,10 @@ function looksOf(
 ): readonly Action[] {
   const { relookMs, watchMs, settleWatchMs } = rollout.waits;
   const due = members.filter((member) => {
-    const ageMs = member.lookedAtMs === null ? Number.POSITIVE_INFINITY : nowMs - member.lookedAtMs;
+    const ageMs = member.observedAtMs === null ? Number.POSITIVE_INFINITY : nowMs - member.observedAtMs;
     if (late.has(member.bindingId)) {
       if (!isSettled(member, rollout) || member.activating) return false;
-      return (member.lookedAtMs ?? 0) < member.changedAtMs || ageMs >= relookMs;
+      return (member.observedAtMs ?? 0) < member.changedAtMs || ageMs >= relookMs;
     }
     if (!verifies(member)) return false;
     if (rollout.phase === "switch") return ageMs >= watchMs;

@@ -75,14 +75,14 @@ export function whyRegressed(member: Member, rollout: RolloutView): string | nul
     if (seen?.verdict === "refused" && isAsked(member) && !member.activating)
       return `it refuses v${version} (${seen.reason})`;
   }
-  return member.lacks && !member.activating ? member.lookReason : null;
+  return member.lacks && !member.activating ? member.observedReason : null;
 }
 
 /** It cannot pass by waiting: a person must act. */
 export function whyStuck(member: Member, rollout: RolloutView): string | null {
   if (member.stuck !== null) return member.stuck;
   if (!verifies(member)) return null;
-  for (const version of askedOf(rollout)) {
+  for (const version of probedVersions(rollout)) {
     if (refusesWhatItHolds(member, version)) {
       return `it holds v${version} and refuses it: its process does not accept ${
         version === member.settled.fallback ? "the fallback" : "what it holds"
@@ -93,7 +93,7 @@ export function whyStuck(member: Member, rollout: RolloutView): string | null {
 }
 
 /** The versions that a look at a verifier asks about: what this phase needs to know. */
-export function askedOf(
+export function probedVersions(
   rollout: Pick<RolloutView, "strategy" | "phase" | "fromVersion" | "toVersion">,
   counterProbed = false,
 ): readonly number[] {

@@ -31,9 +31,9 @@ export interface Member {
   /** When what is known of it changed last: a settled write, a restart that ended. Ms since the epoch, the store's clock. */
   readonly changedAtMs: number;
   /** The begin of the last look that ended; null: never. */
-  readonly lookedAtMs: number | null;
+  readonly observedAtMs: number | null;
   /** Why the last look did not show what it should, in words; null when it did. */
-  readonly lookReason: string | null;
+  readonly observedReason: string | null;
   /** The last look showed that it definitely holds less than it should; otherwise it could not be told. */
   readonly lacks: boolean;
   /** A unit of its is about to restart or restarting: a look now would only see the life before. */
@@ -111,8 +111,8 @@ function whyNotStored(member: Member, { primary, fallback }: Slots): string | nu
   );
 }
 
-function lack({ evidence, lookReason }: Member, required: LadderEvidence): string {
-  return lookReason ?? `${evidence ?? "nothing"} seen, needs ${required}`;
+function lack({ evidence, observedReason }: Member, required: LadderEvidence): string {
+  return observedReason ?? `${evidence ?? "nothing"} seen, needs ${required}`;
 }
 
 /** Null when the application was seen, or is attested, to accept this version. Of verifiers. */
@@ -137,6 +137,6 @@ export function refusesWhatItHolds(member: Member, version: number): boolean {
     member.acceptance.get(version)?.verdict === "refused" &&
     holds(member, version) &&
     isAtLeast(member.evidence, member.required ?? "deployed") &&
-    (member.lookedAtMs ?? 0) >= member.changedAtMs
+    (member.observedAtMs ?? 0) >= member.changedAtMs
   );
 }

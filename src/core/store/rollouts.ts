@@ -46,8 +46,8 @@ export interface RolloutMemberRow {
   readonly evidence: Evidence | null;
   /** The last settled write or ended restart; ms since the epoch. */
   readonly changedAtMs: number;
-  readonly lookedAtMs: number | null;
-  readonly lookReason: string | null;
+  readonly observedAtMs: number | null;
+  readonly observedReason: string | null;
   readonly lacks: boolean;
   /** The last answer about its processes; null: nobody has looked yet. */
   readonly lives: JsonObject | null;

@@ -28,7 +28,7 @@ export interface TargetRecord {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   /** Its agent is to look again and tell; ms since the epoch. */
-  readonly lookAskedAtMs: number | null;
+  readonly reportRequestedAtMs: number | null;
 }
 
 /** Writes of unknown outcome that may still land. */
@@ -71,7 +71,7 @@ export interface LoopBinding {
   /** By version: what its service said when it was asked. Of what is settled alone. */
   readonly acceptance: Readonly<Record<string, Acceptance>>;
   /** Begin of the last look; ms since the epoch. */
-  readonly lookedAtMs: number | null;
+  readonly observedAtMs: number | null;
   /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */
   readonly wroteFallback: boolean;
   readonly currentVersion: number | null;
@@ -124,7 +124,7 @@ export interface SettledBinding {
 export type UsedBy = Readonly<Record<string, { readonly at: string; readonly callers: readonly string[] }>>;
 
 /** What one look at a binding showed. */
-export interface BindingLook {
+export interface BindingObservation {
   readonly bindingId: string;
   /** What was looked for: a look is dropped when other slots were settled meanwhile. */
   readonly settledDigest: string | null;
@@ -201,8 +201,8 @@ export interface TargetRepo {
   raiseReported(bindingIds: readonly string[], evidence: "deployed" | "running"): Promise<void>;
   /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
   raiseAfterActivation(activationId: string): Promise<void>;
-  recordLook(look: BindingLook): Promise<void>;
+  recordObservation(look: BindingObservation): Promise<void>;
   /** Agents of these targets are to look again and tell. */
-  askForLooks(targetIds: readonly string[]): Promise<void>;
+  requestReports(targetIds: readonly string[]): Promise<void>;
   dropOwnership(places: readonly { readonly place: string; readonly key: string }[]): Promise<void>;
 }

@@ -11,7 +11,7 @@ import type { AppContext } from "../../app/base/context.ts";
 import { checkDue } from "../../app/drift/check-scheduled.ts";
 import { reconcileTarget } from "../../app/jobs/reconcile-target.ts";
 import { sweep } from "../../app/jobs/sweep.ts";
-import { lookAtTarget } from "../../app/observe/look-at-target.ts";
+import { observeTarget } from "../../app/observe/observe-target.ts";
 import { discardDueCopies } from "../../app/push/discard-copies.ts";
 import { renewSecret } from "../../app/renewals/renew-secret.ts";
 import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
@@ -126,9 +126,9 @@ async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<
     case "follow":
       return followActivations(context, job.id, signal);
     case "look":
-      return lookAtTarget(context, job.id, signal);
+      return observeTarget(context, job.id, signal);
     case "advance":
-      for (const { id } of await advanceRollout(context, job.id)) await lookAtTarget(context, id, signal);
+      for (const { id } of await advanceRollout(context, job.id)) await observeTarget(context, id, signal);
       return;
     case "renew":
       await renewSecret(context, RENEWER, job.id, "due", signal);

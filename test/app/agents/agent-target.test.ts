@@ -549,7 +549,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     await bind("USAGE", FILE);
     expect((await bundle(id)).asks?.[0]?.tokens).toEqual(["canary-usage-token"]);
 
-    await context.store.transaction((tx) => tx.targets.askForLooks([targetId]));
+    await context.store.transaction((tx) => tx.targets.requestReports([targetId]));
     const asked = await bundle(id);
     const answerOf = (bindingId: string) => ({
       bindingId,

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { LivesSeen } from "../../../src/app/observe/look-at-lives.ts";
+import type { InstancesObservation } from "../../../src/app/observe/observe-instances.ts";
 import { withConnections } from "../../../src/app/observe/probe-binding.ts";
 
-const lives = (replicas: number, state: "right" | "dormant" = "dormant"): LivesSeen => ({
+const lives = (replicas: number, state: "right" | "dormant" = "dormant"): InstancesObservation => ({
   verdict: { state },
   replicas,
   told: {},

@@ -301,7 +301,7 @@ describeOnAStore("overlap", (database) => {
     );
     const record = (beganAtMs: number) =>
       context.store.transaction((tx) =>
-        tx.targets.recordLook({
+        tx.targets.recordObservation({
           bindingId: id,
           settledDigest: digest,
           beganAtMs,

@@ -46,7 +46,7 @@ export function runningConformance(conformance: TargetConformance): void {
     }
 
     async function look(...keys: readonly RunningKeyQuestion[]): Promise<RunningAnswer> {
-      const [answer] = (await kit.target.running?.look([{ unit: await onlyUnit(), keys }], soon())) ?? [];
+      const [answer] = (await kit.target.running?.observe([{ unit: await onlyUnit(), keys }], soon())) ?? [];
       if (answer === undefined) throw new Error("no answer for what was asked");
       return answer;
     }
@@ -56,7 +56,7 @@ export function runningConformance(conformance: TargetConformance): void {
       const limit = soon();
       for (;;) {
         const answer = await look(...keys);
-        const [life, ...others] = answer.state === "lives" ? answer.lives : [];
+        const [life, ...others] = answer.state === "running" ? answer.instances : [];
         if (life !== undefined && others.length === 0) return life;
         if (limit.aborted) throw new Error(`the last look still answered ${JSON.stringify(answer)}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -109,11 +109,11 @@ export function runningConformance(conformance: TargetConformance): void {
       await startWith({ KEY: "one" });
       const one = { unit: await onlyUnit(), keys: [question("KEY", { 1: "one" })] };
       const other = { ...one, keys: [] };
-      const answers = (await kit.target.running?.look([other, one], soon())) ?? [];
+      const answers = (await kit.target.running?.observe([other, one], soon())) ?? [];
       expect(
-        answers.map((answer) => (answer.state === "lives" ? answer.lives[0]?.keys.length : null)),
+        answers.map((answer) => (answer.state === "running" ? answer.instances[0]?.keys.length : null)),
       ).toEqual([0, 1]);
-      expect(await kit.target.running?.look([], soon())).toEqual([]);
+      expect(await kit.target.running?.observe([], soon())).toEqual([]);
     });
   });
 }

@@ -81,7 +81,7 @@ describe("overlap", () => {
     expect(kinds(rollout(), members)).toEqual(["meet-gate", "meet-gate", "fresh", "look"]);
     const waiting = rollout({ freshFromMs: 50 });
     expect(kinds(waiting, members)).toEqual(["meet-gate", "meet-gate", "look"]);
-    expect(kinds(waiting, [verifier({ lookedAtMs: 60 }), caller()])).toEqual([
+    expect(kinds(waiting, [verifier({ observedAtMs: 60 }), caller()])).toEqual([
       "meet-gate",
       "meet-gate",
       "enter",
@@ -91,7 +91,7 @@ describe("overlap", () => {
   it.each(["accept", "switch", "settle"] as const)(
     "ends no %s while somebody takes the old value from a verifier and would be refused",
     (phase) => {
-      const taken = { takenBy: ["web"], lookedAtMs: 5 };
+      const taken = { takenBy: ["web"], observedAtMs: 5 };
       const waits = (one: Partial<Member>) =>
         decide(rollout({ phase }), [verifier({ ...taken, ...one })], 5_000).waitingFor.map(
           ({ reason }) => reason,
@@ -141,7 +141,7 @@ describe("overlap", () => {
 
   it("holds callers when a verifier regresses, and lets them go when it is back", () => {
     const moving = rollout({ phase: "switch" });
-    const worse = verifier({ lacks: true, lookReason: "a running process holds v1, not v2" });
+    const worse = verifier({ lacks: true, observedReason: "a running process holds v1, not v2" });
     expect(kinds(moving, [worse, caller()])).toEqual(
       ["meet-gate", "hold", "stall"].filter(
         (k) => k !== "meet-gate" || kinds(moving, [worse, caller()]).includes(k),
@@ -154,18 +154,18 @@ describe("overlap", () => {
   });
 
   it("not being able to tell is no regress", () => {
-    const unseen = verifier({ evidence: "deployed", lookReason: "could not be looked at" });
+    const unseen = verifier({ evidence: "deployed", observedReason: "could not be looked at" });
     expect(kinds(rollout({ phase: "switch" }), [unseen, caller()])).not.toContain("hold");
   });
 
   it("waits for silence, and names the grade", () => {
     const settle = rollout({ phase: "settle", phaseStartedAtMs: 100 });
-    const members = [verifier({ lookedAtMs: 100 }), caller({ settled: { primary: 2 }, lookedAtMs: 100 })];
+    const members = [verifier({ observedAtMs: 100 }), caller({ settled: { primary: 2 }, observedAtMs: 100 })];
     expect(decide(settle, members, 600)).toMatchObject({
       settling: { grade: "inventory", leftMs: 500 },
       againInMs: 500,
     });
-    const counted = [{ ...verifier({ lookedAtMs: 100 }), oldUsedAtMs: 400 }, members[1] ?? caller()];
+    const counted = [{ ...verifier({ observedAtMs: 100 }), oldUsedAtMs: 400 }, members[1] ?? caller()];
     expect(decide(settle, counted, 600)).toMatchObject({ settling: { grade: "observed", leftMs: 800 } });
   });
 
@@ -184,8 +184,8 @@ describe("overlap", () => {
     const laptop = caller({ bindingId: "laptop", optional: true });
     const late = { ...laptop, stuck: "away" };
     const members = [
-      verifier({ lookedAtMs: 9_999 }),
-      caller({ settled: { primary: 2 }, lookedAtMs: 9_999 }),
+      verifier({ observedAtMs: 9_999 }),
+      caller({ settled: { primary: 2 }, observedAtMs: 9_999 }),
       late,
     ];
     expect(kinds(rollout({ phase: "switch" }), members, 100)).toContain("enter");
@@ -196,7 +196,7 @@ describe("overlap", () => {
 
   it("a member that a person took out holds nothing up", () => {
     const members = [
-      verifier({ lookedAtMs: 60 }),
+      verifier({ observedAtMs: 60 }),
       verifier({ bindingId: "dead", settled: {}, forced: true }),
     ];
     expect(kinds(rollout({ freshFromMs: 50 }), members)).toContain("enter");

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { judgeLook, type LookResult } from "../../../src/core/rollout/judge-look.ts";
+import { judgeObservation, type Observation } from "../../../src/core/rollout/judge-observation.ts";
 import { accepted, refused } from "./members.ts";
 
-const look = (changes: Partial<LookResult> = {}): LookResult => ({
+const look = (changes: Partial<Observation> = {}): Observation => ({
   wrong: null,
   readBack: true,
   running: null,
@@ -87,6 +87,6 @@ describe("what a look means", () => {
       { evidence: "stored", lacks: false },
     ],
   ] as const)("%s", (_what, before, seen, expected) => {
-    expect(judgeLook(before, seen)).toMatchObject(expected);
+    expect(judgeObservation(before, seen)).toMatchObject(expected);
   });
 });

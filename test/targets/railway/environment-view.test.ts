@@ -108,7 +108,7 @@ describe("a whole environment", () => {
       await kit.railway.log.clear();
       const looking = kit.open({ sharedReads: createSharedReads(never), purpose: "background" });
       const { units } = await looking.observe(at("KEPT"), never);
-      const answers = await looking.running?.look(
+      const answers = await looking.running?.observe(
         units.map((unit) => ({ unit, keys: [{ placement: "", key: "KEPT", candidates }] })),
         never,
       );
@@ -117,14 +117,14 @@ describe("a whole environment", () => {
     };
     const first = await look();
     expect(first.answers).toMatchObject([
-      { state: "lives", lives: [{ keys: [{ state: "version", version: 1 }] }] },
+      { state: "running", instances: [{ keys: [{ state: "version", version: 1 }] }] },
     ]);
     expect(first.sent).toEqual(["ObserveEnvironment", "Snapshot"]);
     expect(await look()).toMatchObject({ answers: first.answers, sent: ["ObserveEnvironment"] });
     // A rollout's gate asks anew, whatever was seen before.
     await kit.railway.log.clear();
     const { unit, activator } = await unitOf(target);
-    await target.running?.look([{ unit, keys: [{ placement: "", key: "KEPT", candidates }] }], never);
+    await target.running?.observe([{ unit, keys: [{ placement: "", key: "KEPT", candidates }] }], never);
     expect((await kit.railway.log.requests({})).map(({ operationName }) => operationName)).toContain(
       "Snapshot",
     );
@@ -132,7 +132,7 @@ describe("a whole environment", () => {
     await kit.railway.state.idle();
     const third = await look();
     expect(third.answers).toMatchObject([
-      { state: "lives", lives: [{ keys: [{ state: "version", version: 2 }] }] },
+      { state: "running", instances: [{ keys: [{ state: "version", version: 2 }] }] },
     ]);
     expect(third.sent).toEqual(["ObserveEnvironment", "Snapshot"]);
   });

@@ -133,7 +133,7 @@ describe("looking at a service", () => {
 
   async function lookAt(target: Target, unit: UnitSpec): Promise<RunningAnswer> {
     const key = { placement: "", key: "OLD", candidates: versions({ 1: "old", 2: "new" }) };
-    const [answer] = (await target.running?.look([{ unit, keys: [key] }], never)) ?? [];
+    const [answer] = (await target.running?.observe([{ unit, keys: [key] }], never)) ?? [];
     if (answer === undefined) throw new Error("no answer");
     return answer;
   }
@@ -142,19 +142,22 @@ describe("looking at a service", () => {
     const target = kit.open();
     const { unit } = await unitOf(target);
     const before = await lookAt(target, unit);
-    expect(before).toMatchObject({ state: "lives", lives: [{ keys: [{ state: "version", version: 1 }] }] });
+    expect(before).toMatchObject({
+      state: "running",
+      instances: [{ keys: [{ state: "version", version: 1 }] }],
+    });
     const [first] = await kit.railway.state.deployments({ service: kit.serviceId });
     await target.apply(set({ OLD: "new" }), order(1), never);
     expect((await lookAt(target, unit)) === before).toBe(false);
     const { asked } = await redeploy(target);
     await untilFollowed(target, unit, asked, set({ OLD: "new" }));
     expect(await lookAt(target, unit)).toMatchObject({
-      lives: [{ keys: [{ state: "version", version: 2 }] }],
+      instances: [{ keys: [{ state: "version", version: 2 }] }],
     });
     await kit.railway.state.rollback({ deploymentId: first?.id ?? "" });
     await kit.railway.state.idle();
     expect(await lookAt(target, unit)).toMatchObject({
-      lives: [{ keys: [{ state: "version", version: 1 }] }],
+      instances: [{ keys: [{ state: "version", version: 1 }] }],
     });
   });
 
@@ -167,14 +170,14 @@ describe("looking at a service", () => {
     expect(await kit.railway.log.requests({})).toHaveLength(2);
     await kit.railway.log.clear();
     const other: UnitSpec = { ...unit, config: { ...unit.config, service: serviceId } };
-    const answers = await target.running?.look(
+    const answers = await target.running?.observe(
       [
         { unit, keys: [] },
         { unit: other, keys: [] },
       ],
       never,
     );
-    expect(answers?.map(({ state }) => state)).toEqual(["lives", "lives"]);
+    expect(answers?.map(({ state }) => state)).toEqual(["running", "running"]);
     expect(await kit.railway.log.requests({})).toHaveLength(3);
   });
 

@@ -22,7 +22,7 @@ export function createHostObserver(
   files: readonly PlacedFile[],
 ): RunningObserver {
   return {
-    async look(questions, signal) {
+    async observe(questions, signal) {
       const answers: RunningAnswer[] = [];
       for (const question of questions) answers.push(await lookAt(host, activate, files, question, signal));
       return answers;
@@ -54,8 +54,8 @@ async function lookAt(
       return seen;
     case "seen":
       return {
-        state: "lives",
-        lives: [
+        state: "running",
+        instances: [
           {
             id: `${seen.life.bootId}/${seen.life.pid}/${seen.life.startedAt}`,
             incarnation: { ...seen.life },

@@ -106,7 +106,7 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
           ${ms(sql`greatest(b.settled_at, b.created_at, (select max(a.ended_at) from target_unit tu
             join lateral (select ended_at from activation where unit_id = tu.unit_id and ended_at is not null
               order by ended_at desc limit 1) a on true where tu.target_id = t.id))`)} as "changedAtMs",
-          ${ms(sql`b.looked_at`)} as "lookedAtMs", b.look_reason as "lookReason", b.lacks, b.lives, b.acceptance, b.used,
+          ${ms(sql`b.looked_at`)} as "observedAtMs", b.look_reason as "observedReason", b.lacks, b.lives, b.acceptance, b.used,
           t.generation <> t.settled_generation as owed, t.gave_up_at is not null as "gaveUp",
           t.error_message as "errorMessage", g.required,
           case when b.aside ->> 'rolloutId' = r.id::text then b.aside end as aside,

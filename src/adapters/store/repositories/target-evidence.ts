@@ -12,7 +12,7 @@ const TOLD = { maxText: 500, maxItems: 200 };
 
 type TargetEvidence = Pick<
   TargetRepo,
-  "raiseReported" | "raiseAfterActivation" | "recordLook" | "askForLooks"
+  "raiseReported" | "raiseAfterActivation" | "recordObservation" | "requestReports"
 >;
 
 export function targetEvidence(db: Kysely<Database>): TargetEvidence {
@@ -37,7 +37,7 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
       );
     },
 
-    async recordLook(look) {
+    async recordObservation(look) {
       const { rows } = await sql<{ evidence: Evidence | null; settled: LoopBinding["settled"] }>`
         select evidence, settled from binding
         where id = ${look.bindingId} and removed_at is null and settled_digest is not distinct from ${look.settledDigest}
@@ -60,7 +60,7 @@ export function targetEvidence(db: Kysely<Database>): TargetEvidence {
         where id = ${look.bindingId}`.execute(db);
     },
 
-    async askForLooks(targetIds) {
+    async requestReports(targetIds) {
       await sql`
         update target set look_asked_at = clock_timestamp() where id = any(${[...targetIds]}::uuid[])`.execute(
         db,

@@ -19,7 +19,7 @@ const RECORD = sql`
   t.id, t.environment_id as "environmentId", e.name as environment, t.name, t.kind, t.config,
   t.credentials_sealed as "credentialsSealed", t.destination, t.generation, t.settled_generation as "settledGeneration",
   t.attempts, t.in_flight_until as "inFlightUntil", t.gave_up_at as "gaveUpAt", t.intent_actor as "intentActor",
-  t.error_code as "errorCode", t.error_message as "errorMessage", ${EPOCH} as epoch, ${ms(sql`t.look_asked_at`)} as "lookAskedAtMs"`;
+  t.error_code as "errorCode", t.error_message as "errorMessage", ${EPOCH} as epoch, ${ms(sql`t.look_asked_at`)} as "reportRequestedAtMs"`;
 
 type LeaseRow = TargetRecord & { readonly token: number; readonly inFlight: InFlight };
 
@@ -205,7 +205,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
           b.settled_epoch = ${EPOCH} as "settledInEpoch",
           b.aside, b.acceptance,
-          ${ms(sql`b.looked_at`)} as "lookedAtMs",
+          ${ms(sql`b.looked_at`)} as "observedAtMs",
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
             and w.written_generation is not null) as "wroteFallback",
           v.version as "currentVersion",

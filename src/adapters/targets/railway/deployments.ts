@@ -122,7 +122,7 @@ export function isInProgress({ status }: Deployment): boolean {
 export type Serving =
   /** Whoever starts a process of the unit starts it with what this deployment was made with. */
   | { readonly state: "serving"; readonly deployment: Deployment }
-  | Exclude<RunningAnswer, { readonly state: "lives" }>;
+  | Exclude<RunningAnswer, { readonly state: "running" }>;
 
 /** What serves now, whoever asked for it; a cron service and one asleep serve with the next process. */
 export function servingNow(unit: Seen | undefined): Serving {

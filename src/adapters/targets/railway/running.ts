@@ -31,7 +31,7 @@ type Seen = Omit<UnitDeployments, "serviceId">;
 
 export function createRailwayObserver(reader: UnitReader): RunningObserver {
   return {
-    async look(questions, signal) {
+    async observe(questions, signal) {
       const units = await readAsked(reader, questions, signal);
       return await mapLimited(questions, MAX_SNAPSHOTS_AT_ONCE, (question) =>
         lookAt(reader, question, units.get(serviceOf(question.unit)), signal),
@@ -67,8 +67,8 @@ async function lookAt(
   if (found === null) return { state: "cannot-tell", reason: NOT_SHOWN };
   const names = instances.map((instance) => instance.id).sort();
   return {
-    state: "lives",
-    lives: [
+    state: "running",
+    instances: [
       {
         id: [id, ...names].join("/"),
         incarnation: { deployment: id, status, instances: names },

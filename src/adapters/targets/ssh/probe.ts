@@ -111,7 +111,7 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
       if (named.isUser) await check("linger", () => judgeLinger(host, named, signal));
     }
     if (activate !== null && showsRunning(activate, config.files))
-      await check("running process", () => judgeLook(host, activate, signal));
+      await check("running process", () => judgeObservation(host, activate, signal));
     const program = activate?.command?.[0];
     if (program !== undefined) {
       await check(`command ${program}`, async () => {
@@ -210,7 +210,7 @@ function readersIn(acl: string): readonly string[] {
 }
 
 /** Not seeing the process holds up rotations that wait for it, so its remedy belongs here. */
-async function judgeLook(host: Host, activate: Activation, signal: AbortSignal): Promise<string> {
+async function judgeObservation(host: Host, activate: Activation, signal: AbortSignal): Promise<string> {
   const found = processOf(activate);
   if (!found.named) return found.reason;
   const nonce = randomBytes(32).toString("hex");

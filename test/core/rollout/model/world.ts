@@ -4,8 +4,8 @@
  * asked for, and a look counts only for the slots that were settled when it began.
  */
 import { type Action, decide, type RolloutState } from "../../../../src/core/rollout/engine.ts";
-import { askedOf } from "../../../../src/core/rollout/gates.ts";
-import { judgeLook, type LookResult } from "../../../../src/core/rollout/judge-look.ts";
+import { probedVersions } from "../../../../src/core/rollout/gates.ts";
+import { judgeObservation, type Observation } from "../../../../src/core/rollout/judge-observation.ts";
 import type { Acceptance, Member } from "../../../../src/core/rollout/member.ts";
 import { type Slots, sameSlots, slotsOf } from "../../../../src/core/rollout/slots.ts";
 import { firstPhase, isPastTurn } from "../../../../src/core/rollout/strategy.ts";
@@ -17,7 +17,7 @@ interface Look {
   readonly place: Place;
   readonly digest: string;
   readonly beganAtMs: number;
-  readonly result: LookResult;
+  readonly result: Observation;
 }
 
 export class Place {
@@ -84,7 +84,7 @@ export class World {
             acceptanceBy: role === "caller" ? null : "probe",
             triesBoth: strategy === "swap",
             changedAtMs: 0,
-            lookedAtMs: null,
+            observedAtMs: null,
           }),
         ),
     );
@@ -165,7 +165,7 @@ export class World {
     );
     const acceptance = new Map<number, Acceptance>();
     if (place.known.role !== "caller") {
-      for (const version of askedOf(this.rollout)) {
+      for (const version of probedVersions(this.rollout)) {
         // One request meets one life.
         const life = place.lives.at(-1);
         const isAccepted =
@@ -190,14 +190,14 @@ export class World {
 
   endLook({ place, digest, beganAtMs, result }: Look): void {
     if (digest !== digestOf(place.known.settled) || place.settledAtMs > beganAtMs) return;
-    if ((place.known.lookedAtMs ?? 0) > beganAtMs) return;
-    const { evidence, lacks, reason } = judgeLook(place.known.evidence, result);
+    if ((place.known.observedAtMs ?? 0) > beganAtMs) return;
+    const { evidence, lacks, reason } = judgeObservation(place.known.evidence, result);
     place.known = {
       ...place.known,
       evidence,
       lacks,
-      lookReason: reason,
-      lookedAtMs: beganAtMs,
+      observedReason: reason,
+      observedAtMs: beganAtMs,
       acceptance: result.acceptance,
     };
   }

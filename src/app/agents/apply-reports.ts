@@ -19,20 +19,20 @@ import { recordFailedPush, recordSettled } from "../push/record-push.ts";
 import { advanceRollout } from "../rollouts/advance-rollout.ts";
 import { speakingAgents } from "../targets/live-agents.ts";
 import { contentOf, type ReportContent } from "../targets/report-content.ts";
-import { recordAgentLook } from "./record-agent-look.ts";
+import { observeReports } from "./observe-reports.ts";
 import { recordUnits } from "./record-units.ts";
 
 /** Members up to which a rollout is moved by whoever reports. */
 const MOVES_AT_ONCE = 20;
 
-export interface Told {
+export interface AgentReport {
   readonly agent: AgentRecord;
   readonly content: ReportContent;
 }
 
-export async function settleReports(context: AppContext, targetId: string): Promise<void> {
+export async function applyReports(context: AppContext, targetId: string): Promise<void> {
   const agents = await speakingAgents(context, targetId);
-  const told = agents.flatMap((agent): Told[] => {
+  const told = agents.flatMap((agent): AgentReport[] => {
     const content = contentOf(agent);
     return content === null ? [] : [{ agent, content }];
   });
@@ -44,7 +44,7 @@ export async function settleReports(context: AppContext, targetId: string): Prom
   const target = await context.store.read.targets.findById(targetId);
   if (target === null) return;
   await recordUnits(context, target, told);
-  await recordAgentLook(context, target, told);
+  await observeReports(context, target, told);
   await advanceSoon(context, targetId);
 }
 
@@ -65,7 +65,7 @@ async function endPush(
   context: AppContext,
   targetId: string,
   push: OpenPush,
-  told: readonly Told[],
+  told: readonly AgentReport[],
 ): Promise<void> {
   const owner = `agent:${told[0]?.agent.id}`;
   const lease = await context.store.transaction((tx) =>
@@ -101,7 +101,7 @@ function asGiven(item: PlannedItem, settled: number | null): PlannedItem {
   return { ...item, action: "set", found };
 }
 
-function failureOf(told: readonly Told[]): LockstepError | null {
+function failureOf(told: readonly AgentReport[]): LockstepError | null {
   for (const { content } of told) {
     const { push } = content;
     if (push?.outcome !== "failed") continue;

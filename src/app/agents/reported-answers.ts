@@ -5,17 +5,17 @@
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import type { ReportedAnswer } from "../../protocol/agent/asks.ts";
-import type { ToldThere } from "../observe/probe-binding.ts";
+import type { ReportedAnswers } from "../observe/probe-binding.ts";
 import type { ReportContent } from "../targets/report-content.ts";
 
 const SILENT = "its agent has not asked it";
 
 type Answers = readonly (ReportedAnswer | undefined)[];
 
-export function toldThere(
+export function reportedAnswers(
   told: readonly { readonly content: Pick<ReportContent, "answers"> }[],
   bindingId: string,
-): ToldThere {
+): ReportedAnswers {
   const answers = told.map(({ content }) => content.answers.find((one) => one.bindingId === bindingId));
   const versions = new Set(answers.flatMap((one) => one?.acceptance.map(({ version }) => version) ?? []));
   return {

@@ -12,7 +12,7 @@ export type RunningVerdict =
   | { readonly state: "unseen"; readonly reason: string }
   | { readonly state: "dormant" };
 
-export interface LookResult {
+export interface Observation {
   /** Why what stands there is not what was settled; null when it is, or cannot be read and nothing speaks against it. */
   readonly wrong: string | null;
   /** Every slot was read and is what was settled. */
@@ -33,7 +33,7 @@ export interface Judged {
   readonly reason: string | null;
 }
 
-export function judgeLook(before: Evidence | null, look: LookResult): Judged {
+export function judgeObservation(before: Evidence | null, look: Observation): Judged {
   if (look.wrong !== null) return { evidence: null, lacks: true, reason: look.wrong };
   // What was changed by hand is back: that it stands there is known again, and no more.
   const seen = judgeRunning(before ?? (look.readBack ? "stored" : null), look.running);

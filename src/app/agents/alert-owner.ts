@@ -1,6 +1,6 @@
 /**
  * What a target's owner must hear without asking: somebody else is its agent now, or other keys have shown its code.
- * Told in the transaction in which it happens. Unlike a finding of doctor's it does not pass by itself: whoever revokes
+ * Concerned in the transaction in which it happens. Unlike a finding of doctor's it does not pass by itself: whoever revokes
  * the agent has heard, and what is old is closed without a word.
  */
 import { type Actor, SYSTEM } from "../../core/actor.ts";
@@ -19,15 +19,15 @@ const LEVEL = "wrong";
 const CLOSED_AFTER_MS = 7 * 86_400_000;
 const MAX_HOSTNAME = 80;
 
-type Told = Pick<
+type Concerned = Pick<
   AgentRecord,
   "target" | "targetId" | "environment" | "signKey" | "facts" | "enrolledFrom" | "createdAt"
 >;
 
-export async function tellReplaced(
+export async function alertReplaced(
   tx: Repositories,
-  agent: Told,
-  before: readonly Told[],
+  agent: Concerned,
+  before: readonly Concerned[],
   { actor, createdAt }: EnrolmentRecord,
 ): Promise<void> {
   const ended = before.map(machineText).join("; ");
@@ -42,7 +42,7 @@ export async function tellReplaced(
 }
 
 /** `first`: who came by the code before. */
-export async function tellContested(
+export async function alertContested(
   tx: Repositories,
   first: AgentRecord,
   other: { readonly keyFingerprint: string; readonly from: string | null },
@@ -63,7 +63,7 @@ export async function tellContested(
 }
 
 /** A person has ended the target's agents. False: nothing was told that is open. */
-export async function resolveTold(
+export async function resolveOwnerAlerts(
   tx: Repositories,
   actor: Actor,
   { id, name }: { readonly id: string; readonly name: string },
@@ -85,12 +85,12 @@ export async function closeOldAlerts(tx: Repositories): Promise<void> {
   }
 }
 
-function subjectOf({ targetId: id, target: name }: Told) {
+function subjectOf({ targetId: id, target: name }: Concerned) {
   return { kind: "target", id, name } as const;
 }
 
 /** What a machine says of itself is believed by nobody: its key is what a person compares. */
-function machineText(agent: Told): string {
+function machineText(agent: Concerned): string {
   const hostname = visibleLine(String(agent.facts["hostname"] ?? "")).slice(0, MAX_HOSTNAME);
   return `a machine that calls itself "${hostname}", key ${keyFingerprint(agent)}, ${fromText(agent.enrolledFrom)}, begun ${agent.createdAt.toISOString()}`;
 }
@@ -99,7 +99,7 @@ function fromText(from: string | null): string {
   return from === null ? "from an unknown address" : `from ${from}`;
 }
 
-function remedyOf({ target, environment }: Told): string {
+function remedyOf({ target, environment }: Concerned): string {
   const revoke = shellCommand(["lockstep", "agent", "revoke", target, "--environment", environment]);
   return `If that was not you: ${revoke}`;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { askedAt } from "../../../src/app/agents/record-agent-look.ts";
+import { askedAt } from "../../../src/app/agents/observe-reports.ts";
 
 const told = (...looks: readonly (string | null)[]) => looks.map((look) => ({ content: { look } }));
 
@@ -11,6 +11,6 @@ it.each([
   ["nothing, where one has not looked", 500, told("500", null), null],
   ["nothing, where it makes no sense", 500, told("soon"), null],
   ["nothing, where nobody asked", null, told("500"), null],
-])("an agent answers %s", (_what, lookAskedAtMs, reports, expected) => {
-  expect(askedAt({ lookAskedAtMs }, reports)).toBe(expected);
+])("an agent answers %s", (_what, reportRequestedAtMs, reports, expected) => {
+  expect(askedAt({ reportRequestedAtMs }, reports)).toBe(expected);
 });

@@ -5,8 +5,8 @@
  */
 import { isSourceAway, toLockstepError } from "../../core/errors.ts";
 import type { Target } from "../../core/ports/target.ts";
-import { judgeLook } from "../../core/rollout/judge-look.ts";
-import type { BindingLook, LoopBinding, TargetRecord } from "../../core/store/targets.ts";
+import { judgeObservation } from "../../core/rollout/judge-observation.ts";
+import type { BindingObservation, LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../base/context.ts";
 import { hint } from "../base/hint.ts";
@@ -14,15 +14,15 @@ import { inTime } from "../base/in-time.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
 import { judgeOrders } from "../orders/judge-orders.ts";
 import { kindOf, withTarget } from "../targets/open-target.ts";
-import { type Asked, askBinding, usedUnseen } from "./ask-binding.ts";
-import { type LivesSeen, lookAtLives } from "./look-at-lives.ts";
-import { judgeStored, type ReadBack } from "./stored.ts";
+import { judgeStored, type ReadBack } from "./judge-stored.ts";
+import { type InstancesObservation, observeInstances } from "./observe-instances.ts";
+import { observeVerifier, usedWhenUnknown, type VerifierObservation } from "./observe-verifier.ts";
 
 const LOOK_WITHIN_MS = 60_000;
 /** Bindings of one target: mostly one service, which is asked, not put under load. */
 const PROBED_AT_ONCE = 2;
 
-export async function lookAtTarget(
+export async function observeTarget(
   context: AppContext,
   targetId: string,
   signal: AbortSignal,
@@ -70,40 +70,47 @@ async function lookAt(
   known: readonly KnownBinding[],
   beganAtMs: number,
   signal: AbortSignal,
-): Promise<readonly BindingLook[]> {
+): Promise<readonly BindingObservation[]> {
   const addresses = known.flatMap(({ binding: { placement, key, fallbackKey } }) => [
     { placement, key },
     { placement, key: fallbackKey },
   ]);
   const observation = await target.observe(addresses, signal);
   await judgeOrders(context, record, observation.orders, "mark");
-  const lives = await lookAtLives(context, target, observation, known, signal);
+  const lives = await observeInstances(context, target, observation, known, signal);
   return await mapLimited(known, PROBED_AT_ONCE, async (one) => {
     const stored = judgeStored(one, observation.keys, context.sameValue);
     const seen = lives.get(one.binding.id) ?? null;
-    const asked = await askBinding(context, target, one, seen, signal);
+    const asked = await observeVerifier(context, target, one, seen, signal);
     return lookOf(one.binding, beganAtMs, { ...stored, ...asked, lives: seen });
   });
 }
 
 /** What was seen of one binding, whoever looked. */
-export interface Seen extends ReadBack, Asked {
+export interface ObservedBinding extends ReadBack, VerifierObservation {
   /** Null: nobody can look into processes there. */
-  readonly lives: LivesSeen | null;
+  readonly lives: InstancesObservation | null;
 }
 
 export function lookOf(
   binding: LoopBinding,
   beganAtMs: number,
-  { wrong, readBack, lives, acceptance, isReported, used, usedBy }: Seen,
-): BindingLook {
+  { wrong, readBack, lives, acceptance, isReported, used, usedBy }: ObservedBinding,
+): BindingObservation {
   const held = [binding.settled.primary, binding.settled.fallback].filter((version) => version !== undefined);
   return {
     bindingId: binding.id,
     settledDigest: binding.settledDigest,
     beganAtMs,
     judge: (before) =>
-      judgeLook(before, { wrong, readBack, running: lives?.verdict ?? null, acceptance, isReported, held }),
+      judgeObservation(before, {
+        wrong,
+        readBack,
+        running: lives?.verdict ?? null,
+        acceptance,
+        isReported,
+        held,
+      }),
     lives: lives?.told ?? null,
     acceptance: Object.fromEntries(acceptance),
     used,
@@ -112,7 +119,7 @@ export function lookOf(
 }
 
 /** It could not be looked at: nothing is known now that would open a gate, and nothing speaks against it. */
-function blind(binding: LoopBinding, beganAtMs: number, reason: string): BindingLook {
+function blind(binding: LoopBinding, beganAtMs: number, reason: string): BindingObservation {
   return {
     bindingId: binding.id,
     settledDigest: binding.settledDigest,
@@ -124,13 +131,13 @@ function blind(binding: LoopBinding, beganAtMs: number, reason: string): Binding
     }),
     lives: null,
     acceptance: {},
-    used: usedUnseen(binding, beganAtMs),
+    used: usedWhenUnknown(binding, beganAtMs),
     usedBy: null,
   };
 }
 
-async function record(context: AppContext, looks: readonly BindingLook[]): Promise<void> {
+async function record(context: AppContext, looks: readonly BindingObservation[]): Promise<void> {
   await context.store.transaction(async (tx) => {
-    for (const look of looks) await tx.targets.recordLook(look);
+    for (const look of looks) await tx.targets.recordObservation(look);
   });
 }

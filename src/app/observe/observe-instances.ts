@@ -1,15 +1,15 @@
-/** Which versions the living processes of a target's units hold, compared with what is settled. */
+/** Which versions the running instances of a target's units hold, compared with what is settled. */
 
 import type { JsonObject } from "../../core/json.ts";
 import type { UserUnit } from "../../core/ports/place.ts";
-import type { RunningAnswer, RunningFound, RunningLife } from "../../core/ports/running.ts";
+import type { RunningAnswer, RunningFound, RunningInstance } from "../../core/ports/running.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
-import type { RunningVerdict } from "../../core/rollout/judge-look.ts";
+import type { RunningVerdict } from "../../core/rollout/judge-observation.ts";
 import { SLOTS, type Slot } from "../../core/secret.ts";
 import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 
-export interface LivesSeen {
+export interface InstancesObservation {
   readonly verdict: RunningVerdict;
   /** Processes that share what was seen; 1 where nobody tells. */
   readonly replicas: number;
@@ -18,16 +18,16 @@ export interface LivesSeen {
 }
 
 /** What restarts with a place, and what else takes keys from it. */
-export type Lives = Pick<TargetObservation, "units" | "users">;
+export type RunningUnits = Pick<TargetObservation, "units" | "users">;
 
 /** By binding; empty where nobody can look into processes. */
-export async function lookAtLives(
+export async function observeInstances(
   context: AppContext,
   target: Target,
-  { units: restarting, users = [] }: Lives,
+  { units: restarting, users = [] }: RunningUnits,
   known: readonly KnownBinding[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, LivesSeen>> {
+): Promise<ReadonlyMap<string, InstancesObservation>> {
   const isUser = new Set(users.map(({ key }) => key));
   const units = [...restarting.filter(({ key }) => !isUser.has(key)), ...users];
   if (target.running === undefined || units.length === 0) return new Map();
@@ -35,11 +35,11 @@ export async function lookAtLives(
     { placement, key, candidates: versions },
     { placement, key: fallbackKey, candidates: versions },
   ]);
-  const answers = await target.running.look(
+  const answers = await target.running.observe(
     units.map((unit) => ({ unit, keys })),
     signal,
   );
-  context.log.debug("lives", { states: answers.map(({ state }) => state) });
+  context.log.debug("instances", { states: answers.map(({ state }) => state) });
   return new Map(
     known.map(({ binding }, index) => {
       const seen = answers.map((answer) => seenOf(answer, index));
@@ -67,8 +67,8 @@ export async function lookAtLives(
 
 function replicasOf(answers: readonly RunningAnswer[]): number {
   const counts = answers.flatMap((answer) =>
-    answer.state === "lives"
-      ? answer.lives.map(({ incarnation: { instances } }) =>
+    answer.state === "running"
+      ? answer.instances.map(({ incarnation: { instances } }) =>
           Array.isArray(instances) ? instances.length : 1,
         )
       : [],
@@ -79,31 +79,34 @@ function replicasOf(answers: readonly RunningAnswer[]): number {
 type Held = Readonly<Record<Slot, RunningFound>>;
 
 /** What one unit shows of one binding. */
-export type UnitSeen =
-  | { readonly state: "lives"; readonly lives: readonly { readonly id: string; readonly held: Held }[] }
-  | Exclude<RunningAnswer, { readonly state: "lives" }>;
+export type ObservedUnit =
+  | { readonly state: "running"; readonly instances: readonly { readonly id: string; readonly held: Held }[] }
+  | Exclude<RunningAnswer, { readonly state: "running" }>;
 
 const UNANSWERED: RunningFound = { state: "unreadable", reason: "the place gave no answer for this key" };
 
-function seenOf(answer: RunningAnswer, index: number): UnitSeen {
-  if (answer.state !== "lives") return answer;
-  const heldBy = ({ keys }: RunningLife): Held => ({
+function seenOf(answer: RunningAnswer, index: number): ObservedUnit {
+  if (answer.state !== "running") return answer;
+  const heldBy = ({ keys }: RunningInstance): Held => ({
     primary: keys[2 * index] ?? UNANSWERED,
     fallback: keys[2 * index + 1] ?? UNANSWERED,
   });
-  return { state: "lives", lives: answer.lives.map((life) => ({ id: life.id, held: heldBy(life) })) };
+  return {
+    state: "running",
+    instances: answer.instances.map((instance) => ({ id: instance.id, held: heldBy(instance) })),
+  };
 }
 
-/** The worst of all lives decides: callers and verifiers are as old as their oldest process. */
+/** The worst of all instances decides: callers and verifiers are as old as their oldest process. */
 export function verdictOf(
-  seen: readonly UnitSeen[],
+  seen: readonly ObservedUnit[],
   settled: Readonly<Partial<Record<Slot, number>>>,
 ): RunningVerdict {
   const verdicts = seen.flatMap((unit): RunningVerdict[] => {
     if (unit.state === "cannot-tell") return [{ state: "unseen", reason: unit.reason }];
     if (unit.state === "changing") return [{ state: "changing", reason: unit.reason }];
     if (unit.state === "dormant") return [{ state: "dormant" }];
-    return unit.lives.map(({ held }) => judgeLife(held, settled));
+    return unit.instances.map(({ held }) => judgeInstance(held, settled));
   });
   return worstOf(verdicts);
 }
@@ -119,14 +122,14 @@ function worstOf(verdicts: readonly RunningVerdict[]): RunningVerdict {
 /** It holds only what it takes: a slot that nothing of its refers to is none of its. */
 function verdictOnUser(
   { name }: UserUnit,
-  seen: UnitSeen,
+  seen: ObservedUnit,
   settled: Readonly<Partial<Record<Slot, number>>>,
 ): RunningVerdict {
-  if (seen.state !== "lives") return verdictOf([seen], settled);
+  if (seen.state !== "running") return verdictOf([seen], settled);
   const verdict = worstOf(
-    seen.lives.map(({ held }) => {
+    seen.instances.map(({ held }) => {
       const taken = SLOTS.filter((slot) => held[slot].state !== "absent");
-      return judgeLife(held, Object.fromEntries(taken.map((slot) => [slot, settled[slot]])), taken);
+      return judgeInstance(held, Object.fromEntries(taken.map((slot) => [slot, settled[slot]])), taken);
     }),
   );
   if (verdict.state !== "lacks") return verdict;
@@ -136,7 +139,7 @@ function verdictOnUser(
   };
 }
 
-function judgeLife(
+function judgeInstance(
   held: Held,
   settled: Readonly<Partial<Record<Slot, number | undefined>>>,
   slots: readonly Slot[] = SLOTS,
@@ -166,14 +169,14 @@ function lackText(slot: Slot, found: RunningFound, wanted: number | null): strin
     : `a running process holds ${there}${beside}, not v${wanted}`;
 }
 
-function toldOf(seen: readonly UnitSeen[]): JsonObject {
-  const told = seen.find(({ state }) => state !== "lives" && state !== "dormant");
+function toldOf(seen: readonly ObservedUnit[]): JsonObject {
+  const told = seen.find(({ state }) => state !== "running" && state !== "dormant");
   if (told !== undefined && "reason" in told) return { state: told.state, reason: told.reason };
-  const lives = seen.flatMap((unit) => (unit.state === "lives" ? unit.lives : []));
-  if (lives.length === 0) return { state: "dormant" };
+  const instances = seen.flatMap((unit) => (unit.state === "running" ? unit.instances : []));
+  if (instances.length === 0) return { state: "dormant" };
   return {
     state: "lives",
-    lives: lives.map(({ id, held }) => ({
+    lives: instances.map(({ id, held }) => ({
       id,
       primary: foundText(held.primary),
       fallback: foundText(held.fallback),

@@ -7,50 +7,50 @@ import { SLOTS } from "../../core/secret.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
-import { askBinding } from "../observe/ask-binding.ts";
-import type { LivesSeen } from "../observe/look-at-lives.ts";
-import { lookOf } from "../observe/look-at-target.ts";
-import { foundInWords, type ReadBack } from "../observe/stored.ts";
-import type { Told } from "./settle-reports.ts";
-import { toldThere } from "./told-there.ts";
+import { foundInWords, type ReadBack } from "../observe/judge-stored.ts";
+import type { InstancesObservation } from "../observe/observe-instances.ts";
+import { lookOf } from "../observe/observe-target.ts";
+import { observeVerifier } from "../observe/observe-verifier.ts";
+import type { AgentReport } from "./apply-reports.ts";
+import { reportedAnswers } from "./reported-answers.ts";
 
 const PROBE_WITHIN_MS = 60_000;
 
-export async function recordAgentLook(
+export async function observeReports(
   context: AppContext,
   target: TargetRecord,
-  told: readonly Told[],
+  told: readonly AgentReport[],
 ): Promise<void> {
   const beganAtMs = askedAt(target, told);
   if (beganAtMs === null) return;
   const known = (await loadKnown(context, target.id)).filter(
-    ({ binding: { rollout, settled, lookedAtMs } }) =>
-      rollout !== null && settled.primary !== undefined && (lookedAtMs ?? 0) < beganAtMs,
+    ({ binding: { rollout, settled, observedAtMs } }) =>
+      rollout !== null && settled.primary !== undefined && (observedAtMs ?? 0) < beganAtMs,
   );
-  const there = { told: (bindingId: string) => toldThere(told, bindingId) };
+  const there = { told: (bindingId: string) => reportedAnswers(told, bindingId) };
   for (const one of known) {
-    const asked = await askBinding(context, there, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
+    const asked = await observeVerifier(context, there, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
     const look = lookOf(one.binding, beganAtMs, {
       ...whyWrong(one, told),
       lives: livesOf(one, told),
       ...asked,
     });
-    await context.store.transaction((tx) => tx.targets.recordLook(look));
+    await context.store.transaction((tx) => tx.targets.recordObservation(look));
   }
 }
 
 /** The oldest of what they answer, and never later than what was asked: an agent's word moves no clock. */
 export function askedAt(
-  { lookAskedAtMs }: Pick<TargetRecord, "lookAskedAtMs">,
-  told: readonly { readonly content: Pick<Told["content"], "look"> }[],
+  { reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">,
+  told: readonly { readonly content: Pick<AgentReport["content"], "look"> }[],
 ): number | null {
   const answered = told.map(({ content }) => Number(content.look ?? Number.NaN));
   const oldest = Math.min(...answered);
-  if (lookAskedAtMs === null || !Number.isFinite(oldest)) return null;
-  return Math.min(oldest, lookAskedAtMs);
+  if (reportRequestedAtMs === null || !Number.isFinite(oldest)) return null;
+  return Math.min(oldest, reportRequestedAtMs);
 }
 
-function whyWrong({ binding }: KnownBinding, told: readonly Told[]): ReadBack {
+function whyWrong({ binding }: KnownBinding, told: readonly AgentReport[]): ReadBack {
   let readBack = true;
   for (const { content } of told) {
     for (const slot of SLOTS) {
@@ -73,7 +73,7 @@ function whyWrong({ binding }: KnownBinding, told: readonly Told[]): ReadBack {
 }
 
 /** Of a process that the agent itself started; of others it sees no more than that they restarted well. */
-function livesOf({ binding }: KnownBinding, told: readonly Told[]): LivesSeen | null {
+function livesOf({ binding }: KnownBinding, told: readonly AgentReport[]): InstancesObservation | null {
   const units = told.flatMap(({ content }) =>
     content.units.filter(({ isOwnChild }) => isOwnChild).map((unit) => ({ unit, digest: content.digest })),
   );

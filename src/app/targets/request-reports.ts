@@ -6,11 +6,11 @@ import type { AppContext } from "../base/context.ts";
 import { isSilent, speakingAgents } from "./live-agents.ts";
 import { contentOf } from "./report-content.ts";
 
-const LOOKED_WITHIN_MS = 3_000;
+const REPORTED_WITHIN_MS = 3_000;
 const STEP_MS = 50;
 
 /** Ends when all that are there have told, or the time is over: then their last report counts, with its age. */
-export async function lookNow(
+export async function awaitReports(
   context: AppContext,
   { environment, name }: TargetName,
   signal: AbortSignal,
@@ -18,11 +18,11 @@ export async function lookNow(
   const { targets } = context.store.read;
   const target = await targets.findByName(environment, name);
   if (target === null || (await awaited(context, target.id)).length === 0) return;
-  await context.store.transaction((tx) => tx.targets.askForLooks([target.id]));
+  await context.store.transaction((tx) => tx.targets.requestReports([target.id]));
   const asked = await targets.findById(target.id);
   const look = asked === null ? null : lookOf(asked);
   context.hints.tell([target.id]);
-  const until = performance.now() + LOOKED_WITHIN_MS;
+  const until = performance.now() + REPORTED_WITHIN_MS;
   while (!signal.aborted && performance.now() < until) {
     const agents = await awaited(context, target.id);
     if (agents.every((agent) => Number(contentOf(agent)?.look ?? 0) >= Number(look))) return;

@@ -8,9 +8,9 @@ import { POLL_MS } from "../../protocol/agent/paths.ts";
 import type { AppContext } from "../base/context.ts";
 import { isSilent, speakingAgents } from "../targets/live-agents.ts";
 import { notEnrolled, silent } from "../targets/reported-places.ts";
-import { settleReports } from "./settle-reports.ts";
+import { applyReports } from "./apply-reports.ts";
 
-export async function tellAgents(context: AppContext, { target, token }: Lease): Promise<void> {
+export async function reconcileAgents(context: AppContext, { target, token }: Lease): Promise<void> {
   context.hints.tell([target.id]);
   const why = await whyNot(context, target);
   // A failed push's own words stay until the next one: they say more.
@@ -31,7 +31,7 @@ export async function tellAgents(context: AppContext, { target, token }: Lease):
     if (toLockstepError(error).code !== "LEASE_LOST") throw error;
   }
   // A container that was waited for may be gone.
-  await settleReports(context, target.id);
+  await applyReports(context, target.id);
 }
 
 async function whyNot(context: AppContext, target: Lease["target"]): Promise<LockstepError | null> {

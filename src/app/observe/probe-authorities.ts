@@ -7,16 +7,16 @@ import type { LoopBinding } from "../../core/store/targets.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
-import { askOnce, proberFor, type There } from "./probe-binding.ts";
+import { type ProbeOrigin, probeOnce, proberFor } from "./probe-binding.ts";
 
 export interface Newer {
   readonly binding: LoopBinding;
   readonly found: SecretValue;
 }
 
-export async function askAuthorities(
+export async function probeAuthorities(
   context: AppContext,
-  target: There,
+  target: ProbeOrigin,
   seen: {
     readonly desired: Desired;
     readonly items: readonly PlannedItem[];
@@ -38,8 +38,8 @@ export async function askAuthorities(
     if (ours === undefined) continue;
     const prober = proberFor(context, target, probe);
     const verdicts = {
-      found: (await askOnce(prober, probe, there.value, signal)).verdict,
-      ours: (await askOnce(prober, probe, ours, signal)).verdict,
+      found: (await probeOnce(prober, probe, there.value, signal)).verdict,
+      ours: (await probeOnce(prober, probe, ours, signal)).verdict,
     };
     if (isNewer(verdicts)) newer.push({ binding, found: there.value });
   }

@@ -2,7 +2,7 @@
 import { toLockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { UsageAnswer, UsageQuestion, UsageReader } from "../../core/ports/usage-reader.ts";
-import { askedOf } from "../../core/rollout/gates.ts";
+import { probedVersions } from "../../core/rollout/gates.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -12,10 +12,10 @@ import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 import { openFields } from "../values/secret-fields.ts";
-import type { LivesSeen } from "./look-at-lives.ts";
-import { probeBinding, type There } from "./probe-binding.ts";
+import type { InstancesObservation } from "./observe-instances.ts";
+import { type ProbeOrigin, probeBinding } from "./probe-binding.ts";
 
-export interface Asked {
+export interface VerifierObservation {
   readonly acceptance: ReadonlyMap<number, Acceptance>;
   /** The acceptance is what it said of itself. */
   readonly isReported: boolean;
@@ -26,15 +26,15 @@ export interface Asked {
 }
 
 const READ_WITHIN_MS = 25_000;
-const NOTHING: Asked = { acceptance: new Map(), isReported: false, used: null, usedBy: null };
+const NOTHING: VerifierObservation = { acceptance: new Map(), isReported: false, used: null, usedBy: null };
 
-export async function askBinding(
+export async function observeVerifier(
   context: AppContext,
-  target: There,
+  target: ProbeOrigin,
   known: KnownBinding,
-  lives: LivesSeen | null,
+  lives: InstancesObservation | null,
   signal: AbortSignal,
-): Promise<Asked> {
+): Promise<VerifierObservation> {
   const { probe, usage } = bindingOptionsOf(known.binding.options);
   if (known.binding.role === "caller") return NOTHING;
   const told = usage === null ? null : await readUsage(context, target, { known, usage }, signal);
@@ -45,13 +45,13 @@ export async function askBinding(
 
 async function readUsage(
   context: AppContext,
-  target: There,
+  target: ProbeOrigin,
   { known: { binding, versions }, usage }: { readonly known: KnownBinding; readonly usage: JsonObject },
   signal: AbortSignal,
-): Promise<Asked> {
+): Promise<VerifierObservation> {
   if (binding.rollout === null) return NOTHING;
   const answer = await ask();
-  const asked = askedOf(binding.rollout);
+  const asked = probedVersions(binding.rollout);
   // The store's clock after the answer: an age that was told before is never made longer by it.
   const nowMs = await context.store.read.meta.storeNow();
   if (answer.state === "cannot-tell") {
@@ -59,7 +59,7 @@ async function readUsage(
     return {
       acceptance: new Map(asked.map((version) => [version, unknown])),
       isReported: true,
-      used: usedUnseen(binding, nowMs),
+      used: usedWhenUnknown(binding, nowMs),
       usedBy: null,
     };
   }
@@ -87,7 +87,7 @@ async function readUsage(
   return { acceptance, isReported: true, used, usedBy };
 
   async function ask(): Promise<UsageAnswer> {
-    const isThere = isReadThere(usage);
+    const isThere = isReadAtTarget(usage);
     if (isThere && target.told !== undefined) return target.told(binding.id).usage;
     const reader = isThere ? (target.usageReader ?? NOBODY) : context.usageReader;
     const tokens = await tokensOf(context, binding.secretId, usage);
@@ -98,12 +98,15 @@ async function readUsage(
 }
 
 /** The counts are served, or stand in a file, where only the target's machine reaches them. */
-export function isReadThere(usage: JsonObject): boolean {
+export function isReadAtTarget(usage: JsonObject): boolean {
   return usage["from"] === "target" || "file" in usage;
 }
 
 /** Nobody knows whether the old value is used now, so that it counts as used: silence must have been heard. */
-export function usedUnseen({ options, rollout }: LoopBinding, nowMs: number): Asked["used"] {
+export function usedWhenUnknown(
+  { options, rollout }: LoopBinding,
+  nowMs: number,
+): VerifierObservation["used"] {
   const from = rollout?.fromVersion ?? null;
   if (bindingOptionsOf(options).usage === null || from === null) return null;
   return { [from]: new Date(nowMs).toISOString() };

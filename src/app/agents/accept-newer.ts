@@ -12,7 +12,7 @@ import { actorOf } from "./confirm-agent.ts";
 import { openTakeOverKey } from "./store-keys.ts";
 
 /** What does not open, or speaks of what is no authority, is left. */
-export async function takeOverNewer(
+export async function acceptNewer(
   context: AppContext,
   agent: AgentRecord,
   newer: readonly NewerValue[],
