@@ -98,7 +98,7 @@ describe("doctor", () => {
     expect(answer.secrets[0]?.bindings.map(({ state }) => state)).toEqual(["in-sync", "in-sync"]);
     const { stdout } = await cli("doctor");
     expect(stdout.split("\n")[0]).toBe(
-      "Nothing is wrong: 2 keys of 1 secret, each of 2 places was looked at just now.",
+      "Nothing is wrong: 2 keys of 1 secret, each of 2 places was checked just now.",
     );
   });
 
@@ -116,7 +116,7 @@ describe("doctor", () => {
         target: "api",
         key: "AUTH",
         consequence: [
-          "Calls from vps to api are refused (401 or 403): vps sends v1, api accepts a value that was never ours.",
+          "Calls from vps to api are refused (401 or 403): vps sends v1, api accepts a value that Lockstep does not know.",
         ],
         command: "lockstep heal --target api --secret AUTH",
       },
@@ -182,7 +182,7 @@ describe("doctor", () => {
     expect((await doctor()).exitCode).toBe(0);
   });
 
-  test("of a value that was never ours: heal refuses it, and the printed take-over repairs it", async () => {
+  test("of a value that Lockstep does not know: heal refuses it, and the printed take-over repairs it", async () => {
     await apply();
     await cli("secret set AUTH", { stdin: CANARY });
     kit.place("api").values.set("AUTH", "foreign");

@@ -24,9 +24,9 @@ playOutages([
     name: "the secret is changed on the machine and forgotten everywhere else",
     breaks: write(`${SECRET}='changed-on-the-mac-mini'\n`),
     finding: { id: "hand-edit", target: "mini" },
-    says: /mini, \S+\.env, key INTERNAL_AUTH_SECRET: holds a value that was never ours/,
+    says: /mini, \S+\.env, key INTERNAL_AUTH_SECRET: holds a value that Lockstep does not know/,
     refuses:
-      /Calls from mini to api are refused \(401 or 403\): mini sends a value that was never ours, api accepts v2/,
+      /Calls from mini to api are refused \(401 or 403\): mini sends a value that Lockstep does not know, api accepts v2/,
     command: heal,
   },
   {
@@ -40,14 +40,14 @@ playOutages([
     name: "the line is deleted",
     breaks: write("# nothing here any more\n"),
     finding: { id: "missing", target: "mini" },
-    says: /somebody deleted it since/,
+    says: /since then somebody deleted it/,
     command: heal,
   },
   {
     name: "an older copy is put back",
     breaks: write(`${SECRET}='${FIRST}'\n`),
     finding: { id: "stale-copy", target: "mini" },
-    says: /older copy was put back/,
+    says: /older value was put back/,
     refuses: /mini sends v1, api accepts v2/,
     command: heal,
   },
@@ -58,7 +58,7 @@ playOutages([
       await untilTold(world, "the profile", `${COPIES} like '%zshenv%'`);
     },
     finding: { id: "other-copies", target: "mini", severity: "hint" },
-    says: /further places: ~\/\.zshenv, line 1 \(as INTERNAL_AUTH_SECRET, v1, older\)/,
+    says: /in other places too: ~\/\.zshenv, line 1 \(as INTERNAL_AUTH_SECRET, v1, older\)/,
     command: null,
     async mends(world) {
       rmSync(join(home(world), ".zshenv"));
@@ -72,7 +72,7 @@ playOutages([
       await world.loop.rows("update agent set last_seen_at = now() - interval '1 hour'");
     },
     finding: { id: "agent-away", target: "mini", severity: "cannot-tell" },
-    says: /was heard 60 min ago[\s\S]*sleeps or is off/,
+    says: /last connected 60 min ago[\s\S]*sleeps or is off/,
     command: /^lockstep agent list$/,
     mends: async (world) => {
       await world.startAgent();

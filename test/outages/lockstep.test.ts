@@ -63,7 +63,7 @@ playOutages(
         );
       },
       finding: { id: "not-pushed" },
-      says: /was never pushed: no worker has taken it up.*Start one with `lockstep worker`, or `lockstep up`/,
+      says: /was never pushed: no worker has started on it.*Start one with `lockstep worker`, or `lockstep up`/,
       besides: ["not-pushed", "not-pushed", "not-pushed", "agent-away"],
       command: null,
       async mends(world) {
@@ -78,7 +78,7 @@ playOutages(
           "update target set next_check_at = now() - interval '1 hour' where name = 'worker' returning id",
         ),
       finding: { id: "checks-late", target: null },
-      says: /should have been looked at 60 min ago, and nobody did.*no alert is sent.\nNo worker runs/,
+      says: /should have been checked 60 min ago, and was not.*no alert is sent.\nNo worker runs/,
       command: null,
       mends: (world) => world.checkNow("worker"),
     },
@@ -130,7 +130,7 @@ playOutages(
         );
       },
       finding: { id: "too-old", secret: SECRET },
-      says: /is 90 d old; it may be 30 d old.*Nobody has rotated it since/s,
+      says: /is 90 d old; `maxAge` allows 30 d.*has rotated it/s,
       command: new RegExp(`^lockstep rotate ${SECRET} --wait$`),
     },
   ],

@@ -50,16 +50,16 @@ playOutages([
     name: "a verifier's value is changed by hand",
     breaks: edit("api", "typed-into-the-dashboard"),
     finding: { id: "hand-edit", target: "api" },
-    says: /changed it since, around Lockstep/,
+    says: /since then .* changed it, without Lockstep/,
     refuses:
-      /Calls from mini, vps and worker to api are refused .* send v2, api accepts a value that was never ours/,
+      /Calls from mini, vps and worker to api are refused .* send v2, api accepts a value that Lockstep does not know/,
     command: heal("api"),
   },
   {
     name: "an older value is put back from a backup",
     breaks: edit("worker", FIRST),
     finding: { id: "stale-copy", target: "worker" },
-    says: /holds v1 .*should hold v2[\s\S]*older copy was put back/,
+    says: /holds v1 .*should hold v2[\s\S]*older value was put back/,
     refuses: /worker sends v1, api accepts v2/,
     command: heal("worker"),
   },
@@ -82,7 +82,7 @@ playOutages([
     breaks: (world) =>
       world.railway.railway.state.removeVariables({ service: at(world, "api"), names: [SECRET] }),
     finding: { id: "missing", target: "api" },
-    says: /somebody deleted it since/,
+    says: /since then somebody deleted it/,
     refuses: /api accepts nothing/,
     command: heal("api"),
   },
@@ -90,7 +90,7 @@ playOutages([
     name: "the value is replaced by a reference to another variable",
     breaks: edit("worker", "${{shared.OTHER}}"),
     finding: { id: "hand-edit", target: "worker" },
-    says: /put a reference to another variable in its place/,
+    says: /since then somebody replaced it with a reference to another variable/,
     // A reference is somebody's arrangement: only the explicit word writes over it.
     command: new RegExp(`^lockstep apply --take-over ${SECRET}@worker$`),
   },
@@ -104,7 +104,7 @@ playOutages([
       await world.railway.railway.state.idle();
     },
     finding: { id: "process-behind", target: "api" },
-    says: /running process holds v1, not v2\. It did not restart since, somebody rolled it back/,
+    says: /running process holds v1, not v2\. Since the write, the process did not restart, somebody rolled it back/,
     command: heal("api"),
   },
   {
@@ -119,7 +119,7 @@ playOutages([
       await world.rest();
     },
     finding: { id: "unit-blocked", target: "api" },
-    says: /is stored, but api did not restart, so its process still runs with the value from before/,
+    says: /is stored, but api did not restart, so its process still runs with the previous value/,
     command: /^lockstep rollout resume /,
     mends: (world) => world.railway.railway.faults.clear(),
   },
@@ -153,7 +153,7 @@ playOutages([
       }
     },
     finding: { id: "hand-edit", target: "api" },
-    says: /healed 2 times within the last hour and changed again each time.*something else writes there\. Find it first/,
+    says: /healed it 2 times within the last hour, and each time it was changed again.*another program writes there\. Find that program first/,
     command: heal("api"),
     async mends(world) {
       await world.configure();
@@ -175,7 +175,7 @@ playOutages([
       await sealAndDeploy(world, "typed-over-it");
     },
     finding: { id: "process-behind", target: "api" },
-    says: /v\d+ stands there, but it refuses v\d+ \(/,
+    says: /v\d+ is stored there, but it refuses v\d+ \(/,
     command: heal("api"),
   },
   {
@@ -194,7 +194,7 @@ playOutages([
     name: "Railway does not answer",
     breaks: (world) => world.railway.railway.faults.add({ kind: "http-error", status: 503, times: "always" }),
     finding: { id: "unreachable", target: "api", severity: "cannot-tell" },
-    says: /api could not be looked at, so nobody can say what stands there now/,
+    says: /api could not be checked, so nobody can say what it holds now/,
     besides: ["unreachable"],
     command: /^lockstep target test api$/,
     mends: (world) => world.railway.railway.faults.clear(),
@@ -204,7 +204,7 @@ playOutages([
     breaks: (world) =>
       world.railway.railway.state.revokeToken({ token: world.railway.railway.defaults.projectToken }),
     finding: { id: "credential-refused", target: "api" },
-    says: /could not be looked at/,
+    says: /could not be checked/,
     besides: ["credential-refused"],
     command: /^lockstep apply$/,
     async mends(world) {

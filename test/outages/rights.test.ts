@@ -41,7 +41,7 @@ const asEverybody: readonly Outage[] = [
     name: "the file may not be read any more",
     breaks: ({ files }) => chmodSync(files.vps, 0o200),
     finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
-    says: new RegExp(`vps could not be looked at[\\s\\S]*${may("read \\S+app/env").source}`),
+    says: new RegExp(`vps could not be checked[\\s\\S]*${may("read \\S+app/env").source}`),
     command: /^lockstep target test vps$/,
     mends: ({ files }) => chmodSync(files.vps, 0o600),
   },

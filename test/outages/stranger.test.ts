@@ -50,7 +50,7 @@ playOutages([
       await world.untilRows("its count", "select from binding where used_by ->> '2' is not null");
     },
     finding: { id: "old-value-used", target: "api", severity: "hint" },
-    says: /Somebody still comes to api with v2 of INTERNAL_AUTH_SECRET, (?:just now|\d+ s ago), calling itself nightly-report; every caller that is known sends v3[\s\S]*none of the places that are bound/,
+    says: /Somebody still calls api with v2 of INTERNAL_AUTH_SECRET \((?:just now|\d+ s ago), calling itself nightly-report\); every known caller sends v3[\s\S]*not bound to the secret/,
     command: /^lockstep discover$/,
     // Found and ended by whoever owns it; nobody has to be waited for.
     mends: (world) => world.cli(`rotate ${SECRET} --urgent`),

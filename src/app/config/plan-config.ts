@@ -110,7 +110,7 @@ function takeOvers(places: readonly PlannedPlace[], { takeOver }: ConfigRequest)
       name: place.secret,
       target: place.target,
       key: place.key,
-      text: `overwrite ${place.key} at ${place.target}, ${place.place.state === "not-asked" ? "whatever stands there" : "which holds a value that was never ours"}`,
+      text: `overwrite ${place.key} at ${place.target}, ${place.place.state === "not-asked" ? "whatever stands there" : "which holds a value that Lockstep does not know"}`,
       path: place.path,
     }));
 }

@@ -102,7 +102,7 @@ function inWords(item: PlannedItem): string {
       return `holds v${item.found.version}, should hold v${item.version}`;
     case "unknown":
       return item.found.nearly === undefined
-        ? "holds a value that was never ours"
+        ? "holds a value that Lockstep does not know"
         : `holds another value: ${item.found.nearly}`;
     case "absent":
       return "holds nothing";

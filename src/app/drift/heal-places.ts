@@ -64,7 +64,10 @@ export async function healPlaces(
   );
   return {
     healing: healing.map(shown),
-    refused: foreign.map((place) => ({ ...shown(place), reason: "what stands there was never ours" })),
+    refused: foreign.map((place) => ({
+      ...shown(place),
+      reason: "Lockstep does not know the value that is there",
+    })),
   };
 }
 

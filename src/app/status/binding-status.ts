@@ -154,7 +154,7 @@ function whyNot(
       return (
         row.targetErrorMessage ??
         (row.foundReason === null
-          ? `holds a value that was never ours${should}`
+          ? `holds a value that Lockstep does not know${should}`
           : `${row.foundReason}${should}`)
       );
     case "missing":

@@ -16,5 +16,5 @@ export function copyText({ kind, file, line }: Pick<FoundCopy, "kind" | "file" |
 }
 
 export function holdsText({ version }: Pick<FoundCopy, "version">): string {
-  return version === null ? "a value that was never ours" : `v${version}`;
+  return version === null ? "a value that Lockstep does not know" : `v${version}`;
 }

@@ -57,7 +57,7 @@ function judge(about: Case, commands: Commands): Judgement | null {
     return {
       id: "process-behind",
       severity: "wrong",
-      cause: `${sentence(`v${wanted} stands there, but ${binding.lacking}`)} It did not restart since, somebody rolled it back to an earlier deployment, or it was not told to read it again.`,
+      cause: `${sentence(`v${wanted} is stored there, but ${binding.lacking}`)} Since the write, the process did not restart, somebody rolled it back to an earlier deployment, or nothing made it read the value again.`,
       command: commands.heal(target, secret),
     };
   }
@@ -67,7 +67,7 @@ function judge(about: Case, commands: Commands): Judgement | null {
       id: "shadowed",
       severity: "wrong",
       cause:
-        winner === null ? "Another copy on that host wins over this one." : shadowedCause(winner, target),
+        winner === null ? "Another copy on that host overrides this one." : shadowedCause(winner, target),
       command: winner === null ? null : removeCopy(winner, target),
     };
   }
@@ -90,7 +90,7 @@ function staged({ binding, target }: Case): Judgement | null {
   return {
     id: "staged-change",
     severity: "hint",
-    cause: `${sentence(`At ${target.name} ${STAGED_REASON}`)} Discard it there, or set it here: \`lockstep secret set\`.`,
+    cause: `${sentence(`At ${target.name} ${STAGED_REASON}`)} Discard that value there, or set it here: \`lockstep secret set\`.`,
     command: null,
   };
 }
@@ -106,11 +106,16 @@ function drifted(about: Case, commands: Commands): Judgement {
       return {
         id: "stale-copy",
         severity: "wrong",
-        cause: `${wrote}; an older copy was put back since: by hand, from a backup, or by another program's deployment.${againstText(target)}`,
+        cause: `${wrote}; since then an older value was put back: by hand, from a backup, or by another program's deployment.${againstText(target)}`,
         command,
       };
     case "missing":
-      return { id: "missing", severity: "wrong", cause: `${wrote}; somebody deleted it since.`, command };
+      return {
+        id: "missing",
+        severity: "wrong",
+        cause: `${wrote}; since then somebody deleted it.`,
+        command,
+      };
     default:
       return {
         id: "hand-edit",
@@ -126,7 +131,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
   const wanted = `v${binding.wanted}`;
   const { error, gaveUp, nextActionAt } = target;
   if (error !== null && gaveUp) {
-    const cause = `${wanted} was never written there: the push was given up. ${error.message} ${error.hint}`;
+    const cause = `Lockstep never wrote ${wanted} there: it gave up the push. ${error.message} ${error.hint}`;
     const gaveUpFor = { severity: "wrong", cause } as const;
     switch (error.code) {
       case "TARGET_CREDENTIAL_REJECTED":
@@ -151,7 +156,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
     return {
       id: "step-open",
       severity: "wrong",
-      cause: "It is in other hands: a person must bring it there, and say so.",
+      cause: "Lockstep cannot write to this place: a person must put the value there, and then confirm it.",
       command: commands.step(target),
     };
   }
@@ -159,7 +164,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
     return {
       id: "push-retrying",
       severity: "wrong",
-      cause: `${wanted} is not there yet: ${error.message} ${error.hint}${againText(nextActionAt, now)}`,
+      cause: `${wanted} is not there yet. ${error.message} ${error.hint}${againText(nextActionAt, now)}`,
       command: commands.testThenHeal(target, secret),
     };
   }
@@ -168,7 +173,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
     return {
       id: "not-pushed",
       severity: "wrong",
-      cause: `${wanted} was never pushed: no worker has taken it up, and it has waited since ${ageText(nextActionAt?.toISOString() ?? null, now)}. Start one with \`lockstep worker\`, or \`lockstep up\`.`,
+      cause: `${wanted} was never pushed: no worker has started on it. It became due ${ageText(nextActionAt?.toISOString() ?? null, now)}. Start one with \`lockstep worker\`, or \`lockstep up\`.`,
       command: null,
     };
   }
@@ -191,7 +196,7 @@ function unit(
   return {
     id: "unit-blocked",
     severity: "wrong",
-    cause: `v${binding.wanted} is stored, but ${name} did not restart, so its process still runs with the value from before. ${sentence(error ?? "No reason was given")} See the unit's own log first.`,
+    cause: `v${binding.wanted} is stored, but ${name} did not restart, so its process still runs with the previous value. ${sentence(error ?? "No reason was given")} See the unit's own log first.`,
     command: commands.resume(target, secret),
   };
 }
@@ -217,14 +222,14 @@ function unreadable({ binding, target }: Case): Judgement | null {
   return {
     id: "unreadable",
     severity: "cannot-tell",
-    cause: sentence(binding.foundReason ?? "Nobody has looked at it yet"),
+    cause: sentence(binding.foundReason ?? "Lockstep has not checked it yet"),
     command: null,
   };
 }
 
 function leftover({ secret, binding, target, now }: Case, commands: Commands): Judgement {
   const { error, gaveUp, nextActionAt } = target;
-  const cause = `Its binding is gone, and ${binding.key} is still to be deleted there.`;
+  const cause = `Its binding was removed, and ${binding.key} must still be deleted there.`;
   if (error === null) return { id: "leftover", severity: "moving", cause, command: null };
   return {
     id: "leftover",
@@ -244,31 +249,32 @@ function whatText({ secret, binding, target, now }: Case): string {
       : ` since ${since.toISOString().slice(0, 16).replace("T", " ")} UTC (${ageText(since.toISOString(), now)})`;
   const seen = binding.observedAt === null ? "" : ` (seen ${ageText(binding.observedAt.toISOString(), now)})`;
   const holds = isPutBack({ secret, binding, target, now })
-    ? "holds what stood there before"
+    ? "holds the value from before"
     : holdsText(binding);
   return `${where}: ${holds}${seen}, should hold v${binding.wanted}${current}.`;
 }
 
 function holdsText(binding: BindingFacts): string {
   const winner = binding.state === "shadowed" ? winnerOf(binding.copies) : null;
-  if (winner !== null) return `holds v${binding.version}, and another copy wins, with ${copyHolds(winner)}`;
+  if (winner !== null)
+    return `holds v${binding.version}, but another copy overrides it, with ${copyHolds(winner)}`;
   if (binding.unit !== null) return `holds v${binding.version}, not used yet`;
   if (binding.lacking !== null && binding.state === "stale" && binding.version === binding.wanted)
-    return `holds v${binding.version}, and its process another value`;
-  if (binding.state === "unreadable") return "holds what could not be read";
+    return `holds v${binding.version}, but its process uses another value`;
+  if (binding.state === "unreadable") return "holds something that could not be read";
   if (binding.found === "unknown") {
     const almost = nearly(binding);
     if (almost !== null) return `holds ${almost.replace(/^it is /, "")}`;
-    return isReference(binding) ? "refers to another variable" : "holds a value that was never ours";
+    return isReference(binding) ? "refers to another variable" : "holds a value that Lockstep does not know";
   }
   if (binding.version !== null) return `holds v${binding.version}`;
-  return binding.found === null ? "was never looked at" : "holds nothing";
+  return binding.found === null ? "was never checked" : "holds nothing";
 }
 
 function againText(at: Date | null, now: Date): string {
   if (at === null) return "";
   const seconds = Math.max(0, Math.round((at.getTime() - now.getTime()) / 1000));
-  return ` It is tried again by itself in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}.`;
+  return ` Lockstep tries again in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}.`;
 }
 
 function agoText(at: Date | null, now: Date): string {

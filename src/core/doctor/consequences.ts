@@ -111,7 +111,7 @@ function valueText(holding: Holding): string {
     case "before":
       return `the value from before v${holding.version}`;
     case "foreign":
-      return "a value that was never ours";
+      return "a value that Lockstep does not know";
     case "nothing":
       return "nothing";
     case "not-known":

@@ -12,11 +12,11 @@ const MAX_NAMED = 8;
 /** A command over SSH is not always given it, and `systemctl --user` finds the manager by it. */
 const RUNTIME_DIRECTORY = "XDG_RUNTIME_DIR=/run/user/$(id -u)";
 
-/** What runs already goes on with what it was given: without this the mended file changes nothing. */
+/** What runs already goes on with what it was given: without this the corrected file changes nothing. */
 const AFTERWARDS: Readonly<Partial<Record<CopyKind, string>>> = {
-  compose: " Then `docker compose up -d` there, which makes its container anew.",
+  compose: " Then run `docker compose up -d` there, which creates its container again.",
   plist:
-    " Then load the job anew there, `launchctl bootout` and `launchctl bootstrap`: a restart alone keeps what was loaded.",
+    " Then load the job again there with `launchctl bootout` and `launchctl bootstrap`: a restart alone keeps what was loaded.",
 };
 
 export function shadowedCause(winner: FoundCopy, { kind, systemdUnit, isUserUnit }: TargetFacts): string {
@@ -24,9 +24,9 @@ export function shadowedCause(winner: FoundCopy, { kind, systemdUnit, isUserUnit
   const process = winner.kind === "compose" ? "its container" : (unit ?? "the process");
   const where = kind === "agent" ? " on that machine" : "";
   const remedy = winner.alone
-    ? `Take the line out${where}, so that one place decides.`
-    : `Take ${winner.key} out of it${where}, so that one place decides.`;
-  return `${copyText(winner)} sets ${winner.key} too, and wins: ${process} is started with ${holdsText(winner)}, whatever Lockstep writes. ${remedy}${AFTERWARDS[winner.kind] ?? ""}`;
+    ? `Remove the line${where}, so that only one place decides.`
+    : `Remove ${winner.key} from it${where}, so that only one place decides.`;
+  return `${copyText(winner)} also sets ${winner.key} and overrides this one: ${process} starts with ${holdsText(winner)}, whatever Lockstep writes. ${remedy}${AFTERWARDS[winner.kind] ?? ""}`;
 }
 
 /** On the host, as a person who may do so there. Null: where a line cannot simply go, or nobody is known to log in. */
@@ -67,8 +67,8 @@ export function exposedCopies(
       environment: target.environment,
       what: `Every user of the host of ${target.name} can read v${secret.current} of ${secret.name}: ${listText(exposed.map(copyText))}.`,
       cause: inUnit
-        ? "systemd tells everybody what a unit sets. Put it into a file of mode 0600 that `EnvironmentFile=` or `LoadCredential=` names, and rotate the secret."
-        : "The file's rights let others read it. Take them away or delete the copy, and rotate the secret.",
+        ? "systemd shows everybody what a unit sets. Put the value into a file of mode 0600 that `EnvironmentFile=` or `LoadCredential=` names, and rotate the secret."
+        : "The file's mode lets others read it. Change the mode or delete the copy, and rotate the secret.",
       consequence: [],
       command: inUnit ? null : closeCopies(exposed, target),
     },
@@ -84,9 +84,9 @@ export function sharedFiles(target: TargetFacts): readonly Finding[] {
       ...aboutTarget(target),
       id: "exposed-to-group",
       severity: "hint",
-      what: `On the host of ${target.name} a group can read what holds a secret: ${listText(named)}.`,
+      what: `On the host of ${target.name} a group can read files that hold a secret: ${listText(named)}.`,
       cause:
-        'Everybody in the group has the secret. Take the right away, or say at the file that it is meant: `mode: "0640"`.',
+        'Everybody in the group can read the secret. Remove that right, or state at the file that it is intended: `mode: "0640"`.',
       consequence: [],
       command: closeCopies(target.sharedFiles, target),
     },
@@ -127,9 +127,9 @@ export function otherCopies(
       key: binding.key,
       placement: binding.placement,
       environment: target.environment,
-      what: `${secret.name} stands on the host of ${target.name} in further places: ${listText(named)}${more}.`,
+      what: `${secret.name} is stored on the host of ${target.name} in other places too: ${listText(named)}${more}.`,
       cause:
-        "Lockstep keeps none of them right. Whoever reads them uses an older value after the next change at the latest; take them out, or bind them.",
+        "Lockstep does not update these copies. Programs that read them use an old value after the next change, if not already. Remove the copies, or bind them.",
       consequence: [],
       command: null,
     },
@@ -157,11 +157,11 @@ export function keptCopies({ keptCopies: kept, now }: DoctorFacts): readonly Fin
       key: null,
       placement: file,
       environment,
-      what: `On the host of ${target} a copy of ${file} from before a change is still kept, since ${ageText(keptAt.toISOString(), now)}${owedAt === null ? "" : ", and must go"}: older values at rest.`,
+      what: `On the host of ${target} a copy of ${file} from before a change still exists (made ${ageText(keptAt.toISOString(), now)})${owedAt === null ? "" : ", and must be removed"}. It holds older values.`,
       cause:
         error === null
-          ? "Its unit has not ended its restart. The copy goes with that, or as soon as it cannot be put back any more."
-          : `It could not be removed, and is tried again by itself: ${error} By hand: the *.keep and *.wrote files in ~/.lockstep there.`,
+          ? "The restart of its unit has not ended. Lockstep removes the copy when it ends, or when the copy can no longer be put back."
+          : `Lockstep could not remove it, and tries again by itself: ${error} To remove it by hand, delete the *.keep and *.wrote files in ~/.lockstep there.`,
       consequence: [],
       command: null,
     }));
@@ -174,7 +174,7 @@ export function unreadCopies(target: TargetFacts): readonly Finding[] {
     severity: "hint",
     placement: file,
     what: `${target.name}: ${file} could not be searched for copies.`,
-    cause: `${reason[0]?.toUpperCase() ?? ""}${reason.slice(1)}; it is named by \`alsoCheck\`.`,
+    cause: `${reason[0]?.toUpperCase() ?? ""}${reason.slice(1)}. \`alsoCheck\` names this file.`,
     consequence: [],
     command: null,
   }));

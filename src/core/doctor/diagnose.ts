@@ -100,7 +100,7 @@ function withoutValue(secret: SecretFacts, commands: Commands): readonly Finding
         what: `${secret.name} has no value in Lockstep yet, so nothing is pushed to ${where}.`,
         cause:
           secret.adoption === null || secret.adoption.unknown > 0
-            ? "No value was set or imported, and not every place could be looked at."
+            ? "No value was set or imported, and not every place could be checked."
             : "No value was set or imported, and none of its places holds one.",
         consequence: [],
         command: secret.adoption?.unknown === 0 ? commands.generate(secret) : commands.import(secret, null),
@@ -116,8 +116,8 @@ function withoutValue(secret: SecretFacts, commands: Commands): readonly Finding
       severity: agree ? "cannot-tell" : "wrong",
       what: `${secret.name} has no value in Lockstep yet; its places hold ${agree ? "the same one" : `${groups.length === 1 ? "one value, as far as they could be read" : `${groups.length} different values`}`} (${told.join("; ")}).`,
       cause: agree
-        ? "Nobody has taken the value over yet, so Lockstep cannot keep it the same."
-        : "Nobody has chosen which value is right, so Lockstep changes none.",
+        ? "Nobody has imported the value yet, so Lockstep cannot keep it in sync."
+        : "Nobody has chosen the right value, so Lockstep changes none.",
       consequence: betweenGroups(groups),
       // The value that most places hold; which one is right, a person must know.
       command: commands.import(secret, agree ? null : (first.places[0]?.target ?? null)),
@@ -137,7 +137,7 @@ function stalled({ name, environment, rollout }: SecretFacts, commands: Commands
       key: null,
       placement: null,
       environment,
-      what: `The rollout of ${name} stands still; the old value stays valid meanwhile.`,
+      what: `The rollout of ${name} is stalled; the old value stays valid meanwhile.`,
       cause: rollout.reason ?? "It takes longer than it should.",
       consequence: [],
       command: commands.showRollout(rollout.id),
@@ -161,12 +161,12 @@ function tooOld(secret: SecretFacts, now: Date, commands: Commands): readonly Fi
       key: null,
       placement: null,
       environment: secret.environment,
-      what: `v${secret.current} of ${secret.name} is ${durationText(ageMs)} old; it may be ${durationText(maxAgeMs)} old.`,
+      what: `v${secret.current} of ${secret.name} is ${durationText(ageMs)} old; \`maxAge\` allows ${durationText(maxAgeMs)}.`,
       cause: isMoving
         ? "A rotation is under way."
         : rollout === null
-          ? "Nobody has rotated it since, and no schedule (`rotate: { every }`) did."
-          : "A rotation was begun and stands still.",
+          ? "Since then neither a person nor a schedule (`rotate: { every }`) has rotated it."
+          : "A rotation was started, but it is stalled.",
       consequence: [],
       command: isMoving
         ? null

@@ -14,34 +14,35 @@ export function nearly({ found, foundReason }: BindingFacts): string | null {
 }
 
 export function changedText(binding: BindingFacts): string {
-  if (isReference(binding)) return "somebody put a reference to another variable in its place";
+  if (isReference(binding)) return "since then somebody replaced it with a reference to another variable";
   const almost = nearly(binding);
-  if (almost !== null && isElsewhere(almost)) return `somebody put another secret's value there: ${almost}`;
+  if (almost !== null && isElsewhere(almost))
+    return `since then somebody put another secret's value there: ${almost}`;
   return almost === null
-    ? "somebody or another program changed it since, around Lockstep"
-    : `somebody wrote it anew since, and not as it is: ${almost}`;
+    ? "since then a person or another program changed it, without Lockstep"
+    : `since then somebody wrote it again, but not exactly: ${almost}`;
 }
 
 /** Healing never fights: a second writer has to be found by a person. */
 export function againstText({ healsInVain }: TargetFacts): string {
   return healsInVain === 0
     ? ""
-    : ` It was healed ${healsInVain} times within the last hour and changed again each time, so that is left alone now: something else writes there. Find it first.`;
+    : ` Lockstep healed it ${healsInVain} times within the last hour, and each time it was changed again. Lockstep has stopped healing it: another program writes there. Find that program first.`;
 }
 
 /** Only a person knows which of two values is right; what an agent sees it does not tell. */
 export function adoptText({ secret, binding, target }: Case, commands: Commands): string {
   const isReadable = binding.found === "unknown" && binding.foundReason === null && target.kind !== "agent";
   return isReadable && secret.token === null
-    ? ` If it is the right one, take it over from there: \`${commands.import(secret, target.name)}\`.`
+    ? ` If the value there is the right one, import it: \`${commands.import(secret, target.name)}\`.`
     : "";
 }
 
 export function foreignText(binding: BindingFacts): string {
-  if (isReference(binding)) return "A reference to another variable stands there";
+  if (isReference(binding)) return "The place holds a reference to another variable";
   const almost = nearly(binding);
-  if (almost !== null && isElsewhere(almost)) return `Another secret's value stands there (${almost})`;
+  if (almost !== null && isElsewhere(almost)) return `The place holds another secret's value (${almost})`;
   return almost === null
-    ? "The value there was never ours"
-    : `The value there is not as it should be (${almost})`;
+    ? "Lockstep does not know the value there"
+    : `The value there is not exact (${almost})`;
 }

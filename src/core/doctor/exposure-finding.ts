@@ -20,13 +20,13 @@ const WORDS: Readonly<
     id: "exposed-to-builds",
     who: "Builds",
     cause:
-      "The service is built there, and a build is given every variable: its build scripts, and what they install, can read them. Deploy an image that was built elsewhere, or say that it is meant: `mayReach: [builds]` at the target. Then test it again.",
+      "The service is built there, and a build gets every variable: its build scripts, and the packages that they install, can read them. Deploy an image that is built elsewhere, or state that this is intended: `mayReach: [builds]` at the target. Then test it again.",
   },
   "pull-requests": {
     id: "exposed-to-pull-requests",
     who: "Environments of pull requests",
     cause:
-      "They are copied from this environment, with its values: whoever may open a pull request can run code that reads them. Seal the variable there, let them be copied from another environment, or say that it is meant: `mayReach: [pull-requests]` at the target. Then test it again.",
+      "They are copied from this environment, with its values: whoever may open a pull request can run code that reads them. Seal the variable there, have them copied from another environment, or state that this is intended: `mayReach: [pull-requests]` at the target. Then test it again.",
   },
 };
 

@@ -22,7 +22,7 @@ export function ofSetBack(setBack: SetBack): Finding {
     severity: "wrong",
     what: `This store was set back, or a copy of it runs elsewhere: ${setBackText(setBack)}.`,
     cause:
-      "What it would write may be older than what stands, so that it only looks: nothing is pushed, rotated, renewed, restarted or healed, and agents keep what they have. See that no other copy of it runs; `lockstep epoch` shows what stands where.",
+      "What it would write may be older than what the places hold. Therefore it only reads: it pushes, rotates, renews, restarts and heals nothing, and agents keep what they have. Make sure that no other copy of it runs; `lockstep epoch` shows which place holds what.",
     command: BEGIN_EPOCH,
   };
 }
@@ -51,7 +51,7 @@ function clock({ clockSkewMs }: DoctorFacts): readonly Finding[] {
       severity: "wrong",
       what: `The store's clock is ${durationText(Math.abs(clockSkewMs))} ${way} this server's.`,
       cause:
-        "Ages, schedules and the ends of tokens are told wrongly by one of them. Let both machines set their time by NTP (chrony, systemd-timesyncd).",
+        "One of the two clocks is wrong, and with it ages, schedules and the ends of tokens. Let both machines set their time by NTP (chrony, systemd-timesyncd).",
       command: null,
     },
   ];
@@ -66,7 +66,7 @@ function budgets({ lowBudgets }: DoctorFacts): readonly Finding[] {
     severity: "cannot-tell",
     what: `Of a ${kind} token's ${limit} requests ${remaining} are left for the next ${durationText(endsInMs)}.`,
     cause:
-      "What is left is kept for pushes, so that places are not looked at until then. Something else may use the same token: give Lockstep one of its own.",
+      "Lockstep keeps the rest for pushes, and does not check places until then. Another program may use the same token: give Lockstep a token of its own.",
     command: null,
   }));
 }
@@ -79,7 +79,7 @@ function ownTokens({ endingTokens, now }: DoctorFacts): readonly Finding[] {
     id: "own-token-ends",
     severity: "hint",
     what: `Lockstep's own API token "${name}" ends in ${durationText(Math.max(0, endsAt.getTime() - now.getTime()))}.`,
-    cause: "Whoever uses it is refused from then on.",
+    cause: "From then on, Lockstep refuses whoever uses it.",
     command: shellCommand(["lockstep", "token", "list"]),
   }));
 }
@@ -92,9 +92,9 @@ function checksLate({ checksLateMs }: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "checks-late",
       severity: "wrong",
-      what: `A place should have been looked at ${durationText(checksLateMs)} ago, and nobody did: drift is not noticed, and no alert is sent.`,
+      what: `A place should have been checked ${durationText(checksLateMs)} ago, and was not: nobody notices drift, and no alert is sent.`,
       cause:
-        "No worker runs, or those that run have more to do than they manage. Start one with `lockstep worker`, or `lockstep up`.",
+        "No worker runs, or the workers have more work than they can do. Start one with `lockstep worker`, or `lockstep up`.",
       command: null,
     },
   ];
@@ -121,8 +121,8 @@ function queue({ queueAway, queueTrouble = null }: DoctorFacts): readonly Findin
         ...ITSELF,
         id: "queue-away",
         severity: "hint",
-        what: queueTrouble === null ? "The queue does not answer." : "The queue takes no work.",
-        cause: `${why}Work is found in the store by the sweep instead, a few seconds later; nothing is lost. ${remedy}`,
+        what: queueTrouble === null ? "The queue does not answer." : "The queue accepts no work.",
+        cause: `${why}Workers find their work in the store instead, a few seconds later; nothing is lost. ${remedy}`,
         command: null,
       },
     ];
@@ -133,8 +133,8 @@ function queue({ queueAway, queueTrouble = null }: DoctorFacts): readonly Findin
       ...ITSELF,
       id: "queue-may-lose-jobs",
       severity: "hint",
-      what: "The queue answers, and may lose jobs.",
-      cause: `${queueTrouble.what}. The sweep finds in the store what is owed, a few seconds later; nothing is lost. ${queueTrouble.remedy}`,
+      what: "The queue answers, but may lose jobs.",
+      cause: `${queueTrouble.what}. Workers then find the work in the store, a few seconds later; nothing is lost. ${queueTrouble.remedy}`,
       command: null,
     },
   ];

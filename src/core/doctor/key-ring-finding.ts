@@ -26,8 +26,8 @@ function ofRing(
       ...about,
       id: "key-ring-away",
       severity: "wrong",
-      what: `The key ring ${name} is away, since ${ageText(away.since.toISOString(), facts.now)}: values and credentials that it seals cannot be opened or written.`,
-      cause: `${away.message} ${refusedRemedy(facts) ?? away.hint} Places keep their values, and what is to be done waits: nothing is pushed, looked at, rotated or renewed until it answers.`,
+      what: `The key ring ${name} is not available (first noticed ${ageText(away.since.toISOString(), facts.now)}): values and credentials that it encrypts cannot be read or written.`,
+      cause: `${away.message} ${refusedRemedy(facts) ?? away.hint} Places keep their values. All other work waits: Lockstep pushes, checks, rotates and renews nothing until the key ring is available again.`,
       command: null,
     });
   }
@@ -37,7 +37,7 @@ function ofRing(
       id: "key-version-hidden",
       severity: "wrong",
       what: `The key ring ${name} opens no version below ${oldestOpened}, and version ${oldestNeeded} is still needed.`,
-      cause: `min_decryption_version of its key was raised too early. Set it back to ${oldestNeeded} or lower in Vault, run \`lockstep rewrap\`, and raise it when that says that nothing is left.`,
+      cause: `min_decryption_version of its key was raised too early. Set it back to ${oldestNeeded} or lower in Vault, run \`lockstep rewrap\`, and raise it again when rewrap says that nothing is left.`,
       command: shellCommand(["lockstep", "rewrap"]),
     });
   }
@@ -48,7 +48,7 @@ function ofRing(
       severity: "hint",
       what: `The key of the key ring ${name} ${risks.map((risk) => RISKS[risk]).join(", and ")}.`,
       cause:
-        "It is the root of everything that is sealed: lost, no value opens any more; taken along with the store, every value does.",
+        "Everything in the store is encrypted under this key. If it is lost, no value can be read any more; if it is stolen together with the store, every value can.",
       command: null,
     });
   }
@@ -71,7 +71,7 @@ function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
     return [
       {
         ...about,
-        what: "The root of everything sealed is a key in Vault: without a backup of Vault, its loss loses every value.",
+        what: "A key in Vault encrypts everything in the store: if Vault is lost and has no backup, every value is lost.",
         cause:
           "Lockstep cannot see whether Vault is backed up. Keep Vault's own snapshots (`vault operator raft snapshot save FILE`) with its unseal keys, apart from backups of this store.",
         command: null,
@@ -83,10 +83,10 @@ function recoveryCopy({ recoveryCopy }: DoctorFacts): readonly Finding[] {
       ...about,
       what:
         recoveryCopy === "none"
-          ? "No copy of the root key is known: with this machine's disk every value would be lost."
-          : "The root key was changed, and of the new one no copy is known.",
+          ? "No copy of the root key is known: if this machine's disk is lost, every value is lost."
+          : "The root key was changed, and no copy of the new one is known.",
       cause:
-        "Nobody has made one and said so. Copy it where Lockstep runs, take the file away from that machine and from backups of the store, and check it there: `lockstep root-key check FILE`.",
+        "Nobody has made a copy and had it checked. Copy the key on the machine where Lockstep runs, keep the file away from that machine and from backups of the store, and check it: `lockstep root-key check FILE`.",
       command: shellCommand(["lockstep", "root-key", "copy", "lockstep-root.key"]),
     },
   ];
@@ -102,9 +102,9 @@ function sealing({ sealing }: DoctorFacts): readonly Finding[] {
         ...ITSELF,
         id: "root-key-changed",
         severity: "wrong",
-        what: "The store is sealed under a root key that this server does not have: it writes nothing and works on nothing.",
+        what: "The store is encrypted under a root key that this server does not have: the server writes nothing and does no work.",
         cause:
-          "`lockstep rewrap` moved the store while this server ran with the key before. Start it with the key in use (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
+          "`lockstep rewrap` moved the store to another key while this server ran with the old one. Start the server with the key in use (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
         command: null,
       },
     ];
@@ -115,9 +115,9 @@ function sealing({ sealing }: DoctorFacts): readonly Finding[] {
         ...ITSELF,
         id: "sealed-unopened",
         severity: "wrong",
-        what: `${unopened} sealed ${unopened === 1 ? "text stands" : "texts stand"} under root keys that this server does not have: nobody here can open them.`,
+        what: `${unopened} sealed ${unopened === 1 ? "text is" : "texts are"} encrypted under root keys that this server does not have: it cannot open them.`,
         cause:
-          "Rows came from another store or another time. Start with the key that they were sealed under as the previous one (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE, or LOCKSTEP_PREVIOUS_KEY_RING=vault-transit) and run `lockstep rewrap`; what nobody has the key of is set or given again.",
+          "These rows came from another store or from an older backup. Start with the key that they were encrypted under as the previous one (LOCKSTEP_PREVIOUS_ROOT_KEY_FILE, or LOCKSTEP_PREVIOUS_KEY_RING=vault-transit) and run `lockstep rewrap`. If nobody has that key, set those values and credentials again.",
         command: null,
       },
     ];
@@ -128,7 +128,7 @@ function sealing({ sealing }: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "rewrap-unfinished",
       severity: "hint",
-      what: `${underOthers} sealed ${underOthers === 1 ? "text stands" : "texts stand"} under the previous root key or an older version: it is still needed.`,
+      what: `${underOthers} sealed ${underOthers === 1 ? "text is" : "texts are"} still encrypted under the previous root key or an older version of the key, which is therefore still needed.`,
       cause: "The change of the root key has not begun, or did not end.",
       command: shellCommand(["lockstep", "rewrap"]),
     },

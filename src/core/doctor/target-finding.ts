@@ -30,7 +30,7 @@ function lookFailed(target: TargetFacts, commands: Commands): readonly Finding[]
   if (look === null || look === "looked") return [];
   const about = {
     ...aboutTarget(target),
-    what: `${target.name} could not be looked at, so nobody can say what stands there now.`,
+    what: `${target.name} could not be checked, so nobody can say what it holds now.`,
     consequence: [],
   };
   const cause = `${look.message} ${look.hint}`;
@@ -57,7 +57,8 @@ function otherRelease(target: TargetFacts, release: string): readonly Finding[] 
       id: "agent-release",
       severity: "hint",
       what: `The agent of ${target.name} is of release ${others.join(" and ")}, this server of ${release}.`,
-      cause: "They may not understand everything of each other. Bring both to one release, the server first.",
+      cause:
+        "They may not understand all of each other's messages. Bring both to the same release, the server first.",
       consequence: [],
       command: null,
     },
@@ -73,7 +74,7 @@ function testFailed(target: TargetFacts, commands: Commands): readonly Finding[]
       ...aboutTarget(target),
       id: "target-test",
       severity: "wrong",
-      what: `${target.name} would not take a change: its daily test fails (${testFailures.map(({ name }) => name).join(", ")}).`,
+      what: `${target.name} would not accept a change: its daily test fails (${testFailures.map(({ name }) => name).join(", ")}).`,
       cause: testFailures.map(({ message }) => message).join(" "),
       consequence: [],
       command: commands.test(target),
@@ -91,23 +92,25 @@ function agentTrouble(target: TargetFacts, now: Date, commands: Commands): reado
       ...aboutTarget(target),
       id: "agent-away",
       severity: "cannot-tell",
-      what: `The agent of ${target.name} is not heard: this server refuses what it asks.`,
-      cause: `Its clock is ${durationText(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? "ahead of" : "behind"} this server's, and what is signed at a wrong time could be an old request. Set the clock there (\`timedatectl set-ntp true\`), or here, whichever is wrong.`,
+      what: `The agent of ${target.name} does not get through: this server refuses its requests.`,
+      cause: `Its clock is ${durationText(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? "ahead of" : "behind"} this server's, and a request with a wrong time could be an old one that somebody sent again. Correct the clock there (\`timedatectl set-ntp true\`) or here, whichever is wrong.`,
       consequence: [],
       command: commands.agents(),
     });
   } else if (lastSeenAt === null || now.getTime() - lastSeenAt.getTime() > AGENT_AWAY_MS) {
     const since =
-      lastSeenAt === null ? "has never been heard" : `was heard ${ageText(lastSeenAt.toISOString(), now)}`;
+      lastSeenAt === null
+        ? "has never connected"
+        : `last connected ${ageText(lastSeenAt.toISOString(), now)}`;
     findings.push({
       ...aboutTarget(target),
       id: "agent-away",
       severity: "cannot-tell",
-      what: `The agent of ${target.name} ${since}; what stands there is known only from then.`,
+      what: `The agent of ${target.name} ${since}; Lockstep does not know what its machine holds now.`,
       cause:
         lastSeenAt === null
-          ? "No agent was enrolled for it, or it has never run since."
-          : "The machine sleeps or is off, its agent does not run, or its network does not let it out.",
+          ? "No agent was enrolled for it, or the agent has never run."
+          : "The machine sleeps or is off, its agent does not run, or its network blocks the connection.",
       consequence: [],
       command: lastSeenAt === null ? commands.invite(target) : commands.agents(),
     });
@@ -117,8 +120,8 @@ function agentTrouble(target: TargetFacts, now: Date, commands: Commands): reado
       ...aboutTarget(target),
       id: "agent-refused",
       severity: "wrong",
-      what: `The agent of ${target.name} refuses what it is asked to do.`,
-      cause: `Its host policy does not allow: ${refused.join("; ")}. Whoever owns the host can add it there.`,
+      what: `The agent of ${target.name} refuses a part of its work.`,
+      cause: `Its host policy does not allow: ${refused.join("; ")}. The owner of the host can allow it there.`,
       consequence: [],
       command: null,
     });
@@ -135,7 +138,7 @@ export function gaveUpUnseen(target: TargetFacts, commands: Commands): readonly 
       ...aboutTarget(target),
       id: "push-gave-up",
       severity: "wrong",
-      what: `${target.name} holds what it should, but the last push there was given up: a change will not arrive.`,
+      what: `${target.name} holds what it should, but Lockstep gave up the last push there: the next change will not arrive.`,
       cause: `${error.message} ${error.hint}`,
       consequence: [],
       command: commands.testThenResume(target, null),

@@ -15,7 +15,7 @@ export function diagnoseToken(secret: SecretFacts, now: Date, commands: Commands
   const cause =
     token.error === null
       ? "Nobody has asked its issuer for the next one yet."
-      : `${token.mustAct ? "A person must act" : `${token.failures} tries in a row failed`}; the last: ${token.error}`;
+      : `${token.mustAct ? "A person must act" : `${token.failures} tries in a row failed`}; the last error: ${token.error}`;
   return [
     {
       id: isExpired ? "token-expired" : "token-not-renewed",
@@ -29,7 +29,7 @@ export function diagnoseToken(secret: SecretFacts, now: Date, commands: Commands
       cause,
       consequence:
         isExpired && callers.length > 0
-          ? [`Whoever checks it refuses ${listText([...new Set(callers)])}.`]
+          ? [`Services that check this token refuse ${listText([...new Set(callers)])}.`]
           : [],
       command:
         token.mustAct && token.usedUp !== null
@@ -52,8 +52,8 @@ function withoutEnd(secret: SecretFacts, commands: Commands): readonly Finding[]
       key: null,
       placement: null,
       environment,
-      what: `v${current} of ${name} has no end that is known, so it is never renewed by itself.`,
-      cause: `Neither its issuer's answer nor \`life\` in its \`issue:\` says how long it lives. Where it ends after all, say \`life\` there and \`${commands.apply()}\`; the command below gets one that is renewed in time.`,
+      what: `v${current} of ${name} has no known end, so Lockstep never renews it by itself.`,
+      cause: `Neither its issuer's answer nor \`life\` in its \`issue:\` says how long the token lives. If it does end, set \`life\` there and run \`${commands.apply()}\`; the command below then gets a token that Lockstep renews in time.`,
       consequence: [],
       command: commands.renew(secret),
     },
@@ -67,9 +67,9 @@ function whatText(
   isExpired: boolean,
 ): string {
   if (current === null) return `${name} has no token.`;
-  if (expiresAt === null) return `The next token of ${name} cannot be had.`;
+  if (expiresAt === null) return `Lockstep cannot get the next token of ${name}.`;
   const ms = Math.abs(expiresAt.getTime() - now.getTime());
   return isExpired
     ? `v${current} of ${name} expired ${durationText(ms)} ago.`
-    : `v${current} of ${name} expires in ${durationText(ms)}, and is not renewed.`;
+    : `v${current} of ${name} expires in ${durationText(ms)}, and Lockstep could not renew it.`;
 }

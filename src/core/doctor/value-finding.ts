@@ -18,7 +18,7 @@ export function changedValues({ values }: DoctorFacts, commands: Commands): read
     key: `v${version}`,
     placement: null,
     environment,
-    what: `v${version} of ${secret} is not in the value store as it was put: ${valueTroubleText(trouble)}.`,
+    what: `v${version} of ${secret} is not in the value store as Lockstep wrote it: ${valueTroubleText(trouble)}.`,
     cause: `Lockstep neither uses nor heals it, and places keep what they have. ${valueHint(secret, trouble)}`,
     consequence: [],
     command: commands.setValue({ name: secret, environment }),
@@ -35,8 +35,8 @@ export function ofValueStore(facts: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "value-store-away",
       severity: "wrong",
-      what: `The value store cannot be asked, since ${ageText(away.since.toISOString(), now)}.`,
-      cause: `${away.reason}${remedy === null ? "" : ` ${remedy}`} What needs a value from there waits, and goes on by itself; places keep what they have.`,
+      what: `The value store is not available (first noticed ${ageText(away.since.toISOString(), now)}).`,
+      cause: `${away.reason}${remedy === null ? "" : ` ${remedy}`} Work that needs a value from there waits, and goes on by itself; places keep what they have.`,
       command: null,
     });
   }
@@ -45,9 +45,9 @@ export function ofValueStore(facts: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "value-store-unknown",
       severity: "wrong",
-      what: `${unknownStore} ${unknownStore === 1 ? "value is" : "values are"} kept in Vault, and this server was told of none.`,
+      what: `${unknownStore} ${unknownStore === 1 ? "value is" : "values are"} kept in Vault, but this server has no settings for Vault.`,
       cause:
-        "Start it with LOCKSTEP_VAULT_ADDR and what goes with it. To leave Vault, move the values first, while it is still set.",
+        "Start it with LOCKSTEP_VAULT_ADDR and the other settings for Vault. To stop using Vault, move the values out first, while these are still set.",
       command: null,
     });
   }
@@ -56,9 +56,9 @@ export function ofValueStore(facts: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "value-removal-owed",
       severity: "hint",
-      what: `${owed.count} ${owed.count === 1 ? "value" : "values"} that should be gone ${owed.count === 1 ? "is" : "are"} still in Vault${owed.errorCode === null ? "" : ` (${owed.errorCode})`}.`,
+      what: `${owed.count} ${owed.count === 1 ? "value" : "values"} that should have been removed ${owed.count === 1 ? "is" : "are"} still in Vault${owed.errorCode === null ? "" : ` (${owed.errorCode})`}.`,
       cause:
-        "Removing failed when it was tried, and is tried again by itself. The token's policy needs update below destroy/ and delete below metadata/.",
+        "Lockstep could not remove them, and tries again by itself. The token's policy needs update below destroy/ and delete below metadata/.",
       command: null,
     });
   }
@@ -67,9 +67,9 @@ export function ofValueStore(facts: DoctorFacts): readonly Finding[] {
       ...ITSELF,
       id: "value-strangers",
       severity: "wrong",
-      what: `${strangers} ${strangers === 1 ? "value stands" : "values stand"} in Vault below this store's path that it never put there.`,
+      what: `${strangers} ${strangers === 1 ? "value is" : "values are"} in Vault below this store's path that this store never wrote.`,
       cause:
-        "This store was set back to an older state, or a copy of it runs with the same Vault. Nothing of that is removed: what is newer there may be the only copy. See that no other copy runs.",
+        "This store was set back to an older state, or a copy of it runs with the same Vault. Lockstep removes none of them: a newer value there may be the only copy. Make sure that no other copy of the store runs.",
       command: shellCommand(["lockstep", "epoch"]),
     });
   }

@@ -56,8 +56,8 @@ function notRenewed(token: VaultTokenHealth, facts: DoctorFacts): readonly Findi
       ...ITSELF,
       id: "vault-token-not-renewed",
       severity: "wrong",
-      what: `Lockstep's token for Vault is not renewed, and ${endText(endsAt, facts.now)}.`,
-      cause: `${reasonText(failure)} It is tried again by itself until then.${hint === null ? "" : ` ${hint}`} Otherwise: ${remedyOf(logIn)}`,
+      what: `Lockstep's token for Vault could not be renewed, and ${endText(endsAt, facts.now)}.`,
+      cause: `${reasonText(failure)} Lockstep tries again until then.${hint === null ? "" : ` ${hint}`} Otherwise: ${remedyOf(logIn)}`,
       consequence: [withoutIt("Unless that succeeds, from then on", token)],
       command: null,
     },
@@ -73,8 +73,8 @@ function ends(token: VaultTokenHealth, now: Date): readonly Finding[] {
       ...ITSELF,
       id: "vault-token-ends",
       severity: "wrong",
-      what: `Lockstep's token for Vault ${endText(endsForGoodAt, now)}, and no renewal goes beyond.`,
-      cause: `It cannot be renewed, or only up to a limit. ${remedyOf(logIn)}`,
+      what: `Lockstep's token for Vault ${endText(endsForGoodAt, now)}, and cannot be renewed beyond that.`,
+      cause: `The token cannot be renewed, or only up to a limit. ${remedyOf(logIn)}`,
       consequence: [withoutIt("From then on", token)],
       command: null,
     },
@@ -98,7 +98,7 @@ function usesEnd(token: VaultTokenHealth): readonly Finding[] {
       id: "vault-token-uses-end",
       severity: "wrong",
       what: `Lockstep's token for Vault ends after ${usesLeft === 1 ? "one more use" : `${usesLeft} more uses`}.`,
-      cause: `It was made with a limit of uses (\`-use-limit\`), and each request to Vault is one. ${remedyOf(logIn)}`,
+      cause: `The token was made with a limit of uses (\`-use-limit\`), and each request to Vault uses one. ${remedyOf(logIn)}`,
       consequence: [withoutIt("From then on", token)],
       command: null,
     },
@@ -115,15 +115,15 @@ const NEW_TOKEN = `${shellCommand(["vault", "token", "create", "-orphan", "-peri
 function remedyOf(logIn: VaultLogIn): string {
   switch (logIn.kind) {
     case "token":
-      return `Make another token (${NEW_TOKEN}), set it as LOCKSTEP_VAULT_TOKEN and start Lockstep again. A token in LOCKSTEP_VAULT_TOKEN_FILE can be replaced without a restart, and an AppRole (LOCKSTEP_VAULT_ROLE_ID) logs in anew by itself.`;
+      return `Make another token (${NEW_TOKEN}), set it as LOCKSTEP_VAULT_TOKEN and start Lockstep again. A token in LOCKSTEP_VAULT_TOKEN_FILE can be replaced without a restart, and an AppRole (LOCKSTEP_VAULT_ROLE_ID) logs in again by itself.`;
     case "token-file":
-      return `Put another token (${NEW_TOKEN}) into the file that LOCKSTEP_VAULT_TOKEN_FILE names: it is read again without a restart.`;
+      return `Put another token (${NEW_TOKEN}) into the file that LOCKSTEP_VAULT_TOKEN_FILE names: Lockstep reads it again without a restart.`;
     case "secret-id":
-      return `Make a new secret id of its role (${newSecretId(logIn.mount)}), set it as LOCKSTEP_VAULT_SECRET_ID and start Lockstep again. See too that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
+      return `Make a new secret id of its role (${newSecretId(logIn.mount)}), set it as LOCKSTEP_VAULT_SECRET_ID and start Lockstep again. Also check that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
     case "secret-id-file":
-      return `Put a new secret id of its role (${newSecretId(logIn.mount)}) into the file that LOCKSTEP_VAULT_SECRET_ID_FILE names: it is read at the next try, without a restart. See too that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
+      return `Put a new secret id of its role (${newSecretId(logIn.mount)}) into the file that LOCKSTEP_VAULT_SECRET_ID_FILE names: Lockstep reads it at the next try, without a restart. Also check that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
     case "wrapped-secret-id":
-      return `Wrap a new secret id of its role (${newSecretId(logIn.mount, "-wrap-ttl=10m")}), set the wrapping token as LOCKSTEP_VAULT_WRAPPED_SECRET_ID and start Lockstep again before that ends. See too that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
+      return `Wrap a new secret id of its role (${newSecretId(logIn.mount, "-wrap-ttl=10m")}), set the wrapping token as LOCKSTEP_VAULT_WRAPPED_SECRET_ID and start Lockstep again before that token ends. Also check that the role is still there, and that LOCKSTEP_VAULT_ROLE_ID is its id.`;
   }
 }
 
@@ -133,12 +133,12 @@ function newSecretId(mount: string, ...flags: readonly string[]): string {
 }
 
 function withoutIt(when: string, { keeps }: VaultTokenHealth): string {
-  const what = keeps.length === 0 ? "what is still kept there" : listText(keeps);
-  return `${when} nobody reads or writes ${what}: what needs a value or a credential waits, and places keep what they have.`;
+  const what = keeps.length === 0 ? "what is still stored there" : listText(keeps);
+  return `${when} Lockstep cannot read or write ${what}: work that needs a value or a credential waits, and places keep what they have.`;
 }
 
 function reasonText(failure: VaultTokenHealth["failure"]): string {
-  const reason = failure?.reason ?? "it is not known why";
+  const reason = failure?.reason ?? "the reason is not known";
   return `${reason[0]?.toUpperCase()}${reason.slice(1)}.`;
 }
 

@@ -12,68 +12,68 @@ export function healthOf(findings: readonly Finding[]): Health {
 }
 
 const SHORT: Readonly<Record<FindingId, string>> = {
-  "store-set-back": "this store was set back, and only looks",
+  "store-set-back": "this store was set back, and only reads",
   "hand-edit": "was changed by hand",
   "stale-copy": "holds an older copy",
   missing: "was deleted",
-  foreign: "holds a value that was never ours",
+  foreign: "holds a value that Lockstep does not know",
   "not-adopted": "has no value in Lockstep, and its places hold values",
   "no-value": "has no value yet",
   "too-old": "is older than it may be",
   "token-expired": "has expired",
   "token-not-renewed": "is not renewed",
-  "token-without-end": "has a token that is never renewed, because nobody says when it ends",
-  "push-gave-up": "never got its value: the push was given up",
+  "token-without-end": "has a token that is never renewed, because its end is not known",
+  "push-gave-up": "never got its value: Lockstep gave up the push",
   "push-retrying": "has not got its value yet: the push fails",
-  "not-pushed": "never got its value: no worker takes it up",
-  "step-open": "waits for a person to bring it there",
+  "not-pushed": "never got its value: no worker has started on it",
+  "step-open": "waits for a person to put the value there",
   "on-its-way": "is on its way",
   "unit-blocked": "is stored, but its unit did not restart",
   "unit-restarting": "is stored, and its unit is restarting",
-  leftover: "is still to be deleted",
-  shadowed: "is overruled by another copy",
-  "process-behind": "is stored, and its process runs with another value",
+  leftover: "must still be deleted",
+  shadowed: "is overridden by another copy",
+  "process-behind": "is stored, but its process uses another value",
   "staged-change": "has another value staged at its place",
-  "other-copies": "stands elsewhere on its host too",
+  "other-copies": "is stored elsewhere on its host too",
   exposed: "can be read by every user of its host",
   "exposed-to-group": "has a file that a group can read",
   "exposed-to-builds": "is given to builds",
   "exposed-to-pull-requests": "is copied for pull requests",
   "copies-unread": "has a file that could not be searched for copies",
-  "copy-kept": "has a copy for restoring that should be gone",
+  "copy-kept": "has an old copy on its host that should have been removed",
   unreadable: "cannot be read",
-  unreachable: "cannot be looked at",
+  unreachable: "cannot be checked",
   "credential-refused": "refuses Lockstep's credential",
   "host-key": "shows another host key than the pinned one",
-  "target-test": "would not take a change",
-  "agent-away": "has not been heard lately",
-  "agent-refused": "refuses what its agent is asked to do",
+  "target-test": "would not accept a change",
+  "agent-away": "has an agent that has not connected lately",
+  "agent-refused": "has a policy that does not allow a part of the work",
   "agent-release": "has an agent of another release",
-  "queue-away": "the queue does not answer, or takes no work",
+  "queue-away": "the queue does not answer, or accepts no work",
   "queue-may-lose-jobs": "the queue may lose jobs",
   "alerts-not-delivered": "alerts do not arrive",
   clock: "the clocks of server and store differ",
-  "budget-low": "a quota is nearly used up",
+  "budget-low": "a request quota is nearly used up",
   "own-token-ends": "an API token of Lockstep's own ends soon",
-  "value-changed": "has a value that somebody changed or removed where it is kept",
-  "value-store-away": "the value store cannot be asked",
-  "value-store-unknown": "values are kept in a store that this server was not told of",
-  "value-removal-owed": "values that should be gone are still in the value store",
-  "value-strangers": "the value store holds values that this store never put there",
+  "value-changed": "has a value that somebody changed or removed in the value store",
+  "value-store-away": "the value store is not available",
+  "value-store-unknown": "values are kept in a store that this server has no settings for",
+  "value-removal-owed": "values that should have been removed are still in the value store",
+  "value-strangers": "the value store holds values that this store never wrote",
   "vault-log-in-refused": "Vault refuses Lockstep's log-in",
-  "vault-token-not-renewed": "Lockstep's token for Vault is not renewed",
+  "vault-token-not-renewed": "Lockstep's token for Vault could not be renewed",
   "vault-token-ends": "Lockstep's token for Vault ends soon, and cannot be renewed",
-  "vault-token-uses-end": "Lockstep's token for Vault ends by being used",
-  "checks-late": "nobody looks at the places any more",
+  "vault-token-uses-end": "Lockstep's token for Vault has few uses left",
+  "checks-late": "the places are no longer checked",
   "no-recovery-copy": "no copy of the root key is known",
-  "root-key-changed": "a server was left behind with another root key",
+  "root-key-changed": "this server runs with an old root key",
   "sealed-unopened": "sealed texts do not open under the keys that this server has",
   "rewrap-unfinished": "the change of the root key has not ended",
-  "key-ring-away": "the key ring is away, and nothing sealed can be opened",
+  "key-ring-away": "the key ring is not available, so nothing sealed can be opened",
   "key-version-hidden": "the key ring hides a version that is still needed",
-  "key-ring-exposed": "the key of the key ring can be lost or taken out",
-  "old-value-used": "is called with the value before, by somebody who is not known",
-  "rollout-stalled": "stands still on its way to the next version",
+  "key-ring-exposed": "the key of the key ring can be deleted or exported",
+  "old-value-used": "is called with the previous value, by somebody who is not known",
+  "rollout-stalled": "has a rollout that is stalled",
 };
 const MAX_NAMED = 2;
 
@@ -89,8 +89,7 @@ export function verdictOf(facts: DoctorFacts, findings: readonly Finding[]): str
     case "cannot-tell":
       return `Cannot tell: ${told}. Nothing else is wrong in what was seen (${lookedText(facts)}).`;
     case "well":
-      if (facts.secrets.length === 0)
-        return "There is nothing to keep the same yet: no secret is configured.";
+      if (facts.secrets.length === 0) return "There is nothing to keep in sync yet: no secret is configured.";
       return first.length === 0
         ? `Nothing is wrong: ${lookedText(facts)}.`
         : `Nothing is wrong, but ${countText(first.length, "key")} ${first.length === 1 ? "is" : "are"} moving: ${told}.`;
@@ -104,8 +103,8 @@ export function lookedText({ secrets, targets }: DoctorFacts): string {
   const looked = asked.filter(({ look }) => look === "looked");
   const places =
     asked.length === 0
-      ? `from what is recorded of ${countText(targets.length, "place")}; none was asked now`
-      : `${looked.length === asked.length ? "each" : looked.length} of ${countText(asked.length, "place")} was looked at just now`;
+      ? `from the records of ${countText(targets.length, "place")}; none was asked now`
+      : `${looked.length === asked.length ? "each" : looked.length} of ${countText(asked.length, "place")} was checked just now`;
   return `${countText(keys, "key")} of ${countText(secrets.length, "secret")}, ${places}`;
 }
 
@@ -118,7 +117,7 @@ function shortText({ id, secret, target }: Finding): string {
 /** Both weigh: what is not seen may be wrong as well. */
 function blindText(findings: readonly Finding[]): string {
   const blind = findings.filter(({ severity }) => isBlind(severity)).map(shortText);
-  return blind.length === 0 ? "" : ` Besides, ${listText(blind)}.`;
+  return blind.length === 0 ? "" : ` Also, ${listText(blind)}.`;
 }
 
 function isBlind(severity: Severity): boolean {

@@ -21,7 +21,7 @@ export type PlaceState =
       /** What the place says of it besides. */
       readonly why?: string;
     }
-  /** A value that was never ours: it stays, unless taken over. */
+  /** A value that Lockstep does not know: it stays, unless taken over. */
   | { readonly state: "foreign" }
   | { readonly state: "reference" }
   | { readonly state: "unreadable"; readonly reason: string }

@@ -35,7 +35,7 @@ export interface FoundCopy {
   /** The name under which it stands; null: somewhere in the text. */
   readonly key: string | null;
   readonly kind: CopyKind;
-  /** Null: a value that was never ours, under the key's own name. */
+  /** Null: a value that Lockstep does not know, under the key's own name. */
   readonly version: number | null;
   /** The unit's process gets this one, and not what stands at the kept place. */
   readonly wins: boolean;

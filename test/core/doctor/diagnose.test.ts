@@ -45,12 +45,12 @@ const HEAL = "lockstep heal --target api --secret INTERNAL_AUTH_SECRET";
 
 const ROWS: readonly Row[] = [
   {
-    when: "a settled key holds a value that was never ours",
+    when: "a settled key holds a value that Lockstep does not know",
     parts: { bindings: [healthyBinding("api", { state: "foreign", found: "unknown", version: null })] },
     id: "hand-edit",
     severity: "wrong",
     command: HEAL,
-    says: /saw v5 there 3 h ago; .* changed it since/,
+    says: /saw v5 there 3 h ago; since then .* changed it/,
   },
   {
     when: "a reference stands where our value stood",
@@ -67,7 +67,7 @@ const ROWS: readonly Row[] = [
     id: "hand-edit",
     severity: "wrong",
     command: "lockstep apply --take-over INTERNAL_AUTH_SECRET@api",
-    says: /put a reference to another variable/,
+    says: /replaced it with a reference to another variable/,
   },
   {
     when: "our value stands there as somebody's tool wrote it",
@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
     id: "hand-edit",
     severity: "wrong",
     command: HEAL,
-    says: /wrote it anew since, and not as it is: it is v5 in quotes\.$/,
+    says: /since then somebody wrote it again, but not exactly: it is v5 in quotes\.$/,
   },
   {
     when: "healing was in vain",
@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
     id: "stale-copy",
     severity: "wrong",
     command: HEAL,
-    says: /healed 2 times .* something else writes there\. Find it first\.$/,
+    says: /healed it 2 times .* another program writes there\. Find that program first\.$/,
   },
   {
     when: "a process runs with an older value than is stored",
@@ -105,7 +105,7 @@ const ROWS: readonly Row[] = [
     id: "process-behind",
     severity: "wrong",
     command: HEAL,
-    says: /v5 stands there, but a running process holds v4, not v5\./,
+    says: /v5 is stored there, but a running process holds v4, not v5\./,
   },
   {
     when: "another value is staged",
@@ -113,7 +113,7 @@ const ROWS: readonly Row[] = [
     id: "staged-change",
     severity: "hint",
     command: null,
-    says: /Discard it there/,
+    says: /Discard that value there/,
   },
   {
     when: "a drop-in of the unit wins",
@@ -131,7 +131,7 @@ const ROWS: readonly Row[] = [
     severity: "wrong",
     command:
       "ssh -t -p 2222 vps.example.com 'sudo sed -i.lockstep-before '\\''7{/AUTH=/d;}'\\'' /etc/systemd/system/app.service.d/a.conf && sudo systemctl daemon-reload && sudo systemctl restart app.service'",
-    says: /Environment= in \/etc\/\S+a\.conf, line 7 sets AUTH too, and wins: app\.service is started with v3/,
+    says: /Environment= in \/etc\/\S+a\.conf, line 7 also sets AUTH and overrides this one: app\.service starts with v3/,
   },
   {
     when: "a file of a user's own unit wins",
@@ -155,7 +155,7 @@ const ROWS: readonly Row[] = [
     severity: "wrong",
     command:
       "ssh -t deploy@vps.example.com 'sed -i.lockstep-before '\\''7{/AUTH=/d;}'\\'' /home/deploy/.config/systemd/user/app.service && XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user daemon-reload && XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user restart app.service'",
-    says: /wins: app\.service \(user\) is started with v3/,
+    says: /overrides this one: app\.service \(user\) starts with v3/,
   },
   {
     when: "a copy that wins shares its line with others",
@@ -168,7 +168,7 @@ const ROWS: readonly Row[] = [
     id: "shadowed",
     severity: "wrong",
     command: null,
-    says: /is started with a value that was never ours.* Take AUTH out of it on that machine/,
+    says: /starts with a value that Lockstep does not know.* Remove AUTH from it on that machine/,
   },
   {
     when: "a compose file wins, on a host whose unit is another one's",
@@ -179,7 +179,7 @@ const ROWS: readonly Row[] = [
     id: "shadowed",
     severity: "wrong",
     command: null,
-    says: /and wins: its container is started with v3, .* Take the line out.* Then `docker compose up -d` there/,
+    says: /overrides this one: its container starts with v3, .* Remove the line.* Then run `docker compose up -d` there/,
   },
   {
     when: "a job's plist wins",
@@ -192,7 +192,7 @@ const ROWS: readonly Row[] = [
     id: "shadowed",
     severity: "wrong",
     command: null,
-    says: /the process is started with v3, .* Then load the job anew there, `launchctl bootout` and/,
+    says: /the process starts with v3, .* Then load the job again there with `launchctl bootout` and/,
   },
   {
     when: "copies grow old beside ours",
@@ -204,7 +204,7 @@ const ROWS: readonly Row[] = [
     id: "other-copies",
     severity: "hint",
     command: null,
-    says: /Lockstep keeps none of them right/,
+    says: /Lockstep does not update these copies/,
   },
   {
     when: "an agent's owner refuses a part",
@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
     id: "agent-refused",
     severity: "wrong",
     command: null,
-    says: /does not allow: unit app\.service: the policy does not name it\. Whoever owns the host/,
+    says: /does not allow: unit app\.service: the policy does not name it\. The owner of the host/,
   },
   {
     when: "an agent is of another release",
@@ -274,7 +274,7 @@ const ROWS: readonly Row[] = [
     id: "copies-unread",
     severity: "hint",
     command: null,
-    says: /^The account may not read it; it is named by `alsoCheck`\.$/,
+    says: /^The account may not read it\. `alsoCheck` names this file\.$/,
   },
   {
     when: "a group can read a kept file",
@@ -291,7 +291,7 @@ const ROWS: readonly Row[] = [
     id: "exposed-to-group",
     severity: "hint",
     command: "ssh -t vps.example.com 'sudo chmod go-rwx ~deploy/app/.env'",
-    says: /Everybody in the group has the secret/,
+    says: /Everybody in the group can read the secret/,
   },
   {
     when: "the service is built where its variables are",
@@ -302,7 +302,7 @@ const ROWS: readonly Row[] = [
     id: "exposed-to-builds",
     severity: "hint",
     command: "lockstep target test api",
-    says: /a build is given every variable[\s\S]*mayReach: \[builds\]/,
+    says: /a build gets every variable[\s\S]*mayReach: \[builds\]/,
   },
   {
     when: "pull requests get copies of the environment",
@@ -324,7 +324,7 @@ const ROWS: readonly Row[] = [
     says: /NTP/,
   },
   {
-    when: "a quota is nearly used up",
+    when: "a request quota is nearly used up",
     parts: {
       bindings: [verifier],
       itself: { lowBudgets: [{ kind: "railway", remaining: 90, limit: 1_000, endsInMs: 600_000 }] },
@@ -332,7 +332,7 @@ const ROWS: readonly Row[] = [
     id: "budget-low",
     severity: "cannot-tell",
     command: null,
-    says: /kept for pushes/,
+    says: /keeps the rest for pushes/,
   },
   {
     when: "an API token of its own ends soon",
@@ -340,7 +340,7 @@ const ROWS: readonly Row[] = [
     id: "own-token-ends",
     severity: "hint",
     command: "lockstep token list",
-    says: /refused from then on/,
+    says: /From then on, Lockstep refuses/,
   },
   {
     when: "no place was looked at for long",
@@ -356,7 +356,7 @@ const ROWS: readonly Row[] = [
     id: "no-recovery-copy",
     severity: "hint",
     command: "lockstep root-key copy lockstep-root.key",
-    says: /take the file away from that machine/,
+    says: /keep the file away from that machine/,
   },
   {
     when: "only of an older root key a copy is known",
@@ -364,7 +364,7 @@ const ROWS: readonly Row[] = [
     id: "no-recovery-copy",
     severity: "hint",
     command: "lockstep root-key copy lockstep-root.key",
-    says: /check it there/,
+    says: /and check it: `lockstep root-key check/,
   },
   {
     when: "the root of everything sealed is kept in Vault",
@@ -409,7 +409,7 @@ const ROWS: readonly Row[] = [
     id: "key-ring-exposed",
     severity: "hint",
     command: null,
-    says: /taken along with the store/,
+    says: /stolen together with the store/,
   },
   {
     when: "ruling 33: a copy for restoring could not be removed from its host",
@@ -450,7 +450,7 @@ const ROWS: readonly Row[] = [
     id: "root-key-changed",
     severity: "wrong",
     command: null,
-    says: /moved the store while this server ran/,
+    says: /moved the store to another key while this server ran/,
   },
   {
     when: "ruling 32: something is sealed under a key that is not here",
@@ -458,7 +458,7 @@ const ROWS: readonly Row[] = [
     id: "sealed-unopened",
     severity: "wrong",
     command: null,
-    says: /another store or another time/,
+    says: /another store or from an older backup/,
   },
   {
     when: "ruling 32: the root key's change has not ended",
@@ -474,7 +474,7 @@ const ROWS: readonly Row[] = [
     id: "stale-copy",
     severity: "wrong",
     command: HEAL,
-    says: /older copy was put back/,
+    says: /older value was put back/,
   },
   {
     when: "the key is gone",
@@ -501,7 +501,7 @@ const ROWS: readonly Row[] = [
     id: "foreign",
     severity: "wrong",
     command: "lockstep apply --take-over INTERNAL_AUTH_SECRET@api",
-    says: /never ours/,
+    says: /Lockstep does not know the value there/,
   },
   {
     when: "the push was given up for a reason that a test can name",
@@ -512,7 +512,7 @@ const ROWS: readonly Row[] = [
     id: "push-gave-up",
     severity: "wrong",
     command: `lockstep target test api && ${HEAL}`,
-    says: /v5 was never written there: the push was given up\. The push failed\. Do this\./,
+    says: /Lockstep never wrote v5 there: it gave up the push\. The push failed\. Do this\./,
   },
   {
     when: "the push was given up within a rollout",
@@ -524,7 +524,7 @@ const ROWS: readonly Row[] = [
     id: "push-gave-up",
     severity: "wrong",
     command: "lockstep target test api && lockstep rollout resume r-1",
-    says: /given up/,
+    says: /gave up the push/,
   },
   {
     when: "the credential is refused",
@@ -535,7 +535,7 @@ const ROWS: readonly Row[] = [
     id: "credential-refused",
     severity: "wrong",
     command: "lockstep apply",
-    says: /given up/,
+    says: /gave up the push/,
   },
   {
     when: "the host shows another key",
@@ -552,7 +552,7 @@ const ROWS: readonly Row[] = [
     id: "host-key",
     severity: "wrong",
     command: "lockstep target trust vps.example.com --port 2222",
-    says: /given up/,
+    says: /gave up the push/,
   },
   {
     when: "the push fails and is tried again",
@@ -563,7 +563,7 @@ const ROWS: readonly Row[] = [
     id: "push-retrying",
     severity: "wrong",
     command: `lockstep target test api && ${HEAL}`,
-    says: /tried again by itself in 5 min/,
+    says: /Lockstep tries again in 5 min/,
   },
   {
     when: "the push fails within a rollout, and is tried again",
@@ -575,7 +575,7 @@ const ROWS: readonly Row[] = [
     id: "push-retrying",
     severity: "wrong",
     command: `lockstep target test api && ${HEAL}`,
-    says: /v5 is not there yet: The push failed\. Do this\. It is tried again by itself in 5 min/,
+    says: /v5 is not there yet\. The push failed\. Do this\. Lockstep tries again in 5 min/,
   },
   {
     when: "nobody takes the work up",
@@ -693,7 +693,7 @@ const ROWS: readonly Row[] = [
     id: "leftover",
     severity: "moving",
     command: null,
-    says: /still to be deleted/,
+    says: /must still be deleted/,
   },
   {
     when: "places hold two values and nobody chose",
@@ -780,7 +780,7 @@ const ROWS: readonly Row[] = [
     id: "token-expired",
     severity: "wrong",
     command: "lockstep renew INTERNAL_AUTH_SECRET",
-    says: /9 tries in a row failed; the last: it answered 503/,
+    says: /9 tries in a row failed; the last error: it answered 503/,
   },
   {
     when: "nobody knows when a token ends",
@@ -788,7 +788,7 @@ const ROWS: readonly Row[] = [
     id: "token-without-end",
     severity: "hint",
     command: "lockstep renew INTERNAL_AUTH_SECRET",
-    says: /say `life` there and `lockstep apply`/,
+    says: /set `life` there and run `lockstep apply`/,
   },
   {
     when: "a token ends soon and nobody gets the next one",
@@ -818,7 +818,7 @@ const ROWS: readonly Row[] = [
     id: "token-not-renewed",
     severity: "wrong",
     command: "lockstep secret set REFRESH",
-    says: /A person must act; the last: Its answer was lost/,
+    says: /A person must act; the last error: Its answer was lost/,
   },
   {
     when: "a value is older than it may be",
@@ -829,7 +829,7 @@ const ROWS: readonly Row[] = [
     id: "too-old",
     severity: "wrong",
     command: "lockstep rotate INTERNAL_AUTH_SECRET --wait",
-    says: /Nobody has rotated it since/,
+    says: /neither a person nor a schedule .* has rotated it/,
   },
   {
     when: "a value is older than it may be, and a rotation is under way",
@@ -859,7 +859,7 @@ const ROWS: readonly Row[] = [
     id: "too-old",
     severity: "wrong",
     command: "lockstep rollout show r-1",
-    says: /stands still/,
+    says: /is stalled/,
   },
   {
     when: "alerts do not arrive",
@@ -898,7 +898,7 @@ const ROWS: readonly Row[] = [
     id: "queue-may-lose-jobs",
     severity: "hint",
     command: null,
-    says: /^Redis drops keys\. The sweep .* Set noeviction\.$/,
+    says: /^Redis drops keys\. Workers .* Set noeviction\.$/,
   },
 ];
 
@@ -976,8 +976,8 @@ describe("who is refused", () => {
         ],
       }),
     ).toEqual([
-      "Calls from mac to api are refused (401 or 403): mac sends a value that was never ours, api accepts v5.",
-      "Calls from api to mac are refused (401 or 403): api sends v5, mac accepts a value that was never ours.",
+      "Calls from mac to api are refused (401 or 403): mac sends a value that Lockstep does not know, api accepts v5.",
+      "Calls from api to mac are refused (401 or 403): api sends v5, mac accepts a value that Lockstep does not know.",
     ]);
   });
 
@@ -1023,7 +1023,7 @@ describe("the verdict", () => {
   it("says what was looked at when nothing is wrong", () => {
     expect(verdict({ bindings: [healthyBinding("api"), verifier] })).toEqual([
       "well",
-      "Nothing is wrong: 2 keys of 1 secret, each of 2 places was looked at just now.",
+      "Nothing is wrong: 2 keys of 1 secret, each of 2 places was checked just now.",
     ]);
   });
 
@@ -1038,7 +1038,7 @@ describe("the verdict", () => {
       }),
     ).toEqual([
       "wrong",
-      "1 thing is wrong: INTERNAL_AUTH_SECRET at api was changed by hand. Besides, vps cannot be looked at.",
+      "1 thing is wrong: INTERNAL_AUTH_SECRET at api was changed by hand. Also, vps cannot be checked.",
     ]);
   });
 
@@ -1048,6 +1048,6 @@ describe("the verdict", () => {
       targets: [healthyTarget("vps", { look: error("TARGET_UNREACHABLE") })],
     });
     expect(health).toBe("cannot-tell");
-    expect(line).toContain("Cannot tell: vps cannot be looked at.");
+    expect(line).toContain("Cannot tell: vps cannot be checked.");
   });
 });

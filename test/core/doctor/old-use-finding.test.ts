@@ -31,7 +31,7 @@ describe("the value before, used although every known caller has left it", () =>
         id: "old-value-used",
         severity: "hint",
         target: "api",
-        what: "Somebody still comes to api with v4 of INTERNAL_AUTH_SECRET, 3 min ago, calling itself cron-job and other; every caller that is known sends v5.",
+        what: "Somebody still calls api with v4 of INTERNAL_AUTH_SECRET (3 min ago, calling itself cron-job and other); every known caller sends v5.",
         command: "lockstep discover",
       },
     ]);

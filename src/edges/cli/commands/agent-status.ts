@@ -73,7 +73,7 @@ function holds({ found, foundVersion, reason }: AgentKey): string {
     case "absent":
       return "nothing";
     case "unknown":
-      return "a value that was never ours";
+      return "a value that Lockstep does not know";
     case "unreadable":
       return reason ?? "cannot be read";
   }

@@ -70,7 +70,7 @@ function placeText({ place, wantedVersion, overwritten }: Place): string {
     case "would-set":
       return `${place.now}${place.why === undefined ? "" : ` (${place.why})`}; v${wantedVersion} will be set`;
     case "foreign":
-      return `a value that was never ours${lost === "" ? "; stays unless --take-over" : lost}`;
+      return `a value that Lockstep does not know${lost === "" ? "; stays unless --take-over" : lost}`;
     case "reference":
       return `a reference to another place${lost === "" ? "; stays unless --take-over" : lost}`;
     case "unreadable":
