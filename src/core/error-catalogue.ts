@@ -7,7 +7,7 @@ import type { ErrorFamily } from "./error-families.ts";
 /** code → family and what to do when the message has no better remedy. */
 export const CATALOGUE = {
   USAGE: { family: "invalid", hint: "See `lockstep --help`." },
-  INTERRUPTED: { family: "unavailable", hint: "Run it again whenever you like." },
+  INTERRUPTED: { family: "unavailable", hint: "You can run it again at any time." },
   INPUT_INVALID: { family: "invalid", hint: "Correct the named fields and send the request again." },
   REQUEST_MALFORMED: { family: "invalid", hint: "Send it as /api/v1/openapi.json describes it." },
   REQUEST_TOO_SLOW: { family: "invalid", hint: "Send the whole request within 15 seconds." },
@@ -26,7 +26,7 @@ export const CATALOGUE = {
   PLACE_TAKEN: { family: "invalid", hint: "Let one binding own the place, or choose another key." },
   FOREIGN_VALUE: {
     family: "conflict",
-    hint: "Look at `lockstep plan`; --take-over overwrites what stands there.",
+    hint: "See `lockstep plan`; --take-over overwrites the value that is there.",
   },
   STEP_OPEN: { family: "conflict", hint: "Do what `lockstep step show TARGET` says, then confirm it there." },
   STEP_REVEALED: {
@@ -51,9 +51,9 @@ export const CATALOGUE = {
   ROLLOUT_OPEN: { family: "conflict", hint: "Wait for the rollout or see `lockstep rollout show`." },
   STRATEGY_IMPOSSIBLE: {
     family: "conflict",
-    hint: "Mend what is named, or use --strategy replace and expect a short window.",
+    hint: "Fix what is named, or use --strategy replace and accept a short time in which places differ.",
   },
-  VERSION_IN_USE: { family: "conflict", hint: "Finish or roll back what refers to the version first." },
+  VERSION_IN_USE: { family: "conflict", hint: "First finish or roll back what uses the version." },
   VERSION_COMPROMISED: {
     family: "conflict",
     hint: "Make a new version; a compromised one is never used again.",
@@ -62,28 +62,28 @@ export const CATALOGUE = {
   IDEMPOTENCY_REUSED: { family: "conflict", hint: "Use a new Idempotency-Key for another request." },
   REQUEST_OUTCOME_UNKNOWN: {
     family: "outcome-unknown",
-    hint: "Look with `lockstep history` and `lockstep audit list` whether it was done; send it anew only if not.",
+    hint: "Check with `lockstep history` and `lockstep audit list` whether it was done; send it again only if it was not.",
   },
-  LEASE_LOST: { family: "conflict", hint: "Another worker took over; nothing needs to be done." },
-  ORDER_REFUSED: { family: "conflict", hint: "The place carries a newer write; look at `lockstep history`." },
+  LEASE_LOST: { family: "conflict", hint: "Another worker does this work now; you need to do nothing." },
+  ORDER_REFUSED: { family: "conflict", hint: "The place holds a newer write; see `lockstep history`." },
   STORE_SET_BACK: {
     family: "conflict",
-    hint: "Look at what stands where with `lockstep epoch`, see that no other copy of the store runs, then `lockstep epoch begin --reason …`.",
+    hint: "See with `lockstep epoch` which place holds what. Make sure that no other copy of the store runs, then run `lockstep epoch begin --reason …`.",
   },
   WRITE_CONFLICT: {
     family: "conflict",
-    hint: "Something else wrote there at the same time; it is looked at again.",
+    hint: "Something else wrote there at the same time; Lockstep reads the place again by itself.",
   },
   UNSUPPORTED: { family: "unsupported", hint: "See the target's capabilities with `lockstep target test`." },
   STORE_UNAVAILABLE: { family: "unavailable", hint: "Check that Postgres can be reached." },
   STORE_FULL: { family: "unavailable", hint: "Free space where Postgres keeps its data (`df -h` there)." },
   STORE_READ_ONLY: {
     family: "unavailable",
-    hint: "Postgres takes no writes: let DATABASE_URL name the primary, or end default_transaction_read_only.",
+    hint: "Postgres accepts no writes: point DATABASE_URL at the primary, or turn off default_transaction_read_only.",
   },
   STORE_TIMEOUT: {
     family: "unavailable",
-    hint: "Ask again; if it stays so, see what holds locks or the disk (pg_stat_activity) where Postgres runs.",
+    hint: "Try again. If that does not help, find out where Postgres runs what holds locks or keeps the disk busy (pg_stat_activity).",
   },
   STORE_BUSY: {
     family: "unavailable",
@@ -91,11 +91,11 @@ export const CATALOGUE = {
   },
   STORE_STARTING: {
     family: "unavailable",
-    hint: "Postgres starts, recovers from a crash or shuts down: it is asked again by itself; its log says how far it is.",
+    hint: "Postgres is starting, recovering from a crash or shutting down. Lockstep tries again by itself; the log of Postgres shows its progress.",
   },
   STORE_POOLER: {
     family: "unavailable",
-    hint: "Let DATABASE_URL name Postgres itself: Lockstep keeps its own pool, and needs whole sessions with their settings (LISTEN, locks, timeouts, search_path).",
+    hint: "Point DATABASE_URL at Postgres itself: Lockstep keeps its own pool, and needs whole sessions with their settings (LISTEN, locks, timeouts, search_path).",
   },
   STORE_SCHEMA: {
     family: "invalid",
@@ -109,10 +109,10 @@ export const CATALOGUE = {
   SERVER_UNREACHABLE: { family: "unavailable", hint: "Start it with `lockstep up`, or set LOCKSTEP_URL." },
   TARGET_UNREACHABLE: {
     family: "unavailable",
-    hint: "Check address and network; it is tried again by itself.",
+    hint: "Check address and network; Lockstep tries again by itself.",
   },
-  TARGET_UNAVAILABLE: { family: "unavailable", hint: "It is tried again by itself." },
-  TARGET_RATE_LIMITED: { family: "rate-limited", hint: "It goes on when the place allows." },
+  TARGET_UNAVAILABLE: { family: "unavailable", hint: "Lockstep tries again by itself." },
+  TARGET_RATE_LIMITED: { family: "rate-limited", hint: "Lockstep goes on as soon as the place allows it." },
   TARGET_CREDENTIAL_REJECTED: {
     family: "rejected",
     hint: "Give the target a valid credential and run `lockstep apply`.",
@@ -125,33 +125,33 @@ export const CATALOGUE = {
   },
   TARGET_FULL: {
     family: "unavailable",
-    hint: "Free space there (`df -h` says what is full, `du` by what); what stood there is whole.",
+    hint: "Free space there (`df -h` shows which disk is full, `du` shows what uses it). The old content is intact.",
   },
   TARGET_READ_ONLY: {
     family: "unavailable",
-    hint: "Linux does that to a disk that fails: see `dmesg` there, repair it, and mount it for writing again.",
+    hint: "Linux does this when a disk fails: see `dmesg` there, repair the disk, and mount it for writing again.",
   },
   TARGET_HOST_KEY: {
     family: "rejected",
-    hint: "Compare the key with the host's owner, then `lockstep target trust`.",
+    hint: "Compare the key with the host's owner, then run `lockstep target trust`.",
   },
   TARGET_PROTOCOL: { family: "rejected", hint: "The answer was not understood; check address and version." },
   READ_BACK_MISMATCH: {
     family: "unavailable",
-    hint: "Something else writes there, or the place dropped the write; it is tried again by itself.",
+    hint: "Something else writes there, or the place dropped the write. Lockstep tries again by itself.",
   },
   TARGET_OUTCOME_UNKNOWN: {
     family: "outcome-unknown",
-    hint: "It is read back by itself; nothing needs to be done.",
+    hint: "Lockstep reads the place again by itself; you need to do nothing.",
   },
   ISSUER_UNAVAILABLE: {
     family: "unavailable",
-    hint: "It is tried again by itself; `lockstep renewals` says when.",
+    hint: "Lockstep tries again by itself; `lockstep renewals` says when.",
   },
-  ISSUER_LIMITED: { family: "rate-limited", hint: "It is tried again as soon as the issuer allows." },
+  ISSUER_LIMITED: { family: "rate-limited", hint: "Lockstep tries again as soon as the issuer allows it." },
   ISSUER_REFUSED: {
     family: "rejected",
-    hint: "Correct the secret's `issue:` or what it names, then `lockstep renew NAME`.",
+    hint: "Correct the secret's `issue:` or what it names, then run `lockstep renew NAME`.",
   },
   ISSUER_ANSWER: {
     family: "rejected",
@@ -159,37 +159,37 @@ export const CATALOGUE = {
   },
   ISSUER_OUTCOME_UNKNOWN: {
     family: "outcome-unknown",
-    hint: "What the request used up may be spent: sign in anew and set it, or risk it with `lockstep renew NAME --again`.",
+    hint: "The refresh token of that request may be used up: sign in again and set the new one, or take the risk with `lockstep renew NAME --again`.",
   },
   ISSUER_GRANT_GONE: {
     family: "rejected",
-    hint: "Sign in anew at the provider and set the new refresh token with `lockstep secret set`.",
+    hint: "Sign in again at the provider and set the new refresh token with `lockstep secret set`.",
   },
   CHANNEL_UNAVAILABLE: {
     family: "unavailable",
-    hint: "It is tried again by itself; `lockstep alert channels` shows how that ends.",
+    hint: "Lockstep tries again by itself; `lockstep alert channels` shows the result.",
   },
   CHANNEL_REFUSED: {
     family: "rejected",
-    hint: "Correct the channel in lockstep.yaml, `lockstep apply`, and try it with `lockstep alert test`.",
+    hint: "Correct the channel in lockstep.yaml, run `lockstep apply`, and try the channel with `lockstep alert test`.",
   },
-  RENEWAL_LIFE_SHORT: { family: "rejected", hint: "Ask the issuer for a longer life." },
+  RENEWAL_LIFE_SHORT: { family: "rejected", hint: "Let the issuer give tokens that live longer." },
   RENEWAL_BUSY: {
     family: "conflict",
-    hint: "Its turn did not come in time: run it again in a minute; `lockstep renewals` shows what is under way.",
+    hint: "Another renewal took too long. Run it again in a minute; `lockstep renewals` shows what is running.",
   },
   FILE_UNSAFE: { family: "rejected", hint: "Correct owner, mode or link as named." },
   FILE_SHARED: {
     family: "rejected",
-    hint: "Mount the directory instead of the file, keep one name of it, or say `write: in-place`.",
+    hint: "Mount the directory instead of the file, remove the other hard links, or set `write: in-place`.",
   },
   ACTIVATION_FAILED: {
     family: "rejected",
-    hint: "See the unit's own log, repair, then `lockstep rollout resume`.",
+    hint: "See the unit's own log, fix the cause, then run `lockstep rollout resume`.",
   },
   RESTART_KEEPS_OLD: {
     family: "invalid",
-    hint: "Use the named command, which starts the service with the new value.",
+    hint: "Use the command in the message: it starts the service with the new value.",
   },
   AGENT_NOT_ENROLLED: {
     family: "invalid",
@@ -199,15 +199,21 @@ export const CATALOGUE = {
     family: "unauthenticated",
     hint: "Ask for a new code with `lockstep agent invite TARGET`, then `lockstep agent enroll`.",
   },
-  AGENT_ACTIVE: { family: "conflict", hint: "To replace it: `lockstep agent invite TARGET --replace`." },
-  AGENT_ENROLLED: { family: "conflict", hint: "To give that up: `lockstep agent enroll --replace`." },
+  AGENT_ACTIVE: {
+    family: "conflict",
+    hint: "To replace the active agent: `lockstep agent invite TARGET --replace`.",
+  },
+  AGENT_ENROLLED: {
+    family: "conflict",
+    hint: "To replace this machine's identity: `lockstep agent enroll --replace`.",
+  },
   AGENT_RUNNING: {
     family: "conflict",
-    hint: "One program at a time uses an identity; stop the other one, or give the service a target of its own.",
+    hint: "Only one program at a time can use an identity: stop the other one, or give the service a target of its own.",
   },
   AGENT_CLOCK: {
     family: "unauthenticated",
-    hint: "Set the machine's clock right; it must be within a minute.",
+    hint: "Correct the machine's clock: it must be within one minute of the server's.",
   },
   AGENT_IDENTITY: {
     family: "integrity",
@@ -221,18 +227,18 @@ export const CATALOGUE = {
     family: "rate-limited",
     hint: "Wait a minute, and use a code of `lockstep agent invite TARGET` that is still valid.",
   },
-  TOO_MANY_REQUESTS: { family: "rate-limited", hint: "Ask again after the time that Retry-After tells." },
+  TOO_MANY_REQUESTS: { family: "rate-limited", hint: "Ask again after the time in Retry-After." },
   ENROLMENT_INVALID: {
     family: "unauthenticated",
     hint: "Codes are valid once, for 15 minutes. Ask for a new one with `lockstep agent invite TARGET`.",
   },
   ENROLMENT_CONTESTED: {
     family: "unauthenticated",
-    hint: "Somebody else may have seen it. On the server: `lockstep agent list`, `lockstep agent revoke TARGET`, a new code.",
+    hint: "Somebody else may have seen the code. On the server: `lockstep agent list`, `lockstep agent revoke TARGET`, a new code.",
   },
   BUNDLE_REFUSED: {
     family: "integrity",
-    hint: "It was not made by this agent's server for this agent, or is older than what stands here; it was dropped.",
+    hint: "The bundle was not made by this agent's server for this agent, or it is older than what this machine holds. It was dropped.",
   },
   POLICY_REFUSED: {
     family: "rejected",
@@ -249,15 +255,15 @@ export const CATALOGUE = {
   },
   ROOT_KEY_CHANGED: {
     family: "unavailable",
-    hint: "Start it with the key that is in use now (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
+    hint: "Start this process with the key that is in use now (LOCKSTEP_ROOT_KEY_FILE, or LOCKSTEP_KEY_RING=vault-transit).",
   },
   KEY_RING_UNAVAILABLE: {
     family: "unavailable",
-    hint: "Check that Vault answers and is unsealed. What waits for it goes on by itself; repeat a command that was refused.",
+    hint: "Check that Vault answers and is unsealed. Waiting work goes on by itself; repeat a command that was refused.",
   },
   KEY_RING_REFUSED: {
     family: "rejected",
-    hint: "Mend in Vault what is named. What waits for it goes on by itself; repeat a command that was refused.",
+    hint: "Fix in Vault what is named. Waiting work goes on by itself; repeat a command that was refused.",
   },
   RECOVERY_COPY_WRONG: {
     family: "invalid",
@@ -265,19 +271,19 @@ export const CATALOGUE = {
   },
   VALUE_STORE_UNAVAILABLE: {
     family: "unavailable",
-    hint: "Check that Vault answers and is unsealed. What waits for a value goes on by itself; repeat a command that was refused.",
+    hint: "Check that Vault answers and is unsealed. Waiting work goes on by itself; repeat a command that was refused.",
   },
   VALUE_STORE_REFUSED: {
     family: "rejected",
-    hint: "Correct what is named, in Vault or in the LOCKSTEP_VAULT_ settings. What waits goes on by itself; repeat a command that was refused.",
+    hint: "Correct what is named, in Vault or in the LOCKSTEP_VAULT_ settings. Waiting work goes on by itself; repeat a command that was refused.",
   },
   VALUE_STORE_CHANGED: {
     family: "integrity",
-    hint: "Restore the value there, or set the secret anew: `lockstep secret set NAME`.",
+    hint: "Restore the value there, or set the secret again: `lockstep secret set NAME`.",
   },
   SEALED_UNREADABLE: {
     family: "integrity",
-    hint: "The row was changed or damaged; restore it, or set the secret anew.",
+    hint: "The row was changed or damaged: restore it, or set the secret again.",
   },
   INTERNAL: {
     family: "invariant",

@@ -20,9 +20,9 @@ export function valueTroubleText(trouble: ValueTrouble): string {
 
 /** A person decides: nothing is written over what stands there, and places keep what they have. */
 export function valueHint(secret: string, trouble: ValueTrouble): string {
-  const anew = `set the secret anew: \`lockstep secret set ${secret}\``;
+  const anew = `set the secret again: \`lockstep secret set ${secret}\``;
   if (trouble === "deleted") return `Restore version 1 of it there (\`vault kv undelete\`), or ${anew}.`;
   if (trouble === "changed")
-    return `If what stands there is meant, ${anew}; otherwise restore it there from a backup.`;
+    return `If the value there is the right one, ${anew}; otherwise restore the old one there from a backup.`;
   return `Restore it there from a backup, or ${anew}.`;
 }

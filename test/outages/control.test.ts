@@ -10,7 +10,7 @@ playOutages([], (world) => {
     expect(answer.findings).toEqual([]);
     expect(exitCode).toBe(0);
     expect(answer.verdict).toBe(
-      "Nothing is wrong: 4 keys of 1 secret, each of 4 places was looked at just now.",
+      "Nothing is wrong: 4 keys of 1 secret, each of 4 places was checked just now.",
     );
     expect((await world().cli("check --quiet")).stdout).toBe("");
   });

@@ -80,7 +80,7 @@ playOutages(
         await changes(world, vps(world));
       },
       finding: { id: "push-retrying", target: "vps" },
-      says: /the file system there can only be read \(\S+\)\. Linux does that to a disk that fails: see `dmesg` there/,
+      says: /the file system there can only be read \(\S+\)\. Linux does this when a disk fails: see `dmesg` there/,
       command: repairs({ target: "vps" }),
       async mends(world) {
         holds(vps(world), before);

@@ -63,7 +63,7 @@ export async function chooseHow(
     `Cannot move "${secret.name}" with "${named}": ${reasons.join("; ")}.`,
     {
       details: { reasons: [...reasons] },
-      hint: "Mend what is named, or use --strategy replace, and expect a short window in which places differ.",
+      hint: "Fix what is named, or use --strategy replace and accept a short time in which places differ.",
     },
   );
 }

@@ -26,7 +26,7 @@ export const run: CommandFunction<[], unknown> = async ({ output, surroundings }
     },
     { command: "lockstep plan", why: "what lockstep.yaml would change; writes nothing" },
     { command: "lockstep apply", why: "makes it so" },
-    { command: "lockstep status", why: "which version stands where, and what is wrong" },
+    { command: "lockstep status", why: "which version each place holds, and what is wrong" },
     { command: "lockstep rotate NAME --wait", why: "a new value everywhere, and the proof" },
   ];
   const width = Math.max(...steps.map(({ command }) => command.length));

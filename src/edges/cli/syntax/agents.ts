@@ -6,17 +6,21 @@ import { durationOption, environmentOption, examples } from "./options.ts";
 export function attachAgents(program: Command, attach: Attach): void {
   const agent = program
     .command("agent")
-    .summary("machines that nobody can dial, and their side of it")
-    .description("Lockstep's program on machines that nobody can dial: it fetches what they must hold")
+    .summary("agents on machines that cannot be reached from outside")
+    .description(
+      "agents: programs on machines that cannot be reached from outside; an agent fetches what its machine must hold",
+    )
     .addHelpText("after", examples("lockstep agent invite mac-mini", "lockstep agent list"));
   attach(
     agent
       .command("invite <target>")
-      .description("a code by which one machine becomes this target's agent; valid once, for 15 minutes")
+      .description(
+        "make a code with which one machine becomes this target's agent; valid once, for 15 minutes",
+      )
       .addOption(environmentOption())
       .option(
         "--replace",
-        "the target has an agent: whoever shows the code takes its place, and it is revoked",
+        "replace the target's agent: whoever uses the code becomes the agent, and the old one is revoked",
       )
       .option("--reusable", "for containers: serves many short-lived identities until it expires")
       .addOption(durationOption("--expires <duration>", "with --reusable: how long, for example 12h or 30d"))
@@ -33,7 +37,7 @@ export function attachAgents(program: Command, attach: Attach): void {
   attach(
     agent
       .command("list")
-      .description("the agents: state, machine, last seen, how far they are, what they refused")
+      .description("list agents: state, machine, last contact, progress, what they refused")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep agent list", "lockstep agent list --json")),
     () => import("../commands/agent-list.ts"),
@@ -41,9 +45,9 @@ export function attachAgents(program: Command, attach: Attach): void {
   attach(
     agent
       .command("revoke <target>")
-      .description("end the target's agents at once, and show what they ever received")
+      .description("revoke the target's agents at once, and show what they have received")
       .addOption(environmentOption())
-      .option("--agent <id>", "only this one of them")
+      .option("--agent <id>", "revoke only this one")
       .addHelpText("after", examples("lockstep agent revoke mac-mini")),
     () => import("../commands/agent-revoke.ts"),
   );
@@ -55,11 +59,11 @@ function attachOnHost(agent: Command, attach: Attach): void {
   attach(
     onHost(agent.command("enroll"))
       .description(
-        "on the machine: become the agent of the target that a code names; the code comes over stdin or a prompt",
+        "on the machine: become the agent of the target that a code names; give the code over stdin or at a prompt",
       )
       .option("--code-file <path>", "read the code from there")
-      .option("--write-policy", "put the first policy in place without asking")
-      .option("--replace", "give up the identity that this machine has, without asking")
+      .option("--write-policy", "write the first policy without asking")
+      .option("--replace", "replace the identity that this machine has, without asking")
       .addHelpText(
         "after",
         examples(
@@ -71,14 +75,14 @@ function attachOnHost(agent: Command, attach: Attach): void {
   );
   attach(
     onHost(agent.command("run"))
-      .description("on the machine: fetch, apply, restart and report, until told to end")
+      .description("on the machine: fetch, apply, restart and report, until stopped")
       .addHelpText("after", examples("lockstep agent run")),
     async () => (await import("../commands/agent-on-host.ts")).runAgent,
   );
   attach(
     onHost(agent.command("status"))
       .description(
-        "on the machine: what stands here, whether the server is reached, what was refused; exits with 3 or 4 when not all is well",
+        "on the machine: what it holds, whether it reaches the server, what was refused; exits with 3 or 4 when something is wrong",
       )
       .addHelpText("after", examples("lockstep agent status", "lockstep agent status --json")),
     () => import("../commands/agent-status.ts"),
@@ -86,7 +90,7 @@ function attachOnHost(agent: Command, attach: Attach): void {
   attach(
     onHost(agent.command("policy"))
       .description(
-        "on the machine: what its owner allows, what was refused, and the lines that would allow it",
+        "on the machine: what its owner allows, what was refused, and the lines to add to allow it",
       )
       .addHelpText("after", examples("lockstep agent policy")),
     async () => (await import("../commands/agent-on-host.ts")).policy,
@@ -95,10 +99,10 @@ function attachOnHost(agent: Command, attach: Attach): void {
     const command = onHost(agent.command(name))
       .description(
         name === "install"
-          ? "on the machine: write and start a service of systemd or launchd that runs the agent"
-          : "on the machine: end and remove the service; identity, cache and policy stay",
+          ? "on the machine: install and start a systemd or launchd service that runs the agent"
+          : "on the machine: stop and remove the service; identity, cache and policy stay",
       )
-      .option("--system", "starts with the machine, not with this user's session; the default as root")
+      .option("--system", "start with the machine, not with this user's session; the default for root")
       .addHelpText(
         "after",
         examples(
@@ -109,7 +113,10 @@ function attachOnHost(agent: Command, attach: Attach): void {
     if (name === "install") {
       command
         .option("--print", "show the file instead of writing it")
-        .option("--node <path>", "the Node that the service starts; a path that stays when Node is upgraded");
+        .option(
+          "--node <path>",
+          "the Node that the service starts; use a path that stays when Node is upgraded",
+        );
     }
     attach(command, async () => (await import("../commands/agent-on-host.ts"))[name]);
   }
@@ -118,9 +125,9 @@ function attachOnHost(agent: Command, attach: Attach): void {
 export function attachRun(program: Command, attach: Attach): void {
   attach(
     onHost(program.command("run"))
-      .summary("start a program with its secrets; again when they change")
+      .summary("start a program with its secrets; restart on change")
       .description(
-        "start a program with its target's secrets in the environment, and again when they change; LOCKSTEP_ENROLMENT_FILE names a code for containers",
+        "start a program with its target's secrets in the environment, and restart it when they change; LOCKSTEP_ENROLMENT_FILE names a code for containers",
       )
       .argument("<program...>", "after --, with its arguments")
       .addHelpText(
@@ -136,6 +143,6 @@ export function attachRun(program: Command, attach: Attach): void {
 
 function onHost(command: Command): Command {
   return command
-    .option("--state <directory>", "where identity and cache lie; as LOCKSTEP_AGENT_STATE")
-    .option("--policy <file>", "the machine's own policy; as LOCKSTEP_AGENT_POLICY");
+    .option("--state <directory>", "where identity and cache are kept; same as LOCKSTEP_AGENT_STATE")
+    .option("--policy <file>", "the machine's own policy; same as LOCKSTEP_AGENT_POLICY");
 }

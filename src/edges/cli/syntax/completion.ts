@@ -14,7 +14,7 @@ export function attachCompletion(program: Command, attach: Attach): void {
   attach(
     program
       .command("completion")
-      .description("a script that lets the shell complete commands, options and names")
+      .description("print a script that lets the shell complete commands, options and names")
       .summary("let the shell complete commands and names")
       .addArgument(new Argument("<shell>", "which shell").choices(["bash", "zsh", "fish"]))
       .addHelpText(
@@ -26,7 +26,7 @@ export function attachCompletion(program: Command, attach: Attach): void {
   attach(
     program
       .command("__complete", { hidden: true })
-      .description("names for a completion script; empty when there is no answer at once")
+      .description("names for a completion script; empty when the server does not answer at once")
       .addArgument(new Argument("<what>", "which names").choices(DYNAMIC_NAMES))
       .addHelpText("after", examples("lockstep __complete secrets")),
     () => import("../commands/complete.ts"),

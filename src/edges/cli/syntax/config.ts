@@ -18,12 +18,12 @@ export function attachConfig(program: Command, attach: Attach): void {
     withConfigOptions(program.command("apply"))
       .description("show the plan, ask, and apply exactly what was shown")
       .summary("show the plan, ask, and apply it")
-      .option("--yes", "do not ask")
+      .option("--yes", "do not ask for confirmation")
       .option(
         "--wait",
-        "stay until every target has what it should; exits with 1 if one gave up, 4 if it still works",
+        "wait until every target holds what it should; exits with 1 when one gave up, 4 when one still works",
       )
-      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .addOption(durationOption("--timeout <duration>", "wait at most this long"))
       .addHelpText(
         "after",
         examples("lockstep apply", "lockstep apply --yes --wait --take-over API_KEY@api"),
@@ -34,19 +34,19 @@ export function attachConfig(program: Command, attach: Attach): void {
     program
       .command("import <secret>")
       .description(
-        "a value that is in use somewhere becomes the current version; without a choice all places must agree",
+        "make a value that is in use somewhere the current version; without --from or --winner all places must agree",
       )
-      .summary("take over a value that is in use somewhere")
+      .summary("import a value that is in use somewhere")
       .addOption(environmentOption())
-      .option("--from <target>", "the value that stands at this target")
+      .option("--from <target>", "the value at this target")
       .option("--winner [target]", "this target's value; without a name the value that most places hold")
-      .option("--exact", "also a value that begins or ends with what cannot be seen, as it is")
       .option(
-        "--wait",
-        "stay until every place has it; exits with 1 when it does not end well, 4 when it still runs",
+        "--exact",
+        "import the value byte for byte, even if it begins or ends with invisible characters",
       )
-      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
-      .option("--target-environment <environment>", "the target's environment, where it is not the secret's")
+      .option("--wait", "wait until every place has it; exits with 1 when it fails, 4 when it still runs")
+      .addOption(durationOption("--timeout <duration>", "wait at most this long"))
+      .option("--target-environment <environment>", "the target's environment, if it is not the secret's")
       .addHelpText(
         "after",
         examples("lockstep import API_KEY --from api", "lockstep import API_KEY --winner"),
@@ -58,16 +58,19 @@ export function attachConfig(program: Command, attach: Attach): void {
 function withConfigOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("-f, --file <path>", "lockstep.yaml unless told; may be given several times").argParser(
+      new Option("-f, --file <path>", "default: lockstep.yaml; may be given several times").argParser(
         (path: string, before: readonly string[] | undefined) => [...(before ?? []), path],
       ),
     )
-    .option("--take-over [names...]", "overwrite foreign values: NAME or NAME@TARGET, or all of them")
-    .option("--prune", "delete what Lockstep wrote where bindings are gone")
-    .option("--allow-shrink", "the configuration is meant to lose more than half")
-    .option("--during-rollout", "bindings may leave rollouts that are under way")
+    .option(
+      "--take-over [names...]",
+      "overwrite values that Lockstep does not know: NAME, NAME@TARGET, or without a name all of them",
+    )
+    .option("--prune", "delete values that Lockstep wrote for bindings that were removed")
+    .option("--allow-shrink", "allow a configuration that removes more than half of what exists")
+    .option("--during-rollout", "allow removing bindings from a rollout that is running")
     .option(
       "--ask-new",
-      "look at destinations that were never applied too, with what the file refers to: for files that you trust",
+      "also ask destinations that were never applied, with the credentials that the file refers to: only for files that you trust",
     );
 }

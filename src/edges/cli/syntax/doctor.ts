@@ -12,9 +12,9 @@ export function attachDoctor(program: Command, attach: Attach): void {
         "what is wrong, why, who is refused because of it, and the command that repairs it; exits with 3 when something is wrong, with 4 when it cannot tell",
       )
       .addOption(environmentOption())
-      .option("--no-live", "ask no place; only what is recorded")
+      .option("--no-live", "ask no place; use only what is recorded")
       .addOption(
-        durationOption("--timeout <duration>", "wait for one place at most so long (1.5 s unless told)"),
+        durationOption("--timeout <duration>", "wait at most this long for one place (default: 1.5 s)"),
       )
       .addHelpText(
         "after",
@@ -29,9 +29,9 @@ export function attachDoctor(program: Command, attach: Attach): void {
   attach(
     program
       .command("discover")
-      .summary("forgotten places that hold a value of ours")
+      .summary("forgotten places that hold one of your secrets")
       .description(
-        "look around within what the stored credentials reach, for places that hold a value of ours, or bear its name, and are not managed; exits with 3 when there are some",
+        "search everything that the stored credentials can read for places that hold a managed value, or have its name, but are not managed; exits with 3 when there are some",
       )
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep discover", "lockstep discover -e production --json")),
@@ -40,15 +40,15 @@ export function attachDoctor(program: Command, attach: Attach): void {
   attach(
     program
       .command("heal")
-      .summary("write again what was changed by hand")
+      .summary("restore what was changed by hand")
       .description(
-        "write again what should stand there, over what was changed by hand; without a name whatever is known to differ",
+        "overwrite what was changed by hand with the right value; without a name, everywhere that is known to differ",
       )
       .addOption(environmentOption())
       .option("--target <name>", "only at this target")
       .option("--secret <name>", "only where this secret is bound")
-      .option("--no-wait", "do not stay until it is in use")
-      .addOption(durationOption("--timeout <duration>", "wait at most so long (5 min unless told)"))
+      .option("--no-wait", "do not wait until the value is in use")
+      .addOption(durationOption("--timeout <duration>", "wait at most this long (default: 5 min)"))
       .addHelpText("after", examples("lockstep heal --target api --secret API_KEY", "lockstep heal")),
     () => import("../commands/heal.ts"),
   );

@@ -20,11 +20,11 @@ type Part = (program: Command, attach: Attach) => void;
 
 /** In the order of the help: what a newcomer needs first. */
 const GROUPS: readonly (readonly [heading: string, parts: readonly Part[]])[] = [
-  ["Say what belongs where:", [attachInit, attachConfig]],
+  ["Describe what belongs where:", [attachInit, attachConfig]],
   ["Values and their rotation:", [attachSecrets, attachRollouts, attachRenewals, attachSteps]],
-  ["See what is true:", [attachDoctor, attachTruth, attachAlerts, attachRecord]],
+  ["See the state and the record:", [attachDoctor, attachTruth, attachAlerts, attachRecord]],
   ["Run it:", [attachDemo, attachRoles, attachAgents, attachRun]],
-  ["Besides:", [attachTokens, attachKeys, attachCompletion]],
+  ["Administration:", [attachTokens, attachKeys, attachCompletion]],
 ];
 
 export function attachEverything(program: Command, attach: Attach): void {

@@ -7,34 +7,34 @@ export function attachInit(program: Command, attach: Attach): void {
   attach(
     program
       .command("init")
-      .description("ask what belongs where, try it, and write lockstep.yaml; holds no values")
+      .description("ask what belongs where, test it, and write lockstep.yaml, which holds no values")
       .summary("ask what belongs where, and write lockstep.yaml")
-      .option("-f, --file <path>", "lockstep.yaml unless told")
+      .option("-f, --file <path>", "default: lockstep.yaml")
       .option("--force", "replace the file if it exists")
-      .option("--yes", "ask nothing: take the options below, and defaults for what is not given")
-      .option("-e, --environment <environment>", "production unless told")
-      .option("--secret <name>", "the first secret; INTERNAL_AUTH_SECRET unless told")
+      .option("--yes", "ask nothing: use the options below, and defaults for the rest")
+      .option("-e, --environment <environment>", "default: production")
+      .option("--secret <name>", "the first secret; default: INTERNAL_AUTH_SECRET")
       .addOption(
-        new Option("--value <source>", "take over the value in use, or make a new one").choices([
+        new Option("--value <source>", "import the value in use, or make a new one").choices([
           "import",
           "generate",
         ]),
       )
       .optionsGroup("A service on Railway (the token comes from RAILWAY_TOKEN):")
-      .option("--railway-project <name>", "id or name; needed where the token reaches several")
-      .option("--railway-environment <name>", "id or name; needed where the project has several")
+      .option("--railway-project <name>", "id or name; needed if the token reaches several")
+      .option("--railway-environment <name>", "id or name; needed if the project has several")
       .option("--railway-service <service...>", "id or name, with =verifier, =caller or =both")
       .option("--railway-endpoint <url>", "another address, for example a simulator's")
       .optionsGroup("A host over SSH:")
       .option("--ssh-host <host>", "name or address")
-      .addOption(new Option("--ssh-port <number>", "22 unless told").argParser((text) => parsePort(text)))
-      .option("--ssh-user <name>", "who logs in")
-      .option("--ssh-key <path>", "private key file; its path is written down, not the key")
+      .addOption(new Option("--ssh-port <number>", "default: 22").argParser((text) => parsePort(text)))
+      .option("--ssh-user <name>", "user that logs in")
+      .option("--ssh-key <path>", "private key file; lockstep.yaml gets its path, not the key")
       .option(
         "--ssh-fingerprint <sha256>",
-        "the host key's, as its owner reads it; without it a person is asked",
+        "fingerprint of the host key, as its owner reads it; without it you are asked",
       )
-      .option("--ssh-host-key <line>", "the host's public key, where no server can look")
+      .option("--ssh-host-key <line>", "the host's public key, if no server can fetch it")
       .option("--ssh-target <name>", "its name in lockstep.yaml")
       .option("--ssh-file <path>", "the file that holds the secret")
       .option("--ssh-format <format>", "dotenv, systemd, shell, json, plist, raw…")
@@ -48,10 +48,10 @@ export function attachInit(program: Command, attach: Attach): void {
       .addOption(roleOption("--agent-role <role>"))
       .optionsGroup("A path in Vault or OpenBao (the token comes from VAULT_TOKEN):")
       .option("--vault-address <url>", "for example https://vault.example.com:8200")
-      .option("--vault-mount <mount>", "of a KV engine, version 2; secret unless told")
+      .option("--vault-mount <mount>", "of a KV engine, version 2; default: secret")
       .option("--vault-path <path>", "below the mount, for example apps/api")
-      .option("--vault-namespace <path>", "of Enterprise or OpenBao; the root one unless told")
-      .option("--vault-target <name>", "its name in lockstep.yaml; vault unless told")
+      .option("--vault-namespace <path>", "of Enterprise or OpenBao; default: the root namespace")
+      .option("--vault-target <name>", "its name in lockstep.yaml; default: vault")
       .addOption(roleOption("--vault-role <role>"))
       .addHelpText(
         "after",

@@ -4,12 +4,12 @@ import { InvalidArgumentError, Option } from "commander";
 export function environmentOption(): Option {
   return new Option(
     "-e, --environment <environment>",
-    "only in this environment; needed where a name exists in several",
+    "only in this environment; needed if a name exists in several",
   );
 }
 
 export function limitOption(fallback: number): Option {
-  return new Option("--limit <count>", "show at most so many").default(fallback).argParser((text) => {
+  return new Option("--limit <count>", "show at most this many").default(fallback).argParser((text) => {
     const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
     if (limit < 1 || limit > 500) throw new InvalidArgumentError("Use a number from 1 to 500.");
     return limit;

@@ -7,8 +7,8 @@ export function attachRecord(program: Command, attach: Attach): void {
   attach(
     program
       .command("history")
-      .description("what was pushed where, by whom, with what outcome")
-      .summary("what was pushed where, by whom, how it ended")
+      .description("the pushes: what, where, by whom, with which result")
+      .summary("the pushes: what, where, by whom, with which result")
       .addOption(environmentOption())
       .option("--target <target>", "only to this target")
       .option("--secret <secret>", "only of this secret")
@@ -24,8 +24,8 @@ export function attachRecord(program: Command, attach: Attach): void {
     audit
       .command("list")
       .description("audit entries, newest first")
-      .option("--subject <name>", "only about this secret, target or token")
-      .option("--before <instant>", "only older than this, for example 2030-01-31T12:00:00Z")
+      .option("--subject <name>", "only entries about this secret, target or token")
+      .option("--before <instant>", "only entries older than this, for example 2030-01-31T12:00:00Z")
       .addOption(limitOption(50))
       .addHelpText("after", examples("lockstep audit list --subject INTERNAL_AUTH_SECRET")),
     () => import("../commands/audit-list.ts"),

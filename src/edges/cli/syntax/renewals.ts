@@ -7,8 +7,8 @@ export function attachRenewals(program: Command, attach: Attach): void {
   attach(
     program
       .command("renewals")
-      .description("tokens that end by themselves: until when, who makes the next one, and when")
-      .summary("tokens: until when, and what went wrong")
+      .description("tokens that expire: when, who makes the next one, and when")
+      .summary("tokens: when they expire, and what went wrong")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep renewals", "lockstep renewals --json")),
     () => import("../commands/renewals.ts"),
@@ -16,14 +16,11 @@ export function attachRenewals(program: Command, attach: Attach): void {
   attach(
     program
       .command("renew <secret>")
-      .description("the next token now, whether or not it is due")
+      .description("get the next token now, even if it is not due")
       .addOption(environmentOption())
-      .option(
-        "--wait",
-        "stay until every place has it; exits with 1 when it does not end well, 4 when it still runs",
-      )
-      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
-      .option("--again", "also with a refresh token that a request without an answer may have used up")
+      .option("--wait", "wait until every place has it; exits with 1 when it fails, 4 when it still runs")
+      .addOption(durationOption("--timeout <duration>", "wait at most this long"))
+      .option("--again", "try even if a request without an answer may have used up the refresh token")
       .addHelpText(
         "after",
         examples("lockstep renew PARTNER_TOKEN --wait", "lockstep renew PARTNER_TOKEN --again"),
@@ -33,7 +30,7 @@ export function attachRenewals(program: Command, attach: Attach): void {
   attach(
     program
       .command("jwks <secret>")
-      .description("the public keys by which its signed tokens are checked, as one JSON document")
+      .description("the public keys that verify its signed tokens, as one JSON document")
       .summary("public keys of its signed tokens")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep jwks API_TOKEN")),

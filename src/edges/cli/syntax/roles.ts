@@ -5,7 +5,7 @@ import { examples, portOption } from "./options.ts";
 
 const AGENTS = [
   "--agents <[address:]port>",
-  "serve agents there, and nothing else; as LOCKSTEP_AGENT_LISTEN",
+  "listen for agents there; same as LOCKSTEP_AGENT_LISTEN",
 ] as const;
 
 const EPOCH_BEGIN = "lockstep epoch begin --reason restored-from-monday";
@@ -14,9 +14,9 @@ export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
       .command("up")
-      .description("everything in one process, on a store of its own: server, worker and PostgreSQL")
-      .summary("everything in one process, with its own store")
-      .addOption(portOption("7420 unless told; 0 for any free one", 0))
+      .description("run everything in one process: server, worker and a PostgreSQL of its own")
+      .summary("run everything in one process, with its own database")
+      .addOption(portOption("default: 7420; 0 takes any free port", 0))
       .option(...AGENTS)
       .addHelpText(
         "after",
@@ -31,8 +31,8 @@ export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
       .command("server")
-      .description("the API; needs DATABASE_URL")
-      .addOption(portOption("7420 unless told; 0 for any free one", 0))
+      .description("run the API server; needs DATABASE_URL")
+      .addOption(portOption("default: 7420; 0 takes any free port", 0))
       .option(...AGENTS)
       .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep server")),
     async () => (await import("../commands/serve.ts")).server,
@@ -40,8 +40,10 @@ export function attachRoles(program: Command, attach: Attach): void {
   attach(
     program
       .command("worker")
-      .description("brings values to their places; needs DATABASE_URL, any number may run")
-      .summary("brings values to their places; any number may run")
+      .description(
+        "run a worker, which brings values to their places; needs DATABASE_URL, any number may run",
+      )
+      .summary("run a worker, which brings values to their places")
       .addHelpText("after", examples("DATABASE_URL_FILE=/run/secrets/database-url lockstep worker")),
     async () => (await import("../commands/serve.ts")).worker,
   );
@@ -58,14 +60,14 @@ export function attachRoles(program: Command, attach: Attach): void {
 export function attachKeys(program: Command, attach: Attach): void {
   const rootKey = program
     .command("root-key")
-    .description("a copy of the key that opens the store, to be kept elsewhere")
-    .summary("a copy of the key that opens the store")
+    .description("copy the key that decrypts the store, and check a copy")
+    .summary("copy the key that decrypts the store")
     .addHelpText("after", examples("lockstep root-key copy /media/stick/lockstep-root.key"));
   attach(
     rootKey
       .command("copy <file>")
       .description(
-        "copy the root key to a new file, or with - to the standard output; run it where Lockstep runs",
+        "copy the root key to a new file, or with - to standard output; run this where Lockstep runs",
       )
       .summary("copy the root key to a new file, or with - to standard output")
       .addHelpText(
@@ -80,8 +82,10 @@ export function attachKeys(program: Command, attach: Attach): void {
   attach(
     rootKey
       .command("check [file]")
-      .description("whether a copy opens this store, from a file, standard input or a prompt; on record")
-      .summary("whether a copy opens this store; on record")
+      .description(
+        "check that a copy of the root key decrypts this store; the copy comes from a file, standard input or a prompt, and the check is recorded",
+      )
+      .summary("check that a copy decrypts this store")
       .addHelpText(
         "after",
         `${examples(
@@ -93,7 +97,7 @@ export function attachKeys(program: Command, attach: Attach): void {
   );
   const store = program
     .command("store")
-    .description("where the values of secrets are kept")
+    .description("move values between PostgreSQL and Vault")
     .addHelpText("after", examples("lockstep store move-values"));
   attach(
     store
@@ -113,17 +117,19 @@ export function attachKeys(program: Command, attach: Attach): void {
   );
   const epoch = program
     .command("epoch")
-    .description("whether the store was set back, and what stands at every place; exits with 4 if it was")
-    .summary("whether the store was set back, and what stands where")
+    .description(
+      "whether the store was set back (restored from an older state), and what every place holds; exits with 4 if it was",
+    )
+    .summary("after a restore: see what places hold, and go on")
     .addHelpText("after", examples("lockstep epoch", EPOCH_BEGIN));
   attach(epoch, () => import("../commands/epoch.ts"));
   attach(
     epoch
       .command("begin")
-      .description("after a restore: this store counts from now on, as it is; shows every place, and asks")
-      .summary("after a restore: this store counts from now on")
-      .requiredOption("--reason <text>", "why; it goes on record, and agents see it")
-      .option("--yes", "do not ask")
+      .description("after a restore: declare this store the valid one, as it is; shows every place, and asks")
+      .summary("after a restore: declare this store the valid one")
+      .requiredOption("--reason <text>", "why; it is recorded, and agents see it")
+      .option("--yes", "do not ask for confirmation")
       .addHelpText("after", examples(EPOCH_BEGIN)),
     () => import("../commands/epoch-begin.ts"),
   );
@@ -131,9 +137,9 @@ export function attachKeys(program: Command, attach: Attach): void {
     program
       .command("rewrap")
       .description(
-        "move everything sealed to the present root key, in the newest version of its key ring; values stay as they are",
+        "encrypt everything again under the current root key and its newest version; the values stay the same",
       )
-      .summary("move everything sealed to the present root key")
+      .summary("encrypt everything again under the current root key")
       .addHelpText(
         "after",
         `${examples(

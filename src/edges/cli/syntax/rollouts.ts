@@ -7,27 +7,22 @@ export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     program
       .command("rotate <secret>")
-      .description("a new value for every bound place, made by the secret's policy")
-      .summary("a new value for every place, and the proof")
+      .description("make a new value by the secret's policy, and bring it to every bound place")
+      .summary("bring a new value to every place, with proof")
       .addOption(environmentOption())
-      .option(
-        "--wait",
-        "stay until it has ended; exits with 1 when it does not end well, 4 when it still runs",
-      )
-      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .option("--wait", "wait until it has ended; exits with 1 when it fails, 4 when it still runs")
+      .addOption(durationOption("--timeout <duration>", "wait at most this long"))
       .addOption(
-        new Option("--strategy <name>", "how it moves; the secret's own unless told").choices([
-          "overlap",
-          "swap",
-          "issued",
-          "replace",
-        ]),
+        new Option(
+          "--strategy <name>",
+          "how the places move to the new value; default: the secret's own strategy",
+        ).choices(["overlap", "swap", "issued", "replace"]),
       )
       .option(
         "--urgent",
-        "wait for nobody's silence; hurries the rollout under way when two versions are in use",
+        "do not wait until the old value is unused; also speeds up a rollout that is running",
       )
-      .option("--dry-run", "only say in which order, how often places restart, and how long it takes")
+      .option("--dry-run", "only show the order, how often places restart, and how long it takes")
       .addHelpText(
         "after",
         examples(
@@ -40,7 +35,7 @@ export function attachRollouts(program: Command, attach: Attach): void {
   );
   const rollout = program
     .command("rollout")
-    .description("the moves from one version to another")
+    .description("the rollouts: moves from one version to another")
     .addHelpText("after", examples("lockstep rollout list --open"));
   attach(
     rollout
@@ -48,7 +43,7 @@ export function attachRollouts(program: Command, attach: Attach): void {
       .description("rollouts, newest first")
       .addOption(environmentOption())
       .option("--secret <secret>", "only of this secret")
-      .option("--open", "only those under way")
+      .option("--open", "only running ones")
       .addOption(limitOption(20))
       .addHelpText("after", examples("lockstep rollout list --open")),
     () => import("../commands/rollout-list.ts"),
@@ -57,7 +52,7 @@ export function attachRollouts(program: Command, attach: Attach): void {
     rollout
       .command("show <rollout>")
       .description(
-        "how far it is, what each side holds, and what it waits for; by its id or the secret's name",
+        "its progress, what each side holds, and what it waits for; by its id or the secret's name",
       )
       .addHelpText(
         "after",
@@ -71,19 +66,16 @@ export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     rollout
       .command("resume <rollout>")
-      .description("what held it up is repaired: try the same again at once")
+      .description("after a repair: try the same step again now")
       .addHelpText("after", examples("lockstep rollout resume 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11")),
     () => import("../commands/rollout-resume.ts"),
   );
   attach(
     rollout
       .command("rollback <rollout>")
-      .description("back to the version before, in order")
-      .option(
-        "--wait",
-        "stay until it has ended; exits with 1 when it does not end well, 4 when it still runs",
-      )
-      .addOption(durationOption("--timeout <duration>", "wait at most so long"))
+      .description("go back to the previous version, in order")
+      .option("--wait", "wait until it has ended; exits with 1 when it fails, 4 when it still runs")
+      .addOption(durationOption("--timeout <duration>", "wait at most this long"))
       .addHelpText(
         "after",
         examples("lockstep rollout rollback 01980a6e-7a53-7c1e-9d3f-2b8f0c6f4a11 --wait"),
@@ -93,10 +85,10 @@ export function attachRollouts(program: Command, attach: Attach): void {
   attach(
     rollout
       .command("force <rollout>")
-      .description("go on without one place, which may then refuse or be refused; on record")
-      .requiredOption("--target <target>", "the place that is not waited for any more")
-      .option("--key <key>", "which of its keys, where the secret stands there under several")
-      .requiredOption("--reason <text>", "why; it is kept in the record")
+      .description("go on without one place, which may then refuse calls or be refused; this is recorded")
+      .requiredOption("--target <target>", "the target to go on without")
+      .option("--key <key>", "which of its keys, if the secret is stored there under several")
+      .requiredOption("--reason <text>", "why; it is recorded")
       .addHelpText(
         "after",
         examples(

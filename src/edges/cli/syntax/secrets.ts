@@ -20,11 +20,11 @@ export function attachSecrets(program: Command, attach: Attach): void {
     secret
       .command("set <secret>")
       .description(
-        "a new version with the value from stdin, a prompt or a file; brought to every bound place",
+        "make a new version with the value from stdin, a prompt or a file, and bring it to every bound place",
       )
       .addOption(environmentOption())
       .option("--value-file <path>", "read the value from this file")
-      .option("--exact", "keep every byte: a final line break, a byte order mark, what cannot be seen")
+      .option("--exact", "keep every byte: a final line break, a byte order mark, invisible characters")
       .option("--field <name>", "set this field of the secret")
       .addHelpText(
         "after",
@@ -35,7 +35,7 @@ export function attachSecrets(program: Command, attach: Attach): void {
   attach(
     secret
       .command("generate <secret>")
-      .description("a new version whose value is made by the secret's policy")
+      .description("make a new version, with a value made by the secret's policy")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep secret generate INTERNAL_AUTH_SECRET")),
     () => import("../commands/secret-generate.ts"),
@@ -51,7 +51,7 @@ export function attachSecrets(program: Command, attach: Attach): void {
   attach(
     secret
       .command("reveal <secret>")
-      .description("the value itself on stdout; that it was revealed is recorded")
+      .description("print the value on stdout; this is recorded")
       .addOption(environmentOption())
       .addOption(versionOption())
       .option("--field <name>", "this field of the secret")
@@ -67,7 +67,9 @@ export function attachSecrets(program: Command, attach: Attach): void {
   attach(
     secret
       .command("compromised <secret>")
-      .description("somebody else knows this version: never push, accept or go back to it again")
+      .description(
+        "mark a version that somebody else knows: Lockstep never pushes, accepts or restores it again",
+      )
       .addOption(environmentOption())
       .addOption(versionOption().makeOptionMandatory())
       .addHelpText("after", examples("lockstep secret compromised API_KEY --secret-version 3")),
@@ -76,10 +78,10 @@ export function attachSecrets(program: Command, attach: Attach): void {
   attach(
     secret
       .command("destroy <secret>")
-      .description("drop the value of a retired version for good")
+      .description("delete the value of a retired version permanently")
       .addOption(environmentOption())
       .addOption(versionOption().makeOptionMandatory())
-      .option("--yes", "do not ask")
+      .option("--yes", "do not ask for confirmation")
       .addHelpText("after", examples("lockstep secret destroy API_KEY --secret-version 3")),
     () => import("../commands/secret-destroy.ts"),
   );
@@ -88,12 +90,12 @@ export function attachSecrets(program: Command, attach: Attach): void {
 export function attachTokens(program: Command, attach: Attach): void {
   const token = program
     .command("token")
-    .description("who may speak with Lockstep")
+    .description("API tokens: who may use Lockstep")
     .addHelpText("after", examples("lockstep token create ci --scope operator", "lockstep token list"));
   attach(
     token
       .command("create <name>")
-      .description("a new token; printed once")
+      .description("make a new token; it is printed once")
       .option("--scope <scope...>", "viewer, operator, admin; grants: plan, reveal, adopt, force, export", [
         "viewer",
       ])
@@ -108,14 +110,14 @@ export function attachTokens(program: Command, attach: Attach): void {
   attach(
     token
       .command("list")
-      .description("the tokens: whose, since when, last used when; never the tokens themselves")
+      .description("list tokens: owner, since when, last use; never the tokens themselves")
       .addHelpText("after", examples("lockstep token list")),
     () => import("../commands/token-list.ts"),
   );
   attach(
     token
       .command("revoke <id>")
-      .description("takes effect with the next request; `lockstep token list` shows the ids")
+      .description("revoke a token, from the next request on; `lockstep token list` shows the ids")
       .addHelpText("after", examples("lockstep token revoke 4f2a9c81")),
     () => import("../commands/token-revoke.ts"),
   );
@@ -128,7 +130,7 @@ function parseExpiry(text: string): number | null {
 
 /** Not `--version`, which prints Lockstep's own. */
 function versionOption(): Option {
-  return new Option("--secret-version <number>", "this version; the current one unless told").argParser(
+  return new Option("--secret-version <number>", "this version; default: the current one").argParser(
     (text) => {
       const version = /^v?\d{1,9}$/.test(text) ? Number(text.replace("v", "")) : 0;
       if (version < 1) throw new InvalidArgumentError("Use a version's number, for example 3.");

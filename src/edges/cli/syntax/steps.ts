@@ -6,22 +6,22 @@ import { environmentOption, examples } from "./options.ts";
 export function attachSteps(program: Command, attach: Attach): void {
   const step = program
     .command("step")
-    .description("what people must do at places in other hands (manual targets)")
+    .description("what people must do by hand at places that Lockstep cannot write (manual targets)")
     .summary("what people must do by hand")
     .addHelpText("after", examples("lockstep step list", "lockstep step show partner-console"));
   attach(
     step
       .command("list")
-      .description("where something is to be done")
+      .description("list the targets where something must be done by hand")
       .addOption(environmentOption())
-      .option("--all", "those too where nothing is")
+      .option("--all", "also targets where nothing must be done")
       .addHelpText("after", examples("lockstep step list", "lockstep step list --all --json")),
     () => import("../commands/step-list.ts"),
   );
   attach(
     step
       .command("show <target>")
-      .description("what must stand there, and how to say that it does")
+      .description("what the place must hold, and how to confirm it")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep step show partner-console")),
     () => import("../commands/step-show.ts"),
@@ -29,7 +29,7 @@ export function attachSteps(program: Command, attach: Attach): void {
   attach(
     step
       .command("reveal <target> <key>")
-      .description("the value that must stand there, once; on record")
+      .description("print the value that the place must hold, once; this is recorded")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep step reveal partner-console API_KEY")),
     () => import("../commands/step-reveal.ts"),
@@ -37,9 +37,9 @@ export function attachSteps(program: Command, attach: Attach): void {
   attach(
     step
       .command("confirm <target>")
-      .description("say that everything stands there and is used; on record")
+      .description("confirm that the place holds everything and uses it; this is recorded")
       .addOption(environmentOption())
-      .option("--yes", "do not ask")
+      .option("--yes", "do not ask for confirmation")
       .addHelpText("after", examples("lockstep step confirm partner-console --yes")),
     () => import("../commands/step-confirm.ts"),
   );

@@ -7,11 +7,11 @@ export function attachTruth(program: Command, attach: Attach): void {
   attach(
     program
       .command("status")
-      .description("which version stands where, in which state, with which evidence")
-      .summary("which version stands where, and what is wrong")
+      .description("which version each place holds, in which state, with which evidence")
+      .summary("which version each place holds, and what is wrong")
       .addOption(environmentOption())
-      .option("--watch", "show it again and again, until Ctrl-C; with --json a document a line")
-      .addOption(durationOption("--every <duration>", "with --watch: how often (2 s unless told)"))
+      .option("--watch", "refresh until Ctrl-C; with --json one document per line")
+      .addOption(durationOption("--every <duration>", "with --watch: how often (default: 2 s)"))
       .addHelpText(
         "after",
         examples(
@@ -25,11 +25,11 @@ export function attachTruth(program: Command, attach: Attach): void {
   attach(
     program
       .command("check")
-      .description("ask the places now; exits with 3 when something differs, with 4 when it cannot tell")
-      .summary("ask the places now")
+      .description("check every place now; exits with 3 when something differs, with 4 when it cannot tell")
+      .summary("check every place now")
       .addOption(environmentOption())
       .option("--target <target>", "only this target")
-      .option("--quiet", "say nothing where nothing differs: for cron, which mails what is said")
+      .option("--quiet", "print nothing when nothing differs: for cron, which mails all output")
       .addHelpText("after", examples("lockstep check", "lockstep check --quiet || page-somebody")),
     () => import("../commands/check.ts"),
   );
@@ -40,7 +40,7 @@ export function attachTruth(program: Command, attach: Attach): void {
   attach(
     target
       .command("list")
-      .description("the places, and what is owed there")
+      .description("the targets, and what must still be written there")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep target list")),
     () => import("../commands/target-list.ts"),
@@ -48,7 +48,7 @@ export function attachTruth(program: Command, attach: Attach): void {
   attach(
     target
       .command("test [target...]")
-      .description("credential, address and rights of targets, of all unless named; changes nothing there")
+      .description("test credential, address and rights of targets (default: all); changes nothing there")
       .addOption(environmentOption())
       .addHelpText("after", examples("lockstep target test api", "lockstep target test --json")),
     () => import("../commands/target-test.ts"),
@@ -56,9 +56,9 @@ export function attachTruth(program: Command, attach: Attach): void {
   attach(
     target
       .command("trust <host>")
-      .description("the host's key for lockstep.yaml, once its fingerprint was compared")
-      .option("--fingerprint <sha256>", "the expected one; without it a person is asked")
-      .addOption(portOption("22 unless told"))
+      .description("print a host's key for lockstep.yaml, after you compared its fingerprint")
+      .option("--fingerprint <sha256>", "the expected fingerprint; without it you are asked")
+      .addOption(portOption("default: 22"))
       .addHelpText("after", examples("lockstep target trust vps.example.com --fingerprint SHA256:…")),
     () => import("../commands/target-trust.ts"),
   );
