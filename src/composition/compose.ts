@@ -138,6 +138,7 @@ async function build(
     storeId,
     rootKeyId,
     sealer: known,
+    opened: { channels: new Map(), storeKeys: new Map() },
     fingerprinter,
     vaultToken:
       vault === null || settings.vault === null ? null : vaultTokenOf(vault, settings.vault, settings),

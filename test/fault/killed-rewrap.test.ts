@@ -13,7 +13,7 @@ import { createLocalKeyRing } from "../../src/adapters/crypto/local-key-ring.ts"
 import { createRootKey, readRootKey } from "../../src/adapters/crypto/root-key-file.ts";
 import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
 import { SEALED_COLUMNS } from "../../src/adapters/store/repositories/sealed-texts.ts";
-import { openBundleKey } from "../../src/app/agents/store-keys.ts";
+import { openBundleKey } from "../../src/app/orders/store-keys.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { revealSecret } from "../../src/app/secrets/read-secrets.ts";
 import { rewrapAll } from "../../src/app/secrets/rewrap-all.ts";

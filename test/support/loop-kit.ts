@@ -201,6 +201,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     storeId: STORE_ID,
     rootKeyId: ROOT_KEY.rootKeyId,
     sealer,
+    opened: { channels: new Map(), storeKeys: new Map() },
     fingerprinter,
     values: valuesUnder(overrides.sealer ?? sealer),
     vaultToken: null,

@@ -7,9 +7,9 @@ import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
 import { newerContent } from "../../protocol/agent/messages.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
+import { openTakeOverKey } from "../orders/store-keys.ts";
 import { takeOver } from "../versions/accept-from-authority.ts";
 import { actorOf } from "./confirm-agent.ts";
-import { openTakeOverKey } from "./store-keys.ts";
 
 /** What does not open, or speaks of what is no authority, is left. */
 export async function acceptNewer(

@@ -9,7 +9,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
 import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { keyFingerprint } from "./enrolment-turn.ts";
+import { keyFingerprint } from "../targets/enrolment-turn.ts";
 
 export const REPLACED = "agent-replaced";
 export const CONTESTED = "enrolment-contested";

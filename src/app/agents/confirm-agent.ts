@@ -11,8 +11,8 @@ import { LockstepError } from "../../core/errors.ts";
 import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
+import { endBegun, keyFingerprint, takeTurn, termsOf, told } from "../targets/enrolment-turn.ts";
 import { alertReplaced } from "./alert-owner.ts";
-import { endBegun, keyFingerprint, takeTurn, termsOf, told } from "./enrolment-turn.ts";
 
 /** May be repeated, also after the code's end once it was accepted. Throws ENROLMENT_INVALID, AGENT_REVOKED. */
 export async function confirmAgent(

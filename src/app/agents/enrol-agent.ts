@@ -21,12 +21,12 @@ import {
   type Welcome,
 } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
+import { openBundleKey } from "../orders/store-keys.ts";
+import { endOne, takeTurn, termsOf, told } from "../targets/enrolment-turn.ts";
 import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./agent-life.ts";
 import { alertContested } from "./alert-owner.ts";
 import { actorOf, hashChallenge } from "./confirm-agent.ts";
-import { endOne, takeTurn, termsOf, told } from "./enrolment-turn.ts";
 import { hashLookup } from "./manage-agents.ts";
-import { openBundleKey } from "./store-keys.ts";
 
 /** For codes that do not exist: their MAC is computed all the same. */
 const NO_KEY = randomBytes(32).toString("base64url");

@@ -15,10 +15,10 @@ import {
 } from "../../protocol/agent/enrolment-code.ts";
 import { thumbprint } from "../../protocol/agent/keys.ts";
 import type { AppContext } from "../base/context.ts";
+import { openBundleKey } from "../orders/store-keys.ts";
+import { endBegun, hasShortLived, keyFingerprint, told } from "../targets/enrolment-turn.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
 import { resolveOwnerAlerts } from "./alert-owner.ts";
-import { endBegun, hasShortLived, keyFingerprint, told } from "./enrolment-turn.ts";
-import { openBundleKey } from "./store-keys.ts";
 
 export interface Invitation {
   readonly environment: string;

@@ -5,7 +5,7 @@ import type { DueDelivery, StoredChannel } from "../../core/store/channels.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../base/context.ts";
-import { openChannel } from "../config/channel-config.ts";
+import { openChannel } from "../base/open-channel.ts";
 
 const MAX_AT_ONCE = 8;
 /** A program wants each for itself; people are told of many things at once in one message. */

@@ -9,8 +9,8 @@ import { diagnose } from "../../core/doctor/diagnose.ts";
 import { FINDING_IDS } from "../../core/doctor/finding.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
+import { rememberChannels } from "../base/open-channel.ts";
 import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { rememberChannels } from "../config/channel-config.ts";
 import { recordedFacts } from "../doctor/run-doctor.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */

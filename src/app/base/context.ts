@@ -96,12 +96,21 @@ export const DEFAULT_TIMING: LoopTiming = {
   settleWatchMs: 5 * 60_000,
 };
 
+/** Secrets of ours that this process has opened and keeps in memory. Lost with it; nothing rests on it. */
+export interface OpenedTexts {
+  /** Credentials of channels, by what they are bound to and the sealed text. */
+  readonly channels: Map<string, string>;
+  /** The store's keys between it and its agents, by name. */
+  readonly storeKeys: Map<string, Promise<unknown>>;
+}
+
 export interface AppContext {
   readonly store: Store;
   readonly storeId: string;
   /** Names the root key that a recovery copy can be made of; null: the root is kept elsewhere. Tells nothing of it. */
   readonly rootKeyId: string | null;
   readonly sealer: Sealer;
+  readonly opened: OpenedTexts;
   readonly fingerprinter: Fingerprinter;
   readonly values: ValueStores;
   /** Null: no Vault server is named in the settings. */

@@ -12,6 +12,7 @@ import { targetId } from "../../core/plan/desired-config.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { StoredBinding, StoredSecret } from "../../core/store/config.ts";
 import type { AppContext } from "../base/context.ts";
+import type { SecretName } from "../base/find-secret.ts";
 import { foundValue } from "./judge-places.ts";
 import { type LookAt, lookAtPlaces } from "./observe-places.ts";
 import { openStoredCredentials } from "./prepare.ts";
@@ -24,11 +25,6 @@ export interface BoundPlace extends AdoptionPlace {
 export interface LookedAt {
   readonly secret: StoredSecret;
   readonly view: AdoptionView<BoundPlace>;
-}
-
-export interface SecretName {
-  readonly environment: string;
-  readonly name: string;
 }
 
 /** Throws NOT_FOUND for an unknown secret. A place that cannot be read is part of the answer. */

@@ -12,8 +12,8 @@ import { bindingId, claimsOf, type Difference, keyId } from "../../core/plan/dif
 import { touchedTargets } from "../../core/plan/touched-targets.ts";
 import type { UnitSpec } from "../../core/ports/place.ts";
 import type { Repositories } from "../../core/store/store.ts";
-import { endAgents, endBegun, hasShortLived } from "../agents/enrolment-turn.ts";
 import type { AppContext } from "../base/context.ts";
+import { endAgents, endBegun, hasShortLived } from "../targets/enrolment-turn.ts";
 import type { Prepared } from "./prepare.ts";
 import { unitsAfter } from "./units-after.ts";
 

@@ -1,15 +1,14 @@
 /** Channels as the configuration says them, beside what is stored. Credentials are sealed, bound to where they go. */
 import type { Actor } from "../../core/actor.ts";
 import { channelAssociatedData } from "../../core/associated-data.ts";
-import { isRingAway, toLockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
-import type { Sealer } from "../../core/ports/sealer.ts";
 import type { StoredChannel } from "../../core/store/channels.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { AlertsConfig, ChannelKind } from "../../protocol/alerts.ts";
 import { CHANNEL_CREDENTIALS, isUnsent } from "../../protocol/credentials.ts";
 import type { AppContext } from "../base/context.ts";
+import { destinationOf, openChannel } from "../base/open-channel.ts";
 
 export interface ChannelDifference {
   readonly action: "create" | "change" | "remove";
@@ -72,51 +71,6 @@ export async function applyChannels(
       details: said === null ? {} : { kind: said.kind },
     });
   }
-}
-
-/** With its credentials: as it was said. */
-export async function openChannel(context: AppContext, channel: StoredChannel): Promise<JsonObject> {
-  const { name, kind, config, credentialsSealed } = channel;
-  if (credentialsSealed === null) return config;
-  // From the stored address, never from a column of its own: a credential does not follow a moved address.
-  const bound = channelAssociatedData(name, destinationOf(kind, config));
-  const opened = await openKnown(context.sealer, credentialsSealed, bound);
-  return { ...config, ...(JSON.parse(opened) as JsonObject) };
-}
-
-/** What this process has opened: people must hear of a key ring that is away, by channels whose credentials it sealed. */
-const known = new WeakMap<Sealer, Map<string, string>>();
-
-async function openKnown(sealer: Sealer, sealed: string, bound: string): Promise<string> {
-  const ofSealer = known.get(sealer) ?? new Map<string, string>();
-  known.set(sealer, ofSealer);
-  const name = JSON.stringify([bound, sealed]);
-  try {
-    const opened = await sealer.open(sealed, bound);
-    ofSealer.set(name, opened);
-    return opened;
-  } catch (error) {
-    const before = ofSealer.get(name);
-    if (before !== undefined && isRingAway(toLockstepError(error))) return before;
-    throw error;
-  }
-}
-
-/** Opens those that were never opened here, as long as that is possible; forgets what stands nowhere any more. */
-export async function rememberChannels(context: AppContext): Promise<void> {
-  const channels = await context.store.read.channels.all();
-  const ofSealer = known.get(context.sealer) ?? new Map<string, string>();
-  const names = new Map(
-    channels.flatMap((channel) => {
-      const { name, kind, config, credentialsSealed } = channel;
-      if (credentialsSealed === null) return [];
-      const bound = channelAssociatedData(name, destinationOf(kind, config));
-      return [[JSON.stringify([bound, credentialsSealed]), channel] as const];
-    }),
-  );
-  for (const name of ofSealer.keys()) if (!names.has(name)) ofSealer.delete(name);
-  for (const [name, channel] of names)
-    if (!ofSealer.has(name)) await openChannel(context, channel).catch(() => undefined);
 }
 
 async function isSame(context: AppContext, before: StoredChannel, said: SaidChannel): Promise<boolean> {
@@ -184,16 +138,4 @@ export function channelAddress({ kind, config }: SaidChannel): string | null {
 export function saidOf(channel: AlertsConfig[string]): SaidChannel {
   const [[kind, config] = ["slack", {}]] = Object.entries(channel).filter(([, one]) => one !== undefined);
   return { kind: kind as ChannelKind, config: JSON.parse(JSON.stringify(config)) as JsonObject };
-}
-
-/** Of a Slack webhook the address itself is what is sealed. */
-function destinationOf(kind: string, config: JsonObject): string {
-  const { url, host, port, user } = config;
-  return canonicalJson({
-    kind,
-    url: url ?? null,
-    host: host ?? null,
-    port: port ?? null,
-    user: user ?? null,
-  });
 }

@@ -13,11 +13,12 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import { unmeantEnds } from "../../lib/hidden-text.ts";
 import type { AppContext } from "../base/context.ts";
+import type { SecretName } from "../base/find-secret.ts";
 import { hint } from "../base/hint.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { fingerprintOf } from "../values/secret-fields.ts";
 import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
-import { type BoundPlace, type LookedAt, lookForAdoption, type SecretName } from "./adoption.ts";
+import { type BoundPlace, type LookedAt, lookForAdoption } from "./adoption.ts";
 
 export interface ImportRequest extends SecretName {
   readonly from: Choice;

@@ -6,7 +6,8 @@ import type { Actor } from "../../core/actor.ts";
 import { targetId } from "../../core/plan/desired-config.ts";
 import type { ConfigPath } from "../../protocol/config-problem.ts";
 import type { AppContext } from "../base/context.ts";
-import { channelAddress, isKnownChannel, openChannel, saidOf } from "./channel-config.ts";
+import { openChannel } from "../base/open-channel.ts";
+import { channelAddress, isKnownChannel, saidOf } from "./channel-config.ts";
 import { type ConfigRequest, prepareConfig } from "./prepare.ts";
 
 export interface KnownDestination {

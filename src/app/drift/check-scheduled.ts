@@ -1,5 +1,5 @@
 /** A look for drift by schedule: what was found is on record, and healed where the configuration says so. */
-import { SYSTEM } from "../../core/actor.ts";
+import { HEALER, HEALS_PER_HOUR } from "../../core/drift/healing.ts";
 import { isDrift } from "../../core/drift/state.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import { type ErrorCode, isSourceAwayCode, toLockstepError } from "../../core/errors.ts";
@@ -23,12 +23,9 @@ const AWAY_MS = 300_000;
 const SOURCE_AWAY_MS = 10_000;
 /** Of the interval: less, and two workers would look twice. */
 const COMES_ALONG = 0.9;
-/** Drift that comes back has a writer of its own: it is told, not fought. */
-export const HEALS_PER_HOUR = 2;
 const HOUR_MS = 3_600_000;
 /** A place that was just named is still being set up. */
 const TESTS = { everyMs: 24 * HOUR_MS, settlesMs: HOUR_MS / 6 };
-export const HEALER = { ...SYSTEM, id: "healing", name: "healing" };
 
 /** `count`: of groups of that kind, which may share one quota. */
 export function checkEveryMs(

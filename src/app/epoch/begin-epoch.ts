@@ -5,9 +5,9 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { signEpoch } from "../../protocol/agent/epoch.ts";
-import { openBundleKey } from "../agents/store-keys.ts";
 import type { AppContext } from "../base/context.ts";
 import { hint } from "../base/hint.ts";
+import { openBundleKey } from "../orders/store-keys.ts";
 
 export interface Begun {
   readonly epoch: number;

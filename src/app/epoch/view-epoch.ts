@@ -1,11 +1,11 @@
 /** What a person looks at before they begin a new epoch: every place now, and what of it this store does not know. */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import { type SetBack, seenText } from "../../core/set-back.ts";
 import type { BindingRow } from "../../core/store/views.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
-import type { EpochAnswer, EpochPlace, SetBackView } from "../../protocol/api-epoch.ts";
+import type { EpochAnswer, EpochPlace } from "../../protocol/api-epoch.ts";
 import type { AppContext } from "../base/context.ts";
 import { observeTogether } from "../observe/observe-together.ts";
+import { setBackView } from "../status/status.ts";
 import { kindOf } from "../targets/open-target.ts";
 
 const LIMITS = { maxAtOnce: 32, timeoutMs: 10_000, asksAgents: false };
@@ -71,11 +71,6 @@ function standsThere(
   }
   if (found === "unknown" || found === "absent") return { stands: found, version: null, reason: foundReason };
   return { stands: "unreadable", version: null, reason: failure ?? foundReason ?? "nobody has looked there" };
-}
-
-export function setBackView(setBack: SetBack): SetBackView {
-  const { at, target, environment, by } = setBack;
-  return { at: at.toISOString(), target, environment, by, seen: seenText(setBack) };
 }
 
 /** Throws INPUT_INVALID for a reason of nothing. */

@@ -2,8 +2,8 @@
 import { LockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import { isIssued, issuerOf } from "../base/renew-policy.ts";
-import { findSecret, type SecretName } from "../secrets/change-secret.ts";
 import { openFields } from "../values/secret-fields.ts";
 import { openInputs } from "./issuer-inputs.ts";
 

@@ -1,19 +1,13 @@
 /** New values by a person's hand: given, or made here. Both bring a version and its rollout. */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
-import { generationOf } from "../../core/generate.ts";
-import type { JsonObject } from "../../core/json.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
-import type { SecretRecord } from "../../core/store/secrets.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import type { HowToMove } from "../rollouts/start-rollout.ts";
 import { type Introduced, introduceVersion } from "../versions/introduce-version.ts";
+import { makeFields } from "../versions/make-fields.ts";
 import { assertPlacesHold } from "./assert-places-hold.ts";
-
-export interface SecretName {
-  readonly environment: string;
-  readonly name: string;
-}
 
 const SECRET_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
 const ENVIRONMENT_NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
@@ -52,21 +46,6 @@ export async function generateSecret(
     );
   }
   return introduceVersion(context, actor, { ...secret, fields: makeFields(context, policy) }, how);
-}
-
-/** New random values for every field that the policy names. */
-export function makeFields(context: AppContext, policy: JsonObject): Readonly<Record<string, SecretValue>> {
-  return Object.fromEntries(
-    [...generationOf(policy)].map(([field, options]) => [field, context.makeRandom(options)] as const),
-  );
-}
-
-export async function findSecret(context: AppContext, secret: SecretName): Promise<SecretRecord> {
-  const known = await context.store.read.secrets.find(secret.environment, secret.name);
-  if (known !== null) return known;
-  throw new LockstepError("NOT_FOUND", `There is no secret "${secret.name}" in ${secret.environment}.`, {
-    hint: "`lockstep secret list` shows what exists.",
-  });
 }
 
 async function ensureSecret(

@@ -5,10 +5,10 @@ import type { KeptCopy } from "../../core/store/kept-copies.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import { storeNameOf } from "../../core/stored-value.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import { optionsOf } from "../base/rollout-options.ts";
 import { discardCopiesOf } from "../push/discard-copies.ts";
 import { nameOf, oweRemoval, removeOwed } from "../values/put-value.ts";
-import { findSecret, type SecretName } from "./change-secret.ts";
 
 /** A rollout retired it, and its time for going back is not over. */
 function mayGoBackTo(last: RolloutRecord, version: number): boolean {

@@ -3,8 +3,8 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { KeptCopy } from "../../core/store/kept-copies.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import { discardCopiesOf } from "../push/discard-copies.ts";
-import { findSecret, type SecretName } from "./change-secret.ts";
 
 /**
  * `isInUse`: places hold it, and only a new version ends that. `copies`: kept on hosts for restoring, and not removed yet;

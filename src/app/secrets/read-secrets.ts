@@ -3,8 +3,8 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import { type Fields, openFields } from "../values/secret-fields.ts";
-import { findSecret, type SecretName } from "./change-secret.ts";
 
 export interface ListedSecret {
   readonly secret: SecretRecord;

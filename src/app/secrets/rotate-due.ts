@@ -14,7 +14,7 @@ import { assertAdopted } from "../config/adoption.ts";
 import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { introduceLocked } from "../versions/introduce-version.ts";
-import { makeFields } from "./change-secret.ts";
+import { makeFields } from "../versions/make-fields.ts";
 
 const RETRY_MS = 15 * 60_000;
 const ADOPTED_WITHIN_MS = 60_000;

@@ -5,6 +5,7 @@ import { DEPLOYMENTS, PHASES, type Phase, type Strategy } from "../../core/rollo
 import type { Role } from "../../core/secret.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { AppContext } from "../base/context.ts";
+import { findSecret, type SecretName } from "../base/find-secret.ts";
 import { hint } from "../base/hint.ts";
 import { isIssued } from "../base/renew-policy.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "../base/rollout-options.ts";
@@ -14,7 +15,7 @@ import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { areTwoInUse, chooseHow, type HowToMove } from "../rollouts/start-rollout.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
-import { findSecret, makeFields, type SecretName } from "./change-secret.ts";
+import { makeFields } from "../versions/make-fields.ts";
 import { hurry, joinRotation } from "./join-rotation.ts";
 
 export type RotateRequest = HowToMove;

@@ -7,6 +7,7 @@ import type {
   TargetFacts,
   TokenFacts,
 } from "../../core/doctor/facts.ts";
+import { HEALER, HEALS_PER_HOUR } from "../../core/drift/healing.ts";
 import { CATALOGUE } from "../../core/error-catalogue.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { mustAct } from "../../core/renewal/decide.ts";
@@ -19,7 +20,6 @@ import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
 import { issueOf, issuerOf } from "../base/renew-policy.ts";
 import { rotatePolicyOf } from "../base/rollout-options.ts";
-import { HEALER, HEALS_PER_HOUR } from "../drift/check-scheduled.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { contentOf } from "../targets/report-content.ts";
 import { bindingStatus, freshFinding } from "./binding-status.ts";

@@ -1,10 +1,11 @@
 /** `lockstep status`: every secret at every place, from what was recorded. It asks no place; `check` does. */
 
+import { type SetBack, seenText } from "../../core/set-back.ts";
 import type { SecretRow } from "../../core/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
+import type { SetBackView } from "../../protocol/api-epoch.ts";
 import type { SecretStatus, StatusAnswer } from "../../protocol/api-views.ts";
 import type { AppContext } from "../base/context.ts";
-import { setBackView } from "../epoch/view-epoch.ts";
 import { bindingStatus } from "./binding-status.ts";
 
 export async function viewStatus(
@@ -38,4 +39,9 @@ export function secretStatusOf({
     currentSince: currentSince?.toISOString() ?? null,
     expiresAt: expiresAt?.toISOString() ?? null,
   };
+}
+
+export function setBackView(setBack: SetBack): SetBackView {
+  const { at, target, environment, by } = setBack;
+  return { at: at.toISOString(), target, environment, by, seen: seenText(setBack) };
 }

@@ -10,8 +10,8 @@ import {
   listAgents,
   revokeAgent,
 } from "../../../src/app/agents/manage-agents.ts";
-import { openBundleKey } from "../../../src/app/agents/store-keys.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
+import { openBundleKey } from "../../../src/app/orders/store-keys.ts";
 import type { AgentRecord } from "../../../src/core/store/agents.ts";
 import {
   deriveEnrolmentKeys,

@@ -1,6 +1,7 @@
 /** Handlers for the operator's side of agents. */
-import { keyFingerprint } from "../../../app/agents/enrolment-turn.ts";
+
 import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/manage-agents.ts";
+import { keyFingerprint } from "../../../app/targets/enrolment-turn.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import type { AgentRecord } from "../../../core/store/agents.ts";
 import { type AGENT_OPERATIONS, agentTold, type NamedAgent } from "../../../protocol/api-agents.ts";

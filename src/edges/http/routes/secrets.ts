@@ -1,6 +1,8 @@
 /** Handlers for secrets. Values become `SecretValue` on the way in, and text again only in `revealSecret`'s answer. */
+
+import type { SecretName } from "../../../app/base/find-secret.ts";
 import { assertAdopted } from "../../../app/config/adoption.ts";
-import { generateSecret, type SecretName, setSecret } from "../../../app/secrets/change-secret.ts";
+import { generateSecret, setSecret } from "../../../app/secrets/change-secret.ts";
 import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
 import { markCompromised } from "../../../app/secrets/mark-compromised.ts";
 import { listSecrets, listVersions, revealSecret } from "../../../app/secrets/read-secrets.ts";

@@ -1,8 +1,8 @@
 /**
  * The store's own keys between it and its agents, each made once per store and sealed at rest.
  *
- *   bundle     signs what agents are told, and nothing else; agents pin it when they enrol
- *   take-over  opens what they tell of a value that its authority has changed; each bundle that asks for it names it
+ *   bundle     signs what agents are given, and nothing else; agents pin it when they enrol
+ *   take-over  opens what they report of a value that its authority has changed; each bundle that asks for it names it
  */
 import type { z } from "zod";
 import { storeKeyAssociatedData } from "../../core/associated-data.ts";
@@ -22,21 +22,17 @@ interface KeyKind<Key> {
   readonly name: "bundle" | "take-over";
   readonly make: () => Key;
   readonly schema: z.ZodType<Key>;
-  /** Opened once per process. */
-  readonly opened: WeakMap<AppContext, Promise<Key>>;
 }
 
 const BUNDLE: KeyKind<SigningKey> = {
   name: "bundle",
   make: newSigningKey,
   schema: signingKey,
-  opened: new WeakMap(),
 };
 const TAKE_OVER: KeyKind<EncryptionKey> = {
   name: "take-over",
   make: newEncryptionKey,
   schema: encryptionKey,
-  opened: new WeakMap(),
 };
 
 /** Throws SEALED_UNREADABLE, STORE_UNAVAILABLE. */
@@ -53,12 +49,13 @@ function openOnce<Key extends EncryptionKey | SigningKey>(
   context: AppContext,
   kind: KeyKind<Key>,
 ): Promise<Key> {
-  const known = kind.opened.get(context);
-  if (known !== undefined) return known;
+  const { storeKeys } = context.opened;
+  const known = storeKeys.get(kind.name);
+  if (known !== undefined) return known as Promise<Key>;
   const opening = open(context, kind);
-  kind.opened.set(context, opening);
+  storeKeys.set(kind.name, opening);
   // A store that is away now may be there at the next call.
-  opening.catch(() => kind.opened.delete(context));
+  opening.catch(() => storeKeys.delete(kind.name));
   return opening;
 }
 
