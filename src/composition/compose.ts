@@ -44,6 +44,7 @@ import { createSealedValues } from "../adapters/values/sealed-values.ts";
 import { closeVaultLines, type OpenVault } from "../adapters/vault/create-vault.ts";
 import type { Vault } from "../adapters/vault/vault.ts";
 import { type AppContext, DEFAULT_TIMING } from "../app/base/context.ts";
+import { dispatchFollowUps } from "../app/jobs/dispatch.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { Logger } from "../core/ports/logger.ts";
 import type { Queue } from "../core/ports/queue.ts";
@@ -146,6 +147,7 @@ async function build(
     sameValue,
     queue,
     hints,
+    dispatch: dispatchFollowUps,
     clock,
     ownClock: { now: () => new Date() },
     log,

@@ -9,12 +9,10 @@ const imports = filesBelow("src").flatMap((file) => importsOf(file));
 
 /** Still to be mended; may only shrink. */
 const PENDING_ORDER = new Set<string>([
-  "src/app/activation/after-activation.ts imports src/app/rollouts/advance-rollout.ts, which stands above it",
   "src/app/alerts/watch-findings.ts imports src/app/doctor/run-doctor.ts, which stands above it",
-  "src/app/push/after-push.ts imports src/app/rollouts/advance-rollout.ts, which stands above it",
   "src/app/targets/request-reports.ts imports src/app/agents/bundle-content.ts, which stands above it",
 ]);
-const PENDING_CIRCLES = 5;
+const PENDING_CIRCLES = 3;
 
 test("rooms import only rooms that stand below them, and features no other feature", () => {
   const found = imports.map(againstOrder).filter((problem) => problem !== null);

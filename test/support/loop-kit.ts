@@ -20,6 +20,7 @@ import { createSealedValues } from "../../src/adapters/values/sealed-values.ts";
 import { activateUnit } from "../../src/app/activation/activate-unit.ts";
 import { followActivations } from "../../src/app/activation/follow-activations.ts";
 import { type AppContext, DEFAULT_TIMING } from "../../src/app/base/context.ts";
+import { dispatchFollowUps } from "../../src/app/jobs/dispatch.ts";
 import { reconcileTarget } from "../../src/app/jobs/reconcile-target.ts";
 import { observeTarget } from "../../src/app/observe/observe-target.ts";
 import { advanceRollout } from "../../src/app/rollouts/advance-rollout.ts";
@@ -208,6 +209,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     sameValue,
     makeRandom: randomValue,
     hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },
+    dispatch: dispatchFollowUps,
     queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
     clock: { now: () => new Date() },
     ownClock: { now: () => new Date() },

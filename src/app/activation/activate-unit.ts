@@ -9,10 +9,10 @@ import { nextTry } from "../../core/reconcile/retry.ts";
 import type { ActivationRecord } from "../../core/store/activations.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
 import { heldClaim, withLeaseRenewal } from "../base/lease-renewal.ts";
+import { transact } from "../base/transaction.ts";
 import { withTarget } from "../targets/open-target.ts";
-import { afterActivation } from "./after-activation.ts";
+import { endActivation } from "./end-activation.ts";
 import { failedActivation } from "./failed-activation.ts";
 
 export async function activateUnit(
@@ -78,8 +78,11 @@ async function request(
     if (failure.verdict !== "read-back") throw failure;
     context.log.warn("activation unknown", { unit: activation.unit.name, code: failure.code });
   }
-  await context.store.transaction((tx) => tx.activations.pollAgain(activation, context.timing.minPollMs));
-  await hint(context, [{ name: "follow", id: activation.unit.followGroup }], context.timing.minPollMs);
+  const { minPollMs } = context.timing;
+  await transact(context, async (tx, next) => {
+    await tx.activations.pollAgain(activation, minPollMs);
+    next.follow(activation.unit.followGroup, minPollMs);
+  });
 }
 
 function stoppedMeanwhile({ unit }: ActivationRecord): LockstepError {
@@ -119,6 +122,5 @@ async function end(
   activation: ActivationRecord,
   state: "dormant" | "superseded",
 ): Promise<void> {
-  await context.store.transaction((tx) => tx.activations.end(activation, { state, error: null }));
-  await afterActivation(context, activation);
+  await transact(context, (tx, next) => endActivation(tx, next, activation, { state, error: null }));
 }

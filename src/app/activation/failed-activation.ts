@@ -7,9 +7,8 @@ import { SYSTEM } from "../../core/actor.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { ActivationRecord } from "../../core/store/activations.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { dispatch, transact } from "../base/transaction.ts";
 import { restoreAfterFailure } from "../push/restore-target.ts";
-import { afterActivation } from "./after-activation.ts";
 import { isolateFailure } from "./isolate-failure.ts";
 
 const MAX_AUTOMATIC_ATTEMPTS = 2;
@@ -22,11 +21,11 @@ export async function failedActivation(
   signal: AbortSignal,
 ): Promise<void> {
   const error = { code, message };
-  const { blocked, owed } = await context.store.transaction(async (tx) => {
+  const isBlocked = await transact(context, async (tx, next) => {
     if (activation.attempts + 1 < MAX_AUTOMATIC_ATTEMPTS) {
       const inMs = context.timing.retryFailedActivationMs;
       await tx.activations.retry(activation, { inMs, spendsAttempt: true, error });
-      return { blocked: false, owed: [] };
+      return false;
     }
     const taken = await isolateFailure(tx, activation, message);
     await tx.activations.end(activation, { state: taken === null ? "blocked" : "superseded", error });
@@ -36,12 +35,11 @@ export async function failedActivation(
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
       details: { activation: activation.id, outcome: taken === null ? "blocked" : "taken-apart", code },
     });
-    return { blocked: taken === null, owed: taken ?? [] };
+    next.reconcile(taken ?? []);
+    return taken === null;
   });
-  await hint(
-    context,
-    owed.map((id) => ({ name: "reconcile", id }) as const),
-  );
-  if (blocked) await restoreAfterFailure(context, activation, signal);
-  await afterActivation(context, activation);
+  if (isBlocked) await restoreAfterFailure(context, activation, signal);
+  // Rollouts say why they stall: only now is it known whether the former content is back.
+  const targetIds = await context.store.read.activations.targetsOfUnit(activation.unitId);
+  await dispatch(context, (next) => next.changed(targetIds));
 }

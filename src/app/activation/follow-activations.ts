@@ -3,7 +3,7 @@
  * place allows, and decides by what it sees. Nobody waits: the next look is a time in the row.
  */
 import { SYSTEM } from "../../core/actor.ts";
-import { toLockstepError } from "../../core/errors.ts";
+import { type ErrorCode, toLockstepError } from "../../core/errors.ts";
 import type { ActivationProgress } from "../../core/ports/activator.ts";
 import type { SetItem } from "../../core/ports/place.ts";
 import type { ActivationRecord } from "../../core/store/activations.ts";
@@ -12,12 +12,12 @@ import { assertNever } from "../../lib/assert-never.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
 import { heldClaim, withLeaseRenewal } from "../base/lease-renewal.ts";
+import { transact } from "../base/transaction.ts";
 import { loadDesired } from "../desired/desired.ts";
 import { discardCopiesAt } from "../push/discard-copies.ts";
 import { accessOf, kindOf, withTarget } from "../targets/open-target.ts";
-import { afterActivation } from "./after-activation.ts";
+import { endActivation } from "./end-activation.ts";
 import { failedActivation } from "./failed-activation.ts";
 import { joinNext } from "./isolate-failure.ts";
 
@@ -38,9 +38,7 @@ export async function followActivations(
   const asked = await mapLimited(claimed, MAX_AT_ONCE, async (activation) => {
     const target = await context.store.read.targets.findById(activation.targetId);
     if (target === null) {
-      await context.store.transaction((tx) =>
-        tx.activations.end(activation, { state: "superseded", error: null }),
-      );
+      await end(context, activation, "superseded");
       return null;
     }
     return { activation, target, access: await followedBy(context, target) };
@@ -98,10 +96,7 @@ async function followAtTarget(
   );
   const judged = activations.map((activation, index) => ({ activation, seen: progress[index] }));
   await mapLimited(judged, MAX_AT_ONCE, async ({ activation, seen }) => {
-    if (seen === undefined)
-      await context.store.transaction((tx) =>
-        tx.activations.end(activation, { state: "dormant", error: null }),
-      );
+    if (seen === undefined) await end(context, activation, "dormant");
     else await judge(context, activation, seen, signal);
   });
   // Where a unit runs well with its change, what that replaced is not needed any more, and is a value at rest.
@@ -150,18 +145,9 @@ async function judge(
     case "failed":
       return fail(context, activation, signal, seen.reason);
     case "blocked":
-      await context.store.transaction((tx) =>
-        tx.activations.end(activation, {
-          state: "blocked",
-          error: { code: "ACTIVATION_FAILED", message: seen.reason },
-        }),
-      );
-      return afterActivation(context, activation);
+      return end(context, activation, "blocked", { code: "ACTIVATION_FAILED", message: seen.reason });
     case "dormant":
-      await context.store.transaction((tx) =>
-        tx.activations.end(activation, { state: "dormant", error: null }),
-      );
-      return afterActivation(context, activation);
+      return end(context, activation, "dormant");
     default:
       return assertNever(seen);
   }
@@ -172,8 +158,8 @@ async function succeed(
   activation: ActivationRecord,
   seen: Extract<ActivationProgress, { state: "succeeded" }>,
 ): Promise<void> {
-  const owed = await context.store.transaction(async (tx) => {
-    await tx.activations.end(activation, {
+  await transact(context, async (tx, next) => {
+    await endActivation(tx, next, activation, {
       state: "succeeded",
       error: null,
       incarnation: seen.incarnation,
@@ -188,13 +174,17 @@ async function succeed(
       subject: { kind: "unit", id: activation.unitId, name: activation.unit.name },
       details: { activation: activation.id, outcome: "succeeded", incarnation: seen.id },
     });
-    return await joinNext(tx, activation);
+    next.reconcile(await joinNext(tx, activation));
   });
-  await hint(
-    context,
-    owed.map((id) => ({ name: "reconcile", id }) as const),
-  );
-  await afterActivation(context, activation);
+}
+
+function end(
+  context: AppContext,
+  activation: ActivationRecord,
+  state: "blocked" | "dormant" | "superseded",
+  error: { readonly code: ErrorCode; readonly message: string } | null = null,
+): Promise<void> {
+  return transact(context, (tx, next) => endActivation(tx, next, activation, { state, error }));
 }
 
 function fail(

@@ -12,18 +12,14 @@ import type { AgentRecord } from "../../core/store/agents.ts";
 import type { OpenPush } from "../../core/store/pushes.ts";
 import type { ReportedItem } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { dispatch } from "../base/transaction.ts";
 import { loadDesired } from "../desired/desired.ts";
 import { pushItems } from "../push/record-intent.ts";
 import { recordFailedPush, recordSettled } from "../push/record-push.ts";
-import { advanceRollout } from "../rollouts/advance-rollout.ts";
 import { speakingAgents } from "../targets/live-agents.ts";
 import { contentOf, type ReportContent } from "../targets/report-content.ts";
 import { observeReports } from "./observe-reports.ts";
 import { recordUnits } from "./record-units.ts";
-
-/** Members up to which a rollout is moved by whoever reports. */
-const MOVES_AT_ONCE = 20;
 
 export interface AgentReport {
   readonly agent: AgentRecord;
@@ -45,20 +41,7 @@ export async function applyReports(context: AppContext, targetId: string): Promi
   if (target === null) return;
   await recordUnits(context, target, told);
   await observeReports(context, target, told);
-  await advanceSoon(context, targetId);
-}
-
-/**
- * Each move of a rollout looks at all of its members, and a thousand agents tell within seconds: there the queue makes one
- * move of many. A small one moves at once, as any does that no queue takes.
- */
-async function advanceSoon(context: AppContext, targetId: string): Promise<void> {
-  const { rollouts } = context.store.read;
-  for (const id of await rollouts.movableAtTarget(targetId)) {
-    const isLarge = (await rollouts.size(id)) > MOVES_AT_ONCE;
-    if (isLarge && (await hint(context, [{ name: "advance", id }]))) continue;
-    await advanceRollout(context, id);
-  }
+  await dispatch(context, (next) => next.changed([targetId]));
 }
 
 async function endPush(

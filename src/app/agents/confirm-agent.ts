@@ -11,6 +11,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
+import { transact } from "../base/transaction.ts";
 import { endBegun, keyFingerprint, takeTurn, termsOf, told } from "../targets/enrolment-turn.ts";
 import { alertReplaced } from "./alert-owner.ts";
 
@@ -20,12 +21,13 @@ export async function confirmAgent(
   { id, targetId }: Pick<AgentRecord, "id" | "targetId">,
   challenge: string,
 ): Promise<void> {
-  const confirmed = await context.store.transaction(async (tx) => {
+  const confirmed = await transact(context, async (tx, next) => {
     const target = await takeTurn(tx, targetId);
     const agent = await tx.agents.find(id);
     const enrolment = await tx.agents.enrolmentOf(id);
     if (target === null || agent === null || enrolment === null) throw tooLate();
     assertAnswered(agent, challenge);
+    next.notifyAgents([targetId]);
     if (agent.state === "active") return true;
     if (agent.state !== "pending") {
       throw new LockstepError("AGENT_REVOKED", "Cannot enroll: this enrolment was ended.");
@@ -48,7 +50,6 @@ export async function confirmAgent(
     return true;
   });
   if (!confirmed) throw tooLate();
-  context.hints.tell([targetId]);
 }
 
 /**

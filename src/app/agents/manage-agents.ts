@@ -15,6 +15,7 @@ import {
 } from "../../protocol/agent/enrolment-code.ts";
 import { thumbprint } from "../../protocol/agent/keys.ts";
 import type { AppContext } from "../base/context.ts";
+import { transact } from "../base/transaction.ts";
 import { openBundleKey } from "../orders/store-keys.ts";
 import { endBegun, hasShortLived, keyFingerprint, told } from "../targets/enrolment-turn.ts";
 import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
@@ -150,7 +151,7 @@ export async function revokeAgent(
   options: { readonly environment: string; readonly target: string; readonly agentId?: string },
 ): Promise<readonly Ended[]> {
   const target = await agentTarget(context.store.read, options.environment, options.target);
-  const ended = await context.store.transaction(async (tx) => {
+  return await transact(context, async (tx, next) => {
     await tx.targets.lock(target.id);
     const agents = (await tx.agents.list({ environment: options.environment })).filter(
       ({ id, targetId, state }) =>
@@ -175,10 +176,9 @@ export async function revokeAgent(
       subject: { kind: "target", id: target.id, name: target.name },
       details: { agents: [...ids], codes },
     });
+    next.notifyAgents([target.id]);
     return Promise.all(ids.map(async (id) => ({ id, received: await tx.agents.deliveries(id) })));
   });
-  context.hints.tell([target.id]);
-  return ended;
 }
 
 /** What the store finds an enrolment by: the lookup itself would let who reads the database guess at requests. */

@@ -6,7 +6,7 @@ import type { Clock } from "../../core/ports/clock.ts";
 import type { Issuer } from "../../core/ports/issuer.ts";
 import type { Logger } from "../../core/ports/logger.ts";
 import type { Prober } from "../../core/ports/prober.ts";
-import type { Queue } from "../../core/ports/queue.ts";
+import type { Job, Queue } from "../../core/ports/queue.ts";
 import type { RailwayExplorer } from "../../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { RequestBudget } from "../../core/ports/target-context.ts";
@@ -16,6 +16,7 @@ import type { ValueStores } from "../../core/ports/value-store.ts";
 import type { VaultToken } from "../../core/ports/vault-token.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { Store } from "../../core/store/store.ts";
+import type { FollowUps } from "./follow-ups.ts";
 
 /** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
 export type LookAtHostKey = (
@@ -104,6 +105,9 @@ export interface OpenedTexts {
   readonly storeKeys: Map<string, Promise<unknown>>;
 }
 
+/** After commit. Answers the jobs that the queue refused, for whoever does them itself. `context`: of the caller. */
+export type Dispatch = (context: AppContext, followUps: FollowUps) => Promise<readonly Job[]>;
+
 export interface AppContext {
   readonly store: Store;
   readonly storeId: string;
@@ -119,6 +123,8 @@ export interface AppContext {
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;
   readonly hints: AgentHints;
+  /** For `transact` and `dispatch` of base/transaction.ts; the policy is that of jobs/dispatch.ts. */
+  readonly dispatch: Dispatch;
   /** The store's: the same in every process. */
   readonly clock: Clock;
   /** This machine's, as others see it. */

@@ -12,7 +12,7 @@ import { bindingId } from "../../core/plan/diff-config.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { isUnsent } from "../../protocol/credentials.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { applyDifferences } from "./apply-differences.ts";
 import { applyChannels, saidOf } from "./channel-config.ts";
 import { isTakenOver, planPrepared } from "./plan-config.ts";
@@ -53,10 +53,6 @@ export async function applyConfig(
     plan.places.filter((place) => isTakenOver(request.takeOver, place)).map((place) => idOfPlace(place)),
   );
   const bumped = plan.hasChanges ? await commit(context, actor, request, { prepared, plan, takenOver }) : [];
-  await hint(
-    context,
-    bumped.map((id) => ({ name: "reconcile", id }) as const),
-  );
   const kept = plan.places.filter(
     (place) =>
       place.place.state !== "not-asked" && isTakenOver("all", place) && !takenOver.has(idOfPlace(place)),
@@ -74,7 +70,7 @@ async function commit(
     readonly takenOver: ReadonlySet<string>;
   },
 ): Promise<readonly string[]> {
-  return context.store.transaction(async (tx) => {
+  return transact(context, async (tx, next) => {
     await tx.config.lockConfig();
     const now = await prepareConfig(context, tx, request);
     refuseProblems(now.problems);
@@ -92,6 +88,7 @@ async function commit(
         duringRollout: request.duringRollout === true,
       },
     });
+    next.reconcile(bumped);
     return bumped;
   });
 }

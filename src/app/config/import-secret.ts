@@ -14,7 +14,7 @@ import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import { unmeantEnds } from "../../lib/hidden-text.ts";
 import type { AppContext } from "../base/context.ts";
 import type { SecretName } from "../base/find-secret.ts";
-import { hint } from "../base/hint.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { fingerprintOf } from "../values/secret-fields.ts";
 import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
@@ -59,12 +59,8 @@ export async function importSecret(
   const winner = chooseGroup(secret.name, view, request.from);
   if (request.exact !== true) assertMeant(secret.name, winner);
   const losers = view.groups.filter((group) => group !== winner);
-  const { bumped, ...imported } = await transactionWithValues(context, (tx) =>
-    commit(context, tx, actor, { looked, winner, losers }),
-  );
-  await hint(
-    context,
-    bumped.map((id) => ({ name: "reconcile", id }) as const),
+  const imported = await transactionWithValues(context, (tx, next) =>
+    commit(context, tx, next, actor, { looked, winner, losers }),
   );
   return {
     ...imported,
@@ -93,9 +89,10 @@ interface Chosen {
 async function commit(
   context: AppContext,
   tx: PreparedRepositories,
+  next: Next,
   actor: Actor,
   { looked, winner, losers }: Chosen,
-): Promise<Pick<Imported, "version" | "rolloutId"> & { readonly bumped: readonly string[] }> {
+): Promise<Pick<Imported, "version" | "rolloutId">> {
   const { environment, name } = looked.secret;
   const secret = await tx.secrets.find(environment, name);
   if (secret === null) throw new LockstepError("NOT_FOUND", `The secret ${name} was removed meanwhile.`);
@@ -119,14 +116,15 @@ async function commit(
       details: { ...details, version: current.version },
     });
     const bumped = await tx.targets.bumpGenerations(targets, actor);
-    return { version: current.version, rolloutId: null, bumped: [...bumped.keys()] };
+    next.reconcile(bumped.keys());
+    return { version: current.version, rolloutId: null };
   }
   // It is on its way already: whoever chose it again follows that.
   const open = await tx.rollouts.openOf(secret.id);
   const coming = versions.find((version) => version.version === open?.toVersion);
   if (open !== null && coming !== undefined && isValue(context, coming, winner.value))
-    return { version: open.toVersion, rolloutId: open.id, bumped: [] };
-  const { introduced, effects } = await introduceLocked(context, tx, actor, secret, {
+    return { version: open.toVersion, rolloutId: open.id };
+  const introduced = await introduceLocked(context, tx, next, actor, secret, {
     fields: { [PLAIN_FIELD]: winner.value },
   });
   await tx.audit.append({
@@ -135,7 +133,7 @@ async function commit(
     subject,
     details: { ...details, version: introduced.version },
   });
-  return { version: introduced.version, rolloutId: introduced.rolloutId, bumped: effects.reconcile };
+  return { version: introduced.version, rolloutId: introduced.rolloutId };
 }
 
 /** Values that were in use: retired from the start. One that is known already is not kept twice. */

@@ -9,7 +9,7 @@ import type { BindingRow } from "../../core/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { HealAnswer } from "../../protocol/api-doctor.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { bindingStatus } from "../status/binding-status.ts";
 
 export interface HealRequest {
@@ -38,7 +38,7 @@ export async function healPlaces(
   const foreign = meant.filter(({ row }) => isForeign(row));
   const healing = meant.filter((place) => !foreign.includes(place));
   const byTarget = groupBy(healing, ({ row }) => row.targetId);
-  await context.store.transaction(async (tx) => {
+  await transact(context, async (tx, next) => {
     await tx.meta.assertMayMove();
     await tx.targets.bumpGenerations([...byTarget.keys()], actor);
     await tx.activations.reopen([...byTarget.keys()]);
@@ -57,11 +57,8 @@ export async function healPlaces(
         details: { keys: places.map(({ row }) => row.key), secrets: places.map(({ secret }) => secret) },
       });
     }
+    next.reconcile(byTarget.keys());
   });
-  await hint(
-    context,
-    [...byTarget.keys()].map((id) => ({ name: "reconcile", id }) as const),
-  );
   return {
     healing: healing.map(shown),
     refused: foreign.map((place) => ({

@@ -6,7 +6,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { signEpoch } from "../../protocol/agent/epoch.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { openBundleKey } from "../orders/store-keys.ts";
 
 export interface Begun {
@@ -23,7 +23,7 @@ export async function beginEpoch(
 ): Promise<Begun> {
   const key = await openBundleKey(context);
   const at = context.clock.now().toISOString();
-  const { begun, ids } = await context.store.transaction(async (tx) => {
+  return await transact(context, async (tx, next) => {
     const previous = await tx.meta.lockEpoch();
     const setBack = await tx.meta.setBack();
     const epoch = previous + 1;
@@ -36,11 +36,7 @@ export async function beginEpoch(
       subject: { kind: "store", id: context.storeId, name: "store" },
       details: { epoch, previous, reason, wasSetBack: setBack !== null, targets: visited.length },
     });
-    return { begun: { epoch, previous, targets: visited.length }, ids: visited };
+    next.reconcile(visited);
+    return { epoch, previous, targets: visited.length };
   });
-  await hint(
-    context,
-    ids.map((id) => ({ name: "reconcile", id }) as const),
-  );
-  return begun;
 }

@@ -18,8 +18,8 @@ import type { Lease } from "../../core/store/targets.ts";
 import { reconcileAgents } from "../agents/reconcile-agents.ts";
 import type { AppContext } from "../base/context.ts";
 import { type HeldLease, withLeaseRenewal } from "../base/lease-renewal.ts";
+import { dispatch } from "../base/transaction.ts";
 import { reconcileManual } from "../manual/reconcile-manual.ts";
-import { afterPush } from "../push/after-push.ts";
 import { runPush } from "../push/run-push.ts";
 import { kindOf, withTarget } from "../targets/open-target.ts";
 
@@ -39,6 +39,7 @@ export async function reconcileTarget(
   }
   if (kindOf(context, lease.target.kind).isManual) {
     await reconcileManual(context, lease);
+    await dispatch(context, (next) => next.changed([targetId]));
     return true;
   }
   await context.checkpoint("leased");
@@ -49,7 +50,7 @@ export async function reconcileTarget(
   } catch (error) {
     await recordFailure(context, lease, toLockstepError(error));
   }
-  await afterPush(context, targetId);
+  await dispatch(context, (next) => next.changed([targetId]));
   return true;
 }
 

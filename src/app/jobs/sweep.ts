@@ -5,9 +5,9 @@
 import type { Job } from "../../core/ports/queue.ts";
 import { expireAgents } from "../agents/expire-agents.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
 import { dueRenewals } from "../renewals/renew-due.ts";
 import { rotateDue } from "../secrets/rotate-due.ts";
+import { enqueue } from "./dispatch.ts";
 
 /**
  * Of each kind of work. Enough to keep the workers busy until the next sweep; more would put what waits in the queue
@@ -18,15 +18,15 @@ const MAX_PER_SWEEP = 100;
 export interface Swept {
   /** Everything that is due now. */
   readonly due: readonly Job[];
-  /** Not by a queue that is away: then the sweeping worker does it itself, as leases allow. */
-  readonly taken: boolean;
+  /** False: the queue is away. Then the sweeping worker does it itself, as leases allow. */
+  readonly isQueued: boolean;
 }
 
 export async function sweep(context: AppContext): Promise<Swept> {
   const { read } = context.store;
   await expireAgents(context);
   // A store that was set back only looks.
-  if ((await read.meta.setBack()) !== null) return { due: [], taken: true };
+  if ((await read.meta.setBack()) !== null) return { due: [], isQueued: true };
   // One after the other: a worker that has nothing to do needs one connection for this, not five.
   const targets = await read.targets.due(MAX_PER_SWEEP);
   const activations = await read.activations.due(MAX_PER_SWEEP);
@@ -41,5 +41,9 @@ export async function sweep(context: AppContext): Promise<Swept> {
     ...renewals,
   ];
   await rotateDue(context);
-  return { due: jobs, taken: await hint(context, jobs) };
+  const refused = await enqueue(
+    context,
+    jobs.map((job) => ({ ...job, inMs: 0 })),
+  );
+  return { due: jobs, isQueued: refused.length === 0 };
 }

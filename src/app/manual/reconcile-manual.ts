@@ -5,7 +5,6 @@ import type { Lease, TargetRecord } from "../../core/store/targets.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { AppContext } from "../base/context.ts";
 import { loadDesired } from "../desired/desired.ts";
-import { afterPush } from "../push/after-push.ts";
 import { recordSettled } from "../push/record-push.ts";
 import { observeManual } from "../targets/manual-target.ts";
 
@@ -32,7 +31,6 @@ export async function reconcileManual(context: AppContext, lease: Lease): Promis
   } else {
     await recordSettled(context, { lease, desired }, { pushId: null, planned: items, seen: items });
   }
-  await afterPush(context, target.id);
 }
 
 function stepText({ name }: Pick<TargetRecord, "name">): string {

@@ -9,7 +9,7 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { type Desired, loadDesired } from "../desired/desired.ts";
 import { observeManual } from "../targets/manual-target.ts";
 import { kindOf } from "../targets/open-target.ts";
@@ -101,7 +101,7 @@ export async function confirmStep(
   const target = await findManual(context, name);
   const { step, desired } = await loadStep(context, target);
   assertCurrent(step, generation);
-  await context.store.transaction(async (tx) => {
+  await transact(context, async (tx, next) => {
     await assertStillCurrent(tx, target.id, generation);
     await tx.manual.confirm(
       target.id,
@@ -109,6 +109,7 @@ export async function confirmStep(
       actor,
     );
     await tx.targets.resume([target.id]);
+    next.reconcile([target.id]);
     await tx.audit.append({
       action: "step.confirmed",
       actor,
@@ -119,7 +120,6 @@ export async function confirmStep(
       },
     });
   });
-  await hint(context, [{ name: "reconcile", id: target.id }]);
   return { ...step, isOpen: false };
 }
 

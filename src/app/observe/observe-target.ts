@@ -9,8 +9,8 @@ import { judgeObservation } from "../../core/rollout/judge-observation.ts";
 import type { BindingObservation, LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
 import { inTime } from "../base/in-time.ts";
+import { dispatch } from "../base/transaction.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
 import { judgeOrders } from "../orders/judge-orders.ts";
 import { kindOf, withTarget } from "../targets/open-target.ts";
@@ -57,10 +57,7 @@ export async function observeTarget(
     );
   }
   const rollouts = new Set(known.flatMap(({ binding }) => binding.rollout?.id ?? []));
-  await hint(
-    context,
-    [...rollouts].map((id) => ({ name: "advance", id }) as const),
-  );
+  await dispatch(context, (next) => next.advance(rollouts));
 }
 
 async function lookAt(

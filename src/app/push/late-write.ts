@@ -5,18 +5,18 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { kindOf } from "../targets/open-target.ts";
-import type { Run } from "./run-push.ts";
+import type { PushRun } from "./record-intent.ts";
 
 const ACTOR = { ...SYSTEM, id: "late-write", name: "a write that came late" };
 
-export async function tellLateWrite(context: AppContext, { lease }: Run, pushId: string): Promise<void> {
+export async function tellLateWrite(context: AppContext, { lease }: PushRun, pushId: string): Promise<void> {
   const { id, name, kind, config, generation } = lease.target;
   const { inFlightMs } = kindOf(context, kind).capabilities(config);
   if (inFlightMs === 0) return;
   context.log.warn("write came late", { target: name, generation, push: pushId });
-  await context.store.transaction(async (tx) => {
+  await transact(context, async (tx, next) => {
     await tx.targets.distrust(id, inFlightMs, ACTOR);
     await tx.audit.append({
       action: "push.late",
@@ -24,6 +24,6 @@ export async function tellLateWrite(context: AppContext, { lease }: Run, pushId:
       subject: { kind: "target", id, name },
       details: { push: pushId, generation },
     });
+    next.reconcile([id]);
   });
-  await hint(context, [{ name: "reconcile", id }]);
 }

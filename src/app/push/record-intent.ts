@@ -5,26 +5,42 @@
  */
 import { SYSTEM } from "../../core/actor.ts";
 import { invariant } from "../../core/invariant.ts";
+import type { Order } from "../../core/order.ts";
 import type { UnitSpec } from "../../core/ports/place.ts";
 import type { Found, PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { PushItem } from "../../core/store/pushes.ts";
 import type { Repositories } from "../../core/store/store.ts";
+import type { Lease } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
+import type { Desired } from "../desired/desired.ts";
 import { slotsDigest } from "../desired/digest.ts";
 import { orderOf } from "../orders/given-order.ts";
 import { kindOf } from "../targets/open-target.ts";
-import type { Run } from "./run-push.ts";
+
+/** One attempt to make a place hold what it should. */
+export interface PushRun {
+  readonly lease: Lease;
+  readonly order: Order;
+  readonly desired: Desired;
+  /**
+   * The place carries an order as high as ours, or higher, that this store gave to something else, for example to another
+   * target of the same file: ours must be above it. Null: it carries none such.
+   */
+  readonly overtakenAt: number | null;
+  /** Until when a write may land, as it is stored now: with ours, once its intent is. */
+  readonly marked: string | null;
+}
 
 export interface Intent {
   readonly pushId: string;
   /** Under the number that the write has: the lease's, or a higher one where that was given to something else. */
-  readonly run: Run;
+  readonly run: PushRun;
 }
 
 /** Throws LEASE_LOST, STORE_SET_BACK. */
 export async function recordIntent(
   context: AppContext,
-  before: Run,
+  before: PushRun,
   items: readonly PlannedItem[],
   units: readonly UnitSpec[],
   keepCopies = false,
@@ -82,7 +98,7 @@ export async function recordIntent(
  * A number is given to one content alone. What is wanted may change without new intent (a version that was marked
  * compromised, a rollout that another took the place of), and another target of the same file may have gone further.
  */
-async function numbered(context: AppContext, tx: Repositories, run: Run): Promise<Run> {
+async function numbered(context: AppContext, tx: Repositories, run: PushRun): Promise<PushRun> {
   const { target, token } = run.lease;
   const isFree = run.overtakenAt === null && (await tx.orders.give(target.id, run.order));
   if (isFree) return run;

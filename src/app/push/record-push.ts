@@ -14,11 +14,10 @@ import type { AppContext } from "../base/context.ts";
 import { slotsDigest } from "../desired/digest.ts";
 import { observationsOf } from "../observe/observations.ts";
 import { kindOf } from "../targets/open-target.ts";
-import { foundText, pushItems } from "./record-intent.ts";
-import type { Run } from "./run-push.ts";
+import { foundText, type PushRun, pushItems } from "./record-intent.ts";
 
 /** What was worked at, by whoever wrote. Without order and mark: the place refuses older writes, so none lands late. */
-export type Worked = Pick<Run, "desired" | "lease"> & Partial<Pick<Run, "order" | "marked">>;
+export type Worked = Pick<PushRun, "desired" | "lease"> & Partial<Pick<PushRun, "order" | "marked">>;
 
 export interface Settled {
   /** Null when nothing had to be written. */

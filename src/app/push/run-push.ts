@@ -1,6 +1,6 @@
 /** One push: observe, plan, intent, apply, read back, record. The lease is held by the caller. */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import { compareOrder, type Order } from "../../core/order.ts";
+import { compareOrder } from "../../core/order.ts";
 import type { UnitSpec } from "../../core/ports/place.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { distrustLag } from "../../core/reconcile/distrust-lag.ts";
@@ -9,26 +9,13 @@ import type { Lease } from "../../core/store/targets.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
-import { type Desired, loadDesired } from "../desired/desired.ts";
+import { loadDesired } from "../desired/desired.ts";
 import { orderOf } from "../orders/given-order.ts";
 import { judgeOrders } from "../orders/judge-orders.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { tellLateWrite } from "./late-write.ts";
-import { recordIntent } from "./record-intent.ts";
+import { type PushRun, recordIntent } from "./record-intent.ts";
 import { recordFailedPush, recordSettled } from "./record-push.ts";
-
-export interface Run {
-  readonly lease: Lease;
-  readonly order: Order;
-  readonly desired: Desired;
-  /**
-   * The place carries an order as high as ours, or higher, that this store gave to something else, for example to another
-   * target of the same file: ours must be above it. Null: it carries none such.
-   */
-  readonly overtakenAt: number | null;
-  /** Until when a write may land, as it is stored now: with ours, once its intent is. */
-  readonly marked: string | null;
-}
 
 /** What takes a key from here restarts with it where something is bound there: it is given to us to restart. */
 async function unitsOf(
@@ -51,10 +38,10 @@ export async function runPush(
 ): Promise<void> {
   const desired = await loadDesired(context, lease.target.id);
   const order = orderOf(context, lease.target, desired.slots);
-  const looked: Run = { lease, order, desired, overtakenAt: null, marked: lease.inFlight.until };
+  const looked: PushRun = { lease, order, desired, overtakenAt: null, marked: lease.inFlight.until };
   const observation = await look(looked, target, signal);
   await judgeOrders(context, lease.target, observation.orders, "mark");
-  const planned: Run = { ...looked, overtakenAt: overtakenAt(looked, observation) };
+  const planned: PushRun = { ...looked, overtakenAt: overtakenAt(looked, observation) };
   const items = toWrite(context, planned, plan(context, planned, observation));
   await context.checkpoint("observed");
 
@@ -103,17 +90,17 @@ function isWrite(item: PlannedItem): boolean {
   return item.action === "set" || item.action === "unset";
 }
 
-function look(run: Run, target: Target, signal: AbortSignal): Promise<TargetObservation> {
+function look(run: PushRun, target: Target, signal: AbortSignal): Promise<TargetObservation> {
   return target.observe([...run.desired.slots, ...run.desired.pruned], signal);
 }
 
-function plan(context: AppContext, run: Run, observation: TargetObservation): readonly PlannedItem[] {
+function plan(context: AppContext, run: PushRun, observation: TargetObservation): readonly PlannedItem[] {
   return planChange(run.desired.slots, run.desired.pruned, observation.keys, context.sameValue);
 }
 
 function toWrite(
   context: AppContext,
-  { lease: { target }, desired }: Run,
+  { lease: { target }, desired }: PushRun,
   items: readonly PlannedItem[],
 ): readonly PlannedItem[] {
   if (kindOf(context, target.kind).capabilities(target.config).readsLag !== true) return items;
@@ -122,7 +109,7 @@ function toWrite(
 }
 
 /** Law 3: of our own marks all are known by now, and ours must be the highest; throws ORDER_REFUSED for another store's. */
-function overtakenAt(run: Run, { orders }: TargetObservation): number | null {
+function overtakenAt(run: PushRun, { orders }: TargetObservation): number | null {
   const verdicts = orders.map((order) => ({ order, verdict: compareOrder(run.order, order) }));
   const told = run.desired.slots.some((slot) => slot.takeOver);
   if (!told && verdicts.some(({ verdict }) => verdict === "foreign-store")) {
@@ -141,7 +128,7 @@ function overtakenAt(run: Run, { orders }: TargetObservation): number | null {
 /** The place itself refused our order: what it carries tells whether this store was set back. Always throws. */
 async function refused(
   context: AppContext,
-  run: Run,
+  run: PushRun,
   target: Target,
   error: LockstepError,
   signal: AbortSignal,
@@ -155,7 +142,7 @@ async function refused(
 }
 
 /** Whoever was stopped after the intent sends nothing: others may count the write as landed or lost, and write anew. */
-function assertNotStopped({ timing }: AppContext, { lease }: Run, sinceIntentMs: number): void {
+function assertNotStopped({ timing }: AppContext, { lease }: PushRun, sinceIntentMs: number): void {
   if (sinceIntentMs <= timing.sendWithinMs) return;
   throw new LockstepError(
     "TARGET_UNAVAILABLE",
@@ -165,7 +152,7 @@ function assertNotStopped({ timing }: AppContext, { lease }: Run, sinceIntentMs:
 
 async function write(
   context: AppContext,
-  run: Run,
+  run: PushRun,
   target: Target,
   { items, keepCopies }: { readonly items: readonly PlannedItem[]; readonly keepCopies: boolean },
   signal: AbortSignal,
@@ -194,7 +181,7 @@ async function write(
  */
 async function mayBeRestored(
   context: AppContext,
-  { lease, desired }: Run,
+  { lease, desired }: PushRun,
   { restorer, activator }: Target,
   items: readonly PlannedItem[],
 ): Promise<boolean> {
@@ -220,7 +207,7 @@ async function mayBeRestored(
 /** Looks until the write shows, at most the configured number of times: a read directly after a write may be old. */
 async function readBack(
   context: AppContext,
-  run: Run,
+  run: PushRun,
   target: Target,
   signal: AbortSignal,
 ): Promise<readonly PlannedItem[]> {

@@ -8,9 +8,8 @@ import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/store/renewals.ts";
 import type { AppContext } from "../base/context.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { issuerOf } from "../base/renew-policy.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
-import type { Effects } from "../rollouts/apply-action.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
 import { untilStored } from "./until-stored.ts";
@@ -36,14 +35,13 @@ export async function keepSuccessor(
     untilStored(() =>
       transactionWithValues(
         context,
-        (tx) => put(context, tx, actor, asked, { successor, aside }),
+        (tx, next) => put(context, tx, next, actor, asked, { successor, aside }),
         // It was given once: a value store that is away now must not lose it.
         { isIrreplaceable: true },
       ),
     );
   try {
-    const effects = await kept(false);
-    if (effects !== null) await hintEffects(context, effects);
+    await kept(false);
   } catch (thrown) {
     const isAside = await kept(true).then(
       () => true,
@@ -60,10 +58,11 @@ export async function keepSuccessor(
 async function put(
   context: AppContext,
   tx: PreparedRepositories,
+  next: Next,
   actor: Actor,
   { candidate, singleUse }: Asked,
   { successor, aside }: { readonly successor: SecretValue; readonly aside: boolean },
-): Promise<Effects | null> {
+): Promise<void> {
   const { issuer, config } = issuerOf(context, candidate.policy);
   const name = issuer.singleUse(config);
   // In the order in which a renewal's begin takes the two locks.
@@ -76,10 +75,11 @@ async function put(
   await tx.renewals.sawRotation(candidate.id);
   const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
   const fields = { [PLAIN_FIELD]: successor };
-  if (!aside && (current === undefined || current.version === singleUse?.version))
-    return (await introduceLocked(context, tx, actor, secret, { fields })).effects;
+  if (!aside && (current === undefined || current.version === singleUse?.version)) {
+    await introduceLocked(context, tx, next, actor, secret, { fields });
+    return;
+  }
   // A newer one was set while this request was under way, by a person or by another answer: that one counts, and this
   // one is kept beside it.
   await addVersion(tx, actor, secret, { version, state: "retired", fields });
-  return null;
 }

@@ -22,7 +22,6 @@ import type { Repositories } from "../../core/store/store.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
 import { issueOf, issuerOf, renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { chooseHow } from "../rollouts/start-rollout.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
@@ -213,12 +212,13 @@ async function keep(
   try {
     const nowMs = context.clock.now().getTime();
     const { expiresAtMs } = acceptToken(issued, { askedAtMs, nowMs, slowest });
-    const kept = await transactionWithValues(
+    const introduced = await transactionWithValues(
       context,
-      async (tx) => {
+      async (tx, next) => {
         const made = await introduceLocked(
           context,
           tx,
+          next,
           actor,
           candidate,
           {
@@ -227,7 +227,7 @@ async function keep(
           },
           {},
         );
-        const { version } = made.introduced;
+        const { version } = made;
         const isOurs = await tx.renewals.succeed(candidate.id, id, { version, atMs: askedAtMs, expiresAtMs });
         if (!isOurs)
           throw new LockstepError("RENEWAL_BUSY", "Another process has begun to renew it meanwhile.");
@@ -243,8 +243,7 @@ async function keep(
       KEPT,
     );
     await context.checkpoint("recorded");
-    await hintEffects(context, kept.effects);
-    return { state: "renewed", introduced: kept.introduced, expiresAtMs };
+    return { state: "renewed", introduced, expiresAtMs };
   } catch (thrown) {
     const error = toLockstepError(thrown);
     if (isSourceAway(error)) throw error;

@@ -8,19 +8,9 @@ import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { assertNever } from "../../lib/assert-never.ts";
 import type { AppContext } from "../base/context.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { kindOf } from "../targets/open-target.ts";
-import type { LocatedMember } from "./advance-rollout.ts";
-import { viewOf } from "./load-members.ts";
-
-/** Target ids: to be hinted after commit. */
-export interface Effects {
-  readonly reconcile: readonly string[];
-  readonly look: readonly string[];
-  /** Their agents are to look. */
-  readonly asked: readonly string[];
-}
-
-const NOTHING: Effects = { reconcile: [], look: [], asked: [] };
+import { type LocatedMember, viewOf } from "./load-members.ts";
 
 export interface Deciding {
   readonly rollout: RolloutRecord;
@@ -30,9 +20,10 @@ export interface Deciding {
 export async function applyAction(
   context: AppContext,
   tx: Repositories,
+  next: Next,
   deciding: Deciding,
   action: Action,
-): Promise<Effects> {
+): Promise<void> {
   const { rollout, members } = deciding;
   switch (action.kind) {
     case "enter": {
@@ -40,37 +31,37 @@ export async function applyAction(
       await tx.rollouts.setPhase(rollout.id, action.phase);
       await record(tx, rollout, "rollout.advanced", { phase: action.phase });
       const before = viewOf(rollout);
-      return bump(tx, deciding, before, { ...before, phase: action.phase });
+      return bump(tx, next, deciding, before, { ...before, phase: action.phase });
     }
     case "meet-gate":
       await tx.rollouts.meetGate(rollout.id, action.bindingId, rollout.phase, action.evidence);
-      return NOTHING;
+      return;
     case "look":
-      return look(context, tx, members, action.bindingIds);
+      return look(context, tx, next, members, action.bindingIds);
     case "fresh":
       await tx.rollouts.setFresh(rollout.id, action.from);
-      return NOTHING;
+      return;
     case "hold":
     case "release": {
       const held = action.kind === "hold";
       await tx.rollouts.setHeld(rollout.id, held);
       await record(tx, rollout, held ? "rollout.held" : "rollout.released", {});
       const before = viewOf(rollout);
-      return bump(tx, deciding, before, { ...before, held });
+      return bump(tx, next, deciding, before, { ...before, held });
     }
     case "finish":
       await retireOlder(tx, rollout);
       await tx.rollouts.setState(rollout.id, "done", null);
       await record(tx, rollout, "rollout.finished", {});
-      return NOTHING;
+      return;
     case "stall":
       await tx.rollouts.setState(rollout.id, "stalled", action.reason);
       if (rollout.state !== "stalled")
         await record(tx, rollout, "rollout.stalled", { reason: action.reason });
-      return NOTHING;
+      return;
     case "unstall":
       await tx.rollouts.setState(rollout.id, "running", null);
-      return NOTHING;
+      return;
     default:
       return assertNever(action);
   }
@@ -79,41 +70,46 @@ export async function applyAction(
 /** Only where something is to stand there that did not: what stays as it is restarts nothing. */
 async function bump(
   tx: Repositories,
+  next: Next,
   { rollout, members }: Deciding,
   before: RolloutView,
   after: RolloutView,
-): Promise<Effects> {
+): Promise<void> {
   const current = rollout.toVersion;
   const changed = members.filter((member) => {
-    const next = slotsOf(member, current, after);
+    const wanted = slotsOf(member, current, after);
     const settled = {
       primary: member.settled.primary ?? null,
       fallback: member.settled.fallback ?? null,
     };
-    return !sameSlots(next, slotsOf(member, current, before)) || !sameSlots(next, settled);
+    return !sameSlots(wanted, slotsOf(member, current, before)) || !sameSlots(wanted, settled);
   });
   const targetIds = [...new Set(changed.map(({ targetId }) => targetId))].sort();
   await tx.targets.bumpGenerations(targetIds, rollout.actor);
-  return { ...NOTHING, reconcile: targetIds };
+  next.reconcile(targetIds);
 }
 
 async function look(
   context: AppContext,
   tx: Repositories,
+  next: Next,
   members: readonly LocatedMember[],
   bindingIds: readonly string[],
-): Promise<Effects> {
+): Promise<void> {
   const ids = new Set(bindingIds);
   const asked = members.filter(({ bindingId }) => ids.has(bindingId));
-  const [reported, others] = [true, false].map((wanted) => [
+  const targetsOf = (reported: boolean): readonly string[] => [
     ...new Set(
       asked
-        .filter(({ targetKind }) => (kindOf(context, targetKind).isReported === true) === wanted)
+        .filter(({ targetKind }) => (kindOf(context, targetKind).isReported === true) === reported)
         .map(({ targetId }) => targetId),
     ),
-  ]);
-  if (reported !== undefined && reported.length > 0) await tx.targets.requestReports(reported);
-  return { reconcile: [], look: others ?? [], asked: reported ?? [] };
+  ];
+  next.look(targetsOf(false));
+  const reported = targetsOf(true);
+  if (reported.length === 0) return;
+  await tx.targets.requestReports(reported);
+  next.notifyAgents(reported);
 }
 
 /** From here on somebody may use the new version. */

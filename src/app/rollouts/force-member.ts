@@ -3,7 +3,8 @@ import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
 import { optionsOf } from "../base/rollout-options.ts";
-import { advanceLocked, hintEffects } from "./advance-rollout.ts";
+import { transact } from "../base/transaction.ts";
+import { advanceLocked } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
 
 export interface Forced {
@@ -20,12 +21,12 @@ export async function forceMember(
   rolloutId: string,
   { target, key, reason }: Forced,
 ): Promise<void> {
-  const effects = await context.store.transaction(async (tx) => {
+  await transact(context, async (tx, next) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot force: there is no rollout ${rolloutId}.`);
     // It came to its end without that: nothing is held up any more.
-    if (rollout.state === "done") return { reconcile: [], look: [], asked: [] };
+    if (rollout.state === "done") return;
     if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "force");
     const meant = (await tx.rollouts.members(rolloutId)).filter(
       (row) => row.target === target && (key === undefined || row.key === key),
@@ -58,7 +59,6 @@ export async function forceMember(
       details: { rollout: rolloutId, target, key: member.key, phase: rollout.phase, reason },
     });
     const again = await tx.rollouts.lock(rolloutId);
-    return again === null ? { reconcile: [], look: [], asked: [] } : advanceLocked(context, tx, again);
+    if (again !== null) await advanceLocked(context, tx, next, again);
   });
-  await hintEffects(context, effects);
 }

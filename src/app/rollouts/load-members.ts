@@ -11,6 +11,12 @@ import type { AppContext } from "../base/context.ts";
 import { optionsOf, waitsOf } from "../base/rollout-options.ts";
 import { kindOf } from "../targets/open-target.ts";
 
+/** A member and where it is. */
+export interface LocatedMember extends Member {
+  readonly targetId: string;
+  readonly targetKind: string;
+}
+
 export function viewOf(rollout: RolloutRecord): RolloutView {
   const { strategy, phase, fromVersion, toVersion, held } = rollout;
   return { strategy, phase, fromVersion, toVersion, held };
@@ -23,7 +29,7 @@ export function stateOf(context: AppContext, rollout: RolloutRecord): RolloutSta
   return { ...viewOf(rollout), state, reason, phaseStartedAtMs, freshFromMs, urgent, waits };
 }
 
-export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: RolloutRecord): Member {
+export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: RolloutRecord): LocatedMember {
   const options = bindingOptionsOf(row.options);
   const activations = row.activations.map(({ state }) => state);
   const isDormant = activations.length > 0 && activations.every((state) => state === "dormant");
@@ -31,6 +37,8 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
   return {
     bindingId: row.bindingId,
     target: row.target,
+    targetId: row.targetId,
+    targetKind: row.targetKind,
     key: row.key,
     role: row.role,
     optional: row.optional,

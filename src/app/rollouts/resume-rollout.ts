@@ -2,17 +2,17 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
-import { hint } from "../base/hint.ts";
+import { transact } from "../base/transaction.ts";
 import { ended } from "./ended-rollout.ts";
 
 /** One that is done needs nothing more. Throws NOT_FOUND for an unknown rollout, VERSION_STATE for one that was given up. */
 export async function resumeRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<void> {
-  const targets = await context.store.transaction(async (tx) => {
+  await transact(context, async (tx, next) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot resume: there is no rollout ${rolloutId}.`);
     // It came to its end by itself meanwhile: that is what resuming is for.
-    if (rollout.state === "done") return [];
+    if (rollout.state === "done") return;
     if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "resume");
     const targetIds = await tx.targets.bindingTargets(rollout.secretId);
     // What was set aside for it is tried once more.
@@ -27,10 +27,6 @@ export async function resumeRollout(context: AppContext, actor: Actor, rolloutId
       subject: { kind: "secret", id: rollout.secretId, name: rollout.secretName },
       details: { rollout: rolloutId },
     });
-    return targetIds;
+    next.reconcile(targetIds);
   });
-  await hint(
-    context,
-    targets.map((id) => ({ name: "reconcile", id }) as const),
-  );
 }

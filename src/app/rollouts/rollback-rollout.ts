@@ -9,13 +9,13 @@ import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import { optionsOf } from "../base/rollout-options.ts";
-import { hintEffects } from "./advance-rollout.ts";
+import { transact } from "../base/transaction.ts";
 import { ended } from "./ended-rollout.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
 
 /** Answers the new rollout, or the one that goes or went back on it already. Throws NOT_FOUND, VERSION_STATE, VERSION_COMPROMISED. */
 export async function rollbackRollout(context: AppContext, actor: Actor, rolloutId: string): Promise<string> {
-  const begun = await context.store.transaction(async (tx) => {
+  return await transact(context, async (tx, next) => {
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot roll back: there is no rollout ${rolloutId}.`, {
@@ -24,7 +24,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
     const newest =
       (await tx.rollouts.openOf(rollout.secretId)) ?? (await tx.rollouts.lastOf(rollout.secretId));
     if (newest?.rollbackOf === rollout.id && newest.state !== "abandoned" && newest.state !== "failed")
-      return { rolloutId: newest.id, effects: null };
+      return newest.id;
     const secret = await tx.secrets.findById(rollout.secretId);
     if (secret === null)
       throw new LockstepError("NOT_FOUND", "Cannot roll back: the secret is not configured any more.");
@@ -32,7 +32,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
     const isOpen = rollout.state === "running" || rollout.state === "stalled";
     const inUse = !isOpen || (await areTwoInUse(tx, rollout));
     if (isOpen) await abandon(tx, actor, rollout, "rolled back");
-    return startRollout(context, tx, actor, {
+    return startRollout(context, tx, next, actor, {
       secret,
       fromVersion: rollout.toVersion,
       toVersion: back,
@@ -43,8 +43,6 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       phase: inUse || rollout.strategy === "replace" ? firstPhase(rollout.strategy) : "retire",
     });
   });
-  if (begun.effects !== null) await hintEffects(context, begun.effects);
-  return begun.rolloutId;
 }
 
 async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord, now: Date): Promise<number> {

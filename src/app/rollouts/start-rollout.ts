@@ -1,6 +1,6 @@
 /**
  * Starts the move of a secret to a version: which strategy, what becomes of a rollout that is still open, the first
- * phase. Within the caller's transaction; the caller hints the effects after commit.
+ * phase. Within the caller's transaction.
  */
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
@@ -24,10 +24,11 @@ import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "../base/rollout-options.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
-import { type Effects, promote } from "./apply-action.ts";
+import { promote } from "./apply-action.ts";
 import { viewOf } from "./load-members.ts";
 
 export interface HowToMove {
@@ -87,14 +88,11 @@ async function moveOf(
   };
 }
 
-export interface Started {
-  readonly rolloutId: string;
-  readonly effects: Effects;
-}
-
+/** Answers the rollout's id. */
 export async function startRollout(
   context: AppContext,
   tx: Repositories,
+  next: Next,
   actor: Actor,
   start: {
     readonly secret: SecretRecord;
@@ -107,7 +105,7 @@ export async function startRollout(
     readonly rollbackOf?: RolloutRecord;
     readonly phase?: string;
   },
-): Promise<Started> {
+): Promise<string> {
   const { secret, fromVersion, toVersion, strategy, rollbackOf } = start;
   const rolloutId = await tx.rollouts.start({
     secretId: secret.id,
@@ -143,8 +141,9 @@ export async function startRollout(
   if (isTurningPoint(strategy, rollout.phase)) await promote(tx, rollout);
   const first = rollout.phase === "prepare" ? [] : await unsettledTargets(tx, rollout);
   await tx.targets.bumpGenerations(first, actor);
-  const effects = await advanceLocked(context, tx, rollout);
-  return { rolloutId, effects: { ...effects, reconcile: [...new Set([...first, ...effects.reconcile])] } };
+  next.reconcile(first);
+  await advanceLocked(context, tx, next, rollout);
+  return rolloutId;
 }
 
 /** An issued token that has ended is accepted by nobody: waiting for its last user longer than that waits for nothing. */

@@ -11,7 +11,6 @@ import { durationMs } from "../../lib/duration.ts";
 import type { AppContext } from "../base/context.ts";
 import { rotatePolicyOf } from "../base/rollout-options.ts";
 import { assertAdopted } from "../config/adoption.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { introduceLocked } from "../versions/introduce-version.ts";
 import { makeFields } from "../versions/make-fields.ts";
@@ -41,14 +40,13 @@ export async function rotateDue(context: AppContext): Promise<void> {
 async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
   await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
   const fields = makeFields(context, secret.policy);
-  const effects = await transactionWithValues(context, async (tx) => {
+  await transactionWithValues(context, async (tx, next) => {
     await tx.secrets.lockForNewVersion(secret.id);
     const current = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current");
     const isTaken = (await tx.rollouts.openOf(secret.id)) !== null;
-    if (current?.version !== secret.currentVersion || isTaken) return null;
-    return (await introduceLocked(context, tx, ACTOR, secret, { fields }, { rotates: true })).effects;
+    if (current?.version !== secret.currentVersion || isTaken) return;
+    await introduceLocked(context, tx, next, ACTOR, secret, { fields }, { rotates: true });
   });
-  if (effects !== null) await hintEffects(context, effects);
 }
 
 /** The old value stays valid, and it is tried again; meanwhile it is on record why. */

@@ -6,12 +6,12 @@ import type { Role } from "../../core/secret.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
-import { hint } from "../base/hint.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { isIssued } from "../base/renew-policy.ts";
 import { optionsFromPolicy, rotatePolicyOf } from "../base/rollout-options.ts";
+import { transact } from "../base/transaction.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import { renewNow } from "../renewals/renew-now.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { areTwoInUse, chooseHow, type HowToMove } from "../rollouts/start-rollout.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
@@ -39,44 +39,48 @@ export async function rotateSecret(
     await assertAdopted(context, actor, secret, signal);
     return renewNow(context, actor, secret, {}, signal);
   }
-  const joined = await context.store.transaction((tx) => joinRotation(context, tx, actor, known, request));
-  if (joined !== null) return joinedTo(context, joined);
+  const joined = await transact(context, async (tx, next) => {
+    const open = await joinRotation(context, tx, actor, known, request);
+    return open === null ? null : joinedTo(open, next);
+  });
+  if (joined !== null) return joined;
   await assertAdopted(context, actor, secret, signal);
   const fields = makeFields(context, known.policy);
-  const made = await transactionWithValues(
+  return await transactionWithValues(
     context,
-    async (tx) => {
+    async (tx, next) => {
       await tx.meta.assertMayMove();
       await tx.secrets.lockForNewVersion(known.id);
       // Somebody else may have begun one meanwhile.
       const other = await joinRotation(context, tx, actor, known, request);
-      if (other !== null) return other;
-      return await introduceLocked(context, tx, actor, known, { fields }, { ...request, rotates: true });
+      if (other !== null) return joinedTo(other, next);
+      return await introduceLocked(
+        context,
+        tx,
+        next,
+        actor,
+        known,
+        { fields },
+        { ...request, rotates: true },
+      );
     },
     { likely: { secretId: known.id, fields: new Map(Object.entries(fields)) } },
   );
-  if (!("introduced" in made)) return joinedTo(context, made);
-  await hintEffects(context, made.effects);
-  return made.introduced;
 }
 
-async function joinedTo(
-  context: AppContext,
-  { id, secretId, toVersion }: RolloutRecord,
-): Promise<Introduced> {
-  await hint(context, [{ name: "advance", id }]);
+function joinedTo({ id, secretId, toVersion }: RolloutRecord, next: Next): Introduced {
+  next.advance([id]);
   return { secretId, version: toVersion, rolloutId: id, joined: id };
 }
 
 async function hurryOpen(context: AppContext, actor: Actor, secret: SecretName): Promise<Introduced | null> {
   const known = await findSecret(context, secret);
-  const hurried = await context.store.transaction(async (tx) => {
+  return await transact(context, async (tx, next) => {
     const open = await tx.rollouts.openOf(known.id);
     if (open === null || !(await areTwoInUse(tx, open))) return null;
     await hurry(tx, actor, known, open);
-    return open;
+    return joinedTo(open, next);
   });
-  return hurried === null ? null : joinedTo(context, hurried);
 }
 
 export interface RotationPreview {

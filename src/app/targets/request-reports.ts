@@ -3,6 +3,7 @@ import type { TargetName } from "../../core/ports/target-kind.ts";
 import { pause } from "../../lib/pause.ts";
 import { lookOf } from "../agents/bundle-content.ts";
 import type { AppContext } from "../base/context.ts";
+import { transact } from "../base/transaction.ts";
 import { isSilent, speakingAgents } from "./live-agents.ts";
 import { contentOf } from "./report-content.ts";
 
@@ -18,10 +19,12 @@ export async function awaitReports(
   const { targets } = context.store.read;
   const target = await targets.findByName(environment, name);
   if (target === null || (await awaited(context, target.id)).length === 0) return;
-  await context.store.transaction((tx) => tx.targets.requestReports([target.id]));
+  await transact(context, async (tx, next) => {
+    await tx.targets.requestReports([target.id]);
+    next.notifyAgents([target.id]);
+  });
   const asked = await targets.findById(target.id);
   const look = asked === null ? null : lookOf(asked);
-  context.hints.tell([target.id]);
   const until = performance.now() + REPORTED_WITHIN_MS;
   while (!signal.aborted && performance.now() < until) {
     const agents = await awaited(context, target.id);

@@ -13,6 +13,8 @@ import type { StoredValue } from "../../core/ports/value-store.ts";
 import type { VersionName } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
+import type { Next } from "../base/follow-ups.ts";
+import { transact } from "../base/transaction.ts";
 import { giveUpValue, putSomewhere, putValue } from "./put-value.ts";
 import { type Fields, fingerprintOf, openFields, serializeFields } from "./secret-fields.ts";
 
@@ -53,10 +55,10 @@ export interface PrepareOptions {
 /** Of a transaction that may add versions. */
 export type PreparedRepositories = Repositories & { readonly values: PreparedValues };
 
-/** Throws what `work` and the value store throw. `work` runs several times, and touches nothing but its transaction. */
+/** As `transact`. Throws what `work` and the value store throw. `work` runs several times, and `next` with each anew. */
 export async function transactionWithValues<T>(
   context: AppContext,
-  work: (tx: PreparedRepositories) => Promise<T>,
+  work: (tx: PreparedRepositories, next: Next) => Promise<T>,
   options: PrepareOptions = {},
 ): Promise<T> {
   const values = new Preparation(context, options);
@@ -64,7 +66,7 @@ export async function transactionWithValues<T>(
   try {
     for (let tries = 1; ; tries += 1) {
       try {
-        const done = await context.store.transaction((tx) => work({ ...tx, values: values.begin() }));
+        const done = await transact(context, (tx, next) => work({ ...tx, values: values.begin() }, next));
         values.committed();
         return done;
       } catch (error) {

@@ -8,7 +8,6 @@ import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { fingerprintOf } from "../values/secret-fields.ts";
 import { introduceLocked } from "./introduce-version.ts";
@@ -40,7 +39,7 @@ export async function takeOver(
     name: "authority",
     ...(by === undefined ? {} : { via: [by.id] }),
   };
-  const taken = await transactionWithValues(context, async (tx) => {
+  return await transactionWithValues(context, async (tx, next) => {
     await tx.secrets.lockForNewVersion(binding.secretId);
     const secret = await tx.secrets.findById(binding.secretId);
     const versions = await tx.secrets.versions(binding.secretId);
@@ -51,9 +50,10 @@ export async function takeOver(
       return null;
     const fingerprint = fingerprintOf(context, secret.id, new Map([[PLAIN_FIELD, value]]));
     if (versions.some((one) => one.state !== "destroyed" && one.fingerprint === fingerprint)) return null;
-    const { introduced, effects } = await introduceLocked(
+    const introduced = await introduceLocked(
       context,
       tx,
+      next,
       actor,
       secret,
       { fields: { [PLAIN_FIELD]: value } },
@@ -65,9 +65,6 @@ export async function takeOver(
       subject: { kind: "secret", id: secret.id, name: secret.name },
       details: { from: target.name, key: binding.key, version: introduced.version, instead: current.version },
     });
-    return { version: introduced.version, effects };
+    return { version: introduced.version };
   });
-  if (taken === null) return null;
-  await hintEffects(context, taken.effects);
-  return { version: taken.version };
 }

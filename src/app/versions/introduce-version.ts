@@ -10,8 +10,7 @@ import type { SecretRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { storeNameOf } from "../../core/stored-value.ts";
 import type { AppContext } from "../base/context.ts";
-import { hintEffects } from "../rollouts/advance-rollout.ts";
-import type { Effects } from "../rollouts/apply-action.ts";
+import type { Next } from "../base/follow-ups.ts";
 import { chooseHow, type HowToMove, startRollout, supersede, type Wish } from "../rollouts/start-rollout.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { fulfilValue } from "../values/put-value.ts";
@@ -46,7 +45,7 @@ export async function introduceVersion(
 ): Promise<Introduced> {
   const likely = await context.store.read.secrets.find(value.environment, value.name);
   const fields = new Map(Object.entries(value.fields));
-  const bring = async (tx: PreparedRepositories) => {
+  const bring = async (tx: PreparedRepositories, next: Next) => {
     await tx.meta.assertMayMove();
     const secret = await tx.secrets.find(value.environment, value.name);
     if (secret === null) {
@@ -59,20 +58,15 @@ export async function introduceVersion(
     const open = await tx.rollouts.openOf(secret.id);
     if (open !== null && (await holds(context, tx, open, value.fields))) {
       const { id, toVersion } = open;
-      return {
-        introduced: { secretId: secret.id, version: toVersion, rolloutId: id, joined: id },
-        effects: { reconcile: [], look: [], asked: [] },
-      };
+      return { secretId: secret.id, version: toVersion, rolloutId: id, joined: id };
     }
-    return introduceLocked(context, tx, actor, secret, value, how);
+    return introduceLocked(context, tx, next, actor, secret, value, how);
   };
-  const { introduced, effects } = await transactionWithValues(
+  return await transactionWithValues(
     context,
     bring,
     likely === null ? {} : { likely: { secretId: likely.id, fields } },
   );
-  await hintEffects(context, effects);
-  return introduced;
 }
 
 /** Whether an open rollout brings that very value: then it is on its way already. Nobody is given a compromised one. */
@@ -87,15 +81,16 @@ async function holds(
   return to.fingerprint === fingerprintOf(context, secretId, new Map(Object.entries(fields)));
 }
 
-/** The same within the caller's transaction; the caller hints the effects after commit. */
+/** The same within the caller's transaction. */
 export async function introduceLocked(
   context: AppContext,
   tx: PreparedRepositories,
+  next: Next,
   actor: Actor,
   secret: SecretRecord,
   value: Pick<NewValue, "fields" | "expiresAt">,
   how: HowToMove & Wish = {},
-): Promise<{ readonly introduced: Introduced; readonly effects: Effects }> {
+): Promise<Introduced> {
   const version = await tx.secrets.lockForNewVersion(secret.id);
   const before = (await tx.secrets.versions(secret.id)).find(({ state }) => state === "current") ?? null;
   const targets = await tx.targets.bindingTargets(secret.id);
@@ -110,12 +105,9 @@ export async function introduceLocked(
   if (targets.length === 0) {
     if (before !== null) await tx.secrets.moveVersion(secret.id, before.version, "retired");
     await tx.secrets.moveVersion(secret.id, version, "current");
-    return {
-      introduced: { secretId: secret.id, version, rolloutId: null },
-      effects: { reconcile: [], look: [], asked: [] },
-    };
+    return { secretId: secret.id, version, rolloutId: null };
   }
-  const { rolloutId, effects } = await startRollout(context, tx, actor, {
+  const rolloutId = await startRollout(context, tx, next, actor, {
     secret,
     fromVersion: before?.version ?? null,
     toVersion: version,
@@ -123,7 +115,7 @@ export async function introduceLocked(
     ...(how.urgent === undefined ? {} : { urgent: how.urgent }),
     ...(how.rotates === undefined ? {} : { rotates: how.rotates }),
   });
-  return { introduced: { secretId: secret.id, version, rolloutId }, effects };
+  return { secretId: secret.id, version, rolloutId };
 }
 
 /** Kept and on record; moves nothing. */

@@ -2,24 +2,16 @@
  * The worker: takes jobs from the queue, hands them to use cases, and sweeps. A job's failure is logged and dropped,
  * because the state of what it was about stands in Postgres, where the next sweep finds it.
  */
-
-import { activateUnit } from "../../app/activation/activate-unit.ts";
-import { followActivations } from "../../app/activation/follow-activations.ts";
 import { deliverDue } from "../../app/alerts/deliver.ts";
 import { watchFindings } from "../../app/alerts/watch-findings.ts";
 import type { AppContext } from "../../app/base/context.ts";
 import { checkDue } from "../../app/drift/check-scheduled.ts";
-import { reconcileTarget } from "../../app/jobs/reconcile-target.ts";
+import { runJob } from "../../app/jobs/run-job.ts";
 import { sweep } from "../../app/jobs/sweep.ts";
-import { observeTarget } from "../../app/observe/observe-target.ts";
 import { discardDueCopies } from "../../app/push/discard-copies.ts";
-import { renewSecret } from "../../app/renewals/renew-secret.ts";
-import { advanceRollout } from "../../app/rollouts/advance-rollout.ts";
 import { sweepValues } from "../../app/values/sweep-values.ts";
-import { SYSTEM } from "../../core/actor.ts";
 import { isRingAway, isValueStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Job, Queue } from "../../core/ports/queue.ts";
-import { assertNever } from "../../lib/assert-never.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { pause } from "../../lib/pause.ts";
 import { ForgottenWork } from "./forgotten-work.ts";
@@ -41,7 +33,6 @@ const NO_QUEUE: Queue = {
   start: async () => {},
   close: async () => {},
 };
-const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };
 
 export interface Worker {
   /** Stops taking jobs, lets running ones end, and stops sweeping. */
@@ -88,7 +79,7 @@ export async function startWorker(
 
 async function handle(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
   try {
-    await run(context, job, signal);
+    await runJob(context, job, signal);
   } catch (error) {
     const failure = toLockstepError(error);
     const level = isNothing(failure) ? "debug" : "error";
@@ -113,31 +104,6 @@ function isNothing(error: LockstepError): boolean {
   );
 }
 
-async function run(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
-  // With another root key than the store's every place would seem to fail: whoever has the right one does the work.
-  await context.sealer.assertCurrent();
-  await context.sealer.assertRingThere();
-  switch (job.name) {
-    case "reconcile":
-      await reconcileTarget(context, job.id, signal);
-      return;
-    case "activate":
-      return activateUnit(context, job.id, signal);
-    case "follow":
-      return followActivations(context, job.id, signal);
-    case "look":
-      return observeTarget(context, job.id, signal);
-    case "advance":
-      for (const { id } of await advanceRollout(context, job.id)) await observeTarget(context, id, signal);
-      return;
-    case "renew":
-      await renewSecret(context, RENEWER, job.id, "due", signal);
-      return;
-    default:
-      return assertNever(job.name);
-  }
-}
-
 /** Without a queue the work goes on, only slower: leases keep two workers from doing the same. */
 async function sweepOnce(
   context: AppContext,
@@ -145,13 +111,13 @@ async function sweepOnce(
   concurrency: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { due, taken } = await sweep(context);
+  const { due, isQueued } = await sweep(context);
   const undone = forgotten.among(due);
-  if (taken && undone.length === 0) return;
-  if (taken) forgotten.tell();
+  if (isQueued && undone.length === 0) return;
+  if (isQueued) forgotten.tell();
   // What comes of it is handed to nobody who might lose it again.
   const alone = { ...context, queue: NO_QUEUE };
-  await mapLimited(taken ? undone : due, concurrency, (job) => handle(alone, job, signal));
+  await mapLimited(isQueued ? undone : due, concurrency, (job) => handle(alone, job, signal));
 }
 
 /** Side by side, so that none waits for another. */

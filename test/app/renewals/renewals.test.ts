@@ -441,12 +441,12 @@ describeOnAStore("renewals", (database) => {
       const refresh = (await store.read.secrets.find("production", REFRESH)) ?? expect.fail();
       const fields = { value: SecretValue.of("canary-refresh-next") };
       let waiting: Promise<unknown> = Promise.resolve();
-      await transactionWithValues(kit.context, async (tx) => {
+      await transactionWithValues(kit.context, async (tx, next) => {
         const version = await tx.secrets.lockForNewVersion(refresh.id);
         tx.values.need([{ secretId: refresh.id, version, fields: new Map(Object.entries(fields)) }]);
         waiting = renew("now");
         await somebodyWaitsForLock(database());
-        await introduceLocked(kit.context, tx, TESTER, refresh, { fields });
+        await introduceLocked(kit.context, tx, next, TESTER, refresh, { fields });
       });
       expect(await waiting).toMatchObject({ state: "renewed" });
       expect(provider.used).toEqual(["canary-refresh-next"]);
