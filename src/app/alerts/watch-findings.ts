@@ -11,7 +11,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import { rememberChannels } from "../base/open-channel.ts";
 import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { recordedFacts } from "../doctor/run-doctor.ts";
+import { recordedFacts } from "../status/gather-facts.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */
 const OURS = new Set<string>(FINDING_IDS);

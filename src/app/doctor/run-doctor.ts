@@ -3,11 +3,9 @@
  * refused because of it and what repairs it. Writes nothing but what it saw.
  */
 import { diagnose } from "../../core/doctor/diagnose.ts";
-import type { DoctorFacts, SecretFacts, TargetError } from "../../core/doctor/facts.ts";
+import type { SecretFacts, TargetError } from "../../core/doctor/facts.ts";
 import { healthOf, verdictOf } from "../../core/doctor/verdict.ts";
-import { CATALOGUE } from "../../core/error-catalogue.ts";
-import { type ErrorCode, isSourceAwayCode, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
+import { isSourceAwayCode, LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { SecretRow } from "../../core/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
@@ -17,7 +15,9 @@ import { inTime } from "../base/in-time.ts";
 import { lookForAdoption } from "../config/adoption.ts";
 import { checkTargets } from "../drift/check-targets.ts";
 import { bindingStatus } from "../status/binding-status.ts";
-import { gatherFacts, type Looked, type Recorded, readRecorded } from "../status/gather-facts.ts";
+import { gatherFacts } from "../status/gather-facts.ts";
+import type { LiveAnswers } from "../status/live-answers.ts";
+import { type Recorded, readRecorded } from "../status/recorded.ts";
 import { secretStatusOf } from "../status/status.ts";
 
 export interface DoctorRequest {
@@ -42,14 +42,13 @@ export async function runDoctor(
   const { environment, live } = request;
   await assertEnvironment(context, environment);
   const before = await readRecorded(context, environment);
-  const records = await recordsOf(context, before);
   const [failures, adoptions, queue] = await Promise.all([
-    live ? lookAtPlaces(context, [...records.values()], request, signal) : null,
+    live ? lookAtPlaces(context, before, request, signal) : null,
     live ? lookAtUnset(context, before, request, signal) : new Map<string, SecretFacts["adoption"]>(),
     live ? lookAtQueue(context, before, signal) : { queueAway: false },
   ]);
   const recorded = live ? await readRecorded(context, environment) : before;
-  const facts = await gatherFacts(context, recorded, { failures, adoptions, records, ...queue });
+  const facts = await gatherFacts(context, recorded, { failures, adoptions, ...queue });
   const findings = diagnose(facts);
   const bindings = groupBy(recorded.bindings, (row) => row.secretId);
   return {
@@ -70,42 +69,18 @@ export async function runDoctor(
   };
 }
 
-/** Of all environments, from what is on record; no place is asked. */
-export async function recordedFacts(context: AppContext): Promise<DoctorFacts> {
-  const recorded = await readRecorded(context, undefined);
-  const records = await recordsOf(context, recorded);
-  return await gatherFacts(context, recorded, {
-    failures: new Map(
-      (await context.store.read.checks.failures()).map(({ targetId, code, message }) => [
-        targetId,
-        { code, message, hint: code in CATALOGUE ? CATALOGUE[code as ErrorCode].hint : "" },
-      ]),
-    ),
-    adoptions: new Map(),
-    records,
-    queueAway: false,
-  });
-}
-
 async function assertEnvironment(context: AppContext, name: string | undefined): Promise<void> {
   if (name === undefined || (await context.store.read.secrets.findEnvironment(name)) !== null) return;
   throw new LockstepError("NOT_FOUND", `There is no environment "${name}".`);
 }
 
-async function recordsOf(
-  context: AppContext,
-  { targets }: Recorded,
-): Promise<ReadonlyMap<string, TargetRecord>> {
-  const found = await context.store.read.targets.findAll(targets.map(({ id }) => id));
-  return new Map(found.map((record) => [record.id, record]));
-}
-
 async function lookAtPlaces(
   context: AppContext,
-  targets: readonly TargetRecord[],
+  recorded: Recorded,
   { timeoutMs }: DoctorRequest,
   signal: AbortSignal,
-): Promise<Looked["failures"]> {
+): Promise<LiveAnswers["failures"]> {
+  const targets = await context.store.read.targets.findAll(recorded.targets.map(({ id }) => id));
   const checked = await checkTargets(context, targets, signal, {
     maxAtOnce: MAX_AT_ONCE,
     timeoutMs,
@@ -126,7 +101,7 @@ async function lookAtUnset(
   { secrets, bindings }: Recorded,
   { timeoutMs }: DoctorRequest,
   signal: AbortSignal,
-): Promise<Looked["adoptions"]> {
+): Promise<LiveAnswers["adoptions"]> {
   const bound = new Set(bindings.map(({ secretId }) => secretId));
   const unset = secrets.filter(({ id, currentVersion }) => currentVersion === null && bound.has(id));
   const found = await mapLimited(unset, MAX_AT_ONCE, async (secret) => {
@@ -162,9 +137,9 @@ async function lookAtQueue(
   context: AppContext,
   { targets }: Recorded,
   signal: AbortSignal,
-): Promise<Pick<Looked, "queueAway" | "queueTrouble">> {
+): Promise<Pick<LiveAnswers, "queueAway" | "queueTrouble">> {
   const [first] = targets;
-  const concern = (): Looked["queueTrouble"] => context.queue.concern?.() ?? null;
+  const concern = (): LiveAnswers["queueTrouble"] => context.queue.concern?.() ?? null;
   if (first === undefined) return { queueAway: false, queueTrouble: concern() };
   try {
     await inTime(first.name, signal, QUEUE_TIMEOUT_MS, () =>
@@ -177,7 +152,7 @@ async function lookAtQueue(
 }
 
 /** What the queue's own refusal tells; a queue that is silent tells nothing. */
-function troubleIn(error: unknown): Looked["queueTrouble"] {
+function troubleIn(error: unknown): LiveAnswers["queueTrouble"] {
   if (!(error instanceof LockstepError) || error.code !== "QUEUE_UNAVAILABLE") return null;
   const { reason } = error.details;
   return typeof reason === "string" ? { what: reason, remedy: error.hint } : null;
