@@ -43,6 +43,8 @@ export async function builtProgram(): Promise<string> {
     banner: {
       js: 'import { createRequire as lockstepRequire } from "node:module"; const require = lockstepRequire(import.meta.url);',
     },
+    // Its main file asks for its parts in a way that no bundler follows.
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     // Looks for a helper program of its own beside itself, and asks for a native part that few machines have.
     external: ["ssh2"],
     plugins: [urlsBelow(join(home, "dist"))],

@@ -58,6 +58,8 @@ export async function childProgram(source: string): Promise<string> {
     target: "node20",
     keepNames: true,
     banner: { js: REQUIRE },
+    // Its main file asks for its parts in a way that no bundler follows.
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     plugins: [ownUrls, ssh2WhereItIs],
     logLevel: "error",
   });

@@ -2,15 +2,14 @@
  * A JSON file; the key is a path: `gateway.auth.token`, or a JSON pointer (RFC 6901) beginning with `/` where names
  * hold dots. Only the value's own text is replaced; missing parents are made. Remarks and a comma behind the last member
  * stay where they are; into a file without them none is written.
+ *
+ * The edits are our own, although jsonc-parser has `modify`: up to 3.3.1 a key that it adds takes the remark of the member
+ * before it to itself, and a key that it removes takes that remark along
+ * (https://github.com/microsoft/node-jsonc-parser/issues/125).
  */
+import { applyEdits, type Edit, findNodeAtLocation, type Node } from "jsonc-parser";
 import { type Format, keyInvalid, notReadable, notRepresentable } from "./format.ts";
-import {
-  type JsonMember,
-  type JsonNode,
-  type JsonSource,
-  parseJsonSource,
-  skipBlanks,
-} from "./json-source.ts";
+import { endOf, type JsonSource, parseJsonSource, skipBlanks } from "./json-source.ts";
 
 const NAME = "json";
 const INDENT = "  ";
@@ -29,7 +28,7 @@ export const jsonFormat: Format = {
     const found = new Map<string, string>();
     for (const key of keys) {
       const node = find(root, stepsOf(key));
-      if (node !== null) found.set(key, textOf(text, node));
+      if (node !== undefined) found.set(key, textOf(text, node));
     }
     return found;
   },
@@ -37,7 +36,10 @@ export const jsonFormat: Format = {
   write(text, changes) {
     let written = text ?? "{}\n";
     for (const [key, value] of changes) {
-      written = value === null ? removeKey(written, stepsOf(key)) : setKey(written, key, value);
+      written = applyEdits(
+        written,
+        value === null ? removalOf(written, stepsOf(key)) : settingOf(written, key, value),
+      );
     }
     return written;
   },
@@ -55,11 +57,22 @@ function stepsOf(key: string): readonly string[] {
 }
 
 /** As a key names them; lists are not looked into, because no key reaches there. */
-function leavesOf(node: JsonNode, above: readonly string[]): readonly string[] {
-  if (node.kind === "object") {
-    return node.members.flatMap(({ key, value }) => (key === "" ? [] : leavesOf(value, [...above, key])));
-  }
-  return above.length === 0 ? [] : [keyOf(above)];
+function leavesOf(node: Node, above: readonly string[]): readonly string[] {
+  if (node.type !== "object") return above.length === 0 ? [] : [keyOf(above)];
+  return membersOf(node).flatMap(({ key, value }) => (key === "" ? [] : leavesOf(value, [...above, key])));
+}
+
+interface Member {
+  readonly key: string;
+  /** Of the key's opening quote. */
+  readonly start: number;
+  readonly value: Node;
+}
+
+function membersOf(object: Node): readonly Member[] {
+  return (object.children ?? []).flatMap(({ offset, children: [key, value] = [] }) =>
+    key === undefined || value === undefined ? [] : [{ key: String(key.value), start: offset, value }],
+  );
 }
 
 function keyOf(steps: readonly string[]): string {
@@ -69,39 +82,32 @@ function keyOf(steps: readonly string[]): string {
 }
 
 /** A text is its content; anything else is its source, which no version of ours equals. */
-function textOf(text: string, node: JsonNode): string {
-  const source = text.slice(node.start, node.end);
-  return source.startsWith('"') ? (JSON.parse(source) as string) : source;
+function textOf(text: string, node: Node): string {
+  return node.type === "string" ? String(node.value) : text.slice(node.offset, endOf(node));
 }
 
-function find(root: JsonNode, steps: readonly string[]): JsonNode | null {
-  let node: JsonNode = root;
-  for (const step of steps) {
-    const member = node.kind === "object" ? node.members.find(({ key }) => key === step) : undefined;
-    if (member === undefined) return null;
-    node = member.value;
-  }
-  return node;
+function find(root: Node, steps: readonly string[]): Node | undefined {
+  return findNodeAtLocation(root, [...steps]);
 }
 
-function setKey(text: string, key: string, value: string): string {
+function settingOf(text: string, key: string, value: string): Edit[] {
   const steps = stepsOf(key);
   const source = parseJsonSource(text);
   const existing = find(source.root, steps);
-  if (existing?.kind === "object") throw notReadable(NAME, `an object stands at ${key}`);
-  if (existing !== null) {
-    if (text[existing.start] === '"' && textOf(text, existing) === value) return text;
-    return replace(text, existing.start, existing.end, JSON.stringify(value));
+  if (existing?.type === "object") throw notReadable(NAME, `an object stands at ${key}`);
+  if (existing !== undefined) {
+    if (existing.type === "string" && existing.value === value) return [];
+    return [edit(existing.offset, endOf(existing), JSON.stringify(value))];
   }
-  let parent: JsonNode = source.root;
+  let parent = source.root;
   let depth = 0;
   for (; depth < steps.length - 1; depth += 1) {
     const next = find(parent, [steps[depth] ?? ""]);
-    if (next === null) break;
+    if (next === undefined) break;
     parent = next;
   }
-  if (parent.kind !== "object") throw notReadable(NAME, `something else than an object stands above ${key}`);
-  return insert(text, source, parent, memberOf(steps.slice(depth), value));
+  if (parent.type !== "object") throw notReadable(NAME, `something else than an object stands above ${key}`);
+  return insertion(text, source, parent, memberOf(steps.slice(depth), value));
 }
 
 function memberOf([first = "", ...rest]: readonly string[], value: string): string {
@@ -112,32 +118,30 @@ function memberOf([first = "", ...rest]: readonly string[], value: string): stri
   return `${JSON.stringify(first)}: ${inner}`;
 }
 
-type JsonObject = JsonNode & { readonly kind: "object" };
-
-function insert(text: string, { bare }: JsonSource, parent: JsonObject, member: string): string {
-  const last = parent.members.at(-1);
+function insertion(text: string, { bare }: JsonSource, parent: Node, member: string): Edit[] {
+  const last = membersOf(parent).at(-1);
   const newline = text.includes("\r\n") ? "\r\n" : "\n";
-  const outer = indentAt(text, parent.start);
+  const outer = indentAt(text, parent.offset);
   if (last === undefined) {
     // Remarks alone stay.
-    const held = text.slice(parent.start + 1, parent.end - 1).trimEnd();
-    const made = `{${held}${newline}${outer}${INDENT}${member}${newline}${outer}}`;
-    return replace(text, parent.start, parent.end, made);
+    const inner = text.slice(parent.offset + 1, endOf(parent) - 1);
+    const from = parent.offset + 1 + inner.trimEnd().length;
+    return [edit(from, endOf(parent) - 1, `${newline}${outer}${INDENT}${member}${newline}${outer}`)];
   }
   const comma = commaBehind(bare, last);
-  const place = endOfRemarks(text, comma === null ? last.value.end : comma + 1);
+  const place = endOfRemarks(text, comma === null ? endOf(last.value) : comma + 1);
   // In the manner of the member before: on its own line with its indent, or on the same line.
   const before = /[ \t\r\n]*$/.exec(text.slice(0, last.start))?.[0] ?? "";
   const blanks = before === "" ? " " : before;
   const isHidden = place.isLineRemark && !blanks.includes("\n");
   const put = `${isHidden ? newline + outer + INDENT : blanks}${member}${comma === null ? "" : ","}`;
-  const written = replace(text, place.end, place.end, put);
-  return comma === null ? replace(written, last.value.end, last.value.end, ",") : written;
+  const added = edit(place.end, place.end, put);
+  return comma === null ? [edit(endOf(last.value), endOf(last.value), ","), added] : [added];
 }
 
 /** Where a comma stands behind the member; null: nowhere. */
-function commaBehind(bare: string, { value }: JsonMember): number | null {
-  const at = skipBlanks(bare, value.end);
+function commaBehind(bare: string, { value }: Member): number | null {
+  const at = skipBlanks(bare, endOf(value));
   return bare[at] === "," ? at : null;
 }
 
@@ -154,34 +158,27 @@ function endOfRemarks(text: string, from: number): { readonly end: number; reado
   }
 }
 
-function removeKey(text: string, steps: readonly string[]): string {
+function removalOf(text: string, steps: readonly string[]): Edit[] {
   const { root, bare } = parseJsonSource(text);
   const parent = find(root, steps.slice(0, -1));
-  if (parent?.kind !== "object") return text;
-  const index = parent.members.findIndex(({ key }) => key === steps.at(-1));
-  const member = parent.members[index];
-  if (member === undefined) return text;
-  const next = parent.members[index + 1];
-  const previous = parent.members[index - 1];
+  const members = parent?.type === "object" ? membersOf(parent) : [];
+  const index = members.findIndex(({ key }) => key === steps.at(-1));
+  const member = members[index];
+  if (member === undefined) return [];
+  const next = members[index + 1];
+  const previous = members[index - 1];
+  const end = endOf(member.value);
   const isPlain = (from: number, to: number) => text.slice(from, to) === bare.slice(from, to);
-  if (next !== undefined && isPlain(member.start, next.start))
-    return replace(text, member.start, next.start, "");
-  const end = member.value.end;
-  if (next === undefined && previous !== undefined && isPlain(previous.value.end, member.start))
-    return replace(text, previous.value.end, end, "");
+  if (next !== undefined && isPlain(member.start, next.start)) return [edit(member.start, next.start)];
+  if (next === undefined && previous !== undefined && isPlain(endOf(previous.value), member.start))
+    return [edit(endOf(previous.value), end)];
   // Remarks stand around it, and stay.
   const own = commaBehind(bare, member);
   const isJoined = own !== null && isPlain(end, own);
   const needless = own === null && previous !== undefined ? commaBehind(bare, previous) : null;
   const commas = isJoined ? [needless] : [own, needless];
-  const cuts = [wholeLine(text, member.start, isJoined ? own + 1 : end), ...commas.flatMap(oneAt)];
-  return cuts
-    .toSorted(([left], [right]) => right - left)
-    .reduce((written, [from, to]) => replace(written, from, to, ""), text);
-}
-
-function oneAt(at: number | null): readonly (readonly [number, number])[] {
-  return at === null ? [] : [[at, at + 1]];
+  const [from, to] = wholeLine(text, member.start, isJoined ? own + 1 : end);
+  return [edit(from, to), ...commas.flatMap((at) => (at === null ? [] : [edit(at, at + 1)]))];
 }
 
 /** The line where nothing else stands on it. */
@@ -197,6 +194,7 @@ function indentAt(text: string, at: number): string {
   return /^[ \t]*/.exec(line)?.[0] ?? "";
 }
 
-function replace(text: string, start: number, end: number, by: string): string {
-  return text.slice(0, start) + by + text.slice(end);
+/** `content` in the place of what stands from `start` to before `end`. */
+function edit(start: number, end: number, content = ""): Edit {
+  return { offset: start, length: end - start, content };
 }
