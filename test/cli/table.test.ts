@@ -1,5 +1,6 @@
 /** Tables on terminals of every width: a row stays one row, and what explains is never lost. */
 import fc from "fast-check";
+import stringWidth from "string-width";
 import { describe, expect, test } from "vitest";
 import { renderTable, type TableColumn } from "../../src/edges/cli/table.ts";
 
@@ -67,8 +68,24 @@ test("blanks that align are not painted", () => {
   expect(painted[2]).toContain("<stale>    the");
 });
 
+test("columns stand below each other whatever script a name is in", () => {
+  const names = ["日本語", "cafe\u0301", "plain"];
+  const shown = render(
+    names.map((secret) => ({ ...FINE, secret })),
+    null,
+  );
+  const before = shown.slice(1).map((line) => line.slice(0, line.indexOf(" API_KEY")));
+  expect(before.map((text) => stringWidth(text))).toEqual([7, 7, 7]);
+});
+
+test("a name in wide characters is cut where it would be too wide, and never within a letter", () => {
+  const [, row = ""] = render([{ ...ROW, secret: "e\u0301".repeat(60), key: "鍵".repeat(40) }], 60);
+  expect(stringWidth(row)).toBeLessThanOrEqual(60);
+  expect(row).toMatch(/^(?:e\u0301)+…(?:e\u0301)+ {2}鍵+…鍵+ /);
+});
+
 describe("on any terminal of at least 60 columns", () => {
-  const text = fc.string({ unit: fc.constantFrom(..."abc /-_:é…"), maxLength: 80 });
+  const text = fc.string({ unit: fc.constantFrom(..."abc /-_:é…", "中", "👍🏽", "e\u0301"), maxLength: 80 });
   const rows = fc.array(
     fc.record({ secret: text, key: text, state: fc.constantFrom("in-sync", "owed"), reason: text }),
     { maxLength: 5 },
@@ -80,8 +97,8 @@ describe("on any terminal of at least 60 columns", () => {
         const shown = render(given, maxWidth);
         const words = given.flatMap(({ reason }) => reason.split(" "));
         // A word that is longer than the line is the one thing that a terminal has to break itself.
-        if (words.every((word) => [...word].length <= maxWidth - 4)) {
-          for (const line of shown) expect([...line].length).toBeLessThanOrEqual(maxWidth);
+        if (words.every((word) => stringWidth(word) <= maxWidth - 4)) {
+          for (const line of shown) expect(stringWidth(line)).toBeLessThanOrEqual(maxWidth);
         }
         const states = shown.join("\n").match(/in-sync|owed/g) ?? [];
         expect(states).toEqual(given.map(({ state }) => state));

@@ -8,15 +8,10 @@
  */
 import type { LockstepError } from "../../core/errors.ts";
 import { visibleJson, visibleLine, visibleText } from "../../lib/visible-text.ts";
-import { wrapWords } from "../../lib/wrap-words.ts";
-import { displayWidth, renderTable, type TableColumn } from "./table.ts";
 import { painted, type Tone } from "./tone.ts";
 
 /** Below that, a line that comes and goes is only noise. */
 const NOTICED_AFTER_MS = 700;
-
-/** A narrower column of text is no help to anybody. */
-const MIN_TEXT_WIDTH = 30;
 
 /** The screen and what scrolled off it; the cursor home. */
 const CLEAR = "\x1b[2J\x1b[3J\x1b[H";
@@ -31,6 +26,12 @@ export interface OutputOptions {
   readonly noColor: boolean;
   /** Paint and fit as on a terminal of this width; null: only where there is one. */
   readonly forcedColumns: number | null;
+}
+
+export interface Look {
+  /** In columns. Null: nothing is cut, because a program or a file reads it. */
+  readonly maxWidth: number | null;
+  readonly paint: (tone: Tone, text: string) => string;
 }
 
 export class Output {
@@ -69,19 +70,14 @@ export class Output {
     this.#streams.stdout.write(`${visibleText(text)}\n`);
   }
 
-  /** `title`, then the text, which goes on below itself where the terminal ends. Off a terminal it is one line. */
-  paragraph(title: string, text: string, tone: Tone | null = null): void {
-    const width = this.#width;
-    const head = visibleLine(title);
-    const shown = visibleText(text);
-    const room =
-      width === null ? Number.POSITIVE_INFINITY : Math.max(MIN_TEXT_WIDTH, width - displayWidth(head));
-    const [first = "", ...more] = wrapWords(shown, room, displayWidth);
-    const shownHead = tone === null ? head : this.#paint(this.#streams.stdout, tone, head);
-    const indent = " ".repeat(displayWidth(head));
-    for (const line of [`${shownHead}${first}`, ...more.map((rest) => `${indent}${rest}`)]) {
-      this.#streams.stdout.write(`${line}\n`);
-    }
+  /** Lines that `render` made for where the answer goes: visible, painted and cut already. */
+  layOut(render: (look: Look) => readonly string[]): void {
+    const { stdout } = this.#streams;
+    const lines = render({
+      maxWidth: this.#width,
+      paint: (tone, text) => this.#paint(stdout, tone, text),
+    });
+    for (const line of lines) stdout.write(`${line}\n`);
   }
 
   /** Of the answer; null where it is no terminal. */
@@ -105,19 +101,6 @@ export class Output {
       this.note(
         "note: it holds characters that steer a terminal, shown as \\u{…}; a pipe or a file gets them as they are.",
       );
-  }
-
-  /** `empty`: what is said in place of a table without rows. */
-  table<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[], empty?: string): void {
-    if (rows.length === 0 && empty !== undefined) {
-      this.line(empty);
-      return;
-    }
-    const lines = renderTable(columns, rows, {
-      maxWidth: this.#width,
-      paint: (tone, text) => this.#paint(this.#streams.stdout, tone, text),
-    });
-    for (const line of lines) this.#streams.stdout.write(`${line}\n`);
   }
 
   /** For who draws for himself: what the story's stream can do. */
@@ -224,9 +207,17 @@ export class Output {
   }
 }
 
+/**
+ * Short enough for one line of a terminal, or the next progress would be drawn over the wrong lines. No character takes more
+ * than two columns; to know it better takes longer to load than a command has that only waits.
+ */
 function cut(line: string, width: number): string {
+  const columnsOf = (character: string) => (/[ -~]/.test(character) ? 1 : 2);
   const characters = [...line];
-  return characters.length <= width ? line : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;
+  let room = width - characters.reduce((sum, character) => sum + columnsOf(character), 0);
+  if (room >= 0) return line;
+  for (room -= columnsOf("…"); room < 0 && characters.length > 0; ) room += columnsOf(characters.pop() ?? "");
+  return `${characters.join("")}…`;
 }
 
 /** The same words as the API's problem documents. */

@@ -7,6 +7,8 @@
 
 import { visibleLine } from "../../lib/visible-text.ts";
 import { wrapWords } from "../../lib/wrap-words.ts";
+import type { Look, Output } from "./output.ts";
+import { cut, cutMiddle, displayWidth, padded } from "./text-width.ts";
 import type { Tone } from "./tone.ts";
 
 export interface TableColumn<Row> {
@@ -21,22 +23,27 @@ export interface TableColumn<Row> {
   readonly shrink?: boolean;
 }
 
-export interface TableLook {
-  /** Null: nothing is cut, because a program or a file reads it. */
-  readonly maxWidth: number | null;
-  readonly paint: (tone: Tone, text: string) => string;
-}
-
 const GAP = "  ";
 const INDENT = "    ";
 const GROUP_INDENT = "  ";
 const MIN_LAST_WIDTH = 12;
 const MIN_SHRUNK_WIDTH = 12;
 
+/** `empty`: what is said in place of a table without rows. */
+export function showTable<Row>(
+  output: Output,
+  columns: readonly TableColumn<Row>[],
+  rows: readonly Row[],
+  empty?: string,
+): void {
+  if (rows.length === 0 && empty !== undefined) output.line(empty);
+  else output.layOut((look) => renderTable(columns, rows, look));
+}
+
 export function renderTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
-  { maxWidth, paint }: TableLook,
+  { maxWidth, paint }: Look,
 ): readonly string[] {
   const { grid, groups, explanations } = layOut(columns, rows, maxWidth);
   const widths = naturalWidths(grid, rows);
@@ -107,7 +114,7 @@ function renderCell<Row>(
     widths,
     index,
     paint,
-  }: { readonly widths: readonly number[]; readonly index: number; readonly paint: TableLook["paint"] },
+  }: { readonly widths: readonly number[]; readonly index: number; readonly paint: Look["paint"] },
 ): string {
   const text = visibleLine(cell(row));
   const width = widths[index] ?? 0;
@@ -151,24 +158,8 @@ function wrap(text: string, maxWidth: number): readonly string[] {
   return wrapWords(text, width, displayWidth).map((line) => `${INDENT}${line}`);
 }
 
-function cut(text: string, width: number): string {
-  return displayWidth(text) <= width ? text : `${[...text].slice(0, Math.max(0, width - 1)).join("")}…`;
-}
-
-function cutMiddle(text: string, width: number): string {
-  const characters = [...text];
-  if (characters.length <= width) return text;
-  const kept = Math.max(0, width - 1);
-  const end = Math.floor(kept / 2);
-  return `${characters.slice(0, kept - end).join("")}…${end === 0 ? "" : characters.slice(-end).join("")}`;
-}
-
 /** The last column is not filled up: trailing blanks help nobody. */
 function pad(text: string, widths: readonly number[], index: number): string {
   if (index === widths.length - 1) return text;
-  return text + " ".repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(text)));
-}
-
-export function displayWidth(text: string): number {
-  return [...text].length;
+  return padded(text, widths[index] ?? 0);
 }

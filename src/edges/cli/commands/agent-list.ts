@@ -3,6 +3,7 @@ import { ageText } from "../../../lib/age.ts";
 import type { AgentView } from "../../../protocol/api-agents.ts";
 import { begunText } from "../agent-text.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 /** Agents ask at least once a minute. */
 const QUIET_MS = 5 * 60_000;
@@ -22,7 +23,8 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
       cli.output.line("There are no agents. `lockstep agent invite TARGET` makes a code for a machine.");
       return;
     }
-    cli.output.table<AgentView>(
+    showTable<AgentView>(
+      cli.output,
       [
         { header: "target", cell: ({ target }) => target },
         { header: "environment", cell: (agent) => agent.environment },

@@ -3,6 +3,7 @@ import { ageText } from "../../../lib/age.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { RevokedAgents } from "../../../protocol/api-agents.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 import { resolveTarget } from "../target-name.ts";
 
 export interface AgentRevokeOptions {
@@ -34,7 +35,8 @@ export const run: CommandFunction<[target: string], AgentRevokeOptions> = async 
       return;
     }
     output.line();
-    output.table<Received>(
+    showTable<Received>(
+      output,
       [
         { header: "received", cell: ({ secret }) => secret },
         { header: "environment", cell: (each) => each.environment },

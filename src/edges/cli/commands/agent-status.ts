@@ -5,6 +5,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { AgentKey, AgentStatus } from "../../../protocol/agent/on-host.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 import type { OnHostOptions } from "./agent-on-host.ts";
 
 const EXIT_DRIFT = 3;
@@ -47,7 +48,8 @@ function show({ output }: Cli, status: AgentStatus): void {
   output.line(`  policy   ${status.policyFile}`);
   if (status.keys.length > 0) {
     output.line();
-    output.table<AgentKey>(
+    showTable<AgentKey>(
+      output,
       [
         { header: "secret", cell: ({ secret, key }) => secret ?? key },
         {

@@ -2,13 +2,15 @@
 import { ageText } from "../../../lib/age.ts";
 import type { ChannelAnswer } from "../../../protocol/api-alerts.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], object> = async (cli) => {
   const api = await cli.api();
   const answer = await api.call("listChannels", {});
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<ChannelAnswer>(
+    showTable<ChannelAnswer>(
+      cli.output,
       [
         { header: "channel", cell: ({ name }) => name },
         { header: "kind", cell: ({ kind }) => kind },

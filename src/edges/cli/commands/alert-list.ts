@@ -2,6 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { AlertAnswer } from "../../../protocol/api-alerts.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], { readonly all?: boolean; readonly limit: number }> = async (
   cli,
@@ -12,7 +13,8 @@ export const run: CommandFunction<[], { readonly all?: boolean; readonly limit: 
   const answer = await api.call("listAlerts", { query: { limit, ...(all === true ? { all: "true" } : {}) } });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<AlertAnswer>(
+    showTable<AlertAnswer>(
+      cli.output,
       [
         { header: "level", cell: ({ level, resolvedAt }) => (resolvedAt === null ? level : "over") },
         { header: "since", cell: ({ openedAt }) => ageText(openedAt, now) },

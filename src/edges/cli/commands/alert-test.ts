@@ -1,12 +1,14 @@
 /** `lockstep alert test`: whether a message to people arrives, now. */
 import type { ChannelTestAnswer } from "../../../protocol/api-alerts.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[string | undefined], object> = async (cli, [channel]) => {
   const api = await cli.api();
   const answer = await api.call("testChannels", { body: channel === undefined ? {} : { channel } });
   cli.output.answer(answer, () =>
-    cli.output.table<ChannelTestAnswer>(
+    showTable<ChannelTestAnswer>(
+      cli.output,
       [
         { header: "channel", cell: ({ channel: name }) => name },
         { header: "kind", cell: ({ kind }) => kind },

@@ -1,5 +1,6 @@
 /** `lockstep audit list`: who did what, when. */
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export interface AuditListOptions {
   readonly subject?: string;
@@ -18,7 +19,8 @@ export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameter
     },
   });
   cli.output.answer(answer, () =>
-    cli.output.table(
+    showTable(
+      cli.output,
       [
         { header: "at", cell: (entry) => entry.at },
         { header: "by", cell: (entry) => entry.actor.name, shrink: true },

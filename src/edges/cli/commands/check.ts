@@ -4,6 +4,7 @@ import type { Cli, CommandFunction } from "../cli.ts";
 import type { ApiClient } from "../client.ts";
 import { poll } from "../follow.ts";
 import { stateTone } from "../show/binding-table.ts";
+import { showTable } from "../table.ts";
 
 export interface CheckOptions {
   readonly environment?: string;
@@ -36,7 +37,8 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, o
   const lines = quiet ? all.filter(({ state }) => state !== "in-sync") : all;
   cli.output.answer(answer, () => {
     if (quiet && lines.length === 0) return;
-    cli.output.table<CheckLine>(
+    showTable<CheckLine>(
+      cli.output,
       [
         { header: "target", cell: (line) => line.target, shrink: true, group: true },
         { header: "secret", cell: (line) => line.secret, shrink: true },

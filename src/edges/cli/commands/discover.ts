@@ -5,6 +5,7 @@
 import { stringify } from "yaml";
 import type { DiscoverAnswer, DiscoveredPlace } from "../../../protocol/api-doctor.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 const EXIT_FOUND = 3;
 const EXIT_CANNOT_TELL = 4;
@@ -29,7 +30,8 @@ function show({ output }: Cli, { places, looked, unseen }: DiscoverAnswer): void
   } else {
     output.line(`${places.length === 1 ? "1 place is" : `${places.length} places are`} not managed:`);
     output.line();
-    output.table<DiscoveredPlace>(
+    showTable<DiscoveredPlace>(
+      output,
       [
         { header: "secret", cell: ({ secret }) => secret ?? "" },
         { header: "where", cell: ({ name }) => name },

@@ -8,6 +8,7 @@ import type { Cli, CommandFunction } from "../cli.ts";
 import type { ApiClient } from "../client.ts";
 import { EXIT_CANNOT_TELL, poll } from "../follow.ts";
 import { bindingColumns } from "../show/binding-table.ts";
+import { showTable } from "../table.ts";
 
 export interface HealOptions {
   readonly environment?: string;
@@ -104,7 +105,8 @@ function show({ output }: Cli, { healing, refused }: HealAnswer, places: readonl
     output.line(`refused  ${secret} at ${target}, key ${key}: ${reason}; see lockstep doctor`);
   }
   if (places.length > 0) {
-    output.table(
+    showTable(
+      output,
       bindingColumns(new Date(), { withSecret: true }),
       places.map(({ secret, current, status }) => ({ ...status, secret, current })),
     );

@@ -2,6 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { PushView } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 import type { Tone } from "../tone.ts";
 
 export interface HistoryOptions {
@@ -24,7 +25,8 @@ export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters,
   });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<PushView>(
+    showTable<PushView>(
+      cli.output,
       [
         { header: "when", cell: (push) => ageText(push.startedAt, now) },
         { header: "target", cell: (push) => push.target, shrink: true },

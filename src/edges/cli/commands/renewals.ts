@@ -2,6 +2,7 @@
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { RenewalAnswer } from "../../../protocol/api-renewals.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], { readonly environment?: string }> = async (
   cli,
@@ -14,7 +15,8 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<RenewalAnswer>(
+    showTable<RenewalAnswer>(
+      cli.output,
       [
         { header: "secret", cell: ({ secret }) => secret },
         { header: "environment", cell: (one) => one.environment },

@@ -3,6 +3,7 @@ import { ageText } from "../../../lib/age.ts";
 import type { RolloutSummary } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
 import { rolloutTone, versionsText } from "../show/rollout.ts";
+import { showTable } from "../table.ts";
 
 export interface RolloutListOptions {
   readonly environment?: string;
@@ -24,7 +25,8 @@ export const run: CommandFunction<[], RolloutListOptions> = async (cli, _paramet
   });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<RolloutSummary>(
+    showTable<RolloutSummary>(
+      cli.output,
       [
         { header: "rollout", cell: (rollout) => rollout.rollout },
         { header: "secret", cell: (rollout) => rollout.secret, shrink: true },

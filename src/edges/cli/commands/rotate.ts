@@ -10,6 +10,7 @@ import { EXIT_CANNOT_TELL, followRollout } from "../follow.ts";
 import { resolveSecret } from "../secret-name.ts";
 import { bindingColumns } from "../show/binding-table.ts";
 import { versionsText } from "../show/rollout.ts";
+import { showTable } from "../table.ts";
 import { joinedRenewalText } from "./renew.ts";
 
 export interface RotateOptions {
@@ -64,7 +65,8 @@ function show({ output }: Cli, rotation: Rotation): void {
     for (const line of leftBehindLines(rotation.leftBehind ?? [])) output.line(line);
     if (bindings.length === 0) output.line("It is bound nowhere.");
     else {
-      output.table(
+      showTable(
+        output,
         bindingColumns(new Date(), { withSecret: false }),
         bindings.map((binding) => ({ ...binding, secret, current: to })),
       );

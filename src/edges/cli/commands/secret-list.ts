@@ -2,6 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { ListedSecret } from "../../../protocol/api-secrets.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], { readonly environment?: string }> = async (
   cli,
@@ -13,7 +14,8 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   const answer = await api.call("listSecrets", { query: environment === undefined ? {} : { environment } });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<ListedSecret>(
+    showTable<ListedSecret>(
+      cli.output,
       [
         { header: "secret", cell: (secret) => secret.name },
         { header: "environment", cell: (secret) => secret.environment },

@@ -3,6 +3,7 @@ import { ageText } from "../../../lib/age.ts";
 import type { VersionView } from "../../../protocol/api-secrets.ts";
 import type { CommandFunction } from "../cli.ts";
 import { resolveSecret } from "../secret-name.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[name: string], { readonly environment?: string }> = async (
   cli,
@@ -14,7 +15,8 @@ export const run: CommandFunction<[name: string], { readonly environment?: strin
   const answer = await api.call("listVersions", { params });
   const now = new Date();
   cli.output.answer({ ...params, ...answer }, () =>
-    cli.output.table<VersionView>(
+    showTable<VersionView>(
+      cli.output,
       [
         { header: "version", cell: ({ version }) => `v${version}` },
         {

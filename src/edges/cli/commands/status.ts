@@ -7,6 +7,7 @@ import type { Cli, CommandFunction } from "../cli.ts";
 import { EXIT_CANNOT_TELL } from "../follow.ts";
 import { type BindingLine, bindingColumns, needsPerson, stateText } from "../show/binding-table.ts";
 import { showSetBack } from "../show/epoch.ts";
+import { showTable } from "../table.ts";
 
 export interface StatusOptions {
   readonly environment?: string;
@@ -51,7 +52,7 @@ function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
     const inIt = secrets.filter((secret) => secret.environment === environment);
     if (environments.length > 1) output.line(`${environment}:`);
     const lines = inIt.flatMap(toLines);
-    if (lines.length > 0) output.table(bindingColumns(new Date(), { withSecret: true }), lines);
+    if (lines.length > 0) showTable(output, bindingColumns(new Date(), { withSecret: true }), lines);
     for (const secret of inIt.filter(({ bindings }) => bindings.length === 0)) {
       output.line(
         `${secret.name}: ${secret.current === null ? "no value" : `v${secret.current}`}, bound nowhere`,

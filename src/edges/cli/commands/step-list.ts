@@ -2,6 +2,7 @@
 import type { StepAnswer } from "../../../protocol/api-steps.ts";
 import type { CommandFunction } from "../cli.ts";
 import { doText } from "../show/step.ts";
+import { showTable } from "../table.ts";
 
 export interface StepListOptions {
   readonly environment?: string;
@@ -17,7 +18,8 @@ export const run: CommandFunction<[], StepListOptions> = async (cli, _parameters
     },
   });
   cli.output.answer(answer, () =>
-    cli.output.table<StepAnswer>(
+    showTable<StepAnswer>(
+      cli.output,
       [
         { header: "target", cell: ({ target }) => target },
         { header: "environment", cell: (step) => step.environment },

@@ -2,6 +2,7 @@
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { TargetView } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], { readonly environment?: string }> = async (
   cli,
@@ -14,7 +15,8 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
   });
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<TargetView>(
+    showTable<TargetView>(
+      cli.output,
       [
         { header: "target", cell: (target) => target.name, shrink: true },
         { header: "environment", cell: (target) => target.environment },

@@ -8,6 +8,7 @@ import type { TestedTarget } from "../../../protocol/api-store.ts";
 import type { CommandFunction } from "../cli.ts";
 import type { ApiClient } from "../client.ts";
 import type { Output } from "../output.ts";
+import { showTable } from "../table.ts";
 import { resolveTarget } from "../target-name.ts";
 
 type Place = Awaited<ReturnType<typeof resolveTarget>>;
@@ -76,7 +77,8 @@ async function testAll(output: Output, api: ApiClient, places: readonly Place[])
 }
 
 function showOne(output: Output, { target, kind, checks, capabilities }: TestedTarget): void {
-  output.table<Check>(
+  showTable<Check>(
+    output,
     [
       { header: "check", cell: (check) => check.name },
       { header: "result", cell: okText, tone: okTone },
@@ -99,7 +101,8 @@ function showMany(output: Output, targets: readonly Tested[]): void {
     output.line("There are no targets yet. `lockstep init` or lockstep.yaml names them.");
     return;
   }
-  output.table<Tested>(
+  showTable<Tested>(
+    output,
     [
       { header: "target", cell: ({ target }) => target },
       { header: "environment", cell: ({ environment }) => environment, shrink: true },

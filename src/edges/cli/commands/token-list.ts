@@ -2,13 +2,15 @@
 import { ageText } from "../../../lib/age.ts";
 import type { TokenView } from "../../../protocol/api-tokens.ts";
 import type { CommandFunction } from "../cli.ts";
+import { showTable } from "../table.ts";
 
 export const run: CommandFunction<[], unknown> = async (cli) => {
   const api = await cli.api();
   const answer = await api.call("listTokens");
   const now = new Date();
   cli.output.answer(answer, () =>
-    cli.output.table<TokenView>(
+    showTable<TokenView>(
+      cli.output,
       [
         { header: "id", cell: (token) => token.id },
         { header: "name", cell: (token) => token.name },

@@ -2,7 +2,8 @@
 import { ageText } from "../../../lib/age.ts";
 import type { DoctorAnswer, FindingView } from "../../../protocol/api-doctor.ts";
 import type { Output } from "../output.ts";
-import type { TableColumn } from "../table.ts";
+import { showParagraph } from "../paragraph.ts";
+import { showTable, type TableColumn } from "../table.ts";
 import type { Tone } from "../tone.ts";
 import { type BindingLine, bindingColumns, stateTone } from "./binding-table.ts";
 
@@ -29,7 +30,7 @@ export function showDiagnosis(output: Output, answer: DoctorAnswer, now: Date): 
   );
   if (lines.length > 0) {
     output.line();
-    output.table(matrix(now), lines);
+    showTable(output, matrix(now), lines);
   }
   for (const finding of answer.findings) {
     output.line();
@@ -60,7 +61,8 @@ function matrix(now: Date): readonly TableColumn<BindingLine>[] {
 function showFinding(output: Output, finding: FindingView): void {
   const subject = finding.secret ?? finding.target ?? "Lockstep";
   const at = finding.secret !== null && finding.target !== null ? ` at ${finding.target}` : "";
-  output.paragraph(
+  showParagraph(
+    output,
     `${MARKS[finding.severity]}  `,
     `${subject}${at}  (${finding.id})`,
     TONES[finding.severity],
@@ -70,7 +72,7 @@ function showFinding(output: Output, finding: FindingView): void {
     ["cause", finding.cause],
     ...finding.consequence.map((text) => ["refused", text] as const),
   ];
-  for (const [label, text] of parts) output.paragraph(`  ${label.padEnd(8)} `, text, "dim");
+  for (const [label, text] of parts) showParagraph(output, `  ${label.padEnd(8)} `, text, "dim");
   // In one piece, to be copied.
   if (finding.command !== null) output.line(`  ${"repair".padEnd(8)} ${finding.command}`);
 }

@@ -2,6 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { EpochAnswer, EpochPlace, SetBackView } from "../../../protocol/api-epoch.ts";
 import type { Output } from "../output.ts";
+import { showTable } from "../table.ts";
 import type { Tone } from "../tone.ts";
 
 const TONES: Readonly<Record<EpochPlace["stands"], Tone>> = {
@@ -17,7 +18,8 @@ export function showEpoch(output: Output, { epoch, begun, setBack, places }: Epo
   output.line(`This is epoch ${epoch} of the store${since}.`);
   if (setBack !== null) showSetBack(output, setBack, now);
   output.line();
-  output.table<EpochPlace>(
+  showTable<EpochPlace>(
+    output,
     [
       { header: "secret", cell: ({ secret }) => secret, group: true },
       { header: "target", cell: ({ target }) => target, shrink: true },

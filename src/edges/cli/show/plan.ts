@@ -6,6 +6,7 @@ import { formatProblem } from "../config-file/located.ts";
 import { locateProblems } from "../config-file/read-config.ts";
 import type { PlanRequest } from "../config-request.ts";
 import type { Output } from "../output.ts";
+import { showTable } from "../table.ts";
 import type { Tone } from "../tone.ts";
 import { whereText } from "./binding-table.ts";
 import { showDestinations } from "./destinations.ts";
@@ -50,7 +51,8 @@ const SIGNS = { create: "+", change: "~", remove: "-", delete: "-", "take-over":
 function showPlaces(output: Output, places: readonly Place[]): void {
   if (places.length === 0) return;
   output.line();
-  output.table<Place>(
+  showTable<Place>(
+    output,
     [
       { header: "secret", cell: (place) => place.secret, shrink: true, group: true },
       { header: "target", cell: (place) => place.target, shrink: true },

@@ -3,7 +3,7 @@
 import { ageText, durationText } from "../../../lib/age.ts";
 import type { RolloutMember, RolloutSummary, RolloutView } from "../../../protocol/api-views.ts";
 import type { Output } from "../output.ts";
-import type { TableColumn } from "../table.ts";
+import { showTable, type TableColumn } from "../table.ts";
 import type { Tone } from "../tone.ts";
 import { bindingColumns, heldText } from "./binding-table.ts";
 
@@ -46,9 +46,10 @@ export function showRollout(output: Output, rollout: RolloutView): void {
   if (rollout.reason !== null) output.line(rollout.reason);
   const settling = settlingText(rollout);
   if (settling !== null) output.line(settling);
-  if (rollout.members.length > 0) output.table(memberColumns(new Date()), rollout.members);
+  if (rollout.members.length > 0) showTable(output, memberColumns(new Date()), rollout.members);
   else {
-    output.table(
+    showTable(
+      output,
       bindingColumns(new Date(), { withSecret: false }),
       rollout.bindings.map((binding) => ({ ...binding, secret: rollout.secret, current: rollout.to })),
     );

@@ -3,6 +3,7 @@ import { shellCommand } from "../../../lib/shell-quote.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { StepAnswer } from "../../../protocol/api-steps.ts";
 import type { Output } from "../output.ts";
+import { showTable } from "../table.ts";
 
 type StepKey = StepAnswer["keys"][number];
 
@@ -18,7 +19,8 @@ export function showStep(output: Output, step: StepAnswer): void {
     for (const line of instructions.trimEnd().split("\n")) output.line(`  ${visibleLine(line)}`);
   }
   output.line();
-  output.table<StepKey>(
+  showTable<StepKey>(
+    output,
     [
       { header: "key", cell: ({ key }) => key },
       { header: "do", cell: doText },
