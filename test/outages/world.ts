@@ -21,6 +21,7 @@ import { renewSecret } from "../../src/app/renewals/renew-secret.ts";
 import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { SYSTEM } from "../../src/core/actor.ts";
 import { LockstepError } from "../../src/core/errors.ts";
+import type { TargetKind } from "../../src/core/ports/target-kind.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";
 import type { DoctorAnswer, FindingView } from "../../src/protocol/api-doctor.ts";
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
@@ -100,7 +101,7 @@ export async function startWorld(database: TestDatabase, options: WorldOptions =
   const tokens = new Map<string, string>();
   const lines = new SshConnections();
   const context = loop.other({
-    targetKinds: new Map([
+    targetKinds: new Map<string, TargetKind>([
       ["railway", railwayKind],
       ["ssh", sshKindOn(lines)],
       ["agent", agentKind],

@@ -7,7 +7,7 @@ import type { AppContext } from "../../src/app/base/context.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { Address } from "../../src/core/ports/place.ts";
-import type { TargetKind } from "../../src/core/ports/target-kind.ts";
+import type { DirectKind } from "../../src/core/ports/target-kind.ts";
 import { type Config, configSchema } from "../../src/protocol/config.ts";
 import type { TestDatabase } from "./database.ts";
 import { createLoopKit, type LoopKit } from "./loop-kit.ts";
@@ -74,7 +74,7 @@ function createKind(
   opened: { place: string; credentials: JsonObject | null }[],
   away: ReadonlySet<string>,
   hanging: ReadonlySet<string>,
-): TargetKind {
+): DirectKind {
   return {
     ...scriptedKind,
     parse(raw) {

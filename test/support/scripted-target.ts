@@ -7,7 +7,7 @@ import { compareOrder, type Order } from "../../src/core/order.ts";
 import type { ActivationProgress, Activator } from "../../src/core/ports/activator.ts";
 import type { Address, Observed, UnitSpec } from "../../src/core/ports/place.ts";
 import type { Change, Target } from "../../src/core/ports/target.ts";
-import type { TargetCapabilities, TargetKind } from "../../src/core/ports/target-kind.ts";
+import type { DirectKind, TargetCapabilities } from "../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 
 export type WriteBehaviour =
@@ -65,8 +65,9 @@ function placeName(config: { readonly [key: string]: unknown }): string {
   return String(config["place"]);
 }
 
-export const scriptedKind: TargetKind = {
+export const scriptedKind: DirectKind = {
   kind: "memory",
+  delivery: "direct",
   parse: (raw) => ({ config: raw as { place: string }, credentials: null }),
   destination: (config) => `memory:${placeName(config)}`,
   place: (config, placement) => `memory:${placeName(config)}:${placement}`,

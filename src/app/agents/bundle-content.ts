@@ -12,6 +12,7 @@ import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
+import { lookOf } from "../targets/report-content.ts";
 
 const configOf = bundle.pick({ files: true, activate: true, health: true, alsoCheck: true });
 
@@ -28,11 +29,6 @@ export interface BundleParts {
   readonly epochs: readonly string[];
   readonly pushId: string | null;
   readonly nonce: string;
-}
-
-/** By which word the agent answers what was asked for last; null: nothing ever was. */
-export function lookOf({ reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">): string | null {
-  return reportRequestedAtMs === null ? null : String(reportRequestedAtMs);
 }
 
 export function bundleContent(context: AppContext, parts: BundleParts): Bundle {

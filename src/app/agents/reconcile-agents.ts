@@ -6,8 +6,8 @@ import { type LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Lease } from "../../core/store/targets.ts";
 import { POLL_MS } from "../../protocol/agent/paths.ts";
 import type { AppContext } from "../base/context.ts";
+import { notEnrolled, silent } from "../targets/agent-target.ts";
 import { isSilent, speakingAgents } from "../targets/live-agents.ts";
-import { notEnrolled, silent } from "../targets/reported-places.ts";
 import { applyReports } from "./apply-reports.ts";
 
 export async function reconcileAgents(context: AppContext, { target, token }: Lease): Promise<void> {

@@ -20,9 +20,9 @@ import { type Desired, loadDesired } from "../desired/desired.ts";
 import { slotsDigest } from "../desired/digest.ts";
 import { orderOf } from "../orders/given-order.ts";
 import { openBundleKey, openTakeOverKey } from "../orders/store-keys.ts";
-import { contentOf } from "../targets/report-content.ts";
+import { contentOf, lookOf } from "../targets/report-content.ts";
 import { bundleAsks } from "./bundle-asks.ts";
-import { type BundleParts, bundleContent, lookOf } from "./bundle-content.ts";
+import { type BundleParts, bundleContent } from "./bundle-content.ts";
 import { hearOrder } from "./hear-order.ts";
 
 const MAX_TRIES = 3;

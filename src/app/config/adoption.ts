@@ -13,9 +13,10 @@ import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { StoredBinding, StoredSecret } from "../../core/store/config.ts";
 import type { AppContext } from "../base/context.ts";
 import type { SecretName } from "../base/find-secret.ts";
+import { kindOf } from "../targets/open-target.ts";
+import { openStoredCredentials } from "../targets/stored-credentials.ts";
 import { foundValue } from "./judge-places.ts";
 import { type LookAt, lookAtPlaces } from "./observe-places.ts";
-import { openStoredCredentials } from "./prepare.ts";
 
 export interface BoundPlace extends AdoptionPlace {
   readonly bindingId: string;
@@ -53,7 +54,7 @@ export async function lookForAdoption(
     targets.flatMap((target): LookAt[] => {
       const addresses = bindings.filter((binding) => binding.targetId === target.id);
       if (addresses.length === 0) return [];
-      const credentials = () => openStoredCredentials(context, target);
+      const credentials = () => openStoredCredentials(context, kindOf(context, target.kind), target);
       return [{ ...target, addresses, credentials, storedAt: target.id }];
     }),
     signal,

@@ -15,11 +15,9 @@ import { groupBy } from "../../lib/group-by.ts";
 import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
-import { keeperOf } from "../targets/keep-credentials.ts";
-import { observeManual } from "../targets/manual-target.ts";
-import { kindOf } from "../targets/open-target.ts";
-import { observeReported } from "../targets/reported-places.ts";
-import { openStoredCredentials, type Prepared } from "./prepare.ts";
+import { kindOf, type Opening, openTarget } from "../targets/open-target.ts";
+import { openStoredCredentials } from "../targets/stored-credentials.ts";
+import type { Prepared } from "./prepare.ts";
 
 const MAX_AT_ONCE = 8;
 const LOOK_TIMEOUT_MS = 20_000;
@@ -34,16 +32,9 @@ export type Look =
     }
   | { readonly at: LookAt; readonly keys: null; readonly error: LockstepError };
 
-export interface LookAt {
+export interface LookAt extends Opening {
   readonly environment: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly config: JsonObject;
   readonly addresses: readonly Address[];
-  /** Throws when there is no credential that may be used. */
-  readonly credentials: () => Promise<JsonObject | null>;
-  /** The target whose stored ones they are; left out: they are of nobody yet. */
-  readonly storedAt?: string;
 }
 
 /** By `targetId`. */
@@ -58,26 +49,7 @@ export async function lookAtPlaces(
 
 async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promise<Look> {
   try {
-    if (kindOf(context, at.kind).isReported) {
-      const { keys } = await observeReported(context, at, at.addresses);
-      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
-    }
-    if (kindOf(context, at.kind).isManual) {
-      const known = await context.store.read.targets.findByName(at.environment, at.name);
-      const { keys } = await observeManual(context, known?.id ?? null, at.addresses);
-      return { at, keys: new Map(keys.map((key) => [addressText(key), key])), error: null };
-    }
-    const kind = kindOf(context, at.kind);
-    const credentials = await at.credentials();
-    const isStored = at.storedAt !== undefined && credentials !== null;
-    const target = kind.open(at.config, credentials, {
-      targetName: at.name,
-      budget: context.budget,
-      storeId: context.storeId,
-      revisionMarker: context.revisionMarker,
-      purpose: "background",
-      ...(isStored ? { keepCredentials: keeperOf(context, kind, at.storedAt, credentials) } : {}),
-    });
+    const target = await openTarget(context, at, { purpose: "background" });
     try {
       const seen = await withDeadline(signal, LOOK_TIMEOUT_MS, (limited) =>
         target.observe(at.addresses, limited),
@@ -102,8 +74,8 @@ export function isAsked(
   { askNew }: { readonly askNew?: boolean },
   { environment, name, kind }: Pick<DesiredTarget, "environment" | "name" | "kind">,
 ): boolean {
-  const { isReported = false, isManual = false } = kindOf(context, kind);
-  return askNew === true || isReported || isManual || known.has(targetId(environment, name));
+  const isDialled = kindOf(context, kind).delivery === "direct";
+  return askNew === true || !isDialled || known.has(targetId(environment, name));
 }
 
 /** What `plan` looks at: the desired bindings' keys, with the credentials that may be used for them. */
@@ -132,8 +104,8 @@ export function looksOf(
     };
     const { environment, name, kind, config } = target;
     const isOfStored = before !== undefined && (request.askNew !== true || given === null);
-    const storedAt = isOfStored ? { storedAt: before.id } : {};
-    return [{ environment, name, kind, config, addresses, credentials: usable, ...storedAt }];
+    const storedAt = isOfStored ? before.id : null;
+    return [{ environment, name, kind, config, addresses, credentials: usable, storedAt }];
   });
 }
 
@@ -146,7 +118,7 @@ async function openUnmoved(
   if (stored.kind !== target.kind || before !== kindOf(context, target.kind).destination(target.config)) {
     throw new LockstepError("DESTINATION_CHANGED", "the stored credential belongs to another address");
   }
-  return openStoredCredentials(context, stored);
+  return openStoredCredentials(context, kindOf(context, stored.kind), stored);
 }
 
 function never(): never {

@@ -2,7 +2,6 @@
  * A configuration beside what is stored: desire, differences and what forbids them. Reads only; runs for `plan` and,
  * a second time, inside the transaction of `apply`.
  */
-import { credentialsAssociatedData } from "../../core/associated-data.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { checkConfig } from "../../core/plan/check-config.ts";
@@ -23,6 +22,7 @@ import type { Config } from "../../protocol/config.ts";
 import type { ConfigProblem } from "../../protocol/config-problem.ts";
 import type { AppContext } from "../base/context.ts";
 import { kindOf } from "../targets/open-target.ts";
+import { openStoredCredentials } from "../targets/stored-credentials.ts";
 import { type ChannelDifference, channelDifferences } from "./channel-config.ts";
 
 export interface ConfigRequest {
@@ -203,7 +203,7 @@ async function judgeCredentials(
 
 async function isStored(context: AppContext, target: StoredTarget, given: JsonObject): Promise<boolean> {
   try {
-    const opened = await openStoredCredentials(context, target);
+    const opened = await openStoredCredentials(context, kindOf(context, target.kind), target);
     if (opened === null) return false;
     const becameOf = kindOf(context, target.kind).cameFrom?.(opened, given) ?? false;
     return becameOf || canonicalJson(opened) === canonicalJson(given);
@@ -212,20 +212,6 @@ async function isStored(context: AppContext, target: StoredTarget, given: JsonOb
     if (error instanceof LockstepError && error.code === "SEALED_UNREADABLE") return false;
     throw error;
   }
-}
-
-export async function openStoredCredentials(
-  context: AppContext,
-  target: Pick<StoredTarget, "id" | "kind" | "config" | "credentialsSealed">,
-): Promise<JsonObject | null> {
-  if (target.credentialsSealed === null) return null;
-  // From the stored configuration, never from the destination's own column: a moved address does not open.
-  const destination = kindOf(context, target.kind).destination(target.config);
-  const plain = await context.sealer.open(
-    target.credentialsSealed,
-    credentialsAssociatedData(target.id, destination),
-  );
-  return JSON.parse(plain) as JsonObject;
 }
 
 function configInvalid(problems: readonly ConfigProblem[]): LockstepError {

@@ -101,7 +101,7 @@ async function look(
         context,
         target,
         async ({ discoverer }) => discoverer?.discover(interest, limited) ?? nothing,
-        "background",
+        { purpose: "background" },
       ),
     );
     return { target, discovery, error: null };

@@ -135,8 +135,8 @@ async function recordCheck(
 
 /** What a look does not try: writing, and the right to restart. Better missed on a quiet day than in a rotation. */
 async function testDaily(context: AppContext, target: TargetRecord, signal: AbortSignal): Promise<void> {
-  const { isReported, isManual } = kindOf(context, target.kind);
-  if (isReported || isManual) return;
+  // What agents and people say of themselves is never older than their last word.
+  if (kindOf(context, target.kind).delivery !== "direct") return;
   if (!(await context.store.transaction((tx) => tx.checks.claimTest(target.id, TESTS)))) return;
   await withDeadline(signal, LOOK_WITHIN_MS, (limited) => testTarget(context, target, limited));
 }

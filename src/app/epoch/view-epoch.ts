@@ -42,7 +42,7 @@ export async function viewEpoch(context: AppContext, signal: AbortSignal): Promi
         const secret = names.get(row.secretId);
         const target = kinds.get(row.targetId);
         const stands = standsThere(row, failures.get(row.targetId) ?? null);
-        const sends = target !== undefined && kindOf(context, target.kind).isReported !== true;
+        const sends = target !== undefined && kindOf(context, target.kind).delivery !== "agent";
         const where = isSeveral ? ["--environment", secret?.environment ?? ""] : [];
         return {
           secret: secret?.name ?? "",

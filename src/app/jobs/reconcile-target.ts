@@ -33,11 +33,12 @@ export async function reconcileTarget(
     tx.targets.lease(targetId, context.processId, context.timing.leaseMs),
   );
   if (lease === null) return false;
-  if (kindOf(context, lease.target.kind).isReported) {
+  const { delivery } = kindOf(context, lease.target.kind);
+  if (delivery === "agent") {
     await reconcileAgents(context, lease);
     return true;
   }
-  if (kindOf(context, lease.target.kind).isManual) {
+  if (delivery === "manual") {
     await reconcileManual(context, lease);
     await dispatch(context, (next) => next.changed([targetId]));
     return true;

@@ -48,7 +48,7 @@ export async function listSteps(
   const rows = await read.views.targets(environment === undefined ? {} : { environment });
   const steps: Step[] = [];
   for (const row of rows) {
-    if (kindOf(context, row.kind).isManual !== true) continue;
+    if (kindOf(context, row.kind).delivery !== "manual") continue;
     const target = await read.targets.findById(row.id);
     if (target !== null) steps.push((await loadStep(context, target)).step);
   }
@@ -141,7 +141,7 @@ async function assertStillCurrent(tx: Repositories, targetId: string, generation
 
 async function findManual(context: AppContext, { environment, target }: StepName): Promise<TargetRecord> {
   const found = await context.store.read.targets.findByName(environment, target);
-  if (found !== null && kindOf(context, found.kind).isManual === true) return found;
+  if (found !== null && kindOf(context, found.kind).delivery === "manual") return found;
   throw new LockstepError("NOT_FOUND", `There is no manual target "${target}" in ${environment}.`, {
     hint: "`lockstep step list` shows them.",
   });
@@ -155,8 +155,7 @@ async function loadStep(
   const { keys } = await observeManual(context, target.id, [...desired.slots, ...desired.pruned]);
   const items = planChange(desired.slots, desired.pruned, keys, context.sameValue);
   const secrets = new Map(desired.bindings.map((binding) => [binding.id, binding.secretName]));
-  const manual = target.config["manual"];
-  const told = typeof manual === "object" && manual !== null && "instructions" in manual;
+  const kind = kindOf(context, target.kind);
   return {
     desired,
     step: {
@@ -164,7 +163,7 @@ async function loadStep(
       environment: target.environment,
       generation: target.generation,
       isOpen: items.some(({ action }) => action === "set" || action === "unset"),
-      instructions: told ? String(manual["instructions"]) : null,
+      instructions: kind.delivery === "manual" ? kind.instructions(target.config) : null,
       keys: distinct(items)
         .map((item) => stepKey(item, secrets.get(item.bindingId) ?? ""))
         .filter((key) => key.do !== "keep" || key.version !== null),

@@ -15,9 +15,7 @@ import type { AppContext } from "../base/context.ts";
 import { inTime } from "../base/in-time.ts";
 import { type Desired, loadDesired } from "../desired/desired.ts";
 import { judgeOrders } from "../orders/judge-orders.ts";
-import { kindOf, withTarget } from "../targets/open-target.ts";
-import { observeReported } from "../targets/reported-places.ts";
-import { awaitReports } from "../targets/request-reports.ts";
+import { type OpenedFor, withTarget } from "../targets/open-target.ts";
 import { nameElsewhere } from "./name-elsewhere.ts";
 import { observationsOf } from "./observations.ts";
 import { observeProcesses } from "./observe-processes.ts";
@@ -62,9 +60,20 @@ export async function observeForCheck(
   options: CheckOptions,
   signal: AbortSignal,
 ): Promise<CheckObservation> {
-  const { timeoutMs, beganAtMs } = options;
+  const { timeoutMs, beganAtMs, sharedReads, asksAgents } = options;
   const desired = await loadDesired(context, record.id);
-  const observe = (limited: AbortSignal) => observeAny(context, record, desired, options, limited);
+  const openedFor: OpenedFor = {
+    purpose: "background",
+    isAwaited: asksAgents,
+    ...(sharedReads === undefined ? {} : { sharedReads }),
+  };
+  const observe = (limited: AbortSignal) =>
+    withTarget(
+      context,
+      record,
+      (target) => observeAll(context, record, target, desired, options, limited),
+      openedFor,
+    );
   const { items, orders, newer, copies, processes } = await (timeoutMs === null
     ? observe(signal)
     : inTime(record.name, signal, timeoutMs, observe));
@@ -76,29 +85,7 @@ export async function observeForCheck(
   return { bindings: desired.bindings, items, newer, fault: await faultOf(context, record, orders) };
 }
 
-async function observeAny(
-  context: AppContext,
-  record: TargetRecord,
-  desired: Desired,
-  options: CheckOptions,
-  signal: AbortSignal,
-): Promise<Seen> {
-  if (kindOf(context, record.kind).isReported) {
-    if (options.asksAgents) await awaitReports(context, record, signal);
-    const { keys } = await observeReported(context, record, desired.slots);
-    // Its agent finds copies by itself, and has reported them.
-    return { items: planned(context, desired, keys), orders: [], newer: [], copies: null, processes: [] };
-  }
-  return await withTarget(
-    context,
-    record,
-    (target) => observeOpen(context, record, target, desired, options, signal),
-    "background",
-    options.sharedReads,
-  );
-}
-
-async function observeOpen(
+async function observeAll(
   context: AppContext,
   record: TargetRecord,
   target: Target,
@@ -111,15 +98,17 @@ async function observeOpen(
   const items = await nameElsewhere(context, planned(context, desired, keys), keys);
   const newer = await probeAuthorities(context, target, { desired, items, keys }, signal);
   const copies = await findCopies(context, target, desired, signal);
-  const processes = await orSkip(context, signal, () =>
-    observeProcesses(
-      context,
-      record.id,
-      target,
-      { ...observation, mayAsk: maybeRight(items), isWaitedFor: asksAgents },
-      signal,
-    ),
-  );
+  const processes = observation.isReported
+    ? []
+    : await orSkip(context, signal, () =>
+        observeProcesses(
+          context,
+          record.id,
+          target,
+          { ...observation, mayAsk: maybeRight(items), isWaitedFor: asksAgents },
+          signal,
+        ),
+      );
   return { items, orders, newer, copies, processes: processes ?? [] };
 }
 

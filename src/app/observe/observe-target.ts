@@ -29,7 +29,7 @@ export async function observeTarget(
 ): Promise<void> {
   const { read } = context.store;
   const target = await read.targets.findById(targetId);
-  if (target === null || kindOf(context, target.kind).isReported === true) return;
+  if (target === null || kindOf(context, target.kind).delivery === "agent") return;
   const beganAtMs = await read.meta.storeNow();
   const known = (await loadKnown(context, targetId)).filter(
     ({ binding }) => binding.rollout !== null && binding.settled.primary !== undefined,
@@ -37,12 +37,9 @@ export async function observeTarget(
   if (known.length === 0) return;
   try {
     const looks = await inTime(target.name, signal, LOOK_WITHIN_MS, (limited) =>
-      withTarget(
-        context,
-        target,
-        (open) => lookAt(context, target, open, known, beganAtMs, limited),
-        "background",
-      ),
+      withTarget(context, target, (open) => lookAt(context, target, open, known, beganAtMs, limited), {
+        purpose: "background",
+      }),
     );
     await record(context, looks);
   } catch (thrown) {

@@ -101,7 +101,7 @@ async function look(
   const targetsOf = (reported: boolean): readonly string[] => [
     ...new Set(
       asked
-        .filter(({ targetKind }) => (kindOf(context, targetKind).isReported === true) === reported)
+        .filter(({ targetKind }) => (kindOf(context, targetKind).delivery === "agent") === reported)
         .map(({ targetId }) => targetId),
     ),
   ];

@@ -56,7 +56,7 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
     ),
     counterProbed: options.counterProbed,
     // Whoever confirms a step says that the place uses it.
-    useAttested: options.useAttested || kindOf(context, row.targetKind).isManual === true,
+    useAttested: options.useAttested || kindOf(context, row.targetKind).delivery === "manual",
     triesBoth: options.triesBoth,
     silentForMs: options.silentForMs,
     ...(row.used === null ? {} : { oldUsedAtMs: used === undefined ? null : Date.parse(used) }),

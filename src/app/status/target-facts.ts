@@ -53,7 +53,7 @@ async function agentFacts(
   context: AppContext,
   targets: readonly TargetRow[],
 ): Promise<ReadonlyMap<string, NonNullable<TargetFacts["agent"]>>> {
-  const ids = targets.filter(({ kind }) => kindOf(context, kind).isReported).map(({ id }) => id);
+  const ids = targets.filter(({ kind }) => kindOf(context, kind).delivery === "agent").map(({ id }) => id);
   const agents = groupBy(await context.store.read.agents.activeAt(ids), ({ targetId }) => targetId);
   return new Map(
     ids.map((id) => {

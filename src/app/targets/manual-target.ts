@@ -1,12 +1,12 @@
-/** A place in other hands as a target: what a person said stands there stands there. Nothing is written to it. */
+/** A system in other hands as a target: what a person said stands there stands there. Nothing is written to it. */
 import { LockstepError } from "../../core/errors.ts";
 import type { Address } from "../../core/ports/place.ts";
 import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { AppContext } from "../base/context.ts";
 
-/** In place of what the kind opens: only the store knows of it. */
-export function manualTarget(context: AppContext, targetId: string): Target {
+/** `targetId`: null before the target is stored. */
+export function manualTarget(context: AppContext, targetId: string | null): Target {
   return {
     probe: async () => ({
       ok: true,
@@ -21,7 +21,6 @@ export function manualTarget(context: AppContext, targetId: string): Target {
   };
 }
 
-/** `targetId`: null before the target is created. */
 export async function observeManual(
   context: AppContext,
   targetId: string | null,

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { JsonObject } from "../../core/json.ts";
 import type { AgentRecord } from "../../core/store/agents.ts";
+import type { TargetRecord } from "../../core/store/targets.ts";
 import { reportedAnswer } from "../../protocol/agent/asks.ts";
 import { MAX_INCIDENTS, type Report, report } from "../../protocol/agent/messages.ts";
 
@@ -31,6 +32,11 @@ const MAX_NAMED = 10;
 /** Null before its first report, and when an older release wrote what this one cannot read. */
 export function contentOf({ report: kept }: Pick<AgentRecord, "report">): ReportContent | null {
   return contentSchema.safeParse(kept).data ?? null;
+}
+
+/** By which word the agent answers what was asked for last; null: nothing ever was. */
+export function lookOf({ reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">): string | null {
+  return reportRequestedAtMs === null ? null : String(reportRequestedAtMs);
 }
 
 /** A report says once how a push ended, and incidents once; both stay. `next` is bounded already. */

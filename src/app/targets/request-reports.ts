@@ -1,11 +1,9 @@
 /** Somebody is waiting: the target's agents are asked to look now, instead of at their next turn. */
-import type { TargetName } from "../../core/ports/target-kind.ts";
 import { pause } from "../../lib/pause.ts";
-import { lookOf } from "../agents/bundle-content.ts";
 import type { AppContext } from "../base/context.ts";
 import { transact } from "../base/transaction.ts";
 import { isSilent, speakingAgents } from "./live-agents.ts";
-import { contentOf } from "./report-content.ts";
+import { contentOf, lookOf } from "./report-content.ts";
 
 const REPORTED_WITHIN_MS = 3_000;
 const STEP_MS = 50;
@@ -13,21 +11,19 @@ const STEP_MS = 50;
 /** Ends when all that are there have told, or the time is over: then their last report counts, with its age. */
 export async function awaitReports(
   context: AppContext,
-  { environment, name }: TargetName,
+  targetId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { targets } = context.store.read;
-  const target = await targets.findByName(environment, name);
-  if (target === null || (await awaited(context, target.id)).length === 0) return;
+  if ((await awaited(context, targetId)).length === 0) return;
   await transact(context, async (tx, next) => {
-    await tx.targets.requestReports([target.id]);
-    next.notifyAgents([target.id]);
+    await tx.targets.requestReports([targetId]);
+    next.notifyAgents([targetId]);
   });
-  const asked = await targets.findById(target.id);
+  const asked = await context.store.read.targets.findById(targetId);
   const look = asked === null ? null : lookOf(asked);
   const until = performance.now() + REPORTED_WITHIN_MS;
   while (!signal.aborted && performance.now() < until) {
-    const agents = await awaited(context, target.id);
+    const agents = await awaited(context, targetId);
     if (agents.every((agent) => Number(contentOf(agent)?.look ?? 0) >= Number(look))) return;
     await pause(STEP_MS, signal);
   }

@@ -5,7 +5,6 @@ import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import { kindOf, withTarget } from "./open-target.ts";
-import { testReported } from "./reported-places.ts";
 
 export interface TestedTarget {
   readonly target: string;
@@ -32,10 +31,13 @@ export async function testTarget(
   const kind = kindOf(context, record.kind);
   const capabilities = kind.capabilities(record.config);
   try {
-    const { ok, checks, exposures } = kind.isReported
-      ? await testReported(context, record)
-      : await withTarget(context, record, (target) => probe(context, record, target, signal), "background");
-    if (!kind.isReported && !kind.isManual) await remember(context, record.id, checks, exposures);
+    const { ok, checks, exposures } = await withTarget(
+      context,
+      record,
+      (target) => probe(context, record, target, signal),
+      { purpose: "background" },
+    );
+    if (kind.delivery === "direct") await remember(context, record.id, checks, exposures);
     return { ...known, ok, checks, capabilities };
   } catch (error) {
     const { message, hint } = toLockstepError(error);

@@ -9,7 +9,7 @@ import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { TargetConfig } from "../../protocol/config.ts";
 import type { AppContext } from "../base/context.ts";
-import { kindOf } from "./open-target.ts";
+import { kindOf, openTarget } from "./open-target.ts";
 
 export interface TriedTarget {
   readonly kind: string;
@@ -37,13 +37,14 @@ export async function tryTarget(
   }
   const capabilities = kind.capabilities(config);
   try {
-    const target = kind.open(config, credentials, {
-      targetName: "new",
-      budget: context.budget,
-      storeId: context.storeId,
-      revisionMarker: context.revisionMarker,
-      purpose: "background",
-    });
+    const opening = {
+      kind: named,
+      name: "new",
+      config,
+      storedAt: null,
+      credentials: async () => credentials,
+    };
+    const target = await openTarget(context, opening, { purpose: "background" });
     try {
       return { kind: named, capabilities, ...(await target.probe(signal)) };
     } finally {

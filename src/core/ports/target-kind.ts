@@ -25,16 +25,31 @@ export interface TargetName {
   readonly name: string;
 }
 
-/** A kind of target before anything is opened: pure, and total over parsed configuration. */
-export interface TargetKind {
+/** By `delivery`: who brings values there, and by whom it is known what stands there. */
+export type TargetKind = DirectKind | AgentKind | ManualKind;
+
+/** Workers dial it: they look, write and restart. */
+export interface DirectKind extends KindRules {
+  readonly delivery: "direct";
+  /** Asks nobody yet: a target that is away can be opened. */
+  open(config: JsonObject, credentials: JsonObject | null, context: TargetContext): Target;
+}
+
+/** Nobody dials it. Its agent asks what it must hold, writes, restarts, and reports what stands there. */
+export interface AgentKind extends KindRules {
+  readonly delivery: "agent";
+}
+
+/** Only a person reaches it, and says what stands there. */
+export interface ManualKind extends KindRules {
+  readonly delivery: "manual";
+  /** What that person reads before each step; null: nothing. */
+  instructions(config: JsonObject): string | null;
+}
+
+/** What a kind knows before anything is opened: pure, and total over parsed configuration. */
+export interface KindRules {
   readonly kind: string;
-  /**
-   * Nobody dials it: its agent asks what it must hold, writes, restarts and reports. `open` is never called then, and
-   * what stands there is what was reported.
-   */
-  readonly isReported?: true;
-  /** Only a person reaches it, and says what stands there: `open` throws. */
-  readonly isManual?: true;
 
   /** Any target follows the units of its whole follow group, as far as its credentials reach. Otherwise its own alone. */
   readonly followsGroup?: true;
@@ -97,6 +112,4 @@ export interface TargetKind {
    * nothing. Absent: only what is equal is the same.
    */
   cameFrom?(stored: JsonObject, given: JsonObject): boolean;
-
-  open(config: JsonObject, credentials: JsonObject | null, context: TargetContext): Target;
 }

@@ -22,6 +22,8 @@ export interface TargetObservation {
   readonly units: readonly UnitSpec[];
   /** Others that take one of these keys from here: they use a change from their own next start on. Left out: none. */
   readonly users?: readonly UserUnit[];
+  /** Told by an agent, which looks into processes and asks services by itself: nobody asks again for this. */
+  readonly isReported?: true;
 }
 
 /** What to write. Only differences; `unset` only what Lockstep wrote itself. */

@@ -7,7 +7,8 @@ import type { AppContext } from "../../../src/app/base/context.ts";
 import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
 import { checkTargets } from "../../../src/app/drift/check-targets.ts";
 import { openBundleKey } from "../../../src/app/orders/store-keys.ts";
-import { observeReported, testReported } from "../../../src/app/targets/reported-places.ts";
+import { withTarget } from "../../../src/app/targets/open-target.ts";
+import { testTarget } from "../../../src/app/targets/test-target.ts";
 import { LockstepError, toLockstepError } from "../../../src/core/errors.ts";
 import type { Job, Queue } from "../../../src/core/ports/queue.ts";
 import type { AgentRecord } from "../../../src/core/store/agents.ts";
@@ -26,6 +27,7 @@ const FACTS = { version: "1", hostname: "mini", platform: "linux", instance: "a"
 const FILE = "~/app/env";
 const nonce = () => randomBytes(16).toString("base64url");
 const never = new AbortController().signal;
+const MINI = { environment: "production", name: "mini" };
 
 describeOnAStore("targets with an agent", (getDatabase) => {
   let kit: LoopKit;
@@ -402,9 +404,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     expect(await kit.rows("select error_code, gave_up_at is not null as gave_up from target")).toEqual([
       { error_code: "POLICY_REFUSED", gave_up: true },
     ]);
-    const [record] = await records();
-    if (record === undefined) throw new Error("no target");
-    expect((await testReported(context, record)).checks).toContainEqual({
+    expect((await testTarget(context, MINI, never)).checks).toContainEqual({
       name: "policy",
       ok: false,
       message: expect.stringContaining(`file ${FILE}: the policy does not name it`),
@@ -679,19 +679,20 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     await withFile();
     await bind("TOKEN", FILE);
     await kit.set("TOKEN", "first", context);
-    const owner = { environment: "production", name: "mini" };
-    const at = [{ placement: FILE, key: "TOKEN" }];
-    await expect(observeReported(context, owner, at)).rejects.toMatchObject({ code: "AGENT_NOT_ENROLLED" });
+    const observe = async () => {
+      const [record] = await records();
+      if (record === undefined) throw new Error("no target");
+      return withTarget(context, record, (target) =>
+        target.observe([{ placement: FILE, key: "TOKEN" }], never),
+      );
+    };
+    await expect(observe()).rejects.toMatchObject({ code: "AGENT_NOT_ENROLLED" });
     const id = await enrolled();
-    expect((await observeReported(context, owner, at)).keys).toMatchObject([
-      { observed: { state: "unreadable" } },
-    ]);
+    expect((await observe()).keys).toMatchObject([{ observed: { state: "unreadable" } }]);
     await report(id, done(await bundle(id)));
-    expect((await observeReported(context, owner, at)).keys).toMatchObject([
-      { observed: { state: "recognised", version: 1 } },
-    ]);
+    expect((await observe()).keys).toMatchObject([{ observed: { state: "recognised", version: 1 } }]);
     await getDatabase().pool.query("update agent set last_seen_at = now() - interval '1 hour'");
-    await expect(observeReported(context, owner, at)).rejects.toMatchObject({
+    await expect(observe()).rejects.toMatchObject({
       code: "TARGET_UNREACHABLE",
       message: expect.stringMatching(/last heard of (1 h|60 min) ago/),
     });

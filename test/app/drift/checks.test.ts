@@ -7,6 +7,7 @@ import { bindingStatus } from "../../../src/app/status/binding-status.ts";
 import { testTarget } from "../../../src/app/targets/test-target.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { ProbeResult } from "../../../src/core/ports/target.ts";
+import type { TargetKind } from "../../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
@@ -204,7 +205,7 @@ describeOnAStore("checks by schedule", (database) => {
   });
 
   it("of places that tell by themselves, no failed test is kept: they say it again and again", async () => {
-    const kind: typeof scriptedKind = { ...scriptedKind, isReported: true };
+    const kind: TargetKind = { ...scriptedKind, delivery: "agent" };
     const context = kit.other({ targetKinds: new Map([[kind.kind, kind]]) });
     // No agent has ever spoken for it.
     const { ok } = await testTarget(context, { environment: "production", name: "api" }, never);

@@ -6,7 +6,7 @@
  */
 import type { Address, UnitSpec } from "../../../src/core/ports/place.ts";
 import type { TargetContext } from "../../../src/core/ports/target-context.ts";
-import type { TargetKind } from "../../../src/core/ports/target-kind.ts";
+import type { DirectKind } from "../../../src/core/ports/target-kind.ts";
 
 /** What a place can be made to do with the next write (or read, where told). */
 export type PlaceFault =
@@ -43,7 +43,7 @@ export interface PlaceUnderTest {
 
 export interface TargetConformance {
   readonly name: string;
-  readonly kind: TargetKind;
+  readonly kind: DirectKind;
   /** Why none of it can run here; it is then skipped. */
   readonly lacking?: boolean;
   start(): Promise<PlaceUnderTest>;

@@ -10,7 +10,7 @@ import type { Order } from "../../../src/core/order.ts";
 import type { Address, Observed } from "../../../src/core/ports/place.ts";
 import type { Change, Target } from "../../../src/core/ports/target.ts";
 import type { TargetContext } from "../../../src/core/ports/target-context.ts";
-import type { TargetKind } from "../../../src/core/ports/target-kind.ts";
+import type { DirectKind } from "../../../src/core/ports/target-kind.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { startVault, type VaultDouble, type VaultOptions } from "../../../src/simulator/vault/vault.ts";
 
@@ -85,7 +85,7 @@ export class VaultKit {
     return { vault: { ...settings, ...login, ...vault } };
   }
 
-  kind(marker = true, elsewhere = false): TargetKind {
+  kind(marker = true, elsewhere = false): DirectKind {
     return createVaultKind({
       revisionMarker: marker,
       lines: elsewhere ? new VaultLines() : this.#lines,

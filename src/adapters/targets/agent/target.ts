@@ -6,7 +6,7 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { LadderEvidence } from "../../../core/evidence.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { AgentKind } from "../../../core/ports/target-kind.ts";
 import { agentUnit } from "../../../core/store/activations.ts";
 import { namedUnit } from "../../placements/activation/systemd-name.ts";
 import { assertHoldable } from "../../placements/placement.ts";
@@ -17,9 +17,9 @@ const ENVIRONMENT = "environment";
 /** Linux's MAX_ARG_STRLEN: longer, and the program does not start. */
 const MAX_VARIABLE_BYTES = 128 * 1024 - 1;
 
-export const agentKind: TargetKind = {
+export const agentKind: AgentKind = {
   kind: "agent",
-  isReported: true,
+  delivery: "agent",
   /** From what its agent told last, which looks every minute. */
   checkEveryMs: 30_000,
 
@@ -89,13 +89,6 @@ export const agentKind: TargetKind = {
         `The value of ${address.key} cannot stand in an environment: it is too long, or holds a NUL byte.`,
       );
     }
-  },
-
-  open(_config, _credentials, { targetName }) {
-    throw new LockstepError(
-      "UNSUPPORTED",
-      `Nobody can dial target "${targetName}": its agent asks and reports.`,
-    );
   },
 };
 

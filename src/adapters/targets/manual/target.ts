@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { ManualKind } from "../../../core/ports/target-kind.ts";
 
 /** What people read, line by line; never a value. */
 const instructions = z
@@ -15,9 +15,9 @@ const instructions = z
   .regex(/^[^\p{Cf}\p{Zl}\p{Zp}\p{Co}]*$/u, "must be visible text");
 const schema = z.strictObject({ manual: z.strictObject({ instructions: instructions.optional() }) });
 
-export const manualKind: TargetKind = {
+export const manualKind: ManualKind = {
   kind: "manual",
-  isManual: true,
+  delivery: "manual",
 
   parse(raw) {
     const parsed = schema.safeParse(raw);
@@ -50,9 +50,8 @@ export const manualKind: TargetKind = {
 
   assertHoldable() {},
 
-  open(_config, _credentials, { targetName }) {
-    throw new LockstepError("UNSUPPORTED", `Nobody but a person reaches target "${targetName}".`, {
-      hint: "`lockstep step list` says what is to be done there.",
-    });
+  instructions: (config) => {
+    const { manual } = config as z.output<typeof schema>;
+    return manual.instructions ?? null;
   },
 };

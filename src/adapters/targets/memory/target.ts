@@ -10,15 +10,16 @@ import { mayWrite, type Order } from "../../../core/order.ts";
 import type { Address, Observed } from "../../../core/ports/place.ts";
 import type { ApplyResult, Change, Target } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { DirectKind } from "../../../core/ports/target-kind.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator, unitOf } from "./activator.ts";
 import { request } from "./client.ts";
 import { type MemoryConfig, parseMemory, readConfig } from "./config.ts";
 import { type MemoryPlace, memoryPlace } from "./place.ts";
 
-export const memoryKind: TargetKind = {
+export const memoryKind: DirectKind = {
   kind: "memory",
+  delivery: "direct",
 
   parse: parseMemory,
 

@@ -10,7 +10,7 @@
  */
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { DirectKind } from "../../../core/ports/target-kind.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { createActivator } from "./activator.ts";
 import { apply } from "./apply.ts";
@@ -34,8 +34,9 @@ import type { UnitReader } from "./units.ts";
 /** After a client gave up, an accepted request has been seen to be applied later: that long is it waited for. */
 const LATE_WRITE_MS = 60_000;
 
-export const railwayKind: TargetKind = {
+export const railwayKind: DirectKind = {
   kind: "railway",
+  delivery: "direct",
   followsGroup: true,
   requestsPerCheck: 5,
 

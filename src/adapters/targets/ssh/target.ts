@@ -12,7 +12,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { Host } from "../../../core/ports/host.ts";
 import type { UnitSpec } from "../../../core/ports/place.ts";
 import type { Restorer } from "../../../core/ports/restorer.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { DirectKind } from "../../../core/ports/target-kind.ts";
 import { SshConnections } from "../../hosts/ssh/connections.ts";
 import { SftpHost } from "../../hosts/ssh/sftp-host.ts";
 import { SshHost } from "../../hosts/ssh/ssh-host.ts";
@@ -44,8 +44,9 @@ export function closeSshConnections(): Promise<void> {
   return ended.close();
 }
 
-export const sshKind: TargetKind = {
+export const sshKind: DirectKind = {
   kind: "ssh",
+  delivery: "direct",
   /** A look over a kept connection is one script; hand edits are named within a minute. */
   checkEveryMs: 45_000,
 
@@ -104,11 +105,11 @@ export const sshKind: TargetKind = {
 };
 
 /** The same with lines of one's own: for measuring, where it must be known what is kept and what is made anew. */
-export function sshKindOn(lines: SshConnections): TargetKind {
+export function sshKindOn(lines: SshConnections): DirectKind {
   return { ...sshKind, open: openOn(lines) };
 }
 
-function openOn(lines: SshConnections): TargetKind["open"] {
+function openOn(lines: SshConnections): DirectKind["open"] {
   return (stored, credentials, context) => {
     const config = readConfig(stored);
     const destination = destinationOf(config, credentials, context.targetName);

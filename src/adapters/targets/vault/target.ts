@@ -10,7 +10,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { Target } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
-import type { TargetKind } from "../../../core/ports/target-kind.ts";
+import type { DirectKind } from "../../../core/ports/target-kind.ts";
 import { apply } from "./apply.ts";
 import { destinationOf, parseVault, placeOf, readConfig, type VaultConfig } from "./config.ts";
 import { cameFrom } from "./credential.ts";
@@ -46,9 +46,10 @@ export function createVaultKind({
   revisionMarker,
   lines,
   seen = new SeenPlaces(),
-}: VaultKindOptions): TargetKind {
+}: VaultKindOptions): DirectKind {
   return {
     kind: "vault",
+    delivery: "direct",
     checkEveryMs: CHECK_EVERY_MS,
 
     parse: parseVault,

@@ -1,22 +1,47 @@
-/** What stands at an agent's places, from its last report: for `plan`, `check`, `doctor` and `target test`. */
-import { LockstepError } from "../../core/errors.ts";
+/** A machine with an agent as a target: what stands there is what its agent reported last. Nothing is written to it. */
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { Address, Observed, ObservedKey } from "../../core/ports/place.ts";
-import type { ProbeCheck, ProbeResult, TargetObservation } from "../../core/ports/target.ts";
-import type { TargetName } from "../../core/ports/target-kind.ts";
+import type { ProbeCheck, ProbeResult, Target, TargetObservation } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { AgentRecord } from "../../core/store/agents.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
 import { durationText } from "../../lib/age.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { ReportedItem } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { isSilent, speakingAgents } from "./live-agents.ts";
 import { contentOf } from "./report-content.ts";
+import { awaitReports } from "./request-reports.ts";
+
+/** `id`: null before the target is stored. */
+export interface ReportingTarget {
+  readonly id: string | null;
+  readonly name: string;
+}
+
+/** `isAwaited`: somebody waits for what it observes, so its agents are asked to look first. */
+export function agentTarget(
+  context: AppContext,
+  target: ReportingTarget,
+  { isAwaited = false }: { readonly isAwaited?: boolean } = {},
+): Target {
+  return {
+    probe: () => probeAgents(context, target),
+    async observe(addresses, signal) {
+      if (isAwaited && target.id !== null) await awaitReports(context, target.id, signal);
+      return await observeReported(context, target, addresses);
+    },
+    async apply() {
+      throw new LockstepError("UNSUPPORTED", `Only its agent writes to target "${target.name}".`);
+    },
+    activator: null,
+    close: async () => {},
+  };
+}
 
 /** Throws AGENT_NOT_ENROLLED, and TARGET_UNREACHABLE when the agent has been silent for too long to speak for now. */
-export async function observeReported(
+async function observeReported(
   context: AppContext,
-  target: TargetName,
+  target: ReportingTarget,
   addresses: readonly Address[],
 ): Promise<TargetObservation> {
   const agents = await speakersOf(context, target);
@@ -30,50 +55,51 @@ export async function observeReported(
     const items = seen.map((items) => items.get(addressText({ placement, key })));
     return { placement, key, observed: together(items) };
   });
-  return { keys, orders: [], units: [] };
+  return { keys, orders: [], units: [], isReported: true };
 }
 
-/** `lockstep target test`: nothing is asked; how the agent stands is told. */
-export async function testReported(context: AppContext, record: TargetRecord): Promise<ProbeResult> {
-  const now = context.clock.now();
-  let agents: readonly AgentRecord[];
+/** Asks nobody: says how its agents stand. */
+async function probeAgents(context: AppContext, target: ReportingTarget): Promise<ProbeResult> {
   try {
-    agents = await speakersOf(context, record);
+    const agents = await speakersOf(context, target);
+    const wanted = target.id === null ? null : await context.store.read.targets.findById(target.id);
+    const now = context.clock.now();
+    const checks = agents.flatMap((agent) => checksOf(agent, target.name, wanted?.generation ?? null, now));
+    return { ok: checks.every(({ ok }) => ok), checks };
   } catch (error) {
-    if (!(error instanceof LockstepError)) throw error;
-    return { ok: false, checks: [{ name: "agent", ok: false, message: `${error.message} ${error.hint}` }] };
+    const { message, hint } = toLockstepError(error);
+    return { ok: false, checks: [{ name: "agent", ok: false, message: `${message} ${hint}` }] };
   }
-  const checks = agents.flatMap((agent): ProbeCheck[] => {
-    const away = isSilent(agent, now);
-    const isCurrent = agent.reportedGeneration === record.generation;
-    return [
-      {
-        name: "agent",
-        ok: !away,
-        message: away
-          ? silent(record.name, [agent], now).message
-          : `an agent on ${String(agent.facts["hostname"])} asks and reports`,
-      },
-      {
-        name: "report",
-        ok: isCurrent,
-        message: isCurrent
-          ? "it has reported on what is wanted now"
-          : "it has not reported yet on what is wanted now",
-      },
-      ...(contentOf(agent)?.refused ?? []).map(({ what, reason }) => ({
-        name: "policy",
-        ok: false,
-        message: `${what}: ${reason}; on the machine \`lockstep agent policy\` prints what its owner may add`,
-      })),
-    ];
-  });
-  return { ok: checks.every(({ ok }) => ok), checks };
 }
 
-async function speakersOf(context: AppContext, { environment, name }: TargetName) {
-  const target = await context.store.read.targets.findByName(environment, name);
-  const agents = target === null ? [] : await speakingAgents(context, target.id);
+function checksOf(agent: AgentRecord, name: string, wanted: number | null, now: Date): readonly ProbeCheck[] {
+  const away = isSilent(agent, now);
+  const isCurrent = agent.reportedGeneration === wanted;
+  return [
+    {
+      name: "agent",
+      ok: !away,
+      message: away
+        ? silent(name, [agent], now).message
+        : `an agent on ${String(agent.facts["hostname"])} asks and reports`,
+    },
+    {
+      name: "report",
+      ok: isCurrent,
+      message: isCurrent
+        ? "it has reported on what is wanted now"
+        : "it has not reported yet on what is wanted now",
+    },
+    ...(contentOf(agent)?.refused ?? []).map(({ what, reason }) => ({
+      name: "policy",
+      ok: false,
+      message: `${what}: ${reason}; on the machine \`lockstep agent policy\` prints what its owner may add`,
+    })),
+  ];
+}
+
+async function speakersOf(context: AppContext, { id, name }: ReportingTarget) {
+  const agents = id === null ? [] : await speakingAgents(context, id);
   if (agents.length > 0) return agents;
   throw notEnrolled(name);
 }
