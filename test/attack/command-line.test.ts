@@ -197,7 +197,7 @@ describe("Ctrl-C", () => {
     };
     const { child, ended } = start(["rotate", "API_KEY"]);
     expect(await ended).toMatchObject({ code: 143, stdout: "" });
-    expect((await ended).stderr).toContain("it may do what it was asked all the same");
+    expect((await ended).stderr).toContain("the server may still carry out the request");
   });
 
   it("a second time ends the process, whoever else listens and whatever hangs", async () => {
@@ -227,15 +227,15 @@ describe("who answers in Lockstep's place", () => {
   const cases: Record<string, readonly [Answer, string]> = {
     "with a page": [
       (_, response) => response.setHeader("content-type", "text/html").end("<html>\u001b[2Jcanary</html>"),
-      "Something else than Lockstep answered (HTTP 200)",
+      "A program other than Lockstep answered (HTTP 200)",
     ],
     "with JSON that calls itself a page": [
       (_, response) => response.setHeader("content-type", "text/html").end('{"secrets":[]}'),
-      "Something else than Lockstep answered (HTTP 200)",
+      "A program other than Lockstep answered (HTTP 200)",
     ],
     "with a redirect to itself": [
       (request, response) => response.writeHead(302, { location: request.url ?? "/" }).end(),
-      "Something else than Lockstep answered (HTTP 302)",
+      "A program other than Lockstep answered (HTTP 302)",
     ],
     "with half an answer, each time": [
       (_, response) => {
@@ -244,7 +244,7 @@ describe("who answers in Lockstep's place", () => {
       },
       "no answer",
     ],
-    "with JSON that is no document": [json("canary"), "Something else than Lockstep answered (HTTP 200)"],
+    "with JSON that is no document": [json("canary"), "A program other than Lockstep answered (HTTP 200)"],
   };
   it.each(Object.entries(cases))("%s is named as such, and never printed", async (_name, [played, words]) => {
     answer = played;

@@ -308,7 +308,7 @@ describeOnAStore("enrolment codes in the wrong hands", (getDatabase) => {
       agents: [{ target: "mini", state: "pending", keyFingerprint: key, confirmUntil: expect.any(String) }],
     });
     const next = await agent("invite", "mini");
-    expect(next.stderr).toMatch(new RegExp(`ended an enrolment that was begun: mini: .*${key}`));
+    expect(next.stderr).toMatch(new RegExp(`cancelled an enrolment that was not finished: mini: .*${key}`));
     const first = await enrol(next.stdout);
 
     const refused = await agent("invite", "mini");

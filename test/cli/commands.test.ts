@@ -256,7 +256,10 @@ test("apply --wait stays until the targets are settled", async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   const ran = await applying;
-  expect(ran).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Every target is settled.") });
+  expect(ran).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("Every target holds what it should."),
+  });
   expect(kit.place("web").values.get("API_KEY")).toBe("one");
   const late = await cli(`apply --yes --wait --timeout 1s --json -f ${file}`);
   expect(late.json()).toMatchObject({

@@ -116,7 +116,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         ["over SSH use it?", "y"],
         ["Host (name or address)", sshd.host],
         ["Port", String(sshd.port)],
-        ["Is that what its owner reads there", "y"],
+        ["Is this what its owner sees there", "y"],
         ["User", sshd.user],
         ["Private key that logs in", "1"],
         ["Its name here", "vps"],
@@ -243,7 +243,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         exitCode: 1,
         stderr: expect.stringContaining("error ALREADY_EXISTS"),
       });
-      const asked = await init([], { answers: [["exists already. Replace it?", ""]] });
+      const asked = await init([], { answers: [["already exists. Replace it?", ""]] });
       expect(asked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Nothing was written.") });
       expect(written()).toBe("mine\n");
       expect((await init(["--yes", "--force", "-e", "empty"])).exitCode).toBe(0);
@@ -275,13 +275,13 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
         answers: [
           ...OPENING,
           ["on Railway", "n"],
-          ["Is that what its owner reads there", "n"],
+          ["Is this what its owner sees there", "n"],
           ["Try again with another address?", "n"],
         ],
       });
       expect(asked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("was not trusted") });
       const unasked = sshOptions().filter((word) => !["--ssh-fingerprint", fingerprint].includes(word));
-      expect((await init(["--yes", ...unasked])).stderr).toContain("nobody compares");
+      expect((await init(["--yes", ...unasked])).stderr).toContain("nobody has compared");
     });
 
     test("for a login that the host refuses", async () => {
@@ -365,7 +365,7 @@ describe.skipIf(lacks("sshd"))("lockstep init", () => {
       { env: { LOCKSTEP_DATA: join(root, "nothing-here") } },
     );
     expect(ran.exitCode).toBe(0);
-    expect(ran.stderr).toContain("nothing can be looked up or tried");
+    expect(ran.stderr).toContain("nothing can be looked up or tested");
     expect(ran.stdout).toContain("Not checked: that the Railway token reaches");
     expect(ran.stdout).toContain("Not checked: that the token reaches secret/apps/api in Vault");
     expect(written()).toContain('token: "${env:VAULT_TOKEN}"');

@@ -105,7 +105,7 @@ test("--wait redraws its lines on a terminal, and takes them away at the end", a
 test("without --wait answers at once, and says how to look", async () => {
   const ran = await cli("rotate API_KEY");
   expect(ran.exitCode).toBe(0);
-  expect(ran.stdout).toContain("Look with: lockstep rollout show ");
+  expect(ran.stdout).toContain("To check: lockstep rollout show ");
 });
 
 test("--dry-run names what it would touch, and changes nothing", async () => {
@@ -132,11 +132,11 @@ test("copies that it does not move are named beforehand, the one that wins first
   );
   const { stdout } = await cli("rotate API_KEY --dry-run");
   expect(stdout).toMatch(
-    /wins over ours, and keeps the old value: web: Environment= in \/etc\/systemd\/system\/web\.service, line 3\. See `lockstep doctor`\.\nstands elsewhere too, and is not changed: web: \/srv\/old\.env, line 3\n/,
+    /overrides ours and keeps the old value: web: Environment= in \/etc\/systemd\/system\/web\.service, line 3\. See `lockstep doctor`\.\nis also stored elsewhere, and is not changed there: web: \/srv\/old\.env, line 3\n/,
   );
   const waited = await whileWorking(cli("rotate API_KEY --wait"));
   expect(waited.stderr).toContain(
-    "note: stands elsewhere too, and is not changed: web: /srv/old.env, line 3",
+    "note: is also stored elsewhere, and is not changed there: web: /srv/old.env, line 3",
   );
   expect((await cli("rotate API_KEY --json")).json()).toMatchObject({
     leftBehind: [
@@ -156,7 +156,7 @@ test("a strategy that the bindings do not allow is refused, with the reason of e
 test("--dry-run says in which order, how often places restart, and why all at once", async () => {
   const ran = await cli("rotate API_KEY --dry-run");
   expect(ran.stdout).toContain("replace: prepare ▸ commit");
-  expect(ran.stdout).toContain("all at once, with a short window in which places differ, because");
+  expect(ran.stdout).toContain("all at once, with a short time in which places differ, because");
 });
 
 describe("an ordered rotation by hand", () => {
@@ -248,7 +248,7 @@ describe("when it does not end well", () => {
   test("--timeout ends the waiting with 4, and the rollout goes on", async () => {
     const ran = await cli("rotate API_KEY --wait --timeout 1s");
     expect(ran.exitCode).toBe(4);
-    expect(ran.stderr).toContain("The rollout goes on. Look again: lockstep rollout show ");
+    expect(ran.stderr).toContain("The rollout goes on. To check again: lockstep rollout show ");
     expect((await cli("rollout list --open --json")).json()).toMatchObject({
       rollouts: [{ state: "running" }],
     });

@@ -57,7 +57,7 @@ test("from the list over the value to the word that it is done", async () => {
 
   expect((await cli("step confirm partner --yes")).exitCode).toBe(0);
   await kit.drain(context);
-  expect((await cli("step list")).stdout).toContain("Nothing is to be done by a person.");
+  expect((await cli("step list")).stdout).toContain("Nothing must be done by hand.");
   expect(await kit.rows("select state from rollout")).toEqual([{ state: "done" }]);
 });
 

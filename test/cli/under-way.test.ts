@@ -266,7 +266,7 @@ describe("a command of what Lockstep is doing already", () => {
   it("rotate names the rollout that it joins, and makes no further value", async () => {
     const [joined] = await whileWorking(cli("rotate API_KEY --wait --json"));
     expect(joined?.json()).toMatchObject({ rollout, joined: rollout, to: 2, state: "done" });
-    expect(joined?.stderr).toContain("API_KEY is being rotated already (v1 → v2)");
+    expect(joined?.stderr).toContain("API_KEY is already being rotated (v1 → v2)");
     expect((await cli("secret versions API_KEY --json")).stdout).not.toContain('"version":3');
   });
 

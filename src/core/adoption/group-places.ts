@@ -114,7 +114,7 @@ function chooseTarget<Place extends AdoptionPlace>(
   if (chosen.length > 1) {
     throw new LockstepError(
       "NOT_ADOPTED",
-      `Cannot import ${secret} from ${choice.target}: it holds it twice, with different values.`,
+      `Cannot import ${secret} from ${choice.target}: it holds the secret twice, with different values.`,
       {
         hint: "Choose another place, or set the value with `lockstep secret set`.",
         details: { secret, target: choice.target },
@@ -125,7 +125,7 @@ function chooseTarget<Place extends AdoptionPlace>(
   const reason = view.unknown.find(({ place }) => isChosen(place))?.reason;
   const empty = view.absent.find(isChosen);
   const absence = empty === undefined ? undefined : view.absences?.get(empty);
-  const nothing = `nothing stands there${absence === undefined ? "" : `: ${absence}`}`;
+  const nothing = `it holds no value${absence === undefined ? "" : `: ${absence}`}`;
   const why = reason ?? (empty === undefined ? "it is not bound there" : nothing);
   throw new LockstepError("NOT_FOUND", `Cannot import ${secret} from ${choice.target}: ${why}.`, {
     hint: "See `lockstep plan` for the places that hold a value.",

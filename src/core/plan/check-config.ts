@@ -65,7 +65,7 @@ function checkTarget(target: TargetConfig, path: ConfigPath): ConfigProblem[] {
       {
         path,
         message: `names several kinds: ${listed(kinds, "and")}`,
-        remedy: "Keep one; make a second target for the other.",
+        remedy: "Keep one of them, and make a second target for the other.",
       },
     ];
   }
@@ -99,7 +99,7 @@ function checkSecret(secret: SecretConfig, path: ConfigPath): ConfigProblem[] {
   if (secret.generate !== undefined) {
     problems.push({
       path: [...path, "generate"],
-      message: "stands beside `fields`, so it is unclear which field it makes",
+      message: "is next to `fields`, so it is unclear which field it makes",
       remedy: "Move it below the field that it makes.",
     });
   }

@@ -35,7 +35,7 @@ export function issueProblems(
     problems.push({
       path: [...path, "issue", ...at],
       message: `names ${refresh}, which is bound to places`,
-      remedy: "A refresh token is used here alone: take its bindings away.",
+      remedy: "Only Lockstep may use a refresh token: remove its bindings.",
     });
   }
   return problems;

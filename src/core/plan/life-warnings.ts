@@ -2,7 +2,7 @@
 import type { Config, SecretConfig } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
 
-const REMEDY = "Say `life: 1h` there, or as long as it lives, then `lockstep renew NAME`.";
+const REMEDY = "Set `life: 1h` there (or its real life), then run `lockstep renew NAME`.";
 
 /** `isEndless`: the token that is there now came without an end. */
 export function lifeWarnings(

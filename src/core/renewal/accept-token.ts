@@ -6,7 +6,7 @@ import type { Issued, IssuedLife } from "../ports/issuer.ts";
 import { inWords } from "../rollout/settle.ts";
 
 const SAY_LIFE =
-  "Look at the life that the issuer gives; where it says none that can be read, say `life` in the secret's `issue:`.";
+  "Check the life that the issuer gives; if it gives none that Lockstep can read, set `life` in the secret's `issue:`.";
 /** Two machines' clocks differ by so much without anybody's fault. */
 const CLOCK_SKEW_MS = 60_000;
 /** A token must outlive the change that brings it to its places by so much. */
@@ -48,7 +48,7 @@ export function acceptToken(
   if (!Number.isFinite(expiresAtMs) || expiresAtMs + toleranceMs <= at.nowMs) {
     throw unusable(
       "it had ended when it arrived",
-      "Compare the clocks of this machine and the issuer's, and look at the life that it gives.",
+      "Compare the clocks of this machine and the issuer's, and check the life that it gives.",
     );
   }
   const lifeMs = expiresAtMs - at.askedAtMs;

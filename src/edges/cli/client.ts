@@ -98,8 +98,8 @@ function interrupted(method: string): LockstepError {
     ? new LockstepError("INTERRUPTED", "Nothing was done: it was interrupted.")
     : new LockstepError(
         "INTERRUPTED",
-        "Interrupted before the server answered: it may do what it was asked all the same.",
-        { hint: "Look with `lockstep status` and `lockstep audit list` before you run it again." },
+        "Interrupted before the server answered: the server may still carry out the request.",
+        { hint: "Check with `lockstep status` and `lockstep audit list` before you run the command again." },
       );
 }
 
@@ -116,7 +116,7 @@ function toError(status: number, document: unknown): LockstepError {
   if (!parsed.success) {
     return new LockstepError(
       "SERVER_UNREACHABLE",
-      `Something else than Lockstep answered (HTTP ${status}).`,
+      `A program other than Lockstep answered (HTTP ${status}).`,
       { hint: SOMETHING_ELSE },
     );
   }

@@ -91,8 +91,8 @@ export class Ending {
     if (stream === this.#outlets.stdout && !this.#failed.has(this.#outlets.stderr)) {
       this.#outlets.stderr.write(
         isGone
-          ? "note: nobody reads the answer any more. What the server does goes on.\n"
-          : `error: the answer cannot be written${error.code === "ENOSPC" ? ": the disk is full" : ""}. What the server does goes on.\n`,
+          ? "note: nothing reads the answer any more. The work on the server goes on.\n"
+          : `error: the answer cannot be written${error.code === "ENOSPC" ? ": the disk is full" : ""}. The work on the server goes on.\n`,
       );
     }
     this.#controller.abort();

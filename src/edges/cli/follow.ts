@@ -29,7 +29,7 @@ export async function followRollout(
   rollout: string,
   timeoutMs: number | undefined,
 ): Promise<RolloutView> {
-  const stillGoesOn = `The rollout goes on. Look again: ${shellCommand(["lockstep", "rollout", "show", rollout])}`;
+  const stillGoesOn = `The rollout goes on. To check again: ${shellCommand(["lockstep", "rollout", "show", rollout])}`;
   const view = await poll(cli, timeoutMs, {
     look: () => api.call("getRollout", { params: { rollout } }),
     lines: rolloutLines,
@@ -38,7 +38,9 @@ export async function followRollout(
   });
   if (view.state === "running") cli.output.note(stillGoesOn);
   if (view.state === "stalled") {
-    cli.output.note([`It waits for a repair: ${view.reason ?? ""}`, ...wayOut(view)].join("\n"));
+    cli.output.note(
+      [`It waits until somebody fixes the cause: ${view.reason ?? ""}`, ...wayOut(view)].join("\n"),
+    );
   }
   return view;
 }
@@ -57,10 +59,10 @@ export async function followTargets(
     },
     lines: targetLines,
     goesOn: (seen) => seen.some(({ state }) => state === "owed"),
-    stillGoesOn: "The work goes on. Look again: lockstep target list",
+    stillGoesOn: "The work goes on. To check again: lockstep target list",
   });
   if (targets.some(({ state }) => state === "owed"))
-    cli.output.note("The work goes on. Look again: lockstep target list");
+    cli.output.note("The work goes on. To check again: lockstep target list");
   return targets;
 }
 
@@ -121,7 +123,7 @@ function targetLines(targets: readonly TargetView[]): readonly string[] {
   const width = Math.max(...targets.map(({ name }) => name.length), 0);
   const done = targets.filter(({ state }) => state !== "owed").length;
   return [
-    `${done} of ${targets.length} targets are settled`,
+    `${done} of ${targets.length} targets are done`,
     ...targets
       .filter(({ state }) => state !== "settled")
       .map(({ name, state, error }) => {

@@ -18,6 +18,6 @@ export async function isTrusted(cli: Cli, shown: string, expected: string | unde
   cli.output.note(`The host shows ${shown}`);
   return confirm(
     cli,
-    "Is that what its owner reads there (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)?",
+    "Is this what its owner sees there (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)?",
   );
 }

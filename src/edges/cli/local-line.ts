@@ -47,7 +47,7 @@ export async function readAdminToken(dataDirectory: string): Promise<SecretValue
   const text = (await readPrivateFile(path, RULES))?.trim() ?? "";
   if (/^[A-Za-z0-9_-]{8,200}$/.test(text)) return SecretValue.of(text);
   throw new LockstepError("UNAUTHENTICATED", `Cannot speak with Lockstep: ${path} holds no token for us.`, {
-    hint: "Run as the user that Lockstep runs as, or set LOCKSTEP_TOKEN.",
+    hint: "Run this command as the user that Lockstep runs as, or set LOCKSTEP_TOKEN.",
   });
 }
 
@@ -56,7 +56,7 @@ async function assertPrivateSocket(path: string, dataDirectory: string): Promise
   const directory = dirname(path);
   if (directory !== dataDirectory) {
     if (!basename(directory).startsWith(SOCKET_DIRECTORY_PREFIX) || basename(path) !== SOCKET_FILE)
-      throw unsafe(path, "no server of ours puts its socket there");
+      throw unsafe(path, "no Lockstep server puts its socket there");
     const found = await look(directory);
     if (found === null) return false;
     if (!found.isDirectory()) throw unsafe(directory, "it is not a directory of its own");
@@ -82,7 +82,7 @@ async function privateDirectory(path: string): Promise<string | null> {
 function look(path: string) {
   return lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
-    throw unsafe(path, "it cannot be looked at");
+    throw unsafe(path, "it cannot be read");
   });
 }
 
@@ -91,13 +91,13 @@ function assertOurs(path: string, { uid, mode }: FileOwner): void {
     throw unsafe(
       path,
       `it belongs to the user with id ${uid}`,
-      "Run as the user that Lockstep runs as (for example with sudo -u), or set LOCKSTEP_URL and LOCKSTEP_TOKEN.",
+      "Run this command as the user that Lockstep runs as (for example with sudo -u), or set LOCKSTEP_URL and LOCKSTEP_TOKEN.",
     );
   }
   if ((mode & 0o077) !== 0) {
     throw unsafe(
       path,
-      `its mode is ${(mode & 0o777).toString(8)}, which lets others at it`,
+      `its mode is ${(mode & 0o777).toString(8)}, which lets other users access it`,
       "Close it (chmod go=), stop Lockstep, delete admin.token and start again: it makes a new token, and `lockstep token revoke` ends the old one.",
     );
   }

@@ -99,7 +99,7 @@ export class Output {
     this.#streams.stdout.write(shown.endsWith("\n") ? shown : `${shown}\n`);
     if (shown !== text)
       this.note(
-        "note: it holds characters that steer a terminal, shown as \\u{…}; a pipe or a file gets them as they are.",
+        "note: it holds control characters, shown as \\u{…}; a pipe or a file gets them as they are.",
       );
   }
 

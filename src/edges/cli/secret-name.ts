@@ -46,9 +46,7 @@ export async function resolveNewSecret(
 
 function ambiguous(name: string, secrets: readonly SecretName[]): LockstepError {
   const environments = [...new Set(secrets.map((secret) => secret.environment))].sort();
-  return new LockstepError(
-    "USAGE",
-    `Cannot tell which environment "${name}" is meant in: there are ${environments.join(", ")}.`,
-    { hint: "Add --environment." },
-  );
+  return new LockstepError("USAGE", `Cannot choose the environment of "${name}": it exists in ${environments.join(", ")}.`, {
+    hint: "Add --environment.",
+  });
 }

@@ -39,7 +39,7 @@ export interface Transport {
 /** Many times what a store with all its bindings answers. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-export const SOMETHING_ELSE = "Check LOCKSTEP_URL and what stands between here and the server.";
+export const SOMETHING_ELSE = "Check LOCKSTEP_URL and the proxies between this machine and the server.";
 
 /** To LOCKSTEP_URL, and never to where it redirects. */
 export function overUrl(url: string): Transport {

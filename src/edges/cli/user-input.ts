@@ -22,8 +22,7 @@ export function userInput({ stdin, surroundings, output, interrupted }: Cli): Us
         if (!STANDARD_INPUT.includes(path)) {
           return await readUserFile(resolve(surroundings.workingDirectory, path), { maxBytes }, interrupted);
         }
-        if (stdin.isTTY)
-          output.note("Waiting for the standard input; end it with Ctrl-D on a line of its own.");
+        if (stdin.isTTY) output.note("Waiting for standard input; end it with Ctrl-D on a line of its own.");
         return await readStream(stdin, { maxBytes }, interrupted);
       } catch (error) {
         throw asInterrupted(error) ?? error;

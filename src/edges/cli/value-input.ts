@@ -54,7 +54,7 @@ function assertMeant(cli: Cli, value: string): void {
   const trouble = looksLikeUtf16(value) ? "is UTF-16, not UTF-8" : unmeantEnds(value);
   if (trouble !== null) {
     throw new LockstepError("VALUE_INVALID", `Cannot set the value: it ${trouble}.`, {
-      hint: "Take that out, or save the value as UTF-8; with --exact it is set as it is.",
+      hint: "Remove that, or save the value as UTF-8; --exact sets it as it is.",
     });
   }
   if (value.includes("\r\n")) cli.output.note("note: the value has Windows line ends, and keeps them.");

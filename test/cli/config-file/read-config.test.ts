@@ -241,7 +241,7 @@ targets:
       "a.yaml": "secrets: { A: {} }\n",
       "b.yaml": "\nsecrets: { A: {} }\n",
     });
-    expect(problems).toMatchObject([{ file: "b.yaml", line: 2, message: "stands in a.yaml line 1 already" }]);
+    expect(problems).toMatchObject([{ file: "b.yaml", line: 2, message: "is already in a.yaml line 1" }]);
   });
 
   it("does not call names missing that a broken file may hold", async () => {

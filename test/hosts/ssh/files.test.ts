@@ -194,7 +194,7 @@ describe.skipIf(lacks("sshd")).each(WAYS)("files of a host over SSH, by $way", (
     });
 
     it.each([0o644, 0o604, 0o660, 0o602])("mode %o", async (mode) => {
-      await refused(existing("A=1\n", mode), /lets others at it/);
+      await refused(existing("A=1\n", mode), /lets other users access it/);
     });
 
     it("a directory that others may write, at the end and on the way", async () => {

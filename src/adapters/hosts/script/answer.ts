@@ -178,7 +178,7 @@ function unsafe(
     case "mode":
       return error(
         "FILE_UNSAFE",
-        `its mode is ${rest.split(" ")[0] ?? ""}, which lets others at it`,
+        `its mode is ${rest.split(" ")[0] ?? ""}, which lets other users access it`,
         "Take the rights away: chmod 600, or 640 where a group must read it.",
       );
     default: {

@@ -63,7 +63,7 @@ export function createConfigRepo(db: Kysely<Database>): ConfigRepo {
         returning id`.execute(db);
       const id = rows[0]?.id;
       if (id === undefined)
-        throw new LockstepError("ALREADY_EXISTS", `Cannot create the target ${name}: it exists already.`);
+        throw new LockstepError("ALREADY_EXISTS", `Cannot create the target ${name}: it already exists.`);
       return id;
     },
 

@@ -93,7 +93,7 @@ export class PostgresSecretRepo implements SecretRepo {
     if (created === null) {
       throw new LockstepError(
         "ALREADY_EXISTS",
-        `Cannot create the secret ${secret.name}: it exists already.`,
+        `Cannot create the secret ${secret.name}: it already exists.`,
       );
     }
     return created;
@@ -138,7 +138,7 @@ export class PostgresSecretRepo implements SecretRepo {
       .returning("version")
       .executeTakeFirst();
     if (added === undefined) {
-      throw new LockstepError("ALREADY_EXISTS", `Cannot add version ${version.version}: it exists already.`, {
+      throw new LockstepError("ALREADY_EXISTS", `Cannot add version ${version.version}: it already exists.`, {
         details: { secretId, version: version.version },
         hint: "Ask again for the next number under the secret's lock.",
       });

@@ -59,7 +59,7 @@ export function memoryFiles(): AgentFiles {
 async function assertPrivateDirectory(directory: string): Promise<void> {
   const found = await lstat(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
-    throw unsafe(directory, "it cannot be looked at");
+    throw unsafe(directory, "it cannot be read");
   });
   if (found === null) return;
   if (!found.isDirectory()) throw unsafe(directory, "it is not a directory of its own");
@@ -99,7 +99,7 @@ async function writePrivate(directory: string, name: string, text: string): Prom
 function assertOurs(path: string, { uid, mode }: FileOwner): void {
   if (uid !== ourUid()) throw unsafe(path, `it belongs to the user with id ${uid}`);
   if ((mode & 0o077) !== 0)
-    throw unsafe(path, `its mode is ${(mode & 0o777).toString(8)}, which lets others at it`);
+    throw unsafe(path, `its mode is ${(mode & 0o777).toString(8)}, which lets other users access it`);
 }
 
 function ourUid(): number {

@@ -19,9 +19,13 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
   { environment, reusable = false, replace = false, expires },
 ) => {
   if (expires !== undefined && !reusable) {
-    throw new LockstepError("USAGE", "Cannot make this code: one that serves once is valid for 15 minutes.", {
-      hint: "Leave --expires out, or add --reusable for containers.",
-    });
+    throw new LockstepError(
+      "USAGE",
+      "Cannot make this code: a code for one use is always valid for 15 minutes.",
+      {
+        hint: "Omit --expires, or add --reusable for containers.",
+      },
+    );
   }
   const api = await cli.api();
   const params = await resolveTarget(api, target, environment);
@@ -36,7 +40,7 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
   cli.output.answer({ ...answer, commands }, () => {
     const { output } = cli;
     for (const agent of answer.ended)
-      output.note(`note: ended an enrolment that was begun: ${begunText(agent)}.`);
+      output.note(`note: cancelled an enrolment that was not finished: ${begunText(agent)}.`);
     for (const agent of answer.replaces)
       output.note(`note: when the new agent has enrolled, this one is revoked: ${machineText(agent)}.`);
     const left = durationText(Date.parse(answer.expiresAt) - Date.now());
@@ -46,7 +50,7 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
         : `note: whoever has this code can become the agent of "${answer.target}", once, for ${left}.`,
     );
     output.note(
-      "Treat it as a secret: give it over stdin or a prompt, never as an argument. It is shown this once:",
+      "Treat it as a secret: give it over stdin or a prompt, never as an argument. It is shown only this time:",
     );
     output.line(answer.code);
     output.note(`On the machine, which must reach ${answer.url}; the first line asks for the code:`);

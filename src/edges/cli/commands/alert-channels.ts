@@ -19,7 +19,7 @@ export const run: CommandFunction<[], object> = async (cli) => {
         { header: "reason", cell: ({ error }) => reasonOf(error, now), shrink: true },
       ],
       answer.channels,
-      "Nobody is told of anything: say `alerts: { ops: { slack: { url: … } } }` in lockstep.yaml, and apply it.",
+      "No alert is sent to anybody: add `alerts: { ops: { slack: { url: … } } }` to lockstep.yaml, and apply it.",
     ),
   );
   return answer.channels.some(({ error }) => error !== null) ? 3 : 0;

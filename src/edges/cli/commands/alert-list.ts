@@ -22,7 +22,7 @@ export const run: CommandFunction<[], { readonly all?: boolean; readonly limit: 
         { header: "do", cell: ({ remedy }) => remedy, shrink: true },
       ],
       answer.alerts,
-      "Nothing is wrong that anybody has been told of.",
+      "There are no open alerts.",
     ),
   );
   return 0;

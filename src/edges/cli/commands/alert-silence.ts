@@ -12,6 +12,8 @@ export const run: CommandFunction<[], Options> = async (cli, _parameters, { for:
   const answer = await api.call("silenceAlerts", {
     body: { forMs, reason, ...(kind === undefined ? {} : { kind }) },
   });
-  cli.output.answer(answer, () => cli.output.line(`Alerts are kept and not sent until ${answer.until}.`));
+  cli.output.answer(answer, () =>
+    cli.output.line(`New alerts are recorded, but not sent, until ${answer.until}.`),
+  );
   return 0;
 };

@@ -22,8 +22,8 @@ const MAX_TRIES = 4;
 export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, options) => {
   const { output } = cli;
   if (options.yes !== true && !canAsk(cli)) {
-    throw new LockstepError("USAGE", "Cannot apply without being asked: there is no terminal.", {
-      hint: "Look with `lockstep plan`, then add --yes.",
+    throw new LockstepError("USAGE", "Cannot ask for confirmation: there is no terminal.", {
+      hint: "Check with `lockstep plan`, then add --yes.",
     });
   }
   const planned = await readPlanRequest(cli, options, { lenient: false });
@@ -31,7 +31,7 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
   // Read before anybody is asked, so that what is missing is told now; sent when it was agreed to.
   const everything = await withEverything(source, request);
   const api = await cli.api();
-  const plan = await output.while("Looking at the places", () =>
+  const plan = await output.while("Checking the places", () =>
     withLines(source, () => api.call("plan", { body: request })),
   );
   if (!output.json) showPlan(output, plan, planned);
@@ -55,7 +55,7 @@ export const run: CommandFunction<[], ApplyOptions> = async (cli, _parameters, o
     if (!applied.plan.hasChanges) return;
     output.line();
     output.line(`Applied ${changesText(applied.plan)}; ${reconcilingText(applied.reconciling)} now.`);
-    output.line("Look with: lockstep status");
+    output.line("To check: lockstep status");
   });
   return 0;
 };
@@ -101,7 +101,8 @@ async function waitFor(
       if (state !== "settled")
         cli.output.line(`${name} is ${state}${error === null ? "" : `: ${error.message}`}`);
     }
-    if (targets.every(({ state }) => state === "settled")) cli.output.line("Every target is settled.");
+    if (targets.every(({ state }) => state === "settled"))
+      cli.output.line("Every target holds what it should.");
   });
   if (targets.some(({ state }) => state === "gave-up")) return 1;
   return targets.some(({ state }) => state === "owed") ? EXIT_CANNOT_TELL : 0;

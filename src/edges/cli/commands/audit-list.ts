@@ -29,7 +29,7 @@ export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameter
         { header: "details", cell: (entry) => detailsText(entry.details), below: true },
       ],
       answer.entries,
-      "There are no entries that fit.",
+      "There are no matching entries.",
     ),
   );
   return 0;

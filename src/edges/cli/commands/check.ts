@@ -22,7 +22,7 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, o
   const { environment, target, quiet = false } = options;
   const api = await cli.api();
   const ask = () =>
-    cli.output.while("Asking the places", () =>
+    cli.output.while("Checking the places", () =>
       api.call("check", {
         body: {
           ...(environment === undefined ? {} : { environment }),
@@ -47,7 +47,7 @@ export const run: CommandFunction<[], CheckOptions> = async (cli, _parameters, o
         { header: "reason", cell: (line) => line.reason ?? "", below: true },
       ],
       lines,
-      "There is nothing to ask: no target has a binding.",
+      "There is nothing to check: no target has a binding.",
     );
     if (lines.length > 0) cli.output.line(summary(all));
   });
@@ -76,7 +76,7 @@ async function waitForPushes(
     look,
     lines: (owed) => owed.map(({ name }) => `Lockstep is bringing ${name} what it should hold`),
     goesOn: (owed) => owed.length > 0,
-    stillGoesOn: "The work goes on. Look again: lockstep check",
+    stillGoesOn: "The work goes on. To check again: lockstep check",
   });
   return true;
 }

@@ -12,29 +12,29 @@ export interface BeginOptions {
 export const run: CommandFunction<[], BeginOptions> = async (cli, _parameters, { reason, yes }) => {
   const { output } = cli;
   if (yes !== true && !canAsk(cli)) {
-    throw new LockstepError("USAGE", "Cannot begin an epoch without being asked: there is no terminal.", {
-      hint: "Look with `lockstep epoch`, then add --yes.",
+    throw new LockstepError("USAGE", "Cannot ask for confirmation: there is no terminal.", {
+      hint: "Check with `lockstep epoch`, then add --yes.",
     });
   }
   const api = await cli.api();
-  const before = await output.while("Looking at the places", () => api.call("lookAtEpoch"));
+  const before = await output.while("Checking the places", () => api.call("lookAtEpoch"));
   if (!output.json) showEpoch(output, before, new Date());
   if (yes !== true) {
     output.line();
     const agreed = await confirm(
       cli,
-      "Does no other copy of this store run, and shall it count from now on, as it is?",
+      "Are you sure that no other copy of this store runs, and shall this store be the valid one from now on?",
     );
     if (!agreed) {
-      output.note("Nothing was begun.");
+      output.note("Nothing was changed.");
       return 1;
     }
   }
   const begun = await api.call("beginEpoch", { body: { reason } });
   output.answer({ ...begun, places: before.places }, () => {
     output.line();
-    output.line(`Epoch ${begun.epoch} has begun. ${begun.targets} targets are visited now.`);
-    output.line("Look with: lockstep status");
+    output.line(`Epoch ${begun.epoch} has begun. ${begun.targets} targets are brought up to date now.`);
+    output.line("To check: lockstep status");
   });
   return 0;
 };

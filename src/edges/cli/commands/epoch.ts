@@ -5,12 +5,12 @@ import { showEpoch } from "../show/epoch.ts";
 
 export const run: CommandFunction<[], unknown> = async (cli) => {
   const api = await cli.api();
-  const answer = await cli.output.while("Looking at the places", () => api.call("lookAtEpoch"));
+  const answer = await cli.output.while("Checking the places", () => api.call("lookAtEpoch"));
   cli.output.answer(answer, () => {
     showEpoch(cli.output, answer, new Date());
     if (answer.setBack === null) return;
     cli.output.line();
-    cli.output.line("See that no other copy of this store runs. Then: lockstep epoch begin --reason …");
+    cli.output.line("Make sure that no other copy of this store runs. Then: lockstep epoch begin --reason …");
   });
   return answer.setBack === null ? 0 : EXIT_CANNOT_TELL;
 };

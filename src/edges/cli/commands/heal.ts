@@ -59,7 +59,7 @@ async function waitFor(
     lines: (places) => places.map(progressLine),
     goesOn: (places) =>
       !places.every(({ status, gaveUp, isUnseen }) => gaveUp || isUnseen || status.state === "in-sync"),
-    stillGoesOn: "It goes on. Look again: lockstep status",
+    stillGoesOn: "The work goes on. To check again: lockstep status",
   });
 }
 
@@ -100,7 +100,7 @@ function progressLine({ secret, status }: HealedPlace): string {
 }
 
 function show({ output }: Cli, { healing, refused }: HealAnswer, places: readonly HealedPlace[]): void {
-  if (healing.length + refused.length === 0) output.line("Nothing is known to differ; nothing was done.");
+  if (healing.length + refused.length === 0) output.line("No place is known to differ; nothing was done.");
   for (const { secret, target, key, reason } of refused) {
     output.line(`refused  ${secret} at ${target}, key ${key}: ${reason}; see lockstep doctor`);
   }

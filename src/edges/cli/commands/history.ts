@@ -38,7 +38,7 @@ export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters,
         { header: "what", cell: whatText, below: true },
       ],
       answer.pushes,
-      "Nothing was pushed yet, or nothing that fits.",
+      "Nothing was pushed yet, or no push matches.",
     ),
   );
   return 0;

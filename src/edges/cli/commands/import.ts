@@ -22,13 +22,13 @@ export interface ImportOptions {
 
 export const run: CommandFunction<[name: string], ImportOptions> = async (cli, [name], options) => {
   if (options.from !== undefined && options.winner !== undefined) {
-    throw new LockstepError("USAGE", "Cannot use --from and --winner together: they choose the same thing.");
+    throw new LockstepError("USAGE", "Cannot use --from and --winner together: both choose the value.");
   }
   const api = await cli.api();
   const secret = await resolveSecret(api, name, options.environment);
   const target = options.from ?? (options.winner === true ? undefined : options.winner);
   const environment = options.targetEnvironment ?? secret.environment;
-  const answer = await cli.output.while("Looking at the places", () =>
+  const answer = await cli.output.while("Checking the places", () =>
     api.call("importSecret", {
       body: {
         ...secret,
@@ -56,9 +56,10 @@ export const run: CommandFunction<[name: string], ImportOptions> = async (cli, [
 function show(output: Output, name: string, answer: AnswerOf<Operations["importSecret"]>): void {
   output.line(`${name} is v${answer.version} now.`);
   for (const { target, key } of answer.adopted)
-    output.line(`  adopted    ${target} ${key}: holds it already, not written`);
-  for (const { target, key } of answer.corrected) output.line(`  corrected  ${target} ${key}: gets it now`);
+    output.line(`  adopted    ${target} ${key}: already holds the value, not written`);
+  for (const { target, key } of answer.corrected)
+    output.line(`  corrected  ${target} ${key}: gets the value now`);
   for (const { place, reason } of answer.unknown)
     output.line(`  unknown    ${place.target} ${place.key}: ${reason}`);
-  if (answer.rolloutId !== null) output.line(`Look with: lockstep rollout show ${answer.rolloutId}`);
+  if (answer.rolloutId !== null) output.line(`To check: lockstep rollout show ${answer.rolloutId}`);
 }

@@ -36,7 +36,7 @@ export interface InitOptions extends SecretOptions, RailwayOptions, HostOptions,
 export const run: CommandFunction<[], InitOptions> = async (cli, _parameters, options) => {
   const interactive = options.yes !== true;
   if (interactive && !canAsk(cli)) {
-    throw new LockstepError("USAGE", "Cannot ask: there is no terminal.", {
+    throw new LockstepError("USAGE", "Cannot ask questions: there is no terminal.", {
       hint: "Add --yes and give the answers as options; see `lockstep init --help`.",
     });
   }
@@ -87,7 +87,7 @@ async function mayReplace(
   if (force) return true;
   if (!(await exists(path))) return false;
   if (!asker.interactive) throw alreadyThere(shown);
-  return (await asker.confirm(`${shown} exists already. Replace it?`, false)) ? true : null;
+  return (await asker.confirm(`${shown} already exists. Replace it?`, false)) ? true : null;
 }
 
 interface Asked {
@@ -130,7 +130,7 @@ async function ask(asker: Asker, options: InitOptions, checks: Checks): Promise<
     options.agent !== undefined ||
     (canServeAgents &&
       (await asker.confirm(
-        "Does a machine that nobody can dial into use it (a Mac behind a router)?",
+        "Does a machine that cannot be reached from outside use it (a Mac behind a router)?",
         false,
       )));
   for (let given: AgentOptions = options; another; given = {}) {
@@ -175,7 +175,7 @@ async function planIt(cli: Cli, file: string, { api, unchecked }: Checks): Promi
   if (api === null) {
     // Without a server a missing token stops nobody from reading the rest.
     await readConfig([file], cli.surroundings);
-    unchecked.push("what stands at the places now");
+    unchecked.push("what the places hold now");
     return null;
   }
   // Every address in it was typed or chosen by this person a moment ago.
@@ -198,7 +198,7 @@ function show({ output }: Cli, { shown, planned, checks, next }: Shown): void {
     showPlan(output, planned.plan, planned.planned);
     output.line();
   }
-  output.line(`Wrote ${shown}. It holds no values; it may be committed.`);
+  output.line(`Wrote ${shown}. It holds no values, so you can commit it.`);
   for (const missing of checks.unchecked) output.line(`Not checked: ${missing}.`);
   for (const todo of checks.todo) output.line(`To do: ${todo}`);
   output.line();

@@ -27,11 +27,13 @@ export const run: CommandFunction<[], unknown> = async (cli) => {
   output.answer({ to, moved, left, unreadable }, () => {
     output.line(`Moved ${moved} ${moved === 1 ? "value" : "values"} to ${STORES[to]}.`);
     for (const { secret, environment, version, code } of unreadable)
-      output.line(`Cannot be read, left where it is: v${version} of ${secret} in ${environment} (${code})`);
+      output.line(
+        `Could not be read and was not moved: v${version} of ${secret} in ${environment} (${code})`,
+      );
     output.line(
       left === 0
-        ? "No value is kept elsewhere any more."
-        : `Still elsewhere: ${left} ${left === 1 ? "value" : "values"}. Keep the settings of that store; \`lockstep doctor\` says what is wrong.`,
+        ? "No value is left in the other store."
+        : `Still in the other store: ${left} ${left === 1 ? "value" : "values"}. Keep the settings of that store; \`lockstep doctor\` says what is wrong.`,
     );
   });
   return left === 0 ? 0 : 1;

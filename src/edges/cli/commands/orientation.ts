@@ -21,13 +21,13 @@ export const run: CommandFunction<[], unknown> = async ({ output, surroundings }
     { command: "lockstep up", why: "starts it on this machine", done: server && `runs at ${server}` },
     {
       command: "lockstep init",
-      why: "asks what belongs where, and writes lockstep.yaml",
+      why: "asks questions and writes lockstep.yaml",
       done: hasConfig ? "lockstep.yaml is here" : null,
     },
     { command: "lockstep plan", why: "what lockstep.yaml would change; writes nothing" },
-    { command: "lockstep apply", why: "makes it so" },
+    { command: "lockstep apply", why: "makes these changes" },
     { command: "lockstep status", why: "which version each place holds, and what is wrong" },
-    { command: "lockstep rotate NAME --wait", why: "a new value everywhere, and the proof" },
+    { command: "lockstep rotate NAME --wait", why: "a new value everywhere, with proof" },
   ];
   const width = Math.max(...steps.map(({ command }) => command.length));
   const next = steps.find(({ done = null }) => done === null);

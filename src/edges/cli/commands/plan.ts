@@ -12,7 +12,7 @@ export const run: CommandFunction<[], ConfigOptions> = async (cli, _parameters, 
   const planned = await readPlanRequest(cli, options, { lenient: true });
   const { request, source } = planned;
   const api = await cli.api();
-  const plan = await cli.output.while("Looking at the places", () =>
+  const plan = await cli.output.while("Checking the places", () =>
     withLines(source, () => api.call("plan", { body: request })),
   );
   cli.output.answer(plan, () => showPlan(cli.output, plan, planned));

@@ -13,7 +13,7 @@ export interface RenewOptions {
 
 /** Of what Lockstep was doing already when a person asked for it. */
 export function joinedRenewalText(name: string): string {
-  return `${name} was being renewed already: what came of that is the answer, and no second token was asked for.`;
+  return `${name} was already being renewed: this is the result of that renewal; no second token was requested.`;
 }
 
 export const run: CommandFunction<[name: string], RenewOptions> = async (cli, [name], options) => {
@@ -30,9 +30,10 @@ export const run: CommandFunction<[name: string], RenewOptions> = async (cli, [n
   cli.output.answer({ ...renewed, state }, () => {
     const until = expiresAt === null ? "does not end" : `is good until ${expiresAt}`;
     cli.output.line(`${secret} has v${version}, which ${until}.`);
-    if (rollout === null) cli.output.line("It is bound nowhere.");
-    else if (state === null) cli.output.line(`It goes to its places: lockstep rollout show ${rollout}`);
-    else cli.output.line(state === "done" ? "Every place has it." : `Its way to the places is ${state}.`);
+    if (rollout === null) cli.output.line("It is not bound to any target.");
+    else if (state === null)
+      cli.output.line(`It is on its way to the places: lockstep rollout show ${rollout}`);
+    else cli.output.line(state === "done" ? "Every place has the new token." : `Its rollout is ${state}.`);
   });
   if (state === null || state === "done") return 0;
   return state === "running" ? EXIT_CANNOT_TELL : 1;

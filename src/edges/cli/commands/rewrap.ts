@@ -9,20 +9,20 @@ export const run: CommandFunction<[], unknown> = async (cli) => {
   cli.output.answer(answer, () => {
     const { versions, credentials, agentKeys, ring } = answer;
     cli.output.line(
-      `Rewrapped ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents, under the key ring ${ring}.`,
+      `Encrypted again: ${versions} values, ${credentials} credentials and ${agentKeys} keys for agents, under the key ring ${ring}.`,
     );
     if (answer.elsewhere > 0) {
       cli.output.line(
-        `Kept in Vault, which seals them itself: ${answer.elsewhere} ${answer.elsewhere === 1 ? "value" : "values"}, left as they are.`,
+        `Kept in Vault, which encrypts them itself: ${answer.elsewhere} ${answer.elsewhere === 1 ? "value" : "values"}, not changed.`,
       );
     }
     for (const text of answer.unreadable) {
-      cli.output.line(`Cannot be opened, left as it is: ${nameOf(text)}`);
+      cli.output.line(`Could not be decrypted, not changed: ${nameOf(text)}`);
     }
     cli.output.line(
       answer.left === 0
-        ? "Nothing is sealed under another root key or an older version: the previous one is not needed any more."
-        : `Still under another root key or an older version: ${answer.left} texts. Keep the previous key, and repeat when they are set anew.`,
+        ? "Nothing is left under another root key or an older version: the previous one is no longer needed."
+        : `Still under another root key or an older version: ${answer.left} texts. Keep the previous key, and repeat this command after they are set again.`,
     );
   });
   return answer.left === 0 && answer.unreadable.length === 0 ? 0 : 1;
@@ -39,7 +39,7 @@ function nameOf({ kind, secretId, version, targetId, name, enrolmentId }: Unread
     case "channel":
       return `the credential of the alert channel "${name}": give it again with \`lockstep apply\``;
     case "enrolment":
-      return `the enrolment code ${enrolmentId}, which cannot be used any more`;
+      return `the enrolment code ${enrolmentId}, which can no longer be used`;
     default:
       return assertNever(kind);
   }

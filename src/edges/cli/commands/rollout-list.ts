@@ -39,7 +39,7 @@ export const run: CommandFunction<[], RolloutListOptions> = async (cli, _paramet
         { header: "reason", cell: (rollout) => rollout.reason ?? "", below: true },
       ],
       answer.rollouts,
-      "There are no rollouts, or none that fits.",
+      "There are no rollouts, or none matches.",
     ),
   );
   return 0;

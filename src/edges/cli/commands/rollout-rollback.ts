@@ -15,7 +15,7 @@ export const run: CommandFunction<[rollout: string], RollbackOptions> = async (c
   if (options.wait !== true) {
     cli.output.answer(started, () => {
       showRollout(cli.output, started);
-      if (started.state === "running") cli.output.line(`Look with: lockstep rollout show ${started.rollout}`);
+      if (started.state === "running") cli.output.line(`To check: lockstep rollout show ${started.rollout}`);
     });
     return 0;
   }

@@ -17,7 +17,7 @@ export const run: CommandFunction<[file: string | undefined], unknown> = async (
   const api = await cli.api();
   const answer = await api.call("recordRecoveryCopy", { body: { keyId } });
   cli.output.answer(answer, () =>
-    cli.output.line(`This copy opens the store (key ${keyId}); that is on record.`),
+    cli.output.line(`This copy decrypts the store (key ${keyId}); the check was recorded.`),
   );
   return 0;
 };

@@ -11,7 +11,7 @@ export const run: CommandFunction<[file: string], unknown> = async (cli, [file])
   if (settings.keyRing !== "local")
     throw new LockstepError(
       "UNSUPPORTED",
-      "Cannot copy a root key: the root of this store is a key in Vault.",
+      "Cannot copy a root key: the root key of this store is in Vault.",
       {
         hint: "Keep Vault's own backup instead: `vault operator raft snapshot save FILE`, with its unseal keys.",
       },
@@ -20,7 +20,9 @@ export const run: CommandFunction<[file: string], unknown> = async (cli, [file])
   if (file === "-") {
     if (cli.output.json)
       throw new LockstepError("USAGE", "Cannot print the key as JSON: `-` prints the key alone.");
-    cli.output.note("note: whoever has this and the store reads every value. Then: lockstep root-key check");
+    cli.output.note(
+      "note: whoever has this key and the store can read every value. Next: lockstep root-key check",
+    );
     cli.output.raw(copy.reveal());
     return 0;
   }
@@ -29,9 +31,11 @@ export const run: CommandFunction<[file: string], unknown> = async (cli, [file])
   cli.output.answer({ path, keyId: copies.keyId(copy) }, () => {
     cli.output.line(`The root key was copied to ${path}.`);
     cli.output.line(
-      "Take it away from this machine and from backups of the store: both together open every value.",
+      "Keep the file away from this machine and from backups of the store: key and store together give every value.",
     );
-    cli.output.line(`Then say that it is there: ${shellCommand(["lockstep", "root-key", "check", "FILE"])}`);
+    cli.output.line(
+      `Then check the copy where you keep it: ${shellCommand(["lockstep", "root-key", "check", "FILE"])}`,
+    );
   });
   return 0;
 };

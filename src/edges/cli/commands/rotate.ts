@@ -53,7 +53,7 @@ export const run: CommandFunction<[name: string], RotateOptions> = async (cli, [
 
 function joinedText({ joined, rollout, secret, from, to }: RotationAnswer): string {
   if (joined !== rollout) return joinedRenewalText(secret);
-  return `${secret} is being rotated already (${versionsText({ from, to })}): this follows that rollout, and makes no further value.`;
+  return `${secret} is already being rotated (${versionsText({ from, to })}): this command follows that rollout and makes no other value.`;
 }
 
 function show({ output }: Cli, rotation: Rotation): void {
@@ -63,7 +63,7 @@ function show({ output }: Cli, rotation: Rotation): void {
     output.line(`${secret} ${verb} ${versionsText(rotation)}: ${state}`);
     for (const line of previewLines(rotation)) output.line(line);
     for (const line of leftBehindLines(rotation.leftBehind ?? [])) output.line(line);
-    if (bindings.length === 0) output.line("It is bound nowhere.");
+    if (bindings.length === 0) output.line("It is not bound to any target.");
     else {
       showTable(
         output,
@@ -72,8 +72,8 @@ function show({ output }: Cli, rotation: Rotation): void {
       );
     }
     if (rollout !== null && state === "stalled")
-      output.line(`It waits for a repair. Look with: lockstep rollout show ${rollout}`);
-    if (rollout !== null && state === "running") output.line(`Look with: lockstep rollout show ${rollout}`);
+      output.line(`It waits until somebody fixes the cause. To check: lockstep rollout show ${rollout}`);
+    if (rollout !== null && state === "running") output.line(`To check: lockstep rollout show ${rollout}`);
   });
 }
 
@@ -90,7 +90,7 @@ function previewLines({ preview, strategy, bindings }: Rotation): readonly strin
     ...(settleForMs > 0
       ? [`the old value stays accepted for ${durationText(settleForMs)} after the last known caller has left`]
       : []),
-    ...(because.length > 0 ? ["all at once, with a short window in which places differ, because"] : []),
+    ...(because.length > 0 ? ["all at once, with a short time in which places differ, because"] : []),
     ...because.map((reason) => `  ${reason}`),
   ];
 }
@@ -105,7 +105,7 @@ function leftBehindLines(leftBehind: RotationAnswer["leftBehind"]): readonly str
   return [
     ...(named(true) === ""
       ? []
-      : [`wins over ours, and keeps the old value: ${named(true)}. See \`lockstep doctor\`.`]),
-    ...(named(false) === "" ? [] : [`stands elsewhere too, and is not changed: ${named(false)}`]),
+      : [`overrides ours and keeps the old value: ${named(true)}. See \`lockstep doctor\`.`]),
+    ...(named(false) === "" ? [] : [`is also stored elsewhere, and is not changed there: ${named(false)}`]),
   ];
 }

@@ -17,7 +17,7 @@ export const run: CommandFunction<[name: string], CompromisedOptions> = async (c
   });
   cli.output.answer(answer, () => {
     cli.output.line(
-      `${name} v${answer.version} is marked: it is never pushed, accepted or gone back to again.`,
+      `${name} v${answer.version} is marked as compromised: Lockstep never pushes, accepts or restores it again.`,
     );
     if (answer.isInUse)
       cli.output.line(

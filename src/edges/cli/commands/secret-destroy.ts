@@ -16,11 +16,11 @@ export const run: CommandFunction<[name: string], DestroyOptions> = async (cli, 
   const secret = await resolveSecret(api, name, options.environment);
   if (options.yes !== true) {
     if (!canAsk(cli)) {
-      throw new LockstepError("USAGE", "Cannot destroy without being asked: there is no terminal.", {
-        hint: "Add --yes if it is meant.",
+      throw new LockstepError("USAGE", "Cannot ask for confirmation: there is no terminal.", {
+        hint: "Add --yes to confirm.",
       });
     }
-    const agreed = await confirm(cli, `Destroy the value of ${name} v${options.secretVersion} for good?`);
+    const agreed = await confirm(cli, `Destroy the value of ${name} v${options.secretVersion} permanently?`);
     if (!agreed) {
       cli.output.note("Nothing was destroyed.");
       return 1;
@@ -28,7 +28,7 @@ export const run: CommandFunction<[name: string], DestroyOptions> = async (cli, 
   }
   const answer = await api.call("destroyVersion", { params: { ...secret, version: options.secretVersion } });
   cli.output.answer(answer, () => {
-    cli.output.line(`${name} v${answer.version} is destroyed. Backups made before still hold it.`);
+    cli.output.line(`${name} v${answer.version} is destroyed. Older backups still hold it.`);
     sayCopies(cli, answer.copies);
   });
   return 0;

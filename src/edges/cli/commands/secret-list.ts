@@ -24,7 +24,7 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
         { header: "changed", cell: (secret) => ageText(secret.changedAt, now) },
       ],
       answer.secrets,
-      "There are no secrets yet. `lockstep init` or lockstep.yaml names them.",
+      "There are no secrets yet. Add them with `lockstep init` or in lockstep.yaml.",
     ),
   );
   return 0;

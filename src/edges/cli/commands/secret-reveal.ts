@@ -29,7 +29,7 @@ export const run: CommandFunction<[name: string], RevealOptions> = async (cli, [
       hint: "Name one with --field.",
     });
   }
-  cli.output.note(`note: ${name} v${answer.version}; that it was revealed is on record.`);
+  cli.output.note(`note: ${name} v${answer.version}; this was recorded.`);
   cli.output.raw(value);
   return 0;
 };

@@ -19,7 +19,7 @@ async function serve(cli: Cli, role: Role, options: ServeOptions): Promise<numbe
       if (role === "up") cli.output.line("In another terminal: lockstep status");
     });
     await untilAborted(cli.interrupted);
-    cli.output.note("Ending; a second signal ends at once.");
+    cli.output.note("Stopping; a second signal stops at once.");
   } finally {
     await started.close();
   }

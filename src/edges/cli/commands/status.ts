@@ -21,7 +21,7 @@ const WATCH_EVERY_MS = 2_000;
 export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, options) => {
   const { environment, watch = false, every = WATCH_EVERY_MS } = options;
   if (options.every !== undefined && !watch)
-    throw new LockstepError("USAGE", "Cannot use --every without --watch: it says how often.");
+    throw new LockstepError("USAGE", "Cannot use --every without --watch, which it belongs to.");
   const api = await cli.api();
   const query = environment === undefined ? {} : { environment };
   for (;;) {
@@ -84,14 +84,14 @@ function acceptedText({ name, current, currentSince, bindings }: SecretStatus, n
   return `${name} v${current}${since}: ${told.join("; ")}.`;
 }
 
-const WORDS = { accepted: "accepts", refused: "REFUSES", "cannot-tell": "could not be asked about" };
+const WORDS = { accepted: "accepts", refused: "REFUSES", "cannot-tell": "could not be checked" };
 
 /** Of a token. Who makes the next one, and when, `renewals` says. */
 function endText(expiresAt: string, now: Date): string {
   const leftMs = Date.parse(expiresAt) - now.getTime();
   return leftMs > 0
     ? `is good for another ${durationText(leftMs)}.`
-    : `EXPIRED ${ageText(expiresAt, now)}: who sends it is refused. Look with: lockstep renewals`;
+    : `EXPIRED ${ageText(expiresAt, now)}: whoever sends it is refused. To check: lockstep renewals`;
 }
 
 function toLines(secret: SecretStatus): BindingLine[] {
@@ -102,7 +102,7 @@ function summary(lines: readonly BindingLine[]): string {
   const unset = [...new Set(lines.filter(({ current }) => current === null).map(({ secret }) => secret))];
   if (unset.length > 0) return `Without a value, so nothing is pushed yet: ${unset.join(", ")}.`;
   const wrong = lines.filter(({ state }) => state !== "in-sync");
-  if (wrong.length === 0) return `All ${lines.length} bindings are in sync, as far as was seen.`;
+  if (wrong.length === 0) return `All ${lines.length} bindings are in sync, as far as Lockstep knows.`;
   const waiting = wrong.filter((line) => !needsPerson(line));
   const needing = wrong.filter(needsPerson);
   const parts = [

@@ -18,17 +18,17 @@ export const run: CommandFunction<[target: string], StepConfirmOptions> = async 
   if (step.isOpen && options.yes !== true) {
     showStep(cli.output, step);
     if (!canAsk(cli)) {
-      throw new LockstepError("USAGE", "Cannot ask whether it is done: this is no terminal.", {
-        hint: "Repeat with --yes once it is.",
+      throw new LockstepError("USAGE", "Cannot ask for confirmation: there is no terminal.", {
+        hint: "Repeat with --yes when it is done.",
       });
     }
-    if (!(await confirm(cli, `Does all of it stand at ${target}, and is it used?`))) return 1;
+    if (!(await confirm(cli, `Does ${target} hold all of it, and use it?`))) return 1;
   }
   const { generation } = step;
   const answer = step.isOpen ? await api.call("confirmStep", { params, body: { generation } }) : step;
   cli.output.answer(answer, () =>
     cli.output.line(
-      step.isOpen ? `Confirmed: ${target} in ${environment}.` : `Nothing was to be done at ${target}.`,
+      step.isOpen ? `Confirmed: ${target} in ${environment}.` : `Nothing had to be done at ${target}.`,
     ),
   );
   return 0;

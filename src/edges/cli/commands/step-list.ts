@@ -26,7 +26,7 @@ export const run: CommandFunction<[], StepListOptions> = async (cli, _parameters
         { header: "do", cell: ({ isOpen, keys }) => (isOpen ? todo(keys) : "nothing"), shrink: true },
       ],
       answer.steps,
-      "Nothing is to be done by a person.",
+      "Nothing must be done by hand.",
     ),
   );
   return 0;

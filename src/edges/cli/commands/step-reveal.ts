@@ -15,9 +15,7 @@ export const run: CommandFunction<[target: string, key: string], { readonly envi
     cli.output.answer({ environment, target, ...answer }, () => undefined);
     return 0;
   }
-  cli.output.note(
-    `note: ${key} for ${target}; that it was revealed is on record, and it is not shown again.`,
-  );
+  cli.output.note(`note: ${key} for ${target}; this was recorded, and the value is not shown again.`);
   cli.output.raw(answer.value);
   return 0;
 };

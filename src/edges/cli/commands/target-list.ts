@@ -35,7 +35,7 @@ export const run: CommandFunction<[], { readonly environment?: string }> = async
         },
       ],
       answer.targets,
-      "There are no targets yet. `lockstep init` or lockstep.yaml names them.",
+      "There are no targets yet. Add them with `lockstep init` or in lockstep.yaml.",
     ),
   );
   return 0;

@@ -91,14 +91,16 @@ function showOne(output: Output, { target, kind, checks, capabilities }: TestedT
     `evidence up to ${maxEvidence}`,
     readable ? "readable" : "not readable",
     deletable ? "deletable" : "not deletable",
-    conditionalWrite ? "refuses older writes" : "unfenced: older writes are detected and corrected",
+    conditionalWrite
+      ? "refuses older writes"
+      : "does not refuse older writes: Lockstep finds and corrects them",
   ];
   output.line(`${target} (${kind}): ${abilities.join(", ")}`);
 }
 
 function showMany(output: Output, targets: readonly Tested[]): void {
   if (targets.length === 0) {
-    output.line("There are no targets yet. `lockstep init` or lockstep.yaml names them.");
+    output.line("There are no targets yet. Add them with `lockstep init` or in lockstep.yaml.");
     return;
   }
   showTable<Tested>(

@@ -18,7 +18,7 @@ export const run: CommandFunction<[host: string], TrustOptions> = async (
   { fingerprint, port },
 ) => {
   if (fingerprint === undefined && !canAsk(cli)) {
-    throw new LockstepError("USAGE", "Cannot trust a key that nobody compares: there is no terminal.", {
+    throw new LockstepError("USAGE", "Cannot trust a key that nobody has compared: there is no terminal.", {
       hint: "Give the fingerprint that the host's owner told you, with --fingerprint SHA256:….",
     });
   }

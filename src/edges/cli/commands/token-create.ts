@@ -15,7 +15,9 @@ export const run: CommandFunction<[name: string], TokenCreateOptions> = async (
   const answer = await api.call("createToken", { body: { name, scopes: [...scope], expiresInMs: expires } });
   cli.output.answer(answer, () => {
     const until = answer.expiresAt === null ? "until it is revoked" : `until ${answer.expiresAt}`;
-    cli.output.note(`note: token ${answer.id} (${scope.join(", ")}), valid ${until}. It is shown this once:`);
+    cli.output.note(
+      `note: token ${answer.id} (${scope.join(", ")}), valid ${until}. It is shown only this time:`,
+    );
     cli.output.line(answer.token);
   });
   return 0;

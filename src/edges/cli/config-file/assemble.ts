@@ -124,7 +124,7 @@ class Assembly {
     const before = this.#origins.get(idOf(to));
     if (before !== undefined) {
       const { file, line } = before.source.locate(before.path);
-      this.#refuse(source, from, `stands in ${file} line ${line} already`, {
+      this.#refuse(source, from, `is already in ${file} line ${line}`, {
         remedy: "Keep one of the two.",
         shown: to,
       });

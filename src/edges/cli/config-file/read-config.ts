@@ -179,7 +179,7 @@ async function readText(file: string, surroundings: Surroundings): Promise<strin
 }
 
 function unreadable(file: string, reason: string): LockstepError {
-  return new LockstepError("CONFIG_UNREADABLE", `Cannot read the configuration ${file}: ${reason}.`, {
+  return new LockstepError("CONFIG_UNREADABLE", `Cannot read the configuration file ${file}: ${reason}.`, {
     details: { file },
   });
 }

@@ -140,7 +140,7 @@ function badReference([, kind = "", name = ""]: RegExpExecArray): Refusal | null
   if (name === "") return { message: "names no file after ${file:", remedy: "Write ${file:path}." };
   if (!/^~[^/]/.test(name)) return null;
   return {
-    message: "names another user's home directory",
+    message: "refers to another user's home directory",
     remedy: "Write the whole path, or ~/ for your own.",
   };
 }

@@ -110,7 +110,7 @@ class Walk {
         if (name === "<<") {
           this.#refuse(
             at,
-            "is a merge key, which hides what applies",
+            "is a merge key, which hides the effective settings",
             "Write the keys out; aliases (*name) are fine.",
           );
         } else {
@@ -175,7 +175,7 @@ function asNode(value: unknown): Node | null {
 }
 
 const SYNTAX: Readonly<Partial<Record<YAMLError["code"], readonly [message: string, remedy: string]>>> = {
-  DUPLICATE_KEY: ["has a key that stands there twice", "Keep one of them."],
+  DUPLICATE_KEY: ["has the same key twice", "Keep one of them."],
   MULTIPLE_DOCS: ["holds several documents", "Put each into a file of its own and give several -f."],
   BAD_ALIAS: [
     "uses an alias that is not defined before",
@@ -186,7 +186,7 @@ const SYNTAX: Readonly<Partial<Record<YAMLError["code"], readonly [message: stri
   NON_STRING_KEY: ["has a key that is not text", "Use plain names as keys."],
   BAD_INDENT: ["is indented differently from what it belongs to", "Align it with its neighbours."],
   MISSING_CHAR: [
-    "lacks a character, mostly a closing quote, bracket or colon",
+    "lacks a character, most likely a closing quote, bracket or colon",
     "Look at this line and the one before.",
   ],
   BAD_DQ_ESCAPE: [

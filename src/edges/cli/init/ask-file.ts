@@ -45,7 +45,7 @@ export async function askFile(
   const unit = await asker.text({
     option: `--${prefix}-unit`,
     text: launchd
-      ? "What restarts afterwards: a systemd unit (app.service) or launchd job (com.example.app); empty: nothing"
+      ? "What to restart afterwards: a systemd unit (app.service) or launchd job (com.example.app); empty: nothing"
       : "systemd unit that restarts afterwards (app.service); empty: nothing",
     given: options.unit,
     fallback: "",
@@ -85,7 +85,7 @@ function checkPath(path: string): string | null {
     return "It must be an absolute path, or begin with ~/.";
   const parts = path.replace(/^~/, "").split("/").slice(1);
   return parts.some((part) => part === "" || part === "." || part === "..")
-    ? "It must name a file, plainly: without `.`, `..`, doubled or closing slashes."
+    ? "It must be the plain path of a file: without `.`, `..`, double or trailing slashes."
     : null;
 }
 

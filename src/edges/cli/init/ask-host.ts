@@ -141,7 +141,7 @@ async function askAddress(asker: Asker, options: HostOptions, { api, unchecked }
   if (options.sshHostKey !== undefined && options.sshHostKey === shown.hostKey)
     return { host, port, hostKey: shown.hostKey };
   if (!asker.interactive && options.sshFingerprint === undefined) {
-    throw new LockstepError("USAGE", "Cannot trust a key that nobody compares: there is no terminal.", {
+    throw new LockstepError("USAGE", "Cannot trust a key that nobody has compared: there is no terminal.", {
       hint: "Give the fingerprint that the host's owner told you, with --ssh-fingerprint SHA256:….",
     });
   }

@@ -88,7 +88,7 @@ async function lookUp(asker: Asker, options: RailwayOptions, looking: Looking): 
       "TARGET_MISSING",
       `There is no service in ${project.name}, ${environment.name}.`,
       {
-        hint: "Choose another environment, or make the service first.",
+        hint: "Choose another environment, or create the service first.",
       },
     );
   }
@@ -141,13 +141,9 @@ async function chooseOne<Found extends FoundName>(
 ): Promise<Found> {
   const [only] = found;
   if (only === undefined) {
-    throw new LockstepError(
-      "TARGET_MISSING",
-      "The Railway token reaches no environment that is open to it.",
-      {
-        hint: "Use a project token of the environment, or a token of somebody who has access.",
-      },
-    );
+    throw new LockstepError("TARGET_MISSING", "The Railway token reaches no environment.", {
+      hint: "Use a project token of the environment, or a token of somebody who has access.",
+    });
   }
   if (question.given !== undefined) return oneOf(question.given, found, question.option);
   if (found.length === 1) return only;

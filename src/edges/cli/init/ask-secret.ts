@@ -10,7 +10,7 @@ export interface SecretOptions {
 }
 
 const VALUES: readonly Choice[] = [
-  { value: "import", label: "import: it exists already, and Lockstep takes over the value in use" },
+  { value: "import", label: "import: it already exists, and Lockstep imports the value in use" },
   { value: "generate", label: "generate: Lockstep makes a new random value" },
 ];
 

@@ -27,7 +27,7 @@ export async function openChecks(cli: Cli): Promise<Checks> {
   } catch (error) {
     if (!(error instanceof LockstepError) || !NOBODY_TO_ASK.includes(error.code)) throw error;
     cli.output.note(`note: ${error.message}`);
-    cli.output.note("      The answers are written down, but nothing can be looked up or tried.");
+    cli.output.note("      The answers are written to the file, but nothing can be looked up or tested.");
     return { api: null, targetKinds: null, ...rest };
   }
 }

@@ -30,7 +30,7 @@ export function nextSteps({ answers, file, serverRuns, toSet, adopt }: StepsFor)
   if (!serverRuns) steps.push({ command: "lockstep up", why: "starts Lockstep here; leave it running" });
   steps.push(
     { command: withFile("plan"), why: "what would change; writes nothing" },
-    { command: withFile("apply"), why: "asks, and makes it so" },
+    { command: withFile("apply"), why: "asks for confirmation, and makes the changes" },
   );
   for (const { kind, target } of targets) {
     if (kind === "agent") {
@@ -46,14 +46,14 @@ export function nextSteps({ answers, file, serverRuns, toSet, adopt }: StepsFor)
       why: "makes the first value, for every place",
     });
   } else if (adopt !== null) {
-    steps.push({ command: adopt, why: "takes over the value in use" });
+    steps.push({ command: adopt, why: "imports the value in use" });
   } else if (first !== undefined) {
     steps.push({
       command: `lockstep import ${secret.name} --from ${first.target}`,
-      why: "takes the value from the place where it is right; name that one",
+      why: "imports the value from the place where it is right; name that place",
     });
   }
-  steps.push({ command: "lockstep status", why: "which version stands where" });
+  steps.push({ command: "lockstep status", why: "which version each place holds" });
   return steps;
 }
 

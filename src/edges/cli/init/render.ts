@@ -18,7 +18,7 @@ import {
 
 export function renderConfig({ environment, secret, targets }: Answers): string {
   return [
-    "# What belongs where. No values stand here: ${env:NAME} and ${file:path} are read on the machine of whoever runs",
+    "# What belongs where. This file holds no values: ${env:NAME} and ${file:path} are read on the machine of whoever runs",
     "# `lockstep plan`, which changes nothing, and `lockstep apply`. Change this file as you like; plan shows the effect.",
     `environment: ${environment}`,
     "",
@@ -105,7 +105,7 @@ function vaultLines({ address, mount, path, namespace }: VaultAnswers): readonly
     `  mount: ${quoted(mount)}`,
     `  path: ${quoted(path)}`,
     ...(namespace === null ? [] : [`  namespace: ${quoted(namespace)}`]),
-    "  # Or appRole: { roleId: …, secretId: … }, which logs in anew by itself.",
+    "  # Or appRole: { roleId: …, secretId: … }, which logs in again by itself.",
     `  token: "\${env:${VAULT_TOKEN_VARIABLE}}"`,
   ];
 }
@@ -115,7 +115,7 @@ function fileLines({ path, format, unit }: FileAnswers): readonly string[] {
     "files:",
     `  - { path: ${quoted(path)}, format: ${format} }`,
     ...(unit === null
-      ? ["# Nothing restarts here: a new value is stored, and used when the application reads it."]
+      ? ["# Nothing is restarted: a new value is stored, and used when the application reads it."]
       : ["# Restarted after each change.", `activate: { ${unit.manager}: ${quoted(unit.name)} }`]),
   ];
 }

@@ -34,7 +34,7 @@ export class TargetNames {
     const name = await asker.text({
       ...question,
       fallback,
-      check: (text) => (this.#taken.has(text) ? "That name is taken already." : check(text)),
+      check: (text) => (this.#taken.has(text) ? "That name is already taken." : check(text)),
     });
     return this.take(name);
   }

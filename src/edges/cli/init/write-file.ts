@@ -36,11 +36,11 @@ export async function writeConfigFile(
 function whyUnwritable(code: unknown): string {
   if (code === "ENOENT" || code === "ENOTDIR") return "its directory does not exist";
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "its directory may not be written";
-  return code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the system refuses it";
+  return code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the operating system refuses it";
 }
 
 export function alreadyThere(shown: string): LockstepError {
-  return new LockstepError("ALREADY_EXISTS", `Cannot write ${shown}: it exists already.`, {
+  return new LockstepError("ALREADY_EXISTS", `Cannot write ${shown}: it already exists.`, {
     hint: "Name another file with -f, or add --force to replace it.",
   });
 }

@@ -14,7 +14,7 @@ export function showDestinations(
 ): void {
   if (destinations.length === 0) return;
   output.line();
-  output.line("New destinations, which get values or credentials when this is applied:");
+  output.line("New destinations, which will receive values or credentials:");
   for (const destination of destinations) {
     const { file, line } = source.locate(destination.path);
     output.line(

@@ -39,7 +39,7 @@ export function showDiagnosis(output: Output, answer: DoctorAnswer, now: Date): 
   if (answer.findings.length === 0 && !answer.live) {
     output.line();
     output.line(
-      `No place was asked now; the ages above are ${ageText(answer.checkedAt, now)}'s. Ask them: lockstep doctor`,
+      `No place was checked now; the ages above are from ${ageText(answer.checkedAt, now)}. To check now: lockstep doctor`,
     );
   }
 }

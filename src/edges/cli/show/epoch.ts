@@ -33,7 +33,7 @@ export function showEpoch(output: Output, { epoch, begun, setBack, places }: Epo
       { header: "reason", cell: ({ reason }) => reason ?? "", below: true },
     ],
     places,
-    "Nothing is bound anywhere.",
+    "No secret is bound to any target.",
   );
   showUnknown(output, places);
 }
@@ -41,7 +41,7 @@ export function showEpoch(output: Output, { epoch, begun, setBack, places }: Epo
 export function showSetBack(output: Output, { target, by, seen, at }: SetBackView, now: Date): void {
   const who = by === "report" ? `the agent of ${target} holds` : `${target} carries`;
   output.line(
-    `STORE SET BACK ${ageText(at, now)}: ${who} ${seen}, which this store never gave. Nothing is moved until a new epoch begins.`,
+    `STORE SET BACK ${ageText(at, now)}: ${who} ${seen}, which this store never wrote. Lockstep changes nothing until a new epoch begins.`,
   );
 }
 
@@ -57,12 +57,12 @@ function showUnknown(output: Output, places: readonly EpochPlace[]): void {
   if (unknown.length === 0) return;
   output.line();
   output.line(
-    `${unknown.length} of ${places.length} hold a value that this store does not know. It stays there, and counts as foreign, until somebody takes it over:`,
+    `${unknown.length} of ${places.length} hold a value that this store does not know. It stays there, as foreign, until somebody imports it:`,
   );
   for (const { secret, target, import: command } of unknown) {
     output.line(
       command === null
-        ? `  ${secret} at ${target}: its agent sends no value; read it there, then: lockstep secret set ${secret}`
+        ? `  ${secret} at ${target}: its agent sends no values; read the value there, then: lockstep secret set ${secret}`
         : `  ${command}`,
     );
   }

@@ -4,13 +4,15 @@ import type { Output } from "../output.ts";
 
 export function showIntroduced(output: Output, { secret, version, rollout, joined }: IntroducedAnswer): void {
   if (rollout === null) {
-    output.line(`${secret} is v${version}. It is bound nowhere yet: add bindings to lockstep.yaml.`);
+    output.line(
+      `${secret} is v${version}. It is not bound to any target yet: add bindings to lockstep.yaml.`,
+    );
     return;
   }
   output.line(
     joined === undefined
-      ? `${secret} v${version} is on its way to every place that is bound.`
-      : `That value was on its way already, as ${secret} v${version}: nothing new was begun.`,
+      ? `${secret} v${version} is on its way to every bound place.`
+      : `That value is already on its way, as ${secret} v${version}: nothing new was started.`,
   );
-  output.line(`Look with: lockstep rollout show ${rollout}`);
+  output.line(`To check: lockstep rollout show ${rollout}`);
 }

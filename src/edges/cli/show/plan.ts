@@ -42,7 +42,7 @@ export function showPlan(
     output.note(`warning: ${formatProblem(warning)}`);
   if (plan.problems.length === 0) return;
   output.line();
-  output.line("Applying is refused:");
+  output.line("This configuration cannot be applied:");
   for (const problem of locateProblems(plan.problems, source)) output.line(`  ${formatProblem(problem)}`);
 }
 
@@ -86,7 +86,7 @@ function placeText({ place, wantedVersion, overwritten }: Place): string {
     case "cannot-hold":
       return `cannot hold what the secret has: ${place.reason} ${place.hint}`;
     case "not-asked":
-      return "not asked before apply; look now with --ask-new";
+      return "not asked before apply; ask now with --ask-new";
     case "cannot-tell":
       return `cannot tell: ${place.reason} ${place.hint}`;
   }

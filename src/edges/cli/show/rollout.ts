@@ -42,7 +42,7 @@ export function settlingText({ settling }: Pick<RolloutView, "settling">): strin
 export function showRollout(output: Output, rollout: RolloutView): void {
   output.line(`${rollout.secret} ${versionsText(rollout)} (${rollout.strategy}): ${rollout.state}`);
   output.line(phasesText(rollout));
-  if (rollout.rollbackOf !== null) output.line(`It goes back on rollout ${rollout.rollbackOf}.`);
+  if (rollout.rollbackOf !== null) output.line(`This rolls back rollout ${rollout.rollbackOf}.`);
   if (rollout.reason !== null) output.line(rollout.reason);
   const settling = settlingText(rollout);
   if (settling !== null) output.line(settling);
@@ -60,7 +60,7 @@ export function showRollout(output: Output, rollout: RolloutView): void {
 /** What a person can do about a rollout that stands still. */
 export function wayOut({ rollout, from }: Pick<RolloutView, "rollout" | "from">): readonly string[] {
   return [
-    `When it is repaired: lockstep rollout resume ${rollout}`,
+    `When it is fixed:    lockstep rollout resume ${rollout}`,
     ...(from === null ? [] : [`Or go back:          lockstep rollout rollback ${rollout}`]),
     `Or without a place:  lockstep rollout force ${rollout} --target TARGET --reason "…"`,
   ];
@@ -80,7 +80,7 @@ function memberColumns(now: Date): readonly TableColumn<RolloutMember>[] {
     { header: "asked", cell: ({ acceptance }) => acceptance ?? "" },
     {
       header: "waits for",
-      cell: ({ waitsFor, forced }) => (forced ? "taken out by a person" : (waitsFor ?? "")),
+      cell: ({ waitsFor, forced }) => (forced ? "removed by a person" : (waitsFor ?? "")),
       below: true,
     },
   ];

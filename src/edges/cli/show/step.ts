@@ -11,8 +11,8 @@ export function showStep(output: Output, step: StepAnswer): void {
   const { target, environment, isOpen, instructions, keys } = step;
   output.line(
     isOpen
-      ? `${target} in ${environment}: something is to be done by a person.`
-      : `${target} in ${environment}: nothing is to be done; what was confirmed stands there.`,
+      ? `${target} in ${environment}: something must be done by hand.`
+      : `${target} in ${environment}: nothing must be done; the place holds what was confirmed.`,
   );
   if (isOpen && instructions !== null) {
     output.line();
@@ -28,14 +28,14 @@ export function showStep(output: Output, step: StepAnswer): void {
       { header: "before", cell: ({ before }) => (before === null ? "–" : `v${before}`) },
     ],
     keys,
-    "Nothing belongs there.",
+    "The place must hold nothing.",
   );
   if (!isOpen) return;
   output.line();
   const here = ["--environment", environment];
   for (const { key } of keys.filter((one) => one.do === "set"))
     output.note(`The value: ${shellCommand(["lockstep", "step", "reveal", target, key, ...here])}`);
-  output.note(`When it stands there: ${shellCommand(["lockstep", "step", "confirm", target, ...here])}`);
+  output.note(`When that is done: ${shellCommand(["lockstep", "step", "confirm", target, ...here])}`);
 }
 
 export function doText({ do: doing, version }: StepKey): string {
