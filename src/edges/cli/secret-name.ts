@@ -46,7 +46,11 @@ export async function resolveNewSecret(
 
 function ambiguous(name: string, secrets: readonly SecretName[]): LockstepError {
   const environments = [...new Set(secrets.map((secret) => secret.environment))].sort();
-  return new LockstepError("USAGE", `Cannot choose the environment of "${name}": it exists in ${environments.join(", ")}.`, {
-    hint: "Add --environment.",
-  });
+  return new LockstepError(
+    "USAGE",
+    `Cannot choose the environment of "${name}": it exists in ${environments.join(", ")}.`,
+    {
+      hint: "Add --environment.",
+    },
+  );
 }
