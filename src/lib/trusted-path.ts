@@ -16,7 +16,7 @@ import { dirname, isAbsolute, join, parse } from "node:path";
 import { shellQuote } from "./shell-quote.ts";
 
 export interface TrustRules {
-  /** Who besides root may own and write it. */
+  /** Who, other than root, may own and write it. */
   readonly uid: number;
   /**
    * In a sticky directory others can make files, and cannot exchange ours. Enough for a file that is read under one name;

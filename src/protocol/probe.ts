@@ -75,7 +75,7 @@ const http = strict({
   connections: z.int().min(1).max(30).default(1),
   /** Ask with the old value too, after it was retired: it must be refused then. */
   counter: z.boolean().default(false),
-  /** Trusted besides the public authorities. */
+  /** Trusted in addition to the public authorities. */
   caCertificate: trustedCertificate.optional(),
 }).superRefine((probe, context) => {
   const refuse = (path: readonly (string | number)[], message: string, remedy: string) =>

@@ -17,7 +17,7 @@ export interface DatabaseSettings {
   /** Null: the user's name. */
   readonly database: string | null;
   readonly tls: false | DatabaseTls;
-  /** What a session begins with besides our own settings, as `-c name=value …`. */
+  /** What a session begins with in addition to our own settings, as `-c name=value …`. */
   readonly options: string | null;
   readonly applicationName: string | null;
   readonly connectTimeoutMs: number | null;

@@ -27,7 +27,7 @@ export function secretText(env: Environment, name: string): string | null {
   const direct = text(env, name);
   const file = path(env, `${name}_FILE`);
   if (file === null) return direct;
-  if (direct !== null) throw invalid(name, `is set besides ${name}_FILE`, "Set one of the two.");
+  if (direct !== null) throw invalid(name, `is set, and so is ${name}_FILE`, "Set only one of the two.");
   const judged = judgePath(file, { uid: process.geteuid?.() ?? 0, sticky: true });
   if (judged.ok === false) throw invalid(`${name}_FILE`, `cannot be trusted: ${judged.why}`, judged.remedy);
   return readSettingFile(`${name}_FILE`, file, MAX_CREDENTIAL_BYTES).trim();

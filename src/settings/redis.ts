@@ -13,7 +13,7 @@ export interface RedisSettings {
   readonly database: number;
   /** 0: whatever the name has. */
   readonly family: 0 | 4 | 6;
-  /** False: unencrypted. `ca`: trusted besides the public authorities, in PEM. */
+  /** False: unencrypted. `ca`: trusted in addition to the public authorities, in PEM. */
   readonly tls: false | { readonly ca: string | null };
 }
 

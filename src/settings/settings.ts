@@ -51,7 +51,7 @@ export interface Settings extends KeepingSettings {
   readonly listenAddress: string;
   /** 0: any free one. */
   readonly port: number;
-  /** Names, besides loopback's, under which the API answers. */
+  /** Names, other than loopback's, under which the API answers. */
   readonly allowedHosts: readonly string[];
   /** Addresses and networks of proxies in front of the API that may say who connected to them. */
   readonly trustedProxies: readonly string[];

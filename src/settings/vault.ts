@@ -33,7 +33,7 @@ export interface VaultSettings {
     /** Origin alone. */
     readonly address: string;
     readonly namespace: string | null;
-    /** In PEM, trusted besides the public authorities. */
+    /** In PEM, trusted in addition to the public authorities. */
     readonly caCertificate: string | null;
   };
   readonly credential: VaultCredentialSettings;

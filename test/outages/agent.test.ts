@@ -60,7 +60,7 @@ playOutages([
     finding: { id: "other-copies", target: "mini", severity: "hint" },
     says: /in other places too: ~\/\.zshenv, line 1 \(as INTERNAL_AUTH_SECRET, v1, older\)/,
     command: null,
-    async mends(world) {
+    async fixes(world) {
       rmSync(join(home(world), ".zshenv"));
       await untilTold(world, "that it is gone", `${COPIES} not like '%zshenv%'`);
     },
@@ -74,7 +74,7 @@ playOutages([
     finding: { id: "agent-away", target: "mini", severity: "cannot-tell" },
     says: /last connected 60 min ago[\s\S]*sleeps or is off/,
     command: /^lockstep agent list$/,
-    mends: async (world) => {
+    fixes: async (world) => {
       await world.startAgent();
       await untilTold(
         world,
@@ -92,11 +92,11 @@ playOutages([
       await world.rest();
     },
     finding: { id: "agent-refused", target: "mini" },
-    besides: ["push-gave-up"],
+    also: ["push-gave-up"],
     says: /does not allow/,
     // Once the machine's owner allows it, it goes on by itself.
     command: null,
-    async mends(world) {
+    async fixes(world) {
       writeFileSync(world.files.policy, readFileSync(`${world.files.policy}.before`), { mode: 0o600 });
       await untilTold(
         world,

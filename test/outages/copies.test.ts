@@ -57,7 +57,7 @@ playOutages(
       refuses: /Calls from vps to api are refused .*: vps sends v1, api accepts v2/,
       // Which services of it run, and where their project is, a person knows.
       command: null,
-      mends: ({ sshd }) => compose(sshd.home, "env"),
+      fixes: ({ sshd }) => compose(sshd.home, "env"),
     },
     {
       name: "a compose file on a machine with an agent sets the variable besides its env_file",
@@ -69,7 +69,7 @@ playOutages(
       says: /`environment` in ~\/app\/compose\.yaml, line 6 also sets INTERNAL_AUTH_SECRET and overrides this one: its container starts with v1.* on that machine/,
       refuses: /Calls from mini to api are refused .*: mini sends v1, api accepts v2/,
       command: null,
-      async mends(world) {
+      async fixes(world) {
         compose(mini(world), ".env");
         await untilTold(world, "that it is gone", "not like '%compose%'");
       },
@@ -84,7 +84,7 @@ playOutages(
       says: /the job ~\/Library\/LaunchAgents\/com\.example\.app\.plist, line 6 also sets INTERNAL_AUTH_SECRET and overrides this one: .* starts with v1, whatever Lockstep writes\. Remove INTERNAL_AUTH_SECRET from it on that machine.* Then load the job again there, `launchctl bootout` and `launchctl bootstrap`/,
       refuses: /Calls from mini to api are refused .*: mini sends v1, api accepts v2/,
       command: null,
-      async mends(world) {
+      async fixes(world) {
         job(mini(world));
         ctl("bootout", `${DOMAIN}/${LABEL}`);
         ctl("bootstrap", DOMAIN, join(mini(world), JOB));

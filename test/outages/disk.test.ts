@@ -61,7 +61,7 @@ playOutages(
       says: /vps, \S+env, key KEY_AUTH: holds v2 .*should hold v3[\s\S]*on root@\S+: the disk there is full \(\S+app\)\. Free space there \(`df -h`/,
       refuses: /Calls from vps to api are refused .*: vps sends v2, api accepts v3/,
       command: repairs({ target: "vps" }),
-      async mends(world) {
+      async fixes(world) {
         const { disks, app } = vps(world);
         holds(vps(world), before);
         expect((await world.cli("target test vps")).stdout).toMatch(/The disk of \S+app is full/);
@@ -82,7 +82,7 @@ playOutages(
       finding: { id: "push-retrying", target: "vps" },
       says: /the file system there can only be read \(\S+\)\. Linux does this when a disk fails: see `dmesg` there/,
       command: repairs({ target: "vps" }),
-      async mends(world) {
+      async fixes(world) {
         holds(vps(world), before);
         expect((await world.cli("target test vps")).stdout).toMatch(
           /file system of \S+app can only\s+be read/,
@@ -100,7 +100,7 @@ playOutages(
       finding: { id: "push-retrying", target: "mini" },
       says: /mini, \S+\.env, key INTERNAL_AUTH_SECRET: holds v\d+ .*should hold v[\s\S]*on the agent's machine: the disk there is full \(\S+app\)\. Free space there/,
       command: repairs({ target: "mini" }),
-      mends(world) {
+      fixes(world) {
         holds(mini(world), before);
         mini(world).disks.free(mini(world).app);
       },

@@ -69,7 +69,7 @@ playOutages([
     finding: { id: "other-copies", target: "vps", severity: "hint" },
     says: /is stored on the host of vps in other places too: \S+env\.bak, line 1 \(as KEY_AUTH, v1, older\)/,
     command: null,
-    mends: ({ files }) => rmSync(`${files.vps}.bak`),
+    fixes: ({ files }) => rmSync(`${files.vps}.bak`),
   },
   {
     name: "a copy of the value in force can be read by everybody",
@@ -103,7 +103,7 @@ playOutages([
     finding: { id: "other-copies", target: "vps", severity: "hint" },
     says: /override\.conf, line 2 \(v2\)/,
     command: null,
-    mends: wholeUnit,
+    fixes: wholeUnit,
   },
   {
     name: "the process was started with an older file, and the file is right again",
@@ -128,7 +128,7 @@ playOutages([
     finding: { id: "unit-blocked", target: "vps" },
     says: /app\.service/,
     command: /^lockstep rollout resume /,
-    mends: ({ files }) => rmSync(`${files.vps}.fail`),
+    fixes: ({ files }) => rmSync(`${files.vps}.fail`),
   },
   {
     name: "others may write the file",
@@ -136,7 +136,7 @@ playOutages([
     finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
     says: /could not be checked[\s\S]*env/,
     command: /^lockstep target test vps$/,
-    mends: ({ files }) => chmodSync(files.vps, 0o600),
+    fixes: ({ files }) => chmodSync(files.vps, 0o600),
   },
   {
     name: "the host shows another key than the pinned one",
@@ -149,7 +149,7 @@ playOutages([
     says: /host key/,
     command: /^lockstep target trust 127\.0\.0\.1 --port \d+$/,
     // The shown key is written where the configuration keeps it.
-    mends: (world) => world.configure(),
+    fixes: (world) => world.configure(),
   },
   {
     name: "the host does not take the key any more",
@@ -161,7 +161,7 @@ playOutages([
     finding: { id: "credential-refused", target: "vps" },
     says: /could not be checked/,
     command: /^lockstep apply$/,
-    async mends(world) {
+    async fixes(world) {
       // A person gives the right one in the file; the printed command brings it in.
       await world.configure();
     },

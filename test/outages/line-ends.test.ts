@@ -29,7 +29,7 @@ playOutages(
       finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
       says: /start-env\.sh\b.* Windows line ends, which shells take for a part of values\. Take them out there: `sed -i/,
       command: /^lockstep target test vps$/,
-      mends: (world) => onUnix(at(world, START)),
+      fixes: (world) => onUnix(at(world, START)),
     },
   ],
   (world) => {

@@ -42,7 +42,7 @@ playOutages(
       finding: { id: "alerts-not-delivered", target: null },
       says: /Alerts do not arrive through "pager"/,
       command: /^lockstep alert test pager$/,
-      async mends(world) {
+      async fixes(world) {
         const { port } = new URL(HOOK.url);
         await new Promise<void>((resolve) => receiver.listen(Number(port), "127.0.0.1", resolve));
         await world.loop.rows(
@@ -64,9 +64,9 @@ playOutages(
       },
       finding: { id: "not-pushed" },
       says: /was never pushed: no worker has started on it.*Start one with `lockstep worker`, or `lockstep up`/,
-      besides: ["not-pushed", "not-pushed", "not-pushed", "agent-away"],
+      also: ["not-pushed", "not-pushed", "not-pushed", "agent-away"],
       command: null,
-      async mends(world) {
+      async fixes(world) {
         await world.startAgent();
         await world.rest();
       },
@@ -80,7 +80,7 @@ playOutages(
       finding: { id: "checks-late", target: null },
       says: /should have been checked 60 min ago, and was not.*no alert is sent.\nNo worker runs/,
       command: null,
-      mends: (world) => world.checkNow("worker"),
+      fixes: (world) => world.checkNow("worker"),
     },
     {
       name: "a token's provider is away for longer than the token lives",
@@ -109,7 +109,7 @@ playOutages(
       finding: { id: "token-expired", secret: "PARTNER_TOKEN" },
       says: /PARTNER_TOKEN/,
       command: /^lockstep renew PARTNER_TOKEN$/,
-      mends: () => {
+      fixes: () => {
         provider.behaviour = null;
       },
     },

@@ -12,14 +12,14 @@ export interface Outage {
   /** Of what, cause and remedy: a tired person reads them. */
   readonly says: RegExp;
   readonly refuses?: RegExp;
-  /** Null: nothing that a command could do, and `mends` does what is said. */
+  /** Null: nothing that a command could do, and `fixes` does what is said. */
   readonly command: RegExp | null;
   /** What a person does before the command, where it needs that. */
-  readonly mends?: (world: World) => unknown;
+  readonly fixes?: (world: World) => unknown;
   /** What is left to be tidied up once the command ran. */
   readonly tidies?: (world: World) => unknown;
   /** Where it is one of several findings of the same fault. */
-  readonly besides?: readonly string[];
+  readonly also?: readonly string[];
 }
 
 /** All in one production, which each of them leaves as it found it. */
@@ -61,13 +61,13 @@ function play(outages: readonly Outage[], more: (world: () => World) => void, op
       const { exitCode, answer } = await world.doctor();
       const [first, ...more] = outage.finding.severity === "hint" ? answer.findings : wrong(answer);
       expect(first).toMatchObject(outage.finding);
-      expect(more.map(({ id }) => id)).toEqual(outage.besides ?? []);
+      expect(more.map(({ id }) => id)).toEqual(outage.also ?? []);
       const { what = "", cause = "", consequence = [], command = null } = first ?? {};
       expect(`${what}\n${cause}`).toMatch(outage.says);
       if (outage.refuses !== undefined) expect(consequence.join("\n")).toMatch(outage.refuses);
       const severities = { wrong: 3, "cannot-tell": 4, moving: 0, hint: 0 };
       expect(exitCode).toBe(severities[outage.finding.severity ?? "wrong"]);
-      await outage.mends?.(world);
+      await outage.fixes?.(world);
       if (outage.command === null) expect(command).toBeNull();
       else {
         expect(command).toMatch(outage.command);

@@ -121,7 +121,7 @@ playOutages([
     finding: { id: "unit-blocked", target: "api" },
     says: /is stored, but api did not restart, so its process still runs with the previous value/,
     command: /^lockstep rollout resume /,
-    mends: (world) => world.railway.railway.faults.clear(),
+    fixes: (world) => world.railway.railway.faults.clear(),
   },
   {
     name: "somebody stages another value and does not commit it",
@@ -132,7 +132,7 @@ playOutages([
     finding: { id: "staged-change", target: "api", severity: "hint" },
     says: /At api somebody staged another value there; once it is committed, that one counts/,
     command: null,
-    mends: (world) =>
+    fixes: (world) =>
       world.railway.railway.state.stageChanges({
         patch: { services: { [at(world, "api")]: { variables: {} } } },
         merge: false,
@@ -155,7 +155,7 @@ playOutages([
     finding: { id: "hand-edit", target: "api" },
     says: /healed it 2 times within the last hour, and each time it was changed again.*another program writes there\. Find that program first/,
     command: heal("api"),
-    async mends(world) {
+    async fixes(world) {
       await world.configure();
     },
   },
@@ -186,7 +186,7 @@ playOutages([
     finding: { id: "process-behind", target: "api" },
     says: /it refuses v\d+ \(/,
     command: heal("api"),
-    mends() {
+    fixes() {
       verifier.accepts = null;
     },
   },
@@ -195,9 +195,9 @@ playOutages([
     breaks: (world) => world.railway.railway.faults.add({ kind: "http-error", status: 503, times: "always" }),
     finding: { id: "unreachable", target: "api", severity: "cannot-tell" },
     says: /api could not be checked, so nobody can say what it holds now/,
-    besides: ["unreachable"],
+    also: ["unreachable"],
     command: /^lockstep target test api$/,
-    mends: (world) => world.railway.railway.faults.clear(),
+    fixes: (world) => world.railway.railway.faults.clear(),
   },
   {
     name: "the token is revoked at Railway",
@@ -205,9 +205,9 @@ playOutages([
       world.railway.railway.state.revokeToken({ token: world.railway.railway.defaults.projectToken }),
     finding: { id: "credential-refused", target: "api" },
     says: /could not be checked/,
-    besides: ["credential-refused"],
+    also: ["credential-refused"],
     command: /^lockstep apply$/,
-    async mends(world) {
+    async fixes(world) {
       const { token } = world.railway.railway.state.addToken({ kind: "project" });
       for (const target of ["api", "worker"]) world.tokens.set(target, token);
       await world.configure();
@@ -222,7 +222,7 @@ playOutages([
     finding: { id: "budget-low", severity: "cannot-tell" },
     says: /Of a railway token's 1000 requests 120 are left for the next 20 min/,
     command: null,
-    mends: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
+    fixes: (world) => world.loop.rows("delete from rate_budget where key = 'railway:other' returning key"),
   },
   {
     name: "a service's code is built where its variables are",
@@ -233,7 +233,7 @@ playOutages([
     finding: { id: "exposed-to-builds", target: "worker", severity: "hint" },
     says: /Builds of worker are given INTERNAL_AUTH_SECRET/,
     command: /^lockstep target test worker$/,
-    mends: (world) => source(world, { image: "example/worker:1" }),
+    fixes: (world) => source(world, { image: "example/worker:1" }),
   },
   {
     name: "pull requests get copies of production",
@@ -244,7 +244,7 @@ playOutages([
     finding: { id: "exposed-to-pull-requests", target: "worker", severity: "hint" },
     says: /pull requests of worker are given INTERNAL_AUTH_SECRET[\s\S]*whoever may open a pull request/,
     command: /^lockstep target test worker$/,
-    mends: (world) => world.railway.railway.state.changeProject({ prDeploys: false }),
+    fixes: (world) => world.railway.railway.state.changeProject({ prDeploys: false }),
   },
   {
     name: "the token given is of another environment",
@@ -258,7 +258,7 @@ playOutages([
     finding: { id: "unreachable", target: "worker", severity: "cannot-tell" },
     says: /token is valid, but does not reach[\s\S]*It reaches project \S+, environment \S+: use a token of this environment/,
     command: /^lockstep target test worker$/,
-    async mends(world) {
+    async fixes(world) {
       world.tokens.set("worker", world.tokens.get("api") ?? "");
       await world.configure();
     },

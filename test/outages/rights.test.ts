@@ -30,7 +30,7 @@ const asEverybody: readonly Outage[] = [
       `vps, \\S+env, key ${VPS_KEY}: holds v2 .*should hold v3[\\s\\S]*${may("make files in the directory \\S+app\\.").source} .lockstep target test. prints the rights`,
     ),
     command: /^lockstep target test vps && lockstep rollout resume \S+$/,
-    async mends(world) {
+    async fixes(world) {
       const { stdout } = await world.cli("target test vps");
       expect(stdout).toMatch(/The SSH user may not make files in \S+app, which an atomic replacement needs/);
       chmodSync(app(world), 0o700);
@@ -43,7 +43,7 @@ const asEverybody: readonly Outage[] = [
     finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
     says: new RegExp(`vps could not be checked[\\s\\S]*${may("read \\S+app/env").source}`),
     command: /^lockstep target test vps$/,
-    mends: ({ files }) => chmodSync(files.vps, 0o600),
+    fixes: ({ files }) => chmodSync(files.vps, 0o600),
   },
 ];
 
@@ -55,7 +55,7 @@ const byRoot: readonly Outage[] = [
     finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
     says: may("enter the directory \\S+app"),
     command: /^lockstep target test vps$/,
-    mends: (world) => toUser(app(world)),
+    fixes: (world) => toUser(app(world)),
   },
   {
     name: "an editor that ran as root leaves the file to root",
@@ -63,7 +63,7 @@ const byRoot: readonly Outage[] = [
     finding: { id: "unreachable", target: "vps", severity: "cannot-tell" },
     says: /env on \S+: it belongs to the user with id 0/,
     command: /^lockstep target test vps$/,
-    mends: ({ files }) => toUser(files.vps),
+    fixes: ({ files }) => toUser(files.vps),
   },
 ];
 

@@ -53,7 +53,7 @@ playOutages([
     says: /Somebody still calls api with v2 of INTERNAL_AUTH_SECRET \((?:just now|\d+ s ago), calling itself nightly-report\); every known caller sends v3[\s\S]*not bound to the secret/,
     command: /^lockstep discover$/,
     // Found and ended by whoever owns it; nobody has to be waited for.
-    mends: (world) => world.cli(`rotate ${SECRET} --urgent`),
+    fixes: (world) => world.cli(`rotate ${SECRET} --urgent`),
     async tidies(world) {
       await world.rest();
       if (verifier.verify(SECOND).accepted) throw new Error("the value before is accepted still");

@@ -1,6 +1,6 @@
 /**
  * Whether a ring answers, as far as this process has seen: what it was asked for is watched, and while it is away it is
- * asked again by one caller at a time, no oftener than every two seconds.
+ * asked again by one caller at a time, no more often than every two seconds.
  */
 import { randomBytes } from "node:crypto";
 import { isRingAway, LockstepError } from "../../core/errors.ts";

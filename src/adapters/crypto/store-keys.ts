@@ -50,7 +50,7 @@ export interface StoreRings {
 }
 
 /**
- * Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_REFUSED, which only a person can mend. A ring that
+ * Throws ROOT_KEY_MISSING, ROOT_KEY_WRONG, SEALED_UNREADABLE; KEY_RING_REFUSED, which only a person can fix. A ring that
  * is away keeps an empty store from being set up (KEY_RING_UNAVAILABLE); a known one opens when the ring comes.
  */
 export async function openStoreKeys(

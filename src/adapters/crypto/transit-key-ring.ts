@@ -29,7 +29,7 @@ const ANSWER_WITHIN_MS = 10_000;
 const DEFAULT_PAUSE_MS = 500;
 
 const KEY_BYTES = 32;
-/** Each of them seals and opens without anything besides the text. */
+/** Each of them seals and opens without anything but the text. */
 const KEY_TYPES: ReadonlySet<string> = new Set(["aes128-gcm96", "aes256-gcm96", "chacha20-poly1305"]);
 const OF_NO_KEY = `vault:v1:${Buffer.alloc(60).toString("base64")}`;
 const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):([A-Za-z0-9+/]{4,}={0,2})$/;

@@ -1,4 +1,4 @@
-/** What Vault's Transit does not do, in the catalogue's words: what failed, where, why, and what mends it. */
+/** What Vault's Transit does not do, in the catalogue's words: what failed, where, why, and what fixes it. */
 import { LockstepError } from "../../core/errors.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { TransitTrouble, VaultFailure, VaultVerdict } from "../vault/failure.ts";

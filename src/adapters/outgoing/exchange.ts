@@ -18,7 +18,7 @@ export interface HttpQuestion {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | null;
-  /** Trusted besides the public authorities. */
+  /** Trusted in addition to the public authorities. */
   readonly caCertificate?: string | undefined;
   /** Told before the first byte of the request: until then the other side knows nothing of it. */
   readonly onSending?: (() => void) | undefined;

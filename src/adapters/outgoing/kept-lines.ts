@@ -19,7 +19,7 @@ export interface KeptLinesOptions {
   readonly connect: Connect;
   /** Origin alone. */
   readonly url: URL;
-  /** Trusted besides the public authorities. */
+  /** Trusted in addition to the public authorities. */
   readonly caCertificate?: string | undefined;
   readonly maxAnswerBytes: number;
   readonly maxLines?: number;

@@ -36,7 +36,7 @@ function certificateReason(error: Error, url: URL): Error {
   return new NoAnswer(`${lineErrorText(code)}; ${OPENED_TLS}`);
 }
 
-/** Reading all authorities costs some 40 ms: once for each that is trusted besides, not at every line. */
+/** Reading all authorities costs some 40 ms: once for each further one that is trusted, not at every line. */
 const contexts = new Map<string, SecureContext>();
 const MAX_CONTEXTS = 64;
 

@@ -44,7 +44,7 @@ const ANSWERS: readonly (readonly [answer: RegExp, what: string, remedy: string]
   [
     /\bMISCONF\b/,
     "Redis cannot save to its disk and takes no writes meanwhile (MISCONF)",
-    "Free space or mend the rights where it keeps its data (`df -h` there); its log says what failed.",
+    "Free space or correct the rights where it keeps its data (`df -h` there); its log says what failed.",
   ],
   [
     /\bNOREPLICAS\b/,

@@ -24,7 +24,7 @@ export interface StoreConnection {
   readonly ssl?: false | ConnectionOptions;
   readonly sslnegotiation?: "direct";
   readonly enableChannelBinding?: boolean;
-  /** What a session begins with besides our own settings, `search_path` included. */
+  /** What a session begins with in addition to our own settings, `search_path` included. */
   readonly options?: string;
   readonly application_name?: string;
   readonly connectionTimeoutMillis?: number;
@@ -59,7 +59,7 @@ export function createPool(connection: StoreConnection, log: Logger, settings: P
   pool.on("error", (error) =>
     log.warn("store.connection-lost", { code: toStoreError(error).details["code"] }),
   );
-  // The pool's listener is off while a connection is in use; the query in progress fails besides and tells the story.
+  // The pool's listener is off while a connection is in use; the query in progress fails too and tells the story.
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }

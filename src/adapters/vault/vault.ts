@@ -10,7 +10,7 @@ export interface VaultServer {
   readonly address: string;
   /** Null: the root namespace, and no header. */
   readonly namespace: string | null;
-  /** PEM, trusted besides the public authorities; null: those alone. */
+  /** PEM, trusted in addition to the public authorities; null: those alone. */
   readonly caCertificate: string | null;
 }
 

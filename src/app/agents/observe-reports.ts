@@ -1,6 +1,6 @@
 /**
  * What agents told when they were asked to look again, as a look: what stands there, whether their own child runs with
- * it, and what a live request from here shows besides. Level: the same answer again is dropped.
+ * it, and what a live request from here shows too. Level: the same answer again is dropped.
  */
 
 import { SLOTS } from "../../core/secret.ts";

@@ -1,4 +1,4 @@
-/** What the configuration says about one binding besides its place, as it is stored. No values. */
+/** What the configuration says about one binding other than its place, as it is stored. No values. */
 import { z } from "zod";
 import type { JsonObject } from "../../core/json.ts";
 import type { AcceptanceBy } from "../../core/rollout/member.ts";

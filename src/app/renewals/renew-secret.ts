@@ -181,7 +181,7 @@ async function later(
   untilMs: number,
 ): Promise<Exclude<Renewal, { readonly state: "renewed" }>> {
   await tx.renewals.postpone(secretId, untilMs);
-  return { state: "waits", why: "its issuer is asked no oftener than it allows", untilMs };
+  return { state: "waits", why: "its issuer allows no more requests for now", untilMs };
 }
 
 function ask(context: AppContext, actor: Actor, attempt: Attempt, signal: AbortSignal): Promise<Issued> {

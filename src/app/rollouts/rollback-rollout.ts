@@ -39,7 +39,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       strategy: rollout.strategy,
       urgent: rollout.urgent,
       rollbackOf: rollout,
-      // Nobody was sent to it: nobody needs to return, and what accepts it besides may stop.
+      // Nobody was sent to it: nobody needs to return, and others that accept it may stop.
       phase: inUse || rollout.strategy === "replace" ? firstPhase(rollout.strategy) : "retire",
     });
   });

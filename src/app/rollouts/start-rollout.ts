@@ -213,7 +213,7 @@ export async function supersede(
 }
 
 /**
- * Besides the old version somebody may use the one that it moves to, in order. The version itself tells, not only the phase:
+ * In addition to the old version, somebody may use the one that it moves to, in order. The version itself tells, not only the phase:
  * a rollout that goes back moves to a version that was in use before it began.
  */
 export async function areTwoInUse(tx: Repositories, rollout: RolloutRecord): Promise<boolean> {

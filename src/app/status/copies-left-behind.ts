@@ -1,4 +1,4 @@
-/** Where a secret stands on its hosts besides the kept places, as the last looks saw it: no rotation moves these. */
+/** Where a secret stands on its hosts outside the kept places, as the last looks saw it: no rotation moves these. */
 import { copyText } from "../../core/copies/words.ts";
 import type { AppContext } from "../base/context.ts";
 

@@ -27,7 +27,7 @@ export async function authenticateToken(context: AppContext, token: SecretValue)
   );
   if (known === null || !matches || known.revokedAt !== null) throw refused();
   if (known.expiresAt !== null && known.expiresAt <= context.clock.now()) throw refused();
-  // The store itself writes at most once a minute; this spares every request a transaction besides.
+  // The store itself writes at most once a minute; this spares every request a further transaction.
   if (known.lastUsedAt === null || context.clock.now().getTime() - known.lastUsedAt.getTime() > TOUCH_MS) {
     await context.store.transaction((tx) => tx.tokens.touch(id));
   }

@@ -4,8 +4,8 @@
  * Whatever decides where a value goes or what code runs is `config.apply`.
  *
  *   viewer    looks: status, history, audit, names; never a value
- *   operator  besides: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test, silence
- *   admin     besides: new values, configuration, tokens, keys, epochs; not the grants
+ *   operator  also: moves what exists: rotate (the value is made here), renew, resume, roll back, heal, check, test, silence
+ *   admin     also: new values, configuration, tokens, keys, epochs; not the grants
  *
  * Grants: `reveal` a value, `adopt` a value found at a place, `force` a gate, `export` with values. And `plan` alone, for
  * CI on a pull request: the differences of a proposed configuration, from destinations that were applied.

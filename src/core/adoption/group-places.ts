@@ -21,7 +21,7 @@ export interface FoundPlace<Place extends AdoptionPlace = AdoptionPlace> {
   readonly value: SecretValue | null;
   /** Why there is no value, in words; null when nothing stands there. */
   readonly reason: string | null;
-  /** What is known besides of nothing that stands there. */
+  /** What else is known of nothing that stands there. */
   readonly absence?: string;
 }
 
@@ -35,7 +35,7 @@ export interface AdoptionGroup<Place extends AdoptionPlace = AdoptionPlace> {
 export interface AdoptionView<Place extends AdoptionPlace = AdoptionPlace> {
   readonly groups: readonly AdoptionGroup<Place>[];
   readonly absent: readonly Place[];
-  /** What is known besides of some of `absent`. */
+  /** What else is known of some of `absent`. */
   readonly absences?: ReadonlyMap<Place, string>;
   readonly unknown: readonly { readonly place: Place; readonly reason: string }[];
 }

@@ -18,7 +18,7 @@ export type PlaceState =
   | {
       readonly state: "would-set";
       readonly now: "absent" | "older" | "foreign" | "reference" | "unreadable";
-      /** What the place says of it besides. */
+      /** What else the place says of it. */
       readonly why?: string;
     }
   /** A value that Lockstep does not know: it stays, unless taken over. */

@@ -2,7 +2,7 @@
 export type ToldTargets = readonly string[] | "all";
 
 /**
- * Tells agents that something changed for them. A hint only: agents ask by themselves besides, so a lost one costs
+ * Tells agents that something changed for them. A hint only: agents also ask by themselves, so a lost one costs
  * time and nothing else. Crosses processes: the worker that finds a target owed and the server that holds the agent's
  * stream are seldom the same.
  */

@@ -1,5 +1,5 @@
 /**
- * Where on a host a secret stands besides its own place: under the same name, or the same value under any name. Which of
+ * Where on a host a secret stands outside its own place: under the same name, or the same value under any name. Which of
  * them the unit's process gets is decided by precedence, and it is not always the one that is kept right.
  *
  * Values are compared inside: whoever looks asks `recognise` and drops the value. What leaves are names and versions.

@@ -1,6 +1,6 @@
 /**
  * Asks a running service, with one live request, whether it accepts a value: possession is not acceptance, and only the
- * application can tell. What a service answers besides a status is never kept.
+ * application can tell. Of a service's answer only the status is kept.
  *
  * Implementations never throw for what the service or the network does: not knowing is an answer. They throw only
  * CONFIG_INVALID for a specification that they cannot read.

@@ -67,7 +67,7 @@ export interface KindRules {
 
   /**
    * Canonical global name of the place that `placement` is: two targets with one place collide on it. `owner` is for
-   * kinds whose places have no address besides their target.
+   * kinds whose places have no address other than their target.
    */
   place(config: JsonObject, placement: string, owner: TargetName): string;
 

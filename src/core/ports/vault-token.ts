@@ -32,6 +32,6 @@ export interface VaultTokenHealth {
   readonly endsForGoodAt: Date | null;
   /** Null: without limit. */
   readonly usesLeft: number | null;
-  /** `reason`: in our own words, to stand within a sentence. `hint`: what mends it, a sentence; null: nothing special. */
+  /** `reason`: in our own words, to stand within a sentence. `hint`: what fixes it, a sentence; null: nothing special. */
   readonly failure: { readonly reason: string; readonly hint: string | null } | null;
 }

@@ -35,7 +35,7 @@ export interface CheckRepo {
       readonly laterMs: number;
     },
   ): Promise<void>;
-  /** What the last look found besides the kept places. */
+  /** What the last look found outside the kept places. */
   recordCopies(targetId: string, seen: CopiesSeen): Promise<void>;
   /**
    * True: its turn has come to be tested, and nobody else does. Spread over a sixth of the time. One that is new has

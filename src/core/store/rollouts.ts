@@ -94,7 +94,7 @@ export interface RolloutRepo {
    * Open rollouts of the secrets that are bound at a target, without those that others will move in a moment: a
    * required target of theirs is due for its first try or leased, or a unit of such a target is about to restart. A
    * thousand targets of one rollout would otherwise each look at all thousand. Whoever ends last finds none of the
-   * others; the sweep looks besides.
+   * others; the sweep looks too.
    */
   movableAtTarget(targetId: string): Promise<readonly string[]>;
   /** Open rollouts to look at again, whatever told us or did not. */

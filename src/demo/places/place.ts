@@ -26,7 +26,7 @@ export interface OpenPlace extends Place {
   open(opening: Opening): Promise<void>;
 }
 
-/** What a service of the demo needs to know, besides the secret. */
+/** What a service of the demo needs to know in addition to the secret. */
 export function serviceVariables(
   service: string,
   options: { readonly addresses: Addresses; readonly reportTo: string },

@@ -6,7 +6,7 @@
  *
  *   SERVICE_NAME           its name
  *   INTERNAL_AUTH_SECRET   the secret, sent and expected as `X-Internal-Secret`
- *   INTERNAL_AUTH_SECRET_FALLBACK   a second value that is accepted besides, while the secret moves (optional)
+ *   INTERNAL_AUTH_SECRET_FALLBACK   a second value that is also accepted while the secret moves (optional)
  *   PORT                   where it listens on loopback; 0 or nothing: any free one
  *   PORT_FILE              where it writes that port while it serves (optional)
  *   PEERS                  `name=http://127.0.0.1:1234`, blanks between

@@ -532,7 +532,7 @@ describeOnAStore("renewals", (database) => {
     expect(await renew()).toMatchObject({ state: "renewed" });
   });
 
-  it("asks an issuer no oftener than it allows", async () => {
+  it("asks an issuer no more often than it allows", async () => {
     const ids = [secretId];
     for (let index = 0; index < 9; index += 1) ids.push(await issuedBy(`T${index}`));
     for (const id of ids)

@@ -64,16 +64,16 @@ describe.skipIf(lacks("sshd"))("a host that does not let a key work", () => {
   }
 
   it.each([
-    ["password", "wants a password besides", ["password"]],
+    ["password", "also wants a password", ["password"]],
     ["keyboard", "keyboard-interactive", ["keyboard-interactive"]],
     ["either", "a password or an answer", ["password", "keyboard-interactive"]],
-    ["twoKeys", "a second key besides", ["publickey"]],
+    ["twoKeys", "also wants a second key", ["publickey"]],
   ])(
     "because it wants more (%s): the key was accepted, and what to write is said",
     async (port, why, wants) => {
       const error = await refused(port);
       expect(error).toMatchObject({ code: "TARGET_CREDENTIAL_REJECTED", details: { accepted: true, wants } });
-      expect(error.message).toContain("was accepted, but the host wants");
+      expect(error.message).toContain("was accepted, but the host also wants");
       expect(error.message).toContain(why);
       expect(error.hint).toContain(`\`Match User ${sshd.user}\``);
       expect(error.hint).toContain("`AuthenticationMethods publickey`");

@@ -31,7 +31,7 @@ export function loginError(hop: SshHop, login: LoginState): LockstepError {
   if (login.partial || (signed && !takesKeys)) {
     return rejected(
       hop,
-      `the key ${key} was accepted, but the host wants ${wordsOf(methods)} besides`,
+      `the key ${key} was accepted, but the host also wants ${wordsOf(methods)}`,
       `Lockstep logs in with a key alone. ${matchBlock(hop, ["AuthenticationMethods publickey"])}`,
       { accepted: true, wants: named(methods) },
     );

@@ -1,5 +1,5 @@
 /**
- * What a program printed, as a token or as a refusal in words. A program that says something besides (a banner, a
+ * What a program printed, as a token or as a refusal in words. A program that says something more (a banner, a
  * warning, a colour, a label) would otherwise have that brought to every place as the new token.
  */
 import { LockstepError } from "../../../core/errors.ts";

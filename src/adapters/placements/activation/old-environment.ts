@@ -8,7 +8,7 @@ import { CONTAINER_OPTIONS, commandsIn, type SimpleCommand } from "./command-wor
 import { afterOptions, type OptionWords } from "./option-words.ts";
 
 export interface KeepsOld {
-  /** What it runs, for people: a program and its verb, never a word of the configuration besides. */
+  /** What it runs, for people: a program and its verb, and no other word of the configuration. */
   readonly what: string;
   readonly why: string;
   /** What to say instead, in lockstep.yaml or as a command. */

@@ -1,4 +1,4 @@
-/** Files of a host in which copies of a secret are wont to stand, besides those that the configuration names. Pure. */
+/** Files of a host in which copies of a secret usually stand, other than those that the configuration names. Pure. */
 import { posix } from "node:path";
 import type { Activation } from "../activation/config.ts";
 import { type NamedUnit, namedUnit } from "../activation/systemd-name.ts";

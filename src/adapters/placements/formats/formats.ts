@@ -26,7 +26,7 @@ export const FORMATS: Readonly<Record<FormatName, Format>> = {
 export const READERS = [...DOTENV_READERS, ...ENV_FILE_READERS] as const;
 export type ReaderName = (typeof READERS)[number];
 
-/** A file's format with what its configuration says besides. */
+/** A file's format with what else its configuration says. */
 export interface FormatChoice {
   readonly format: FormatName;
   /** Of `dotenv` and `env-file`. */

@@ -4,7 +4,7 @@
  *
  * Attacker: another local user who prepares or swaps that directory, and so receives our connections. Defence: it is
  * made exclusively with a random name, 0700, and looked at again; its parent must be sticky or not writable by
- * others. SCRAM besides gives a false server neither the password nor our trust.
+ * others. SCRAM also gives a false server neither the password nor our trust.
  */
 import { chmod, chown, lstat, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** What is known of bindings at targets besides what was written: by restarts, reports and looks. */
+/** What is known of bindings at targets other than by what was written: by restarts, reports and looks. */
 import { type Kysely, sql } from "kysely";
 import type { Evidence } from "../../../core/evidence.ts";
 import type { LoopBinding, TargetRepo } from "../../../core/store/targets.ts";

@@ -35,7 +35,7 @@ export async function probe(
   return { ok, checks, ...(exposures === null ? {} : { exposures }) };
 }
 
-/** Besides: a token that does not reach so far can do all that is needed. */
+/** In addition: a token that does not reach so far can do all that is needed. */
 async function seeExposures(reader: UnitReader, signal: AbortSignal): Promise<readonly Exposure[] | null> {
   try {
     return await findExposures(reader, signal);

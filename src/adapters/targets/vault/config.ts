@@ -38,7 +38,7 @@ const vaultSchema = z.strictObject({
     path: plain,
     /** Vault Enterprise and OpenBao. Left out: the root namespace. */
     namespace: plain.optional(),
-    /** PEM, trusted besides the public authorities. */
+    /** PEM, trusted in addition to the public authorities. */
     ca: z.string().max(65_536).optional(),
     token: credential.optional(),
     appRole: appRoleSchema.optional(),

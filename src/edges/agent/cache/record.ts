@@ -1,5 +1,5 @@
 /**
- * What the agent remembers over restarts besides the sealed bundle: how far it came, what it has not told yet, what its
+ * What the agent remembers over restarts, in addition to the sealed bundle: how far it came, what it has not told yet, what its
  * unit owes. Names, numbers and times; never a value. Each change is on disk before the step that relies on it.
  */
 import { isDeepStrictEqual } from "node:util";

@@ -51,7 +51,7 @@ export interface RunChildOptions extends Partial<ChildSettings> {
   /** Program and arguments; no shell reads them. The program is looked for on the PATH of `baseEnvironment`. */
   readonly argv: readonly [string, ...string[]];
   readonly values: ChildValues;
-  /** What `childEnvironment` leaves of our own environment, and what the caller passes on besides. */
+  /** What `childEnvironment` leaves of our own environment, and what the caller adds. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly onReport?: (report: ChildReport) => void;
   /** Passes on what our own process gets. Default true. */

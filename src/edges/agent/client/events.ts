@@ -1,5 +1,5 @@
 /**
- * Reads server-sent events. The only event is a hint and carries nothing; what counts besides is that the line is
+ * Reads server-sent events. The only event is a hint and carries nothing; what also counts is that the line is
  * alive: any byte proves that, and silence for `silenceMs` ends it.
  */
 import type { IncomingMessage } from "node:http";

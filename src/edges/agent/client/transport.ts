@@ -4,7 +4,7 @@
  * answers like others and are not followed.
  *
  * Attacker: whoever owns the network between. Gain without the pin: names, times, sizes, and cutting the line; bundles
- * are sealed and requests are signed besides.
+ * are sealed, and requests are signed.
  */
 import { createHash } from "node:crypto";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";

@@ -93,7 +93,7 @@ export function buildSystemdUnit(options: ServiceOptions): ServiceFile {
   }
   if (Object.keys(policy.commands).length > 0) {
     remarks.push(
-      "The policy's commands run inside the same confinement; what one needs besides, give with `systemctl edit`.",
+      "The policy's commands run inside the same confinement; if one needs more, allow it with `systemctl edit`.",
     );
   }
   lines.push("", "[Install]", `WantedBy=${scope === "system" ? "multi-user.target" : "default.target"}`, "");

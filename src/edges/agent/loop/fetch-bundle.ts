@@ -1,6 +1,6 @@
 /**
  * Asks for the bundle, opens and checks what comes, and keeps it: the sealed text first, then how far we came. A crash
- * between the two is mended when the cache is read.
+ * between the two is repaired when the cache is read.
  */
 import { randomBytes } from "node:crypto";
 import { type LockstepError, toLockstepError } from "../../../core/errors.ts";

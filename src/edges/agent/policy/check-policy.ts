@@ -171,7 +171,7 @@ function ownPlaces({ home, policyPath, ownDirectories = [] }: PolicyPlace): read
   return [isShared ? policyPath : beside, expand("~/.lockstep", home), ...ownDirectories];
 }
 
-/** To whom a mode opens a file besides its owner; `others`: to more than any policy may say. */
+/** To whom a mode opens a file other than its owner; `others`: to more than any policy may say. */
 function openedTo(mode: string): "owner" | "group" | "others" {
   const bits = /^0?[0-7]{3}$/.test(mode) ? Number.parseInt(mode, 8) : 0o777;
   if ((bits & ~0o640) !== 0) return "others";

@@ -86,7 +86,7 @@ function wordsOf({ changes, problems }: Plan): string {
   return JSON.stringify([changes, problems]);
 }
 
-/** With --json the document has besides how the targets stand in the end. */
+/** With --json the document also says how the targets are at the end. */
 async function waitFor(
   cli: Cli,
   api: ApiClient,

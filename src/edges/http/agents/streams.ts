@@ -152,7 +152,7 @@ export class AgentStreams {
   async #ask(): Promise<void> {
     const targetIds = [...this.#doubted].slice(0, MAX_ASKED_AT_ONCE);
     for (const id of targetIds) this.#doubted.delete(id);
-    // Who opens a stream while the store is being asked is asked about besides.
+    // Who opens a stream while the store is being asked is asked about too.
     const asked = targetIds.flatMap((id) => [...(this.#byTarget.get(id) ?? [])]);
     let active: ReadonlySet<string>;
     try {
