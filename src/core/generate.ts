@@ -1,6 +1,6 @@
 /** How a new value is made, as lockstep.yaml's `generate` and `fields` say. Pure: the making itself is an issuer's. */
 import { LockstepError } from "./errors.ts";
-import type { JsonObject } from "./json.ts";
+import { isJsonObject, type Json } from "./json.ts";
 import { PLAIN_FIELD } from "./secret.ts";
 
 export interface RandomOptions {
@@ -13,44 +13,37 @@ export interface RandomOptions {
 export const ENCODINGS = ["base64url", "base64", "hex", "alphanumeric"] as const;
 const DEFAULT: RandomOptions = { bytes: 32, encoding: "base64url" };
 
-/** Field → how it is made. A secret without a policy gets 32 random bytes as base64url. Throws INPUT_INVALID. */
-export function generationOf(policy: JsonObject): ReadonlyMap<string, RandomOptions> {
-  const { fields } = policy;
-  if (isObject(fields)) {
-    return new Map(
-      Object.entries(fields).map(([name, field]) => [
-        name,
-        optionsOf(isObject(field) ? field["generate"] : null),
-      ]),
-    );
+/** By field. */
+export type Generation = ReadonlyMap<string, RandomOptions>;
+
+/** A secret that says nothing gets 32 random bytes as base64url. Null: something that this release does not know. */
+export function readGeneration(fields: Json | undefined, generate: Json | undefined): Generation | null {
+  const said: readonly (readonly [string, Json | undefined])[] = isJsonObject(fields)
+    ? Object.entries(fields).map(([name, field]) => [name, isJsonObject(field) ? field["generate"] : null])
+    : [[PLAIN_FIELD, generate]];
+  const generation = new Map<string, RandomOptions>();
+  for (const [field, options] of said) {
+    const known = readOptions(options);
+    if (known === null) return null;
+    generation.set(field, known);
   }
-  return new Map([[PLAIN_FIELD, optionsOf(policy["generate"])]]);
+  return generation;
 }
 
-function optionsOf(generate: unknown): RandomOptions {
+function readOptions(generate: Json | undefined): RandomOptions | null {
   if (generate === undefined || generate === null) return DEFAULT;
-  const random = isObject(generate) ? generate["random"] : null;
-  if (!isObject(random)) throw invalid();
+  const random = isJsonObject(generate) ? generate["random"] : null;
+  if (!isJsonObject(random)) return null;
   const { bytes = DEFAULT.bytes, encoding = DEFAULT.encoding } = random;
   const known = ENCODINGS.find((name) => name === encoding);
-  if (
-    typeof bytes !== "number" ||
-    !Number.isInteger(bytes) ||
-    bytes < 16 ||
-    bytes > 1_024 ||
-    known === undefined
-  ) {
-    throw invalid();
-  }
-  return { bytes, encoding: known };
+  const isLength = typeof bytes === "number" && Number.isInteger(bytes) && bytes >= 16 && bytes <= 1_024;
+  return isLength && known !== undefined ? { bytes, encoding: known } : null;
 }
 
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function invalid(): LockstepError {
-  return new LockstepError(
+/** Of a secret's policy, for whoever makes a value. Throws INPUT_INVALID. */
+export function generationOf({ generation }: { readonly generation: Generation | null }): Generation {
+  if (generation !== null) return generation;
+  throw new LockstepError(
     "INPUT_INVALID",
     "Cannot generate: only `random` with 16 to 1024 bytes as base64url, base64, hex or alphanumeric is known.",
   );

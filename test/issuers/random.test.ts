@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { randomValue } from "../../src/adapters/issuers/random/random.ts";
 import { ENCODINGS, generationOf } from "../../src/core/generate.ts";
+import { policyOf } from "../../src/core/policy.ts";
 
 describe("random values", () => {
   it.each([
@@ -28,7 +29,7 @@ describe("random values", () => {
 
   it.each(ENCODINGS)("a policy may ask for %s", (encoding) => {
     const policy = { generate: { random: { bytes: 24, encoding } } };
-    expect(generationOf(policy).get("value")).toEqual({ bytes: 24, encoding });
+    expect(generationOf(policyOf(policy)).get("value")).toEqual({ bytes: 24, encoding });
   });
 
   it.each([
@@ -39,6 +40,8 @@ describe("random values", () => {
     { uuid: {} },
     "random",
   ])("%j is refused", (generate) => {
-    expect(() => generationOf({ generate })).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
+    expect(() => generationOf(policyOf({ generate }))).toThrow(
+      expect.objectContaining({ code: "INPUT_INVALID" }),
+    );
   });
 });

@@ -188,7 +188,10 @@ describeOnEachStore("secrets and their versions", (getDatabase) => {
     ).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
     const list = await store.read.secrets.list("staging");
     expect(list.map(({ name }) => name)).toEqual(["ALPHA", "ZULU"]);
-    expect(list[0]).toMatchObject({ environment: "staging", policy: { rotate: { every: "30d" } } });
+    expect(list[0]).toMatchObject({
+      environment: "staging",
+      policy: { rotate: { everyMs: 30 * 86_400_000 } },
+    });
   });
 
   test("resealing keeps the version, destroying drops its value for good, the first compromise mark stays", async () => {

@@ -5,7 +5,6 @@ import type { AgentRecord } from "../../core/store/agents.ts";
 import type { NewerValue } from "../../protocol/agent/asks.ts";
 import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
 import { newerContent } from "../../protocol/agent/messages.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import { openTakeOverKey } from "../orders/store-keys.ts";
 import { takeOver } from "../versions/accept-from-authority.ts";
@@ -25,7 +24,7 @@ export async function acceptNewer(
   };
   for (const { bindingId, sealed } of newer) {
     const binding = bindings.find(({ id }) => id === bindingId);
-    if (binding === undefined || !bindingOptionsOf(binding.options).authority) continue;
+    if (binding === undefined || !binding.options.authority) continue;
     const { data } = newerContent.safeParse(await openMessage(sealed, keys));
     // Of another binding, or instead of a version that is not the one in force any more.
     if (data === undefined || data.bindingId !== bindingId || data.instead !== binding.currentVersion)

@@ -7,7 +7,6 @@
 import { probedVersions } from "../../core/rollout/gates.ts";
 import type { LoopBinding } from "../../core/store/targets.ts";
 import type { BundleAsk } from "../../protocol/agent/asks.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
@@ -37,7 +36,7 @@ export async function bundleAsks(
         ...there,
         versions,
         ...(one === undefined || versions.length === 0 ? {} : reloadThere(one)),
-        ...(bindingOptionsOf(binding.options).authority ? { authority: true as const } : {}),
+        ...(binding.options.authority ? { authority: true as const } : {}),
         tokens: versions.length === 0 ? [] : await tokensOf(context, binding, desired),
       };
     }),
@@ -46,7 +45,7 @@ export async function bundleAsks(
 
 /** Null: nothing about this binding is asked from its machine. */
 function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "usage"> | null {
-  const { probe, usage } = bindingOptionsOf(options);
+  const { probe, usage } = options;
   const there = {
     probe: probe !== null && isProbedFromTarget(probe) ? probe : null,
     usage: usage !== null && isReadAtTarget(usage) ? usage : null,
@@ -57,7 +56,7 @@ function askedThere({ role, options }: LoopBinding): Pick<BundleAsk, "probe" | "
 
 /** The agent asks after it has written, so that what is wanted stands there then. */
 function reloadThere(known: KnownBinding): Pick<BundleAsk, "reload"> {
-  const reload = reloadOf(known, bindingOptionsOf(known.binding.options).probe);
+  const reload = reloadOf(known, known.binding.options.probe);
   if (reload === null) return {};
   const { wanted, by } = reload;
   return { reload: { wanted, by: { version: by.version, value: by.value.reveal() } } };
@@ -69,7 +68,7 @@ async function tokensOf(
   { secretId, options }: LoopBinding,
   { slots }: Desired,
 ): Promise<string[]> {
-  const name = bindingOptionsOf(options).usage?.["token"];
+  const name = options.usage?.["token"];
   const own = await store.read.secrets.findById(secretId);
   if (typeof name !== "string" || own === null) return [];
   const token = await store.read.secrets.find(own.environment, name);
@@ -85,12 +84,10 @@ function versionsOf(
     desired.slots.flatMap(({ bindingId, version }) => (bindingId === binding.id ? [version] : [])),
   );
   const { fromVersion } = binding.rollout;
-  return probedVersions(binding.rollout, bindingOptionsOf(binding.options).counterProbed).flatMap(
-    (version) => {
-      const value = versions.get(version);
-      const isKnownThere = held.has(version) || version === fromVersion;
-      if (value === undefined || compromised.has(version) || !isKnownThere) return [];
-      return [{ version, value: value.reveal() }];
-    },
-  );
+  return probedVersions(binding.rollout, binding.options.counterProbed).flatMap((version) => {
+    const value = versions.get(version);
+    const isKnownThere = held.has(version) || version === fromVersion;
+    if (value === undefined || compromised.has(version) || !isKnownThere) return [];
+    return [{ version, value: value.reveal() }];
+  });
 }

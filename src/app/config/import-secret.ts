@@ -8,6 +8,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { type AdoptionGroup, type Choice, chooseGroup } from "../../core/adoption/group-places.ts";
 import { LockstepError } from "../../core/errors.ts";
+import { policyOf } from "../../core/policy.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
@@ -51,7 +52,7 @@ export async function importSecret(
 ): Promise<Imported> {
   const looked = await lookForAdoption(context, request, signal);
   const { secret, view } = looked;
-  if (secret.policy["fields"] !== undefined) {
+  if (policyOf(secret.policy).hasFields) {
     throw new LockstepError("UNSUPPORTED", `Cannot import ${secret.name}: it has several fields.`, {
       hint: "Set its fields together with `lockstep secret set`.",
     });

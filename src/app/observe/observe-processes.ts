@@ -8,7 +8,6 @@ import type { Target } from "../../core/ports/target.ts";
 import type { Judged } from "../../core/rollout/judge-observation.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import type { BindingObservation, LoopBinding } from "../../core/store/targets.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
 import { type InstancesObservation, observeInstances, type RunningUnits } from "./observe-instances.ts";
@@ -76,7 +75,7 @@ async function askAboutSettled(
   { binding, versions, compromised }: KnownBinding,
   signal: AbortSignal,
 ): Promise<Asked | null> {
-  const { probe } = bindingOptionsOf(binding.options);
+  const { probe } = binding.options;
   const version = binding.settled.primary;
   const value = version == null ? undefined : versions.get(version);
   if (probe === null || binding.role === "caller" || version == null || value === undefined) return null;

@@ -8,7 +8,6 @@ import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { LoopBinding, UsedBy } from "../../core/store/targets.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 import { openFields } from "../values/secret-fields.ts";
@@ -35,7 +34,7 @@ export async function observeVerifier(
   lives: InstancesObservation | null,
   signal: AbortSignal,
 ): Promise<VerifierObservation> {
-  const { probe, usage } = bindingOptionsOf(known.binding.options);
+  const { probe, usage } = known.binding.options;
   if (known.binding.role === "caller") return NOTHING;
   const told = usage === null ? null : await readUsage(context, target, { known, usage }, signal);
   if (probe === null && told !== null) return told;
@@ -108,7 +107,7 @@ export function usedWhenUnknown(
   nowMs: number,
 ): VerifierObservation["used"] {
   const from = rollout?.fromVersion ?? null;
-  if (bindingOptionsOf(options).usage === null || from === null) return null;
+  if (options.usage === null || from === null) return null;
   return { [from]: new Date(nowMs).toISOString() };
 }
 

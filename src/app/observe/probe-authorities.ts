@@ -4,7 +4,6 @@ import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText, type PlannedItem } from "../../core/reconcile/plan-change.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { LoopBinding } from "../../core/store/targets.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
 import { type ProbeOrigin, probeOnce, proberFor } from "./probe-binding.ts";
@@ -29,10 +28,10 @@ export async function probeAuthorities(
   for (const item of seen.items) {
     const binding = seen.desired.bindings.find(({ id }) => id === item.bindingId);
     const there = observed.get(addressText(item));
-    const { authority, probe } = bindingOptionsOf(binding?.options ?? {});
-    const isSettled = binding?.rollout === null && binding.settled.primary === item.version;
-    if (binding === undefined || !authority || probe === null || item.slot !== "primary" || !isSettled)
-      continue;
+    if (binding === undefined) continue;
+    const { authority, probe } = binding.options;
+    const isSettled = binding.rollout === null && binding.settled.primary === item.version;
+    if (!authority || probe === null || item.slot !== "primary" || !isSettled) continue;
     if (item.found.kind !== "unknown" || there?.state !== "present") continue;
     const ours = seen.desired.slots.find((slot) => addressText(slot) === addressText(item))?.value;
     if (ours === undefined) continue;

@@ -9,7 +9,6 @@ import type { Acceptance } from "../../core/rollout/member.ts";
 import { slotsOf } from "../../core/rollout/slots.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 import type { InstancesObservation } from "./observe-instances.ts";
@@ -35,7 +34,7 @@ export async function probeBinding(
   lives: InstancesObservation | null,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Acceptance>> {
-  const { probe: told, counterProbed } = bindingOptionsOf(binding.options);
+  const { probe: told, counterProbed } = binding.options;
   const probe = told === null ? null : withConnections(told, lives);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;

@@ -9,7 +9,7 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/store/renewals.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
-import { issuerOf } from "../base/renew-policy.ts";
+import { issuerOf } from "../base/issuer-of.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { addVersion, introduceLocked } from "../versions/introduce-version.ts";
 import { untilStored } from "./until-stored.ts";

@@ -3,7 +3,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
-import { isIssued, issuerOf } from "../base/renew-policy.ts";
+import { issuerOf } from "../base/issuer-of.ts";
 import { openFields } from "../values/secret-fields.ts";
 import { openInputs } from "./issuer-inputs.ts";
 
@@ -13,7 +13,7 @@ export async function publicKeysOf(
   secret: SecretName,
 ): Promise<{ readonly keys: readonly JsonObject[] }> {
   const { policy, environment } = await findSecret(context, secret);
-  const { issuer, config } = isIssued(policy) ? issuerOf(context, policy) : { issuer: null, config: {} };
+  const { issuer, config } = policy.issue === null ? { issuer: null, config: {} } : issuerOf(context, policy);
   if (issuer?.publicKeys === undefined) {
     throw new LockstepError("INPUT_INVALID", `"${secret.name}" is no token that is signed here.`, {
       hint: "Only secrets with `issue: { jwt: … }` have public keys.",

@@ -3,12 +3,13 @@ import { SYSTEM } from "../../core/actor.ts";
 import { type ErrorCode, LockstepError } from "../../core/errors.ts";
 import { isStillThere } from "../../core/renewal/decide.ts";
 import { dueAtMs, MAX_REFUSALS, refusedAgainAtMs, retryAtMs } from "../../core/renewal/due.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { RenewalCandidate } from "../../core/store/renewals.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
-import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
+import { singleUseOf } from "../base/issuer-of.ts";
 import { UNKEPT } from "./keep-successor.ts";
-import { tellLevel } from "./tell.ts";
+import { setAnew, tellLevel } from "./tell.ts";
 
 /** Of a token that is not there yet: what the backoff of the first one is measured by. */
 const FIRST_BACKOFF_MS = 3_600_000;
@@ -131,11 +132,7 @@ function nextTryMs({ id, policy, newest, state }: RenewalCandidate, nowMs: numbe
     newest === null || newest.expiresAtMs === null
       ? { due: nowMs, expiresAtMs: nowMs + FIRST_BACKOFF_MS }
       : {
-          due: dueAtMs(
-            { madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs },
-            renewPolicyOf(policy),
-            seed,
-          ),
+          due: dueAtMs({ madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs }, policy.renew, seed),
           expiresAtMs: newest.expiresAtMs,
         };
   const nextMs = retryAtMs(

@@ -2,8 +2,8 @@
 import type { Job } from "../../core/ports/queue.ts";
 import { decide, levelNow } from "../../core/renewal/decide.ts";
 import { isEscalation } from "../../core/renewal/due.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { AppContext } from "../base/context.ts";
-import { issueOf, renewPolicyOf, seedOf } from "../base/renew-policy.ts";
 import { tellLevel } from "./tell.ts";
 
 /** Those that end first come first. */
@@ -11,16 +11,15 @@ export async function dueRenewals(context: AppContext, most: number): Promise<re
   const nowMs = context.clock.now().getTime();
   const jobs: Job[] = [];
   for (const candidate of await context.store.read.renewals.candidates()) {
-    const policy = renewPolicyOf(candidate.policy);
     const moment = { nowMs, seed: seedOf(candidate.id, candidate.newest?.version ?? null) };
-    const level = levelNow(candidate, policy, moment);
+    const level = levelNow(candidate, moment);
     if (level !== null && isEscalation(level, candidate.level)) {
       await context.store.transaction(async (tx) => {
         const locked = await tx.renewals.lock(candidate.id);
         if (locked !== null) await tellLevel(context, tx, locked);
       });
     }
-    if (jobs.length < most && decide(candidate, issueOf(candidate.policy), policy, moment).act !== "wait")
+    if (jobs.length < most && decide(candidate, moment).act !== "wait")
       jobs.push({ name: "renew", id: candidate.id });
   }
   return jobs;

@@ -5,7 +5,6 @@ import { pause } from "../../lib/pause.ts";
 import { startStopwatch } from "../../lib/stopwatch.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
-import { isIssued } from "../base/renew-policy.ts";
 import type { Introduced } from "../versions/introduce-version.ts";
 import { joinRenewal } from "./join-renewal.ts";
 import { type Renewal, renewSecret } from "./renew-secret.ts";
@@ -27,7 +26,7 @@ export async function renewNow(
   signal: AbortSignal,
 ): Promise<Introduced & { readonly expiresAt: Date | null }> {
   const { id, policy } = await findSecret(context, secret);
-  if (!isIssued(policy)) {
+  if (policy.issue === null) {
     throw new LockstepError("INPUT_INVALID", `Cannot renew "${secret.name}": no issuer makes its values.`, {
       hint: `Use \`lockstep rotate ${secret.name}\`, or give it an \`issue:\` in lockstep.yaml.`,
     });

@@ -17,18 +17,19 @@ import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
 import { acceptToken } from "../../core/renewal/accept-token.ts";
 import { decide, mustAct } from "../../core/renewal/decide.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { RenewalCandidate, RenewalState } from "../../core/store/renewals.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
-import { issueOf, issuerOf, renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
+import { issuerOf, singleUseOf } from "../base/issuer-of.ts";
 import { chooseHow } from "../rollouts/start-rollout.ts";
 import { type PreparedRepositories, transactionWithValues } from "../values/prepared-values.ts";
 import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
 import { openInputs } from "./issuer-inputs.ts";
 import { keepSuccessor } from "./keep-successor.ts";
 import { recordFailure, tellLost } from "./record-failure.ts";
-import { resolveRenewalAlert } from "./tell.ts";
+import { resolveRenewalAlert, setAnew } from "./tell.ts";
 import { untilStored } from "./until-stored.ts";
 
 /** `due`: when it is. `now`: a person asks for it. `again`: also with what may be used up. */
@@ -101,7 +102,7 @@ async function begin(
   if (candidate === null) throw new LockstepError("NOT_FOUND", "There is no such secret with an issuer.");
   const { issuer, config } = issuerOf(context, candidate.policy);
   const nowMs = context.clock.now().getTime();
-  const verdict = decide(candidate, issueOf(candidate.policy), renewPolicyOf(candidate.policy), {
+  const verdict = decide(candidate, {
     nowMs,
     seed: seedOf(candidate.id, candidate.newest?.version ?? null),
   });
@@ -111,8 +112,7 @@ async function begin(
     return { state: "failed", error: await tellLost(context, tx, candidate) };
   if (mode === "due" && verdict.act === "wait")
     return { state: "waits", why: verdict.why, untilMs: verdict.untilMs };
-  if (mode === "now" && mustAct(candidate, issueOf(candidate.policy)))
-    return { state: "failed", error: stillLost(context, candidate) };
+  if (mode === "now" && mustAct(candidate)) return { state: "failed", error: stillLost(context, candidate) };
 
   const name = issuer.singleUse(config);
   const used = name === null ? null : await tx.secrets.find(candidate.environment, name);
@@ -148,7 +148,7 @@ async function begin(
   const id = randomUUID();
   await tx.renewals.begin(secretId, {
     id,
-    issue: issueOf(candidate.policy),
+    issue: candidate.policy.issue.stored,
     origin,
     singleUse,
     owner: context.processId,

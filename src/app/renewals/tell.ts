@@ -4,11 +4,13 @@ import { CATALOGUE } from "../../core/error-catalogue.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { levelNow } from "../../core/renewal/decide.ts";
 import { isEscalation, type RenewalLevel } from "../../core/renewal/due.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { RenewalCandidate } from "../../core/store/renewals.ts";
 import type { Repositories } from "../../core/store/store.ts";
+import { shellCommand } from "../../lib/shell-quote.ts";
 import type { AppContext } from "../base/context.ts";
+import { singleUseOf } from "../base/issuer-of.ts";
 import { type AlertSubject, raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { renewPolicyOf, seedOf, setAnew, singleUseOf } from "../base/renew-policy.ts";
 
 const KIND = "renewal";
 
@@ -20,7 +22,7 @@ export async function tellLevel(
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
   const nowMs = context.clock.now().getTime();
-  const level = levelNow(candidate, renewPolicyOf(candidate.policy), {
+  const level = levelNow(candidate, {
     nowMs,
     seed: seedOf(candidate.id, candidate.newest?.version ?? null),
   });
@@ -71,4 +73,10 @@ function remedyOf(context: AppContext, candidate: RenewalCandidate): string {
     known?.replaceAll("NAME", name) ??
     `Look at it with \`lockstep renewals\`, and try it with \`lockstep renew ${name}\`.`
   );
+}
+
+/** What a person does about a refresh token that is not good any more; with the command as it is to be pasted. */
+export function setAnew({ environment }: { readonly environment: string }, name: string): string {
+  const command = shellCommand(["lockstep", "secret", "set", name, "--environment", environment]);
+  return `Sign in anew at the provider, and set what it gives: \`${command}\`.`;
 }

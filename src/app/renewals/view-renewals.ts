@@ -1,10 +1,10 @@
 /** Tokens and how their renewal stands, for people: what ends first comes first. */
 
 import { decide, mustAct } from "../../core/renewal/decide.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { RenewalCandidate } from "../../core/store/renewals.ts";
 import type { RenewalAnswer } from "../../protocol/api-renewals.ts";
 import type { AppContext } from "../base/context.ts";
-import { issueOf, renewPolicyOf, seedOf } from "../base/renew-policy.ts";
 
 export async function viewRenewals(
   context: AppContext,
@@ -19,7 +19,7 @@ export async function viewRenewals(
 
 function viewOf(candidate: RenewalCandidate, nowMs: number): RenewalAnswer {
   const { name, environment, policy, newest, state } = candidate;
-  const verdict = decide(candidate, issueOf(policy), renewPolicyOf(policy), {
+  const verdict = decide(candidate, {
     nowMs,
     seed: seedOf(candidate.id, newest?.version ?? null),
   });
@@ -27,13 +27,13 @@ function viewOf(candidate: RenewalCandidate, nowMs: number): RenewalAnswer {
   return {
     secret: name,
     environment,
-    issuer: Object.keys(issueOf(policy))[0] ?? "",
+    issuer: policy.issue.kind,
     version: newest?.version ?? null,
     madeAt: iso(newest?.madeAtMs ?? null),
     expiresAt: iso(newest?.expiresAtMs ?? null),
     state: isExpired
       ? "expired"
-      : verdict.act === "tell-lost" || mustAct(candidate, issueOf(policy))
+      : verdict.act === "tell-lost" || mustAct(candidate)
         ? "lost"
         : state.failures > 0
           ? "failing"

@@ -2,7 +2,6 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
-import { optionsOf } from "../base/rollout-options.ts";
 import { transact } from "../base/transaction.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
@@ -49,7 +48,7 @@ export async function forceMember(
           hint: `Add --key: ${meant.map((row) => row.key).join(", ")}.`,
         },
       );
-    const options = optionsOf(rollout.options);
+    const { options } = rollout;
     const forced = { ...options.forced, [member.bindingId]: reason };
     await tx.rollouts.setOptions(rolloutId, { ...options, forced });
     await tx.audit.append({

@@ -6,9 +6,7 @@ import type { RolloutState } from "../../core/rollout/engine.ts";
 import type { Member } from "../../core/rollout/member.ts";
 import type { RolloutView } from "../../core/rollout/slots.ts";
 import type { RolloutMemberRow, RolloutRecord } from "../../core/store/rollouts.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
-import { optionsOf, waitsOf } from "../base/rollout-options.ts";
 import { kindOf } from "../targets/open-target.ts";
 
 /** A member and where it is. */
@@ -25,12 +23,14 @@ export function viewOf(rollout: RolloutRecord): RolloutView {
 export function stateOf(context: AppContext, rollout: RolloutRecord): RolloutState {
   const { state, reason, phaseStartedAtMs, freshFromMs, urgent } = rollout;
   invariant(state === "running" || state === "stalled", "only open rollouts are decided");
-  const waits = waitsOf(optionsOf(rollout.options), context.timing);
+  const { settleForMs, quietForMs, optionalForMs } = rollout.options;
+  const { lateAfterMs, relookMs, watchMs, settleWatchMs } = context.timing;
+  const waits = { settleForMs, quietForMs, optionalForMs, lateAfterMs, relookMs, watchMs, settleWatchMs };
   return { ...viewOf(rollout), state, reason, phaseStartedAtMs, freshFromMs, urgent, waits };
 }
 
 export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: RolloutRecord): LocatedMember {
-  const options = bindingOptionsOf(row.options);
+  const { options } = row;
   const activations = row.activations.map(({ state }) => state);
   const isDormant = activations.length > 0 && activations.every((state) => state === "dormant");
   const used = row.used === null || rollout.fromVersion === null ? undefined : row.used[rollout.fromVersion];
@@ -64,7 +64,7 @@ export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: Ro
     stuck: stuckOf(row, rollout),
     waitsItsTurn: row.aside !== null && row.aside.reason === null,
     restsAtStored: isDormant || (rollout.strategy === "replace" && row.adopted),
-    forced: optionsOf(rollout.options).forced[row.bindingId] !== undefined,
+    forced: rollout.options.forced[row.bindingId] !== undefined,
   };
 }
 

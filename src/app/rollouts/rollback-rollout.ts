@@ -8,7 +8,6 @@ import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
-import { optionsOf } from "../base/rollout-options.ts";
 import { transact } from "../base/transaction.ts";
 import { ended } from "./ended-rollout.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
@@ -57,7 +56,7 @@ async function assertMayGoBack(tx: Repositories, rollout: RolloutRecord, now: Da
     const last = await tx.rollouts.lastOf(secretId);
     if (last?.id !== id || (await tx.rollouts.openOf(secretId)) !== null)
       throw cannot("a newer one came after it");
-    const { undoForMs } = optionsOf(rollout.options);
+    const { undoForMs } = rollout.options;
     if (rollout.endedAtMs !== null && rollout.nowMs - rollout.endedAtMs > undoForMs)
       throw cannot("the time for going back is over (`rotate.undoFor`)");
   }

@@ -11,6 +11,7 @@ import {
   type Move,
   whyNotPossible,
 } from "../../core/rollout/choose-strategy.ts";
+import { newRolloutOptions, type RolloutOptions } from "../../core/rollout/options.ts";
 import { sameSlots, slotsOf } from "../../core/rollout/slots.ts";
 import {
   ENGINE_VERSION,
@@ -22,10 +23,8 @@ import {
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
-import { bindingOptionsOf } from "../base/binding-options.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
-import { optionsFromPolicy, type RolloutOptions, rotatePolicyOf } from "../base/rollout-options.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { promote } from "./apply-action.ts";
@@ -53,9 +52,9 @@ export async function chooseHow(
   how: HowToMove,
 ): Promise<Choice> {
   const move = await moveOf(context, tx, secret, from);
-  const named = how.strategy ?? rotatePolicyOf(secret.policy).strategy;
+  const named = how.strategy ?? secret.policy.rotate.strategy;
   // The first version and a compromised one cannot be anything else, whatever the policy says for every day.
-  if (named === undefined || (how.strategy === undefined && (from === null || move.fromCompromised)))
+  if (named === null || (how.strategy === undefined && (from === null || move.fromCompromised)))
     return chooseStrategy(move);
   const reasons = whyNotPossible(named, move);
   if (reasons.length === 0) return { strategy: named, because: [] };
@@ -77,11 +76,11 @@ async function moveOf(
 ): Promise<Move> {
   const rows = await tx.rollouts.candidates(id);
   return {
-    isIssued: policy["issue"] !== undefined,
+    isIssued: policy.issue !== null,
     fromVersion: from?.version ?? null,
     fromCompromised: from !== null && from.compromisedAt !== null,
     candidates: rows.map(({ target, key, role, optional, targetKind, targetConfig, options }) => {
-      const { acceptanceBy, useAttested, triesBoth } = bindingOptionsOf(options);
+      const { acceptanceBy, useAttested, triesBoth } = options;
       const { maxEvidence } = kindOf(context, targetKind).capabilities(targetConfig);
       return { target, key, role, optional, maxEvidence, acceptanceBy, useAttested, triesBoth };
     }),
@@ -116,7 +115,7 @@ export async function startRollout(
     engineVersion: ENGINE_VERSION,
     options: {
       ...(rollbackOf?.options ??
-        endingWith(await lifeLeftMs(context, tx, start), optionsFromPolicy(rotatePolicyOf(secret.policy)))),
+        endingWith(await lifeLeftMs(context, tx, start), newRolloutOptions(secret.policy.rotate))),
       rotates: start.rotates === true,
     },
     actor,

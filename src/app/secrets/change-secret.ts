@@ -36,7 +36,7 @@ export async function generateSecret(
   how: HowToMove = {},
 ): Promise<Introduced> {
   const { policy } = await findSecret(context, secret);
-  if (policy["issue"] !== undefined) {
+  if (policy.issue !== null) {
     throw new LockstepError(
       "INPUT_INVALID",
       `Cannot generate "${secret.name}": an issuer makes its values.`,

@@ -6,7 +6,6 @@ import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import { storeNameOf } from "../../core/stored-value.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
-import { optionsOf } from "../base/rollout-options.ts";
 import { discardCopiesOf } from "../push/discard-copies.ts";
 import { nameOf, oweRemoval, removeOwed } from "../values/put-value.ts";
 
@@ -15,7 +14,7 @@ function mayGoBackTo(last: RolloutRecord, version: number): boolean {
   const { state, strategy, fromVersion, endedAtMs, nowMs, options } = last;
   if (state !== "done" || strategy === "replace" || fromVersion !== version || endedAtMs === null)
     return false;
-  return nowMs - endedAtMs < optionsOf(options).undoForMs;
+  return nowMs - endedAtMs < options.undoForMs;
 }
 
 /**

@@ -9,7 +9,6 @@ import type { SecretRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import { shellCommand } from "../../lib/shell-quote.ts";
 import type { AppContext } from "../base/context.ts";
-import { optionsOf } from "../base/rollout-options.ts";
 import { chooseHow, type HowToMove } from "../rollouts/start-rollout.ts";
 
 /** From here on every place has the new value. */
@@ -27,7 +26,7 @@ export async function joinRotation(
   request: HowToMove,
 ): Promise<RolloutRecord | null> {
   const open = await tx.rollouts.openOf(secret.id);
-  if (open === null || !optionsOf(open.options).rotates || ARRIVED.has(open.phase)) return null;
+  if (open === null || !open.options.rotates || ARRIVED.has(open.phase)) return null;
   const versions = await tx.secrets.versions(secret.id);
   // A value that somebody else knows is no answer to who wants a new one.
   if (versions.some(({ version, compromisedAt }) => version === open.toVersion && compromisedAt !== null))

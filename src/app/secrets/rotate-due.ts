@@ -2,14 +2,12 @@
  * Rotates what is due by schedule. Several workers may find the same secret: whoever takes its row first makes the version,
  * the others see that it is not the same any more.
  */
-import { createHash } from "node:crypto";
 import { SYSTEM } from "../../core/actor.ts";
 import { isSourceAway, toLockstepError } from "../../core/errors.ts";
 import { isRotationDue } from "../../core/rollout/schedule.ts";
+import { seedOf } from "../../core/seed.ts";
 import type { ScheduledSecret } from "../../core/store/schedule.ts";
-import { durationMs } from "../../lib/duration.ts";
 import type { AppContext } from "../base/context.ts";
-import { rotatePolicyOf } from "../base/rollout-options.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import { transactionWithValues } from "../values/prepared-values.ts";
 import { introduceLocked } from "../versions/introduce-version.ts";
@@ -21,11 +19,9 @@ const ACTOR = { ...SYSTEM, id: "schedule", name: "schedule" };
 
 export async function rotateDue(context: AppContext): Promise<void> {
   for (const secret of await context.store.read.schedule.candidates()) {
-    const { every, window } = rotatePolicyOf(secret.policy);
-    const everyMs = durationMs(every);
-    const seed = seedOf(secret);
-    if (everyMs === undefined || !isRotationDue({ everyMs, window: window ?? null }, { ...secret, seed }))
-      continue;
+    const { everyMs, window } = secret.policy.rotate;
+    const seed = seedOf(secret.id, secret.currentVersion);
+    if (everyMs === null || !isRotationDue({ everyMs, window }, { ...secret, seed })) continue;
     try {
       await rotate(context, secret);
     } catch (thrown) {
@@ -65,9 +61,4 @@ async function postpone(
       details: { code, reason: message },
     });
   });
-}
-
-/** The same on every worker and at every look, another for every version. */
-function seedOf({ id, currentVersion }: ScheduledSecret): number {
-  return createHash("sha256").update(`${id} ${currentVersion}`).digest().readUInt32BE(0) / 2 ** 32;
 }

@@ -7,8 +7,6 @@ import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
 import type { Next } from "../base/follow-ups.ts";
-import { isIssued } from "../base/renew-policy.ts";
-import { optionsFromPolicy, rotatePolicyOf } from "../base/rollout-options.ts";
 import { transact } from "../base/transaction.ts";
 import { assertAdopted } from "../config/adoption.ts";
 import { renewNow } from "../renewals/renew-now.ts";
@@ -35,7 +33,7 @@ export async function rotateSecret(
   if (hurried !== null) return hurried;
   const known = await findSecret(context, secret);
   // Whoever makes its values makes this one too; how it moves is the issuer's matter as well.
-  if (isIssued(known.policy)) {
+  if (known.policy.issue !== null) {
     await assertAdopted(context, actor, secret, signal);
     return renewNow(context, actor, secret, {}, signal);
   }
@@ -112,7 +110,7 @@ export async function previewRotation(
   const versions = await context.store.read.secrets.versions(known.id);
   const current = versions.find(({ state }) => state === "current") ?? null;
   const { strategy, because } = await chooseHow(context, context.store.read, known, current, request);
-  const { settleForMs } = optionsFromPolicy(rotatePolicyOf(known.policy));
+  const { settleForMs } = known.policy.rotate;
   return {
     secretId: known.id,
     from: current?.version ?? null,

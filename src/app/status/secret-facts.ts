@@ -3,11 +3,9 @@ import type { SecretFacts, TokenFacts } from "../../core/doctor/facts.ts";
 import { mustAct } from "../../core/renewal/decide.ts";
 import type { RenewalCandidate } from "../../core/store/renewals.ts";
 import type { RolloutRow } from "../../core/store/views.ts";
-import { durationMs } from "../../lib/duration.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
-import { issueOf, issuerOf } from "../base/renew-policy.ts";
-import { rotatePolicyOf } from "../base/rollout-options.ts";
+import { singleUseOf } from "../base/issuer-of.ts";
 import { bindingFacts } from "./binding-facts.ts";
 import type { LiveAnswers } from "./live-answers.ts";
 import type { Recorded } from "./recorded.ts";
@@ -31,7 +29,7 @@ export async function secretFacts(
     current: secret.currentVersion,
     currentSince: secret.currentSince,
     currentMadeAt: secret.currentMadeAt,
-    maxAgeMs: durationMs(rotatePolicyOf(secret.policy).maxAge) ?? null,
+    maxAgeMs: secret.policy.rotate.maxAgeMs,
     rollout: rolloutFacts(rollouts.get(secret.id)),
     bindings: (bySecret.get(secret.id) ?? []).map((row) =>
       bindingFacts(
@@ -47,13 +45,12 @@ export async function secretFacts(
 
 function tokenFacts(context: AppContext, candidate: RenewalCandidate): TokenFacts {
   const { policy, newest, state } = candidate;
-  const { issuer, config } = issuerOf(context, policy);
   return {
     expiresAt: newest?.expiresAtMs == null ? null : new Date(newest.expiresAtMs),
     failures: state.failures,
     error: state.failed?.message ?? null,
-    mustAct: mustAct(candidate, issueOf(policy)),
-    usedUp: issuer.singleUse(config),
+    mustAct: mustAct(candidate),
+    usedUp: singleUseOf(context, policy),
   };
 }
 

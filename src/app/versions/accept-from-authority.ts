@@ -46,8 +46,7 @@ export async function takeOver(
     const current = versions.find(({ state }) => state === "current");
     const isMoving = (await tx.rollouts.openOf(binding.secretId)) !== null;
     // Whose first value it is, and which of several fields changed, only a person can say.
-    if (secret === null || current === undefined || isMoving || secret.policy["fields"] !== undefined)
-      return null;
+    if (secret === null || current === undefined || isMoving || secret.policy.hasFields) return null;
     const fingerprint = fingerprintOf(context, secret.id, new Map([[PLAIN_FIELD, value]]));
     if (versions.some((one) => one.state !== "destroyed" && one.fingerprint === fingerprint)) return null;
     const introduced = await introduceLocked(

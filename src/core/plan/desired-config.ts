@@ -4,11 +4,13 @@
  *
  * Credentials travel beside and apart, so that nothing that is compared, stored openly or shown can hold one.
  */
-import type { BindingConfig, Config, SecretConfig, TargetConfig } from "../../protocol/config.ts";
+import type { BindingConfig, Config, TargetConfig } from "../../protocol/config.ts";
 import type { ConfigPath, ConfigProblem } from "../../protocol/config-problem.ts";
 import { withoutUnsent } from "../../protocol/credentials.ts";
+import { bindingOptionsToStore } from "../binding-options.ts";
 import { LockstepError, toLockstepError } from "../errors.ts";
 import type { Json, JsonObject } from "../json.ts";
+import { policyToStore } from "../policy.ts";
 import type { TargetKind } from "../ports/target-kind.ts";
 import type { BindingContent } from "../store/config.ts";
 import { keysOf, targetKindOf } from "./check-config.ts";
@@ -18,7 +20,7 @@ export interface DesiredSecret {
   readonly path: ConfigPath;
   readonly environment: string;
   readonly name: string;
-  /** {generate?, rotate?, fields?}: no values. */
+  /** As `core/policy.ts` writes it: no values. */
   readonly policy: JsonObject;
 }
 
@@ -136,7 +138,7 @@ export function desiredOf(
     path: ["environments", environment, "secrets", name],
     environment,
     name,
-    policy: policyOf(secret),
+    policy: policyToStore(secret),
   }));
   return {
     desired: { environments: Object.keys(config.environments), secrets, targets, bindings },
@@ -193,7 +195,7 @@ function bindingOf(
     template: binding.template ?? null,
     optional: binding.optional ?? false,
     drift: binding.drift ?? "report",
-    options: optionsOf(binding),
+    options: bindingOptionsToStore(binding),
   };
 }
 
@@ -246,19 +248,6 @@ function assertAskable(
       hint: "Commands are run on hosts over SSH, by accounts that have a shell; use `probe: { http: … }` here.",
     });
   }
-}
-
-/** Through JSON: drops what is undefined, and is what the store gives back. */
-function optionsOf(binding: BindingConfig): JsonObject {
-  const { probe, usage, acceptsFallback, evidence, triesBoth, silentFor, authority } = binding;
-  return JSON.parse(
-    JSON.stringify({ probe, usage, acceptsFallback, evidence, triesBoth, silentFor, authority }),
-  ) as JsonObject;
-}
-
-function policyOf({ generate, rotate, fields, issue, renew }: SecretConfig): JsonObject {
-  // Through JSON: drops what is undefined, and is what the store gives back.
-  return JSON.parse(JSON.stringify({ generate, rotate, fields, issue, renew })) as JsonObject;
 }
 
 /** A kind's refusal becomes a problem at the path that it names, below `path`. */

@@ -7,7 +7,9 @@
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { ConfigPath } from "../../protocol/config-problem.ts";
 import { type Probe, urlsOf } from "../../protocol/probe.ts";
-import type { JsonObject } from "../json.ts";
+import { askedIn } from "../binding-options.ts";
+import { isJsonObject, type JsonObject } from "../json.ts";
+import { policyOf } from "../policy.ts";
 import type { StoredConfig } from "../store/config.ts";
 import { type DesiredConfig, targetId } from "./desired-config.ts";
 import { bindingId } from "./diff-config.ts";
@@ -79,29 +81,22 @@ function added(
 }
 
 function probeUrls(options: JsonObject | undefined): readonly string[] {
-  const probe = objectAt(options, "probe");
-  if (probe === undefined) return [];
-  const command = objectAt(probe, "command");
+  const { probe } = askedIn(options ?? {});
+  if (probe === null) return [];
+  const { command } = probe;
   // Nobody else's machine, but a program that is handed the value.
-  return command === undefined
-    ? urlsOf(probe as unknown as Probe)
-    : [`command ${canonicalJson(command["run"])}`];
+  return isJsonObject(command)
+    ? [`command ${canonicalJson(command["run"])}`]
+    : urlsOf(probe as unknown as Probe);
 }
 
 function usageUrls(options: JsonObject | undefined): readonly string[] {
-  const { url, from } = objectAt(options, "usage") ?? {};
+  const { url, from } = askedIn(options ?? {}).usage ?? {};
   return typeof url === "string" ? [from === "target" ? `${url} from the target` : url] : [];
 }
 
 function issuerUrls(policy: JsonObject | undefined): readonly string[] {
-  const issue = objectAt(policy, "issue");
-  const urls = [objectAt(issue, "http")?.["url"], objectAt(issue, "oauth2")?.["tokenUrl"]];
+  const { http, oauth2 } = policyOf(policy ?? {}).issue?.stored ?? {};
+  const urls = [isJsonObject(http) ? http["url"] : null, isJsonObject(oauth2) ? oauth2["tokenUrl"] : null];
   return urls.filter((url) => typeof url === "string");
-}
-
-function objectAt(parent: JsonObject | undefined, key: string): JsonObject | undefined {
-  const child = parent?.[key];
-  return typeof child === "object" && child !== null && !Array.isArray(child)
-    ? (child as JsonObject)
-    : undefined;
 }

@@ -1,8 +1,6 @@
 /** What is to be done about one secret's token now: gather once, judge by a chain, each with its reason. Pure. */
-
-import type { Json } from "../json.ts";
 import type { RenewalCandidate } from "../store/renewals.ts";
-import { dueAtMs, levelOf, type RenewalLevel, type RenewPolicy } from "./due.ts";
+import { dueAtMs, levelOf, type RenewalLevel } from "./due.ts";
 
 export type RenewalVerdict =
   | { readonly act: "issue"; readonly why: string }
@@ -17,39 +15,33 @@ export interface Moment {
   readonly seed: number;
 }
 
-type Known = Pick<RenewalCandidate, "newest" | "singleUseCurrent" | "state">;
+type Known = Pick<RenewalCandidate, "newest" | "singleUseCurrent" | "state"> & {
+  readonly policy: Pick<RenewalCandidate["policy"], "renew"> & {
+    readonly issue: Pick<RenewalCandidate["policy"]["issue"], "stored">;
+  };
+};
 
-export function decide(
-  { newest, singleUseCurrent, state }: Known,
-  issue: Json,
-  policy: RenewPolicy,
-  { nowMs, seed }: Moment,
-): RenewalVerdict {
+export function decide(known: Known, { nowMs, seed }: Moment): RenewalVerdict {
+  const { newest, policy, state } = known;
   if (state.isTaken) return { act: "wait", untilMs: null, why: "another process asks for it now" };
-  const isNew = isAnotherIssue(state, issue);
+  const isNew = isAnotherIssue(known);
   // What was never seen to be replaced is good after a lost answer as well: it is simply asked with again.
-  if (
-    state.attempt !== null &&
-    isStillThere({ singleUseCurrent, state }) &&
-    state.rotates &&
-    state.lostAtMs === null
-  )
+  if (state.attempt !== null && isStillThere(known) && state.rotates && state.lostAtMs === null)
     return { act: "tell-lost" };
-  if (mustAct({ singleUseCurrent, state }, issue))
-    return { act: "wait", untilMs: null, why: "a person must act" };
+  if (mustAct(known)) return { act: "wait", untilMs: null, why: "a person must act" };
   if (state.notBeforeMs !== null && state.notBeforeMs > nowMs && !isNew && state.lostAtMs === null)
     return { act: "wait", untilMs: state.notBeforeMs, why: "it is tried again then" };
   if (newest === null) return { act: "issue", why: "there is no token yet" };
   if (newest.expiresAtMs === null) return { act: "wait", untilMs: null, why: "its token does not end" };
-  const due = dueAtMs({ madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs }, policy, seed);
+  const due = dueAtMs({ madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs }, policy.renew, seed);
   return due <= nowMs
     ? { act: "issue", why: "it is due" }
     : { act: "wait", untilMs: due, why: "it is not due yet" };
 }
 
 /** Only for what was presented: a new refresh token, or another way of asking, changes everything. */
-export function mustAct(known: Pick<Known, "singleUseCurrent" | "state">, issue: Json): boolean {
-  return known.state.lostAtMs !== null && isStillThere(known) && !isAnotherIssue(known.state, issue);
+export function mustAct(known: Pick<Known, "policy" | "singleUseCurrent" | "state">): boolean {
+  return known.state.lostAtMs !== null && isStillThere(known) && !isAnotherIssue(known);
 }
 
 /** What the last request presented is what the next one would. */
@@ -60,14 +52,13 @@ export function isStillThere({
   return state.singleUse !== null && state.singleUse.version === singleUseCurrent;
 }
 
-function isAnotherIssue({ issue: asked }: Known["state"], issue: Json): boolean {
-  return asked !== null && JSON.stringify(asked) !== JSON.stringify(issue);
+function isAnotherIssue({ policy, state }: Pick<Known, "policy" | "state">): boolean {
+  return state.issue !== null && JSON.stringify(state.issue) !== JSON.stringify(policy.issue.stored);
 }
 
 /** What a person should be told now; null: nothing. Without any token nobody has had one to lose. */
 export function levelNow(
-  { newest, state }: Pick<Known, "newest" | "state">,
-  policy: RenewPolicy,
+  { newest, policy, state }: Pick<Known, "newest" | "policy" | "state">,
   { nowMs, seed }: Moment,
 ): RenewalLevel | null {
   if (newest === null) {
@@ -78,7 +69,7 @@ export function levelNow(
   const life = { madeAtMs: newest.madeAtMs, expiresAtMs: newest.expiresAtMs };
   const level = levelOf({
     nowMs,
-    dueAtMs: dueAtMs(life, policy, seed),
+    dueAtMs: dueAtMs(life, policy.renew, seed),
     expiresAtMs: life.expiresAtMs,
     failures: state.failures,
   });

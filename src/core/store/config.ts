@@ -10,6 +10,7 @@ export interface StoredSecret {
   readonly id: string;
   readonly environment: string;
   readonly name: string;
+  /** As it is stored: a plan compares it with what is to be stored. */
   readonly policy: JsonObject;
   readonly currentVersion: number | null;
   /** A rollout of it is under way or stalled. */
@@ -34,6 +35,7 @@ export interface BindingContent {
   readonly template: string | null;
   readonly optional: boolean;
   readonly drift: "report" | "heal";
+  /** As `core/binding-options.ts` writes it. */
   readonly options: JsonObject;
 }
 

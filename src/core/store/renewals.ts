@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../json.ts";
+import type { IssuedPolicy } from "../policy.ts";
 import type { RenewalLevel } from "../renewal/due.ts";
 import type { SecretRecord } from "./secrets.ts";
 
@@ -31,11 +32,12 @@ export interface RenewalState {
   readonly failed: FailedTry | null;
   /** Since when a person must act. */
   readonly lostAtMs: number | null;
-  /** `issue` as it was asked with last. */
+  /** `IssuePolicy.stored` as it was asked with last. */
   readonly issue: Json | null;
 }
 
 export interface RenewalCandidate extends SecretRecord {
+  readonly policy: IssuedPolicy;
   readonly state: RenewalState;
   /** The newest version that is staged or current; null: there is no value yet. */
   readonly newest: {

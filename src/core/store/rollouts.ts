@@ -1,8 +1,10 @@
 import type { Actor } from "../actor.ts";
+import type { BindingOptions } from "../binding-options.ts";
 import type { Evidence, LadderEvidence } from "../evidence.ts";
 import type { JsonObject } from "../json.ts";
 import type { Aside } from "../rollout/aside.ts";
 import type { Acceptance } from "../rollout/member.ts";
+import type { RolloutOptions } from "../rollout/options.ts";
 import type { Strategy } from "../rollout/strategy.ts";
 import type { Role, Slot } from "../secret.ts";
 
@@ -18,8 +20,7 @@ export interface RolloutRecord {
   readonly state: "running" | "stalled" | "done" | "failed" | "abandoned";
   readonly engineVersion: number;
   readonly reason: string | null;
-  /** `app/base/rollout-options.ts` reads it. */
-  readonly options: JsonObject;
+  readonly options: RolloutOptions;
   readonly actor: Actor;
   readonly held: boolean;
   readonly urgent: boolean;
@@ -40,8 +41,7 @@ export interface RolloutMemberRow {
   readonly key: string;
   readonly role: Role;
   readonly optional: boolean;
-  /** Of the binding, as the configuration says: probe, attestations. */
-  readonly options: JsonObject;
+  readonly options: BindingOptions;
   readonly settled: Readonly<Partial<Record<Slot, number | null>>>;
   readonly evidence: Evidence | null;
   /** The last settled write or ended restart; ms since the epoch. */
@@ -79,7 +79,7 @@ export interface RolloutRepo {
     readonly strategy: Strategy;
     readonly phase: string;
     readonly engineVersion: number;
-    readonly options: JsonObject;
+    readonly options: RolloutOptions;
     readonly actor: Actor;
     readonly urgent?: boolean;
     readonly rollbackOf?: string;
@@ -118,7 +118,7 @@ export interface RolloutRepo {
   /** "now": looks begun from now on are the last before the next phase. */
   setFresh(rolloutId: string, from: "now" | null): Promise<void>;
   setHeld(rolloutId: string, held: boolean): Promise<void>;
-  setOptions(rolloutId: string, options: JsonObject): Promise<void>;
+  setOptions(rolloutId: string, options: RolloutOptions): Promise<void>;
   setUrgent(rolloutId: string): Promise<void>;
   setState(rolloutId: string, state: RolloutRecord["state"], reason: string | null): Promise<void>;
   lookAgain(rolloutId: string, inMs: number): Promise<void>;

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../json.ts";
+import type { SecretPolicy } from "../policy.ts";
 import type { StoredValue } from "../ports/value-store.ts";
 import type { VersionState } from "../secret.ts";
 
@@ -7,7 +8,7 @@ export interface SecretRecord {
   readonly environmentId: string;
   readonly environment: string;
   readonly name: string;
-  readonly policy: JsonObject;
+  readonly policy: SecretPolicy;
 }
 
 export interface VersionRecord {
@@ -49,6 +50,7 @@ export interface SecretRepo {
   findById(secretId: string): Promise<SecretRecord | null>;
   /** By environment and name. */
   list(environment?: string): Promise<readonly SecretRecord[]>;
+  /** `policy`: from `policyToStore`. */
   create(secret: {
     readonly environmentId: string;
     readonly name: string;

@@ -1,4 +1,5 @@
 import type { Actor } from "../actor.ts";
+import type { BindingOptions } from "../binding-options.ts";
 import type { Evidence, LadderEvidence } from "../evidence.ts";
 import type { JsonObject } from "../json.ts";
 import type { Address } from "../ports/place.ts";
@@ -62,8 +63,7 @@ export interface LoopBinding {
   readonly role: Role;
   readonly template: string | null;
   readonly takeOver: boolean;
-  /** As the configuration says: probe, attestations. */
-  readonly options: JsonObject;
+  readonly options: BindingOptions;
   readonly settled: Readonly<Partial<Record<Slot, number>>>;
   readonly settledDigest: string | null;
   /** Settled under the present epoch: what an earlier one settled is ours no more until it was seen there again. */

@@ -4,7 +4,7 @@
  */
 import type { Actor } from "../actor.ts";
 import type { Evidence } from "../evidence.ts";
-import type { JsonObject } from "../json.ts";
+import type { SecretPolicy } from "../policy.ts";
 import type { CopiesSeen, FoundCopy } from "../ports/copies.ts";
 import type { Exposure } from "../ports/target.ts";
 import type { Acceptance } from "../rollout/member.ts";
@@ -26,7 +26,7 @@ export interface SecretRow {
   readonly currentMadeAt: Date | null;
   /** Of the current version; null: it does not end by itself. */
   readonly expiresAt: Date | null;
-  readonly policy: JsonObject;
+  readonly policy: SecretPolicy;
 }
 
 export interface BindingRow {

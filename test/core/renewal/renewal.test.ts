@@ -223,6 +223,8 @@ const IDLE: RenewalState = {
   issue: null,
 };
 
+const POLICY = { renew: DEFAULT_RENEW_POLICY, issue: { stored: {} } };
+
 describe("a simulated year", () => {
   /** Outages as [begin, length] in ms; a place takes `bringMs` to use a new token. Answers the moments without a valid one. */
   function year(
@@ -241,12 +243,12 @@ describe("a simulated year", () => {
     const isDown = (ms: number) => outages.some(([begin, length]) => ms >= begin && ms < begin + length);
     for (let nowMs = 0; nowMs < 365 * DAY_MS; ) {
       const moment = { nowMs, seed };
-      const now = levelNow({ newest, state }, DEFAULT_RENEW_POLICY, moment);
+      const now = levelNow({ newest, state, policy: POLICY }, moment);
       if (now !== null && isEscalation(now, level)) {
         level = now;
         told.at(-1)?.push(now);
       }
-      const verdict = decide({ newest, singleUseCurrent: null, state }, {}, DEFAULT_RENEW_POLICY, moment);
+      const verdict = decide({ newest, singleUseCurrent: null, state, policy: POLICY }, moment);
       if (verdict.act === "wait") {
         // An expiry is told in time, whenever the next try is.
         const ends: number =

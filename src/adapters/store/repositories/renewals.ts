@@ -1,10 +1,13 @@
 /** Renewals of issued tokens. Leases are of the database's clock; when something is due is the caller's. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { JsonObject } from "../../../core/json.ts";
+import { issuedPolicyOf } from "../../../core/policy.ts";
 import type { RenewalCandidate, RenewalRepo, RenewalState } from "../../../core/store/renewals.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 
-interface Row extends Omit<RenewalCandidate, "newest" | "state"> {
+interface Row extends Omit<RenewalCandidate, "newest" | "policy" | "state"> {
+  readonly policy: JsonObject;
   readonly newestVersion: number | null;
   readonly newestAtMs: number | null;
   readonly newestExpiresAtMs: number | null;
@@ -199,12 +202,14 @@ function candidateOf({
   failedAtMs,
   lostAtMs,
   issue,
+  policy,
   ...secret
 }: Row): RenewalCandidate {
   const made =
     madeVersion === null ? null : { version: madeVersion, atMs: madeAtMs ?? 0, expiresAtMs: madeExpiresAtMs };
   return {
     ...secret,
+    policy: issuedPolicyOf(policy),
     newest:
       newestVersion === null
         ? null

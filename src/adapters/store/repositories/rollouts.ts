@@ -1,6 +1,9 @@
 /** Rollouts, their members and gates. */
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import { bindingOptionsOf } from "../../../core/binding-options.ts";
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import { rolloutOptionsOf } from "../../../core/rollout/options.ts";
 import { AGENT_UNIT } from "../../../core/store/activations.ts";
 import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/store/rollouts.ts";
 import type { Database } from "../schema.ts";
@@ -15,7 +18,16 @@ const RECORD = sql`
 
 const SOURCE = sql`rollout r join secret s on s.id = r.secret_id join environment e on e.id = s.environment_id`;
 
+type Stored<Row> = Omit<Row, "options"> & { readonly options: JsonObject };
+
 export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
+  const record = async (where: RawBuilder<unknown>): Promise<RolloutRecord | null> => {
+    const { rows } = await sql<Stored<RolloutRecord>>`select ${RECORD} from ${SOURCE} where ${where}`.execute(
+      db,
+    );
+    const [row] = rows;
+    return row === undefined ? null : { ...row, options: rolloutOptionsOf(row.options) };
+  };
   return {
     async start(rollout) {
       const { rows } = await sql<{ id: string }>`
@@ -31,31 +43,21 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
     },
 
     async lock(rolloutId) {
-      const { rows } = await sql<RolloutRecord>`
-        select ${RECORD} from ${SOURCE} where r.id = ${rolloutId} for update of r`.execute(db);
-      return rows[0] ?? null;
+      return await record(sql`r.id = ${rolloutId} for update of r`);
     },
 
     async find(rolloutId) {
-      const { rows } =
-        await sql<RolloutRecord>`select ${RECORD} from ${SOURCE} where r.id = ${rolloutId}`.execute(db);
-      return rows[0] ?? null;
+      return await record(sql`r.id = ${rolloutId}`);
     },
 
     async openOf(secretId) {
-      const { rows } = await sql<RolloutRecord>`
-        select ${RECORD} from ${SOURCE}
-        where r.secret_id = ${secretId} and r.state in ('running', 'stalled')`.execute(db);
-      return rows[0] ?? null;
+      return await record(sql`r.secret_id = ${secretId} and r.state in ('running', 'stalled')`);
     },
 
     async lastOf(secretId) {
-      const { rows } = await sql<RolloutRecord>`
-        select ${RECORD} from ${SOURCE}
-        where r.secret_id = ${secretId} and r.ended_at is not null order by r.ended_at desc, r.started_at desc limit 1`.execute(
-        db,
+      return await record(
+        sql`r.secret_id = ${secretId} and r.ended_at is not null order by r.ended_at desc, r.started_at desc limit 1`,
       );
-      return rows[0] ?? null;
     },
 
     async movableAtTarget(targetId) {
@@ -85,11 +87,11 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
     },
 
     async candidates(secretId) {
-      const { rows } = await sql<RolloutMemberRow>`
+      const { rows } = await sql<Stored<RolloutMemberRow>>`
         select t.name as target, t.kind as "targetKind", t.config as "targetConfig", b.key, b.role, b.optional, b.options
         from binding b join target t on t.id = b.target_id and t.removed_at is null
         where b.secret_id = ${secretId} and b.removed_at is null order by t.name, b.key`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row, options: bindingOptionsOf(row.options) }));
     },
 
     async size(rolloutId) {
@@ -100,7 +102,7 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
     },
 
     async members(rolloutId) {
-      const { rows } = await sql<RolloutMemberRow>`
+      const { rows } = await sql<Stored<RolloutMemberRow>>`
         select b.id as "bindingId", t.id as "targetId", t.name as target, t.kind as "targetKind",
           t.config as "targetConfig", b.key, b.role, b.optional, b.options, b.settled, b.evidence,
           ${ms(sql`greatest(b.settled_at, b.created_at, (select max(a.ended_at) from target_unit tu
@@ -122,7 +124,7 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
           join target t on t.id = b.target_id and t.removed_at is null
           left join rollout_gate g on g.rollout_id = r.id and g.binding_id = b.id and g.phase = r.phase
         where r.id = ${rolloutId} order by t.name, b.key`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row, options: bindingOptionsOf(row.options) }));
     },
 
     async fixGate(rolloutId, bindingId, phase, required) {

@@ -1,13 +1,17 @@
 /** Secrets that rotate by schedule. */
 import { type Kysely, sql } from "kysely";
+import type { JsonObject } from "../../../core/json.ts";
+import { policyOf } from "../../../core/policy.ts";
 import type { ScheduledSecret, ScheduleRepo } from "../../../core/store/schedule.ts";
 import type { Database } from "../schema.ts";
 import { ms } from "./instants.ts";
 
+type Stored = Omit<ScheduledSecret, "policy"> & { readonly policy: JsonObject };
+
 export function createScheduleRepo(db: Kysely<Database>): ScheduleRepo {
   return {
     async candidates() {
-      const { rows } = await sql<ScheduledSecret>`
+      const { rows } = await sql<Stored>`
         select s.id, s.environment_id as "environmentId", e.name as environment, s.name, s.policy,
           v.version as "currentVersion", ${ms(sql`now()`)} as "nowMs",
           ${ms(sql`now()`)} - ${ms(sql`v.created_at`)} as "ageMs"
@@ -17,7 +21,7 @@ export function createScheduleRepo(db: Kysely<Database>): ScheduleRepo {
           and (s.rotate_not_before is null or s.rotate_not_before <= now())
           and not exists (select 1 from rollout r where r.secret_id = s.id and r.state in ('running', 'stalled'))
         order by v.created_at`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row, policy: policyOf(row.policy) }));
     },
 
     async postpone(secretId, inMs) {

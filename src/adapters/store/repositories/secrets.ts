@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { policyOf } from "../../../core/policy.ts";
 import { mayMove, type VersionState } from "../../../core/secret.ts";
 import type {
   NewVersion,
@@ -270,5 +271,5 @@ interface SecretRow {
 }
 
 function toSecret({ environment_id, ...row }: SecretRow): SecretRecord {
-  return { ...row, environmentId: environment_id };
+  return { ...row, environmentId: environment_id, policy: policyOf(row.policy) };
 }

@@ -1,5 +1,7 @@
 /** Targets as the loop sees them: leases with fencing, the owed model, what is settled. */
 import { type Kysely, sql } from "kysely";
+import { bindingOptionsOf } from "../../../core/binding-options.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { CONTENT_DIGITS } from "../../../core/order.ts";
 import type {
   InFlight,
@@ -200,7 +202,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
     },
 
     async bindings(targetId) {
-      const { rows } = await sql<LoopBinding>`
+      const { rows } = await sql<Omit<LoopBinding, "options"> & { readonly options: JsonObject }>`
         select b.id, b.secret_id as "secretId", s.name as "secretName", b.placement, b.key,
           b.fallback_key as "fallbackKey", b.role, b.template, b.take_over as "takeOver", b.settled, b.settled_digest as "settledDigest", b.options,
           b.settled_epoch = ${EPOCH} as "settledInEpoch",
@@ -216,7 +218,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           left join rollout r on r.secret_id = s.id and r.state in ('running', 'stalled')
         where b.target_id = ${targetId} and b.removed_at is null and s.removed_at is null
         order by b.placement, b.key`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row, options: bindingOptionsOf(row.options) }));
     },
 
     async bindingTargets(secretId) {

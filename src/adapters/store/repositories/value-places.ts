@@ -1,6 +1,7 @@
 /** Where the values of versions are. */
 import { type Kysely, sql } from "kysely";
 import type { StoredValue } from "../../../core/ports/value-store.ts";
+import { DEFAULT_WAITS } from "../../../core/rollout/options.ts";
 import type { TroubledValue, ValuePlaceRepo } from "../../../core/store/value-places.ts";
 import type { Database } from "../schema.ts";
 
@@ -123,7 +124,7 @@ export function createValuePlaceRepo(db: Kysely<Database>): ValuePlaceRepo {
             and (o.state in ('staged', 'current', 'retiring') or (o.state = 'retired' and exists (
               select from rollout r
               where r.secret_id = o.secret_id and r.from_version = o.version and r.state = 'done'
-                and r.ended_at + (coalesce(r.options ->> 'undoForMs', '604800000'))::bigint
+                and r.ended_at + (coalesce(r.options ->> 'undoForMs', ${String(DEFAULT_WAITS.undoForMs)}))::bigint
                   * interval '1 millisecond' > now())))
           order by o.value_looked_at nulls first limit ${limit} for update skip locked) due
         where v.secret_id = due.secret_id and v.version = due.version

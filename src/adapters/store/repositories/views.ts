@@ -1,6 +1,8 @@
 /** What people look at: one statement per view. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import { policyOf } from "../../../core/policy.ts";
 import type {
   BindingRow,
   PushRow,
@@ -16,14 +18,14 @@ import { EPOCH } from "./standing.ts";
 export function createViewRepo(db: Kysely<Database>): ViewRepo {
   return {
     async secrets({ environment, secretId }) {
-      const { rows } = await sql<SecretRow>`
+      const { rows } = await sql<Omit<SecretRow, "policy"> & { readonly policy: JsonObject }>`
         select s.id, s.name, e.name as environment, v.version as "currentVersion",
           v.state_changed_at as "currentSince", v.created_at as "currentMadeAt", v.expires_at as "expiresAt", s.policy
         from secret s join environment e on e.id = s.environment_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
         where s.removed_at is null and ${is(sql`e.name`, environment)} and ${isId(sql`s.id`, secretId)}
         order by e.name, s.name`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row, policy: policyOf(row.policy) }));
     },
 
     async bindings({ environment, secretId }) {
