@@ -11,9 +11,8 @@ import { asMadeHere, openclawProblems } from "./openclaw.ts";
 import { probeSchema } from "./probe.ts";
 import { usageSchema } from "./usage.ts";
 
-/** Keys at a target that name its kind; exactly one stands there. `memory` serves tests and the demo. */
-export const CONFIG_TARGET_KINDS = ["railway", "ssh", "agent", "vault", "manual", "memory"] as const;
-export type ConfigTargetKind = (typeof CONFIG_TARGET_KINDS)[number];
+/** Keys at a target that name its kind; exactly one stands there. The kinds that this release serves, and no others. */
+export const CONFIG_TARGET_KINDS = ["railway", "ssh", "agent", "vault", "manual"] as const;
 
 /** Keys beside the kind, on hosts. */
 export const CONFIG_TARGET_EXTRAS = ["files", "activate", "health", "alsoCheck"] as const;

@@ -19,7 +19,6 @@ const TARGET_FIELDS: readonly (readonly string[])[] = [
   ["vault", "appRole", "roleId"],
   ["vault", "appRole", "secretId"],
   ["vault", "appRole", "wrappedSecretId"],
-  ["memory", "token"],
 ];
 
 /** Below a channel's name in `alerts`: what of it is stored sealed. Of a Slack webhook the URL itself is. */

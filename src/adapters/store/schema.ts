@@ -72,7 +72,7 @@ export interface TargetTable {
   id: Generated<string>;
   environment_id: string;
   name: string;
-  kind: "railway" | "ssh" | "agent" | "vault" | "manual" | "memory";
+  kind: string;
   config: Jsonb<JsonObject>;
   credentials_sealed: string | null;
   destination: string;

@@ -65,7 +65,7 @@ export async function prepareConfig(
   request: ConfigRequest,
 ): Promise<Prepared> {
   const { config } = request;
-  const faulty = [...checkConfig(config)];
+  const faulty = [...checkConfig(config, { kinds: context.targetKinds.keys() })];
   const elsewhere = await targetsElsewhere(repositories, config);
   const { desired, credentials, unsent, problems } = desiredOf(config, context.targetKinds, elsewhere);
   const told = new Set(faulty.map(({ path }) => JSON.stringify(path)));

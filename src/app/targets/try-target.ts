@@ -24,7 +24,7 @@ export async function tryTarget(
   given: TargetConfig,
   signal: AbortSignal,
 ): Promise<TriedTarget> {
-  const named = targetKindOf(given);
+  const named = targetKindOf(given, context.targetKinds.keys());
   if (named === null) {
     throw new LockstepError("INPUT_INVALID", "Cannot try the target: it must name exactly one kind.", {
       details: { path: ["target"] },

@@ -8,7 +8,6 @@ import {
   CONFIG_TARGET_EXTRAS,
   CONFIG_TARGET_KINDS,
   type Config,
-  type ConfigTargetKind,
   type SecretConfig,
   type TargetConfig,
 } from "../../protocol/config.ts";
@@ -26,13 +25,22 @@ function knownTargetsOf(config: Config): KnownTargets {
   );
 }
 
-export function checkConfig(config: Config, knownTargets = knownTargetsOf(config)): readonly ConfigProblem[] {
+export interface Known {
+  /** Targets by environment. Left out: those of the configuration. */
+  readonly targets?: KnownTargets;
+  /** Of the process that serves. Left out: those of this release. */
+  readonly kinds?: Iterable<string>;
+}
+
+export function checkConfig(config: Config, known: Known = {}): readonly ConfigProblem[] {
+  const knownTargets = known.targets ?? knownTargetsOf(config);
+  const kinds = kindsOf(known.kinds);
   const problems: ConfigProblem[] = [];
   const places = new Map<string, string>();
   for (const [environment, { secrets, targets }] of Object.entries(config.environments)) {
     const root = ["environments", environment];
     for (const [name, target] of Object.entries(targets)) {
-      problems.push(...checkTarget(target, [...root, "targets", name]));
+      problems.push(...checkTarget(target, [...root, "targets", name], kinds));
     }
     for (const [name, secret] of Object.entries(secrets)) {
       const path = [...root, "secrets", name];
@@ -51,15 +59,19 @@ export function checkConfig(config: Config, knownTargets = knownTargetsOf(config
   return problems;
 }
 
-/** The kind that stands at a target, or null when none or several do. */
-export function targetKindOf(target: TargetConfig): ConfigTargetKind | null {
-  const kinds = CONFIG_TARGET_KINDS.filter((kind) => Object.hasOwn(target, kind));
+/** A kind that this release knows is called by its name also where the process cannot serve it. */
+function kindsOf(served: Iterable<string> = []): readonly string[] {
+  return [...new Set([...CONFIG_TARGET_KINDS, ...served])];
+}
+
+/** The kind that stands at a target, or null when none or several do. `served`: kinds of the process. */
+export function targetKindOf(target: TargetConfig, served: Iterable<string>): string | null {
+  const kinds = kindsOf(served).filter((kind) => Object.hasOwn(target, kind));
   return kinds.length === 1 ? (kinds[0] ?? null) : null;
 }
 
-function checkTarget(target: TargetConfig, path: ConfigPath): ConfigProblem[] {
-  const kinds = CONFIG_TARGET_KINDS.filter((kind) => Object.hasOwn(target, kind));
-  const offered = CONFIG_TARGET_KINDS.filter((kind) => kind !== "memory");
+function checkTarget(target: TargetConfig, path: ConfigPath, offered: readonly string[]): ConfigProblem[] {
+  const kinds = offered.filter((kind) => Object.hasOwn(target, kind));
   if (kinds.length > 1) {
     return [
       {
@@ -74,10 +86,15 @@ function checkTarget(target: TargetConfig, path: ConfigPath): ConfigProblem[] {
   );
   const problems = strange.map((key) => ({
     path: [...path, key],
-    message: "is not a known key of a target",
+    message:
+      kinds.length === 0
+        ? "is neither a kind of target nor a key beside one"
+        : "is not a known key of a target",
     remedy:
       didYouMean(key, [...offered, ...CONFIG_TARGET_EXTRAS]) ??
-      `Remove it; known here: ${[...offered, ...CONFIG_TARGET_EXTRAS].join(", ")}.`,
+      (kinds.length === 0
+        ? `Kinds are ${listed(offered, "and")}; beside one may stand ${listed(CONFIG_TARGET_EXTRAS, "and")}.`
+        : `Remove it; known here: ${[...kinds, ...CONFIG_TARGET_EXTRAS].join(", ")}.`),
   }));
   // A misspelt kind is one mistake, told once.
   if (kinds.length === 0 && problems.length === 0) {

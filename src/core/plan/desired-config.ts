@@ -154,7 +154,7 @@ function parseTarget(
   kinds: ReadonlyMap<string, TargetKind>,
   problems: ConfigProblem[],
 ): { readonly target: DesiredTarget; readonly credentials: JsonObject | null } | null {
-  const name = targetKindOf(target);
+  const name = targetKindOf(target, kinds.keys());
   const kind = name === null ? undefined : kinds.get(name);
   if (name === null || kind === undefined) {
     if (name !== null) {

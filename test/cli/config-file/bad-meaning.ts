@@ -162,4 +162,11 @@ export const MEANINGLESS: readonly BadCase[] = [
     where: "environment production, target t, railwy",
     says: ['Did you mean "railway"?'],
   },
+  {
+    name: "a kind that nothing serves",
+    text: target("memory: {}"),
+    at: "3:5",
+    where: "environment production, target t, memory",
+    says: ["neither a kind of target", "Kinds are railway, ssh, agent, vault and manual"],
+  },
 ];

@@ -1,11 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe } from "vitest";
-import {
-  forgetMemoryPlace,
-  type MemoryFault,
-  memoryPlace,
-} from "../../../src/adapters/targets/memory/place.ts";
-import { memoryKind } from "../../../src/adapters/targets/memory/target.ts";
+import { forgetMemoryPlace, type MemoryFault, memoryPlace } from "../../support/memory-target/place.ts";
+import { memoryKind } from "../../support/memory-target/target.ts";
 import { flagConformance } from "./flags.ts";
 import { CANARY, type PlaceFault, type PlaceUnderTest } from "./place.ts";
 import { targetConformance } from "./suite.ts";

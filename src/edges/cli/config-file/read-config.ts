@@ -132,7 +132,8 @@ function validate(
   // What is well-formed is checked all the same, so that one run tells everything.
   const rest = configSchema.safeParse(without(raw as Raw, shape));
   // Names that a broken file may hold are not called missing.
-  const meaning = rest.success && whole ? checkConfig(rest.data, namesOfTargets(raw as Raw)) : [];
+  const meaning =
+    rest.success && whole ? checkConfig(rest.data, { targets: namesOfTargets(raw as Raw) }) : [];
   return { config: null, found: [...shape, ...meaning] };
 }
 

@@ -2,7 +2,7 @@
  * Places in this process's memory, by name, and what they are told to do wrong. Tests reach into them from the other
  * side: what really stands there, and which failure comes next.
  */
-import type { Order } from "../../../core/order.ts";
+import type { Order } from "../../../src/core/order.ts";
 
 export type MemoryFault =
   /** A definite no; nothing is done. */

@@ -5,13 +5,13 @@
  * Promises: what `capabilities` denies is refused with UNSUPPORTED; nothing outlives the process.
  * Leaves to others: every habit of a real place; those are tested against real servers and the simulator.
  */
-import { LockstepError } from "../../../core/errors.ts";
-import { mayWrite, type Order } from "../../../core/order.ts";
-import type { Address, Observed } from "../../../core/ports/place.ts";
-import type { ApplyResult, Change, Target } from "../../../core/ports/target.ts";
-import type { TargetContext } from "../../../core/ports/target-context.ts";
-import type { DirectKind } from "../../../core/ports/target-kind.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
+import { mayWrite, type Order } from "../../../src/core/order.ts";
+import type { Address, Observed } from "../../../src/core/ports/place.ts";
+import type { ApplyResult, Change, Target } from "../../../src/core/ports/target.ts";
+import type { TargetContext } from "../../../src/core/ports/target-context.ts";
+import type { DirectKind } from "../../../src/core/ports/target-kind.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
 import { createActivator, unitOf } from "./activator.ts";
 import { request } from "./client.ts";
 import { type MemoryConfig, parseMemory, readConfig } from "./config.ts";

@@ -1,7 +1,7 @@
 /** What a place in memory can be told to be. Pure. */
 import { z } from "zod";
-import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/json.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 
 const memorySchema = z.strictObject({
   memory: z.strictObject({

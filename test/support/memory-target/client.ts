@@ -1,7 +1,7 @@
 /** One request to a place in memory: takes its budget, fails as the place was told to, answers otherwise. */
-import { LockstepError } from "../../../core/errors.ts";
-import type { TargetContext } from "../../../core/ports/target-context.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
+import type { TargetContext } from "../../../src/core/ports/target-context.ts";
+import { withDeadline } from "../../../src/lib/with-deadline.ts";
 import type { MemoryFault } from "./place.ts";
 
 export interface MemoryRequest {

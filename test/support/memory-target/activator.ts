@@ -1,7 +1,7 @@
 /** Restarts the one unit of a place in memory: each incarnation keeps what it was started with. */
-import type { ActivationProgress, Activator, FollowedActivation } from "../../../core/ports/activator.ts";
-import type { UnitSpec } from "../../../core/ports/place.ts";
-import type { TargetContext } from "../../../core/ports/target-context.ts";
+import type { ActivationProgress, Activator, FollowedActivation } from "../../../src/core/ports/activator.ts";
+import type { UnitSpec } from "../../../src/core/ports/place.ts";
+import type { TargetContext } from "../../../src/core/ports/target-context.ts";
 import { request } from "./client.ts";
 import type { MemoryConfig } from "./config.ts";
 import { type Incarnation, type MemoryPlace, memoryPlace } from "./place.ts";
