@@ -10,10 +10,10 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { createPostgresAgentNotifier } from "../adapters/agent-notifier/postgres-agent-notifier.ts";
 import { createChannels } from "../adapters/channels/channels.ts";
 import { sameValue } from "../adapters/crypto/fingerprint.ts";
 import { openStoreKeys } from "../adapters/crypto/store-keys.ts";
-import { createPostgresHints } from "../adapters/hints/postgres-hints.ts";
 import { fetchHostKey } from "../adapters/hosts/ssh/connect.ts";
 import { commandsIn } from "../adapters/issuers/command/issuer.ts";
 import { createIssuers } from "../adapters/issuers/issuers.ts";
@@ -130,8 +130,8 @@ async function build(
   const known = knowing(sealer, scrubber);
   const queue = openQueue(settings, connection, log);
   undo.push(() => queue.close());
-  const hints = createPostgresHints(connection, log);
-  undo.push(() => hints.close());
+  const agentNotifier = createPostgresAgentNotifier(connection, log);
+  undo.push(() => agentNotifier.close());
 
   const budget = new PostgresRequestBudget(createDatabase(pool));
   return {
@@ -146,7 +146,7 @@ async function build(
     values: valueStores(known, storeId, { settings, scrubber, vault }),
     sameValue,
     queue,
-    hints,
+    agentNotifier,
     dispatch: dispatchFollowUps,
     clock,
     ownClock: { now: () => new Date() },

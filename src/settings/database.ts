@@ -66,7 +66,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     "Lockstep needs sessions of its own (LISTEN, locks): name Postgres itself instead of the pooler, and leave pgbouncer= out.",
   uselibpqcompat: "Leave it out, and write sslmode=verify-full, or sslmode=no-verify where that is meant.",
   connection_limit:
-    "Leave it out: Lockstep keeps at most 10 connections a process for the store, 7 for the queue and 1 for hints.",
+    "Leave it out: Lockstep keeps at most 10 connections a process for the store, 7 for the queue and 1 for notifying agents.",
   pool_timeout: "Leave it out, or write connect_timeout=SECONDS.",
   sslaccept: "Leave it out, and write sslmode=verify-full, or sslmode=no-verify where that is meant.",
   passfile: "Leave it out, and name the file in PGPASSFILE.",

@@ -37,7 +37,7 @@ describe("a change at the server", () => {
     expect(JSON.stringify(kit.server.reports)).not.toContain("first-value");
   });
 
-  it("is heard at once through the line for hints", async () => {
+  it("is heard at once through the line for changes", async () => {
     kit.server.set(kit.content(1, "first"));
     kit.run(await kit.open({ timing: { pollMs: 60_000 } }));
     await reach("the first", () => unitState() === "succeeded" && kit.server.streams() === 1, kit.said);
@@ -51,7 +51,7 @@ describe("a change at the server", () => {
     });
   });
 
-  it("is found by polling when the line for hints is silent", async () => {
+  it("is found by polling when the line for changes is silent", async () => {
     kit.server.misbehave("events", { kind: "status", status: 503 });
     kit.run(await kit.open({ timing: { pollMs: 100 } }));
     await reach("a poll", () => kit.server.requests.length > 2, kit.said);
@@ -278,7 +278,7 @@ describe("a bundle that must not be", () => {
     await reach("the right one", () => unitState() === "succeeded" && kit.server.streams() === 1, kit.said);
     const evil = { ...kit.content(6, "forged"), ...sealed().content };
     kit.server.misbehave("bundle", { kind: "bundle", sealed: { ...sealed(), content: evil } });
-    kit.server.hint();
+    kit.server.notify();
     await reach(
       "the incident",
       () => kit.server.reports.some(({ incidents }) => incidents.length > 0),

@@ -9,8 +9,8 @@ import { type AgentServer, createAgentServer } from "../../src/edges/http/agents
 import { SECURITY_HEADERS } from "../../src/edges/http/headers.ts";
 import { problem } from "../../src/protocol/api-parts.ts";
 import { useDatabase } from "../support/database.ts";
-import { createHintsHere } from "../support/hints-here.ts";
 import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
+import { createLocalAgentNotifier } from "../support/local-agent-notifier.ts";
 import { createLoopKit } from "../support/loop-kit.ts";
 
 const getDatabase = useDatabase();
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const kit = createLoopKit(getDatabase());
   http = await createHttpKit(kit.context, { requestTimeoutMs: 1_000 });
   agents = createAgentServer({
-    context: kit.other({ hints: createHintsHere() }),
+    context: kit.other({ agentNotifier: createLocalAgentNotifier() }),
     tls: null,
     requestTimeoutMs: 1_000,
   });

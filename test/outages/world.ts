@@ -27,8 +27,8 @@ import type { DoctorAnswer, FindingView } from "../../src/protocol/api-doctor.ts
 import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
 import type { TestDatabase } from "../support/database.ts";
 import type { FakeSystemctl } from "../support/fake-systemctl.ts";
-import { createHintsHere } from "../support/hints-here.ts";
 import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
+import { createLocalAgentNotifier } from "../support/local-agent-notifier.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../support/loop-kit.ts";
 import type { RunningSshd } from "../support/sshd.ts";
 import { RailwayKit } from "../targets/railway/kit.ts";
@@ -106,7 +106,7 @@ export async function startWorld(database: TestDatabase, options: WorldOptions =
       ["ssh", sshKindOn(lines)],
       ["agent", agentKind],
     ]),
-    hints: createHintsHere(),
+    agentNotifier: createLocalAgentNotifier(),
     timing: { ...loop.context.timing, quietMs: 0, maxQuietMs: 0 },
   });
   const http: HttpKit = await createHttpKit(context);

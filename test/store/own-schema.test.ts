@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createPostgresHints } from "../../src/adapters/hints/postgres-hints.ts";
+import { createPostgresAgentNotifier } from "../../src/adapters/agent-notifier/postgres-agent-notifier.ts";
 import { createPostgresQueue, migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
 import { assertSchema, migrate } from "../../src/adapters/store/migrator.ts";
 import { createPool, type StoreConnection } from "../../src/adapters/store/pool.ts";
@@ -88,15 +88,15 @@ describe("two stores in two schemas of one database", () => {
     await client.end();
   });
 
-  test("one's jobs and hints do not reach the other", async () => {
+  test("one's jobs and notifications do not reach the other", async () => {
     const queues = [one(), two()].map((connection) => createPostgresQueue(connection, SILENT));
-    const hints = [one(), two()].map((connection) => createPostgresHints(connection, SILENT));
+    const notifiers = [one(), two()].map((connection) => createPostgresAgentNotifier(connection, SILENT));
     const runs = queues.map(() => recordRuns());
     const heard: string[][] = [[], []];
     await Promise.all(
       queues.map((queue, index) => queue.start(runs[index]?.handler ?? (async () => {}), { concurrency: 1 })),
     );
-    const listening = hints.map(
+    const listening = notifiers.map(
       (each, index) =>
         new Promise<void>((resolve) =>
           each.listen((told) => {
@@ -110,12 +110,12 @@ describe("two stores in two schemas of one database", () => {
     for (const [index, queue] of queues.entries()) {
       await queue.enqueue([job(`of-${index}`)]);
       await runs[index]?.saw(`of-${index}`);
-      hints[index]?.tell([ids[index] ?? ""]);
+      notifiers[index]?.notify([ids[index] ?? ""]);
       await expect.poll(() => heard[index]).toEqual([ids[index]]);
     }
     expect(runs.map(({ runs: each }) => each)).toEqual([["of-0"], ["of-1"]]);
     expect(heard).toEqual(ids.map((id) => [id]));
-    await Promise.all([...queues, ...hints].map((each) => each.close()));
+    await Promise.all([...queues, ...notifiers].map((each) => each.close()));
   });
 
   test("where somebody else's table has a name of ours, migrating says so and changes nothing", async () => {

@@ -64,13 +64,13 @@ export interface AgentServer {
   code(): string;
   agentId(): string;
   encryptKey(): PublicJwk;
-  /** From now on; a hint goes out. */
+  /** From now on; agents are notified. */
   set(content: BundleContent): void;
   /** For requests to these paths, until `behave`. */
   misbehave(path: keyof typeof AGENT_PATHS, how: Misbehaviour): void;
   behave(): void;
   streams(): number;
-  hint(): void;
+  notify(): void;
   cutStreams(): void;
   stop(): Promise<void>;
   /** At the same port, as it was. */
@@ -245,7 +245,7 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
   await listen(0);
   const { port } = server.address() as AddressInfo;
   const url = `${tls === null ? "http" : "https"}://127.0.0.1:${port}`;
-  const hint = (): void => {
+  const notify = (): void => {
     for (const stream of streams) stream.write(`event: ${CHANGE_EVENT}\ndata:\n\n`);
   };
   const known = (): Enrolled =>
@@ -269,12 +269,12 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
     encryptKey: () => known().encryptKey,
     set(next) {
       content = next;
-      hint();
+      notify();
     },
     misbehave: (path, how) => void faults.set(path, how),
     behave: () => faults.clear(),
     streams: () => streams.size,
-    hint,
+    notify,
     cutStreams: () => {
       for (const stream of streams) stream.destroy();
     },

@@ -208,7 +208,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     vaultToken: null,
     sameValue,
     makeRandom: randomValue,
-    hints: { tell: () => {}, listen: () => () => {}, close: async () => {} },
+    agentNotifier: { notify: () => {}, listen: () => () => {}, close: async () => {} },
     dispatch: dispatchFollowUps,
     queue: { enqueue: async () => {}, start: async () => {}, close: async () => {} },
     clock: { now: () => new Date() },

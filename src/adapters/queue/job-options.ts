@@ -1,4 +1,4 @@
-/** What both backends are told. Rates and times are for hints: Postgres holds what is owed. */
+/** What both backends are told. Rates and times are for what only saves time: Postgres holds what is owed. */
 import type { JobsOptions, WorkerOptions } from "bullmq";
 import type { Job } from "../../core/ports/queue.ts";
 

@@ -11,7 +11,7 @@ import { isSilent, speakingAgents } from "../targets/live-agents.ts";
 import { applyReports } from "./apply-reports.ts";
 
 export async function reconcileAgents(context: AppContext, { target, token }: Lease): Promise<void> {
-  context.hints.tell([target.id]);
+  context.agentNotifier.notify([target.id]);
   const why = await whyNot(context, target);
   // A failed push's own words stay until the next one: they say more.
   const kept = why ?? lastFailure(target);

@@ -1,6 +1,6 @@
 /** What use cases are given. Built once, in `composition/compose.ts`. */
 import type { RandomOptions } from "../../core/generate.ts";
-import type { AgentHints } from "../../core/ports/agent-hints.ts";
+import type { AgentNotifier } from "../../core/ports/agent-notifier.ts";
 import type { Channel } from "../../core/ports/channel.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Issuer } from "../../core/ports/issuer.ts";
@@ -122,7 +122,7 @@ export interface AppContext {
   /** Constant-time equality. */
   readonly sameValue: (left: SecretValue, right: SecretValue) => boolean;
   readonly queue: Queue;
-  readonly hints: AgentHints;
+  readonly agentNotifier: AgentNotifier;
   /** For `transact` and `dispatch` of base/transaction.ts; the policy is that of jobs/dispatch.ts. */
   readonly dispatch: Dispatch;
   /** The store's: the same in every process. */

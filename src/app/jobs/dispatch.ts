@@ -31,7 +31,7 @@ export async function dispatchFollowUps(
       queued.push({ name: "activate", id, inMs });
     for (const id of await read.rollouts.movableAtTarget(targetId)) rollouts.add(id);
   }
-  if (notified.length > 0) context.hints.tell(notified);
+  if (notified.length > 0) context.agentNotifier.notify(notified);
   const refused = await enqueue(context, queued);
   for (const id of rollouts) await advance(context, id);
   return refused;
@@ -40,7 +40,7 @@ export async function dispatchFollowUps(
 /** Into the queue, whatever it is; for the sweep, which does nothing itself. Answers the jobs that the queue refused. */
 export async function enqueue(context: AppContext, jobs: readonly DelayedJob[]): Promise<readonly Job[]> {
   const reconciled = jobs.flatMap(({ name, id }) => (name === "reconcile" ? [id] : []));
-  if (reconciled.length > 0) context.hints.tell(reconciled);
+  if (reconciled.length > 0) context.agentNotifier.notify(reconciled);
   const refused: Job[] = [];
   for (const [, group] of groupBy(jobs, ({ inMs }) => String(inMs))) {
     const plain = group.map(({ name, id }) => ({ name, id }));

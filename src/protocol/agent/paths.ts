@@ -25,5 +25,5 @@ export const CHANGE_EVENT = "change";
 /** A comment line keeps connections and proxies awake; an agent that hears nothing for three of them reconnects. */
 export const KEEPALIVE_MS = 25_000;
 
-/** An agent asks by itself that often, with up to a quarter of jitter: events are hints. */
+/** An agent asks by itself that often, with up to a quarter of jitter: events only save time. */
 export const POLL_MS = 60_000;

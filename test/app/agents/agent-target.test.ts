@@ -260,8 +260,11 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     await withFile();
     await bind("TOKEN", FILE);
     const told: string[] = [];
-    const hints = { ...context.hints, tell: (ids: readonly string[]) => void told.push(...ids) };
-    const worker = { ...context, hints };
+    const agentNotifier = {
+      ...context.agentNotifier,
+      notify: (ids: readonly string[]) => void told.push(...ids),
+    };
+    const worker = { ...context, agentNotifier };
     await kit.set("TOKEN", "first", worker);
     expect(told).toContain(targetId);
     await kit.drain(worker);

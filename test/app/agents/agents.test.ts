@@ -264,8 +264,11 @@ describeOnAStore("agents: who may", (getDatabase) => {
     const [secretId = ""] = (await kit.rows<{ id: string }>("select id from secret")).map(({ id }) => id);
     await context.store.transaction((tx) => tx.agents.recordDeliveries(agent.id, [{ secretId, version: 3 }]));
     const told: string[] = [];
-    const hints = { ...context.hints, tell: (ids: readonly string[]) => void told.push(...ids) };
-    const ended = await revokeAgent({ ...context, hints }, TESTER, {
+    const agentNotifier = {
+      ...context.agentNotifier,
+      notify: (ids: readonly string[]) => void told.push(...ids),
+    };
+    const ended = await revokeAgent({ ...context, agentNotifier }, TESTER, {
       environment: "production",
       target: "mini",
     });

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { createPostgresHints } from "../../../src/adapters/hints/postgres-hints.ts";
+import { createPostgresAgentNotifier } from "../../../src/adapters/agent-notifier/postgres-agent-notifier.ts";
 import { migratePostgresQueue } from "../../../src/adapters/queue/postgres-queue.ts";
 import type { StoreConnection } from "../../../src/adapters/store/pool.ts";
 import {
@@ -94,7 +94,7 @@ export const bench: Bench = {
         },
       ],
       conditions: [
-        "one server process (API, agents' listener, hints over NOTIFY on the embedded PostgreSQL), one process that plays all agents, one that tells",
+        "one server process (API, agents' listener, notifications over NOTIFY on the embedded PostgreSQL), one process that plays all agents, one that tells",
         "RSS per agent: the server's resident memory with all streams open, less that with the first hundred, after a collection, by their number",
         "all: every agent is told at once, which is the worst case; p50 and p99 over all agents and rounds",
         "TLS 1.3 with the store's self-signed P-256 key; without TLS as behind a proxy on the same machine",
@@ -147,14 +147,14 @@ async function measure(
   const tookMs = await connect(identities.slice(FIRST));
   const after = await memoryOf(server, signal);
 
-  const hints = createPostgresHints(connection, SILENT);
-  steps.push(() => hints.close());
+  const notifier = createPostgresAgentNotifier(connection, SILENT);
+  steps.push(() => notifier.close());
   const targetIds = identities.map(({ targetId }) => targetId);
   const toldOnce = async (ids: readonly string[]): Promise<readonly number[]> => {
     tell(players, { kind: "await-changes", count: ids.length });
     await hear<AgentsAnswer, "armed">(players, "armed", signal);
     const begunMs = machineNowMs();
-    hints.tell(ids);
+    notifier.notify(ids);
     const { atMs } = await hear<AgentsAnswer, "heard">(players, "heard", signal);
     return atMs.map((at) => at - begunMs);
   };

@@ -49,7 +49,7 @@ const until = (reached: () => void): Promise<void> => vi.waitFor(reached, { time
 test("a hint reaches the target's agents, and nobody else", () => {
   const { streams, connect } = createStreams();
   const [one, beside, other] = [connect("1", "t"), connect("2", "t"), connect("3")];
-  streams.tell(["t", "a target without agents"]);
+  streams.notify(["t", "a target without agents"]);
   expect([one.changes(), beside.changes(), other.changes()]).toEqual([1, 1, 0]);
 });
 
@@ -57,7 +57,7 @@ test("a newer stream of the same agent ends the older, whose late end does not e
   const { streams, connect } = createStreams();
   const [older, newer] = [connect("1"), connect("1")];
   older.forget();
-  streams.tell(["target of 1"]);
+  streams.notify(["target of 1"]);
   expect([older.outlet.isDestroyed, newer.outlet.isDestroyed]).toEqual([true, false]);
   expect([older.changes(), newer.changes(), streams.count]).toEqual([0, 1, 1]);
 });
@@ -65,7 +65,7 @@ test("a newer stream of the same agent ends the older, whose late end does not e
 test("everybody is told after the line was cut, in portions", async () => {
   const { streams, connect } = createStreams();
   const agents = Array.from({ length: 120 }, (_, index) => connect(`${index}`));
-  streams.tell("all");
+  streams.notify("all");
   expect(agents.filter(({ changes }) => changes() === 1).length).toBe(50);
   await until(() => expect(agents.every(({ changes }) => changes() === 1)).toBe(true));
 });
@@ -75,7 +75,7 @@ describe("an agent whose identity has ended is cut", () => {
     const { streams, ended, connect } = createStreams();
     const [one, beside] = [connect("1", "t"), connect("2", "t")];
     ended.add("1");
-    streams.tell(["t"]);
+    streams.notify(["t"]);
     await until(() => expect(one.outlet.isDestroyed).toBe(true));
     expect(beside.outlet.isDestroyed).toBe(false);
   });
@@ -99,7 +99,7 @@ describe("an agent whose identity has ended is cut", () => {
 test("while the store is away nobody is cut, and keepalives go on", async () => {
   const { streams, connect } = createStreams({ activeAt: () => Promise.reject(new Error("away")) });
   const one = connect("1");
-  streams.tell(["target of 1"]);
+  streams.notify(["target of 1"]);
   await until(() => expect(one.comments()).toBeGreaterThan(3));
   expect(one.outlet.isDestroyed).toBe(false);
 });
@@ -121,13 +121,13 @@ describe("a reader that does not read", () => {
       one.outlet.writableLength += text.length;
       write(text);
     };
-    for (let count = 0; count < 1_000; count += 1) streams.tell(["target of 1"]);
+    for (let count = 0; count < 1_000; count += 1) streams.notify(["target of 1"]);
     expect(one.outlet.writableLength).toBeLessThan(300);
     expect(one.changes()).toBeGreaterThan(0);
   });
 });
 
-test("many hints at once ask the store about each target once, and in bounded questions", async () => {
+test("many notifications at once ask the store about each target once, and in bounded questions", async () => {
   const sizes: number[] = [];
   const { streams, connect } = createStreams({
     keepaliveMs: 1_000_000,
@@ -139,7 +139,7 @@ test("many hints at once ask the store about each target once, and in bounded qu
   const names = Array.from({ length: 1_200 }, (_, index) => `${index}`);
   const agents = names.map((name) => connect(name));
   await until(() => expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(1_200));
-  streams.tell(names.map((name) => `target of ${name}`));
+  streams.notify(names.map((name) => `target of ${name}`));
   await until(() => expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(2_400));
   expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
   expect(agents.some(({ outlet }) => outlet.isDestroyed)).toBe(false);

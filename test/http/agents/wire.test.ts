@@ -18,7 +18,7 @@ import { newSigningKey } from "../../../src/protocol/agent/keys.ts";
 import { AGENT_PATHS } from "../../../src/protocol/agent/paths.ts";
 import { reach, SHORT } from "../../support/agent-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
-import { createHintsHere } from "../../support/hints-here.ts";
+import { createLocalAgentNotifier } from "../../support/local-agent-notifier.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import {
   ask,
@@ -51,7 +51,7 @@ describeOnAStore("agents over the wire", (getDatabase) => {
     await kit.reset();
     context = kit.other({
       targetKinds: new Map([...kit.context.targetKinds, ["agent", agentKind]]),
-      hints: createHintsHere(),
+      agentNotifier: createLocalAgentNotifier(),
       timing: { ...kit.context.timing, quietMs: 0, maxQuietMs: 0 },
     });
     home = mkdtempSync(join(tmpdir(), "lockstep-wire-"));

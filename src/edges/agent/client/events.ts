@@ -25,7 +25,7 @@ export function readEvents(
       settle();
     };
     const fail = (why: string): void =>
-      end(() => reject(new LockstepError("SERVER_UNREACHABLE", `The line for hints ended: ${why}.`)));
+      end(() => reject(new LockstepError("SERVER_UNREACHABLE", `The line for changes ended: ${why}.`)));
     const onAbort = (): void => end(resolve);
     const watch = (): void => {
       clearTimeout(watchdog);

@@ -18,7 +18,7 @@ import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
 import { ClockJumps, Countdown } from "./clocks.ts";
 import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
-import { hearHints } from "./hear-hints.ts";
+import { listenForChanges } from "./listen-for-changes.ts";
 import { hasNews, tellServer } from "./tell-server.ts";
 import { Wake } from "./wake.ts";
 
@@ -36,7 +36,7 @@ class AgentLoop {
   #bundle: Bundle | null = null;
   #incoming: Bundle | null = null;
   #isLookDue = true;
-  #isHinted = false;
+  #isChangeKnown = false;
   #isFetching = false;
   #isTelling = false;
   #isAsking = false;
@@ -60,10 +60,10 @@ class AgentLoop {
 
   async run(): Promise<void> {
     await this.#coldStart();
-    const hints = hearHints(
+    const listening = listenForChanges(
       this.#context,
       {
-        hint: () => this.#hint(),
+        changed: () => this.#changed(),
         mayTalk: () => this.#context.records.now.revokedAt === null,
         life: () => this.#life.signal,
       },
@@ -75,7 +75,7 @@ class AgentLoop {
       if (!this.#signal.aborted) await this.#wake.sleep(nextMs, this.#signal);
     }
     stopWatching();
-    await Promise.all([hints, ...this.#requests]);
+    await Promise.all([listening, ...this.#requests]);
   }
 
   #watchClocks(): () => void {
@@ -85,7 +85,7 @@ class AgentLoop {
       this.#context.log.say("this machine slept, or its clock was set: asking the server anew");
       this.#life.abort();
       this.#life = new AbortController();
-      this.#hint();
+      this.#changed();
     }, this.#context.timing.clockLookMs);
     return () => clearInterval(timer);
   }
@@ -110,7 +110,7 @@ class AgentLoop {
       this.#isLookDue = true;
     }
     const unitMs = this.#bundle === null ? null : await this.#work(this.#bundle);
-    if (this.#isHinted || this.#fetchWait.leftMs() === 0) this.#startFetch();
+    if (this.#isChangeKnown || this.#fetchWait.leftMs() === 0) this.#startFetch();
     const due = [
       this.#isFetching ? null : this.#fetchWait.leftMs(),
       this.#isTelling ? null : this.#tellWait.leftMs(),
@@ -168,8 +168,8 @@ class AgentLoop {
     this.#requests.add(asking);
   }
 
-  #hint(): void {
-    this.#isHinted = true;
+  #changed(): void {
+    this.#isChangeKnown = true;
     this.#wake.call();
   }
 
@@ -177,7 +177,7 @@ class AgentLoop {
     if (this.#isFetching || this.#signal.aborted) return;
     const { timing, random } = this.#context;
     this.#isFetching = true;
-    this.#isHinted = false;
+    this.#isChangeKnown = false;
     this.#fetchWait.start(timing.pollMs * (1 - timing.pollJitter * random()));
     this.#beside("fetch", async () => {
       try {

@@ -71,7 +71,7 @@ const PER_CODE = { burst: 300, everyMs: 500 };
 const STREAM_HEADERS = {
   ...SECURITY_HEADERS,
   "content-type": "text/event-stream",
-  // Proxies that collect answers before passing them on would hold hints back.
+  // Proxies that collect answers before passing them on would hold notifications back.
   "x-accel-buffering": "no",
 };
 
@@ -97,7 +97,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     activeAt: (targetIds) => context.store.read.agents.activeIdsAt(targetIds),
     ...(options.keepaliveMs === undefined ? {} : { keepaliveMs: options.keepaliveMs }),
   });
-  const stopListening = context.hints.listen((told) => streams.tell(told));
+  const stopListening = context.agentNotifier.listen((notified) => streams.notify(notified));
 
   // As bytes: who signed them is found out before they are read.
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) =>

@@ -10,7 +10,7 @@
  * One timer serves all: each stream has its second in the round. (Measured on Node 20: 12 KiB of resident memory for an
  * idle stream over plain TCP, 36 KiB over TLS, nearly all of it Node's and OpenSSL's own.)
  */
-import type { ToldTargets } from "../../../core/ports/agent-hints.ts";
+import type { NotifiedTargets } from "../../../core/ports/agent-notifier.ts";
 import { CHANGE_EVENT, KEEPALIVE_MS } from "../../../protocol/agent/paths.ts";
 
 /** A response whose head is written; `http.ServerResponse` is one. */
@@ -90,12 +90,12 @@ export class AgentStreams {
   }
 
   /** Whoever's identity has ended in the meantime is cut a moment later. */
-  tell(told: ToldTargets): void {
-    if (told === "all") {
-      this.#tellAll([...this.#byAgent.values()]);
+  notify(notified: NotifiedTargets): void {
+    if (notified === "all") {
+      this.#notifyAll([...this.#byAgent.values()]);
       return;
     }
-    for (const targetId of told) {
+    for (const targetId of notified) {
       for (const stream of this.#byTarget.get(targetId) ?? []) {
         this.#write(stream, CHANGE);
         this.#doubted.add(targetId);
@@ -110,7 +110,7 @@ export class AgentStreams {
     for (const stream of [...this.#byAgent.values()]) this.#end(stream);
   }
 
-  #tellAll(streams: readonly Stream[]): void {
+  #notifyAll(streams: readonly Stream[]): void {
     if (this.#isClosed || streams.length === 0) return;
     const portion = streams.slice(0, PORTION).filter((stream) => this.#isOpen(stream));
     for (const stream of portion) {
@@ -118,7 +118,7 @@ export class AgentStreams {
       this.#doubted.add(stream.targetId);
     }
     this.#askAboutDoubted();
-    setTimeout(() => this.#tellAll(streams.slice(PORTION)), PORTION_MS).unref();
+    setTimeout(() => this.#notifyAll(streams.slice(PORTION)), PORTION_MS).unref();
   }
 
   #serveTurn(): void {

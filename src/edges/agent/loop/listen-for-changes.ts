@@ -1,14 +1,14 @@
-/** Keeps a line open on which the server says that something changed. A hint only: polling would find it too. */
+/** Keeps a line open on which the server says that something changed. It only saves time: polling would find it too. */
 import { toLockstepError } from "../../../core/errors.ts";
 import { pause } from "../../../lib/pause.ts";
 import type { AgentContext } from "../context.ts";
 import { backoffMs } from "./backoff.ts";
 
-/** Until `signal` aborts. `hint` is also called when the line stands anew: what was said meanwhile is lost. */
-export async function hearHints(
+/** Until `signal` aborts. `changed` is also called when the line stands anew: what was said meanwhile is lost. */
+export async function listenForChanges(
   context: AgentContext,
   options: {
-    readonly hint: () => void;
+    readonly changed: () => void;
     readonly mayTalk: () => boolean;
     /** Aborts when lines that stand are no lines any more; then a new one is opened at once. */
     readonly life: () => AbortSignal;
@@ -24,9 +24,9 @@ export async function hearHints(
       try {
         const open = (): void => {
           failures = 0;
-          options.hint();
+          options.changed();
         };
-        await client.events({ open, change: options.hint }, timing.silenceMs, limited);
+        await client.events({ open, change: options.changed }, timing.silenceMs, limited);
       } catch (error) {
         // Told by the polls, which fail as well; a line that is only cut now and then is nobody's concern.
         void toLockstepError(error);

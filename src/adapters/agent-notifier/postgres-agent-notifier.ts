@@ -1,21 +1,21 @@
 /**
- * Hints over Postgres's LISTEN and NOTIFY, on one connection of its own per process, opened when it is first needed.
+ * Notifies agents over Postgres's LISTEN and NOTIFY, on one connection of its own per process, opened when it is first needed.
  *
- * Promises: a lost Postgres never ends the process and never holds up who tells; the connection comes back by itself,
- * and as hints may have been lost meanwhile, everybody who listens then hears "all". A peer that is silent without
+ * Promises: a lost Postgres never ends the process and never holds up who notifies; the connection comes back by itself,
+ * and as notifications may have been lost meanwhile, everybody who listens then hears "all". A peer that is silent without
  * having hung up is noticed within PROBE_MS and a little more.
  *
  * A NOTIFY takes a lock at commit that all sessions share, so it never stands in a transaction with other work, and one
- * statement carries everything that was told while the one before was under way.
+ * statement carries everything that came while the one before was under way.
  *
  * Needs a session: behind a pooler that hands connections out per transaction nothing would be heard.
  */
 import pg from "pg";
-import type { AgentHints, ToldTargets } from "../../core/ports/agent-hints.ts";
+import type { AgentNotifier, NotifiedTargets } from "../../core/ports/agent-notifier.ts";
 import type { Logger } from "../../core/ports/logger.ts";
 import { pause } from "../../lib/pause.ts";
 
-export type HintsConnection = Pick<
+export type NotifierConnection = Pick<
   pg.ClientConfig,
   | "host"
   | "port"
@@ -34,7 +34,7 @@ export type HintsConnection = Pick<
 const CHANNEL = "lockstep_agents";
 /** 36 characters and a comma each; a payload must stay below 8,000 bytes. */
 const MAX_IDS_PER_PAYLOAD = 200;
-/** Beyond that, while Postgres is away, hints are dropped: agents ask by themselves. */
+/** Beyond that, while Postgres is away, notifications are dropped: agents ask by themselves. */
 const MAX_WAITING = 100_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 5_000;
@@ -45,40 +45,40 @@ const MAX_PAUSE_MS = 5_000;
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export function createPostgresHints(connection: HintsConnection, log: Logger): AgentHints {
-  return new PostgresHints(connection, log);
+export function createPostgresAgentNotifier(connection: NotifierConnection, log: Logger): AgentNotifier {
+  return new PostgresAgentNotifier(connection, log);
 }
 
-class PostgresHints implements AgentHints {
-  readonly #connection: HintsConnection;
+class PostgresAgentNotifier implements AgentNotifier {
+  readonly #connection: NotifierConnection;
   readonly #log: Logger;
   readonly #channel: string;
   readonly #waiting = new Set<string>();
-  readonly #listeners = new Set<(told: ToldTargets) => void>();
+  readonly #listeners = new Set<(notified: NotifiedTargets) => void>();
   readonly #closing = new AbortController();
   /** Set while connected. */
   #client: pg.Client | null = null;
   #isListening = false;
   #running: Promise<void> | null = null;
-  #telling: Promise<void> | null = null;
+  #sending: Promise<void> | null = null;
 
-  constructor(connection: HintsConnection, log: Logger) {
+  constructor(connection: NotifierConnection, log: Logger) {
     this.#connection = connection;
     this.#log = log;
     this.#channel = connection.schema === undefined ? CHANNEL : `${CHANNEL}_${connection.schema}`;
   }
 
-  tell(targetIds: readonly string[]): void {
+  notify(targetIds: readonly string[]): void {
     if (this.#closing.signal.aborted) return;
     for (const id of targetIds) {
       if (this.#waiting.size < MAX_WAITING) this.#waiting.add(id);
     }
     this.#begin();
-    // After this turn of the event loop: what else is told in it goes with the same statement.
+    // After this turn of the event loop: what else comes in it goes with the same statement.
     setImmediate(() => this.#send());
   }
 
-  listen(hear: (told: ToldTargets) => void): () => void {
+  listen(hear: (notified: NotifiedTargets) => void): () => void {
     this.#listeners.add(hear);
     this.#begin();
     if (this.#client !== null) this.#startListening(this.#client).catch(() => undefined);
@@ -87,8 +87,8 @@ class PostgresHints implements AgentHints {
 
   async close(): Promise<void> {
     // Twice: the first may be one that had looked already.
-    const told = this.#send().then(() => this.#send());
-    await Promise.race([told, pause(CLOSE_MS, this.#closing.signal)]);
+    const sent = this.#send().then(() => this.#send());
+    await Promise.race([sent, pause(CLOSE_MS, this.#closing.signal)]);
     this.#closing.abort();
     await this.#running;
   }
@@ -125,7 +125,7 @@ class PostgresHints implements AgentHints {
 
   #newClient(): pg.Client {
     const client = new pg.Client({
-      application_name: "lockstep-hints",
+      application_name: "lockstep-agent-notifier",
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       ...this.#connection,
       query_timeout: QUERY_TIMEOUT_MS,
@@ -133,7 +133,7 @@ class PostgresHints implements AgentHints {
     });
     // Stays for the client's whole life: without it the end of Postgres would end this process.
     client.on("error", (error) => {
-      if (this.#client === client) this.#log.warn("hints.connection-lost", { code: codeOf(error) });
+      if (this.#client === client) this.#log.warn("agent-notifier.connection-lost", { code: codeOf(error) });
     });
     client.on("notification", ({ channel, payload }) => {
       if (channel === this.#channel) this.#hear(idsIn(payload ?? ""));
@@ -161,15 +161,15 @@ class PostgresHints implements AgentHints {
     }
   }
 
-  /** One statement at a time. What it could not tell waits for the next connection. */
+  /** One statement at a time. What it could not send waits for the next connection. */
   #send(): Promise<void> {
-    this.#telling ??= this.#tellWaiting().finally(() => {
-      this.#telling = null;
+    this.#sending ??= this.#sendWaiting().finally(() => {
+      this.#sending = null;
     });
-    return this.#telling;
+    return this.#sending;
   }
 
-  async #tellWaiting(): Promise<void> {
+  async #sendWaiting(): Promise<void> {
     while (this.#client !== null && this.#waiting.size > 0) {
       const ids = [...this.#waiting];
       this.#waiting.clear();
@@ -187,9 +187,9 @@ class PostgresHints implements AgentHints {
     }
   }
 
-  #hear(told: ToldTargets): void {
-    if (told.length === 0) return;
-    for (const hear of this.#listeners) hear(told);
+  #hear(notified: NotifiedTargets): void {
+    if (notified.length === 0) return;
+    for (const hear of this.#listeners) hear(notified);
   }
 }
 
