@@ -99,7 +99,7 @@ describeOnAStore("a key ring that goes away", (database) => {
     for (const live of [false, true]) {
       const told = (await findings(live)).filter(({ severity }) => severity !== "hint");
       expect(told.map(({ id, severity }) => [id, severity])).toEqual([["key-ring-away", "wrong"]]);
-      expect(told[0]?.what).toContain(`The key ring ${ring.name} is away, since`);
+      expect(told[0]?.what).toContain(`The key ring ${ring.name} is not available (first noticed`);
     }
     ring.isAway = false;
     expect((await findings()).map(({ id }) => id)).not.toContain("key-ring-away");

@@ -156,7 +156,7 @@ describe("output that nobody takes", () => {
     });
     const { code, stderr } = await shell("$L status --watch --every 1s | head -1");
     expect(code).toBe(141);
-    expect(stderr).toContain("nobody reads the answer any more");
+    expect(stderr).toContain("nothing reads the answer any more");
     expect(stderr).not.toMatch(STACK);
   });
 
