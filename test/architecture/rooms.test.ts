@@ -9,7 +9,7 @@ const imports = filesBelow("src").flatMap((file) => importsOf(file));
 
 /** Still to be mended; may only shrink. */
 const PENDING_ORDER = new Set<string>([]);
-const PENDING_CIRCLES = 3;
+const PENDING_CIRCLES = 2;
 
 test("rooms import only rooms that stand below them, and features no other feature", () => {
   const found = imports.map(againstOrder).filter((problem) => problem !== null);

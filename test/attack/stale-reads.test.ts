@@ -5,8 +5,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { railwayKind } from "../../src/adapters/targets/railway/target.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
+import { observeTarget } from "../../src/app/jobs/observe-target.ts";
 import { reconcileTarget } from "../../src/app/jobs/reconcile-target.ts";
-import { observeTarget } from "../../src/app/observe/observe-target.ts";
 import { rollbackRollout } from "../../src/app/rollouts/rollback-rollout.ts";
 import { credentialsAssociatedData } from "../../src/core/associated-data.ts";
 import { useDatabase } from "../support/database.ts";

@@ -12,7 +12,7 @@ import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
-import { lookOf } from "../targets/report-content.ts";
+import { requestWord } from "../targets/report-content.ts";
 
 const configOf = bundle.pick({ files: true, activate: true, health: true, alsoCheck: true });
 
@@ -61,7 +61,7 @@ export function bundleContent(context: AppContext, parts: BundleParts): Bundle {
     target: target.name,
     environment: target.environment,
     pushId,
-    look: lookOf(target),
+    look: requestWord(target),
     digest,
     macKey: macKey.toString("base64url"),
     ...configOf.parse(config),

@@ -1,58 +1,59 @@
 /**
- * What agents told when they were asked to look again, as a look: what stands there, whether their own child runs with
- * it, and what a live request from here shows too. Level: the same answer again is dropped.
+ * What agents reported when they were requested to, observed for the gates of rollouts: what stands there, whether their
+ * own child runs with it, and what a live request from here shows as well. Part of the job `look`, never of an agent's
+ * request: a probe may take longer than an agent waits for its answer. Level: what was observed already is left alone.
  */
-
 import { SLOTS } from "../../core/secret.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
-import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-bindings.ts";
 import { foundInWords, type ReadBack } from "../observe/judge-stored.ts";
+import { loadGated, observeEach, observeForGates } from "../observe/observe-for-gates.ts";
 import type { InstancesObservation } from "../observe/observe-instances.ts";
-import { lookOf } from "../observe/observe-target.ts";
 import { observeVerifier } from "../observe/observe-verifier.ts";
-import type { AgentReport } from "./apply-reports.ts";
+import { type AgentReport, lastReports } from "./agent-report.ts";
 import { reportedAnswers } from "./reported-answers.ts";
 
-const PROBE_WITHIN_MS = 60_000;
-
+/** Throws as `observeForGates` does. */
 export async function observeReports(
   context: AppContext,
   target: TargetRecord,
-  told: readonly AgentReport[],
+  signal: AbortSignal,
 ): Promise<void> {
-  const beganAtMs = askedAt(target, told);
+  const reports = await lastReports(context, target.id);
+  const beganAtMs = answeredAtMs(target, reports);
   if (beganAtMs === null) return;
-  const known = (await loadKnown(context, target.id)).filter(
-    ({ binding: { rollout, settled, observedAtMs } }) =>
-      rollout !== null && settled.primary !== undefined && (observedAtMs ?? 0) < beganAtMs,
+  const known = (await loadGated(context, target.id)).filter(
+    ({ binding: { observedAtMs } }) => (observedAtMs ?? 0) < beganAtMs,
   );
-  const there = { told: (bindingId: string) => reportedAnswers(told, bindingId) };
-  for (const one of known) {
-    const asked = await observeVerifier(context, there, one, null, AbortSignal.timeout(PROBE_WITHIN_MS));
-    const look = lookOf(one.binding, beganAtMs, {
-      ...whyWrong(one, told),
-      lives: livesOf(one, told),
-      ...asked,
-    });
-    await context.store.transaction((tx) => tx.targets.recordObservation(look));
-  }
+  const question = { target, known, beganAtMs };
+  const origin = { reported: (bindingId: string) => reportedAnswers(reports, bindingId) };
+  await observeForGates(context, question, signal, (limited) =>
+    observeEach(question, async (one) => ({
+      ...whyWrong(one, reports),
+      ...(await observeVerifier(context, origin, one, null, limited)),
+      instances: instancesOf(one, reports),
+    })),
+  );
 }
 
-/** The oldest of what they answer, and never later than what was asked: an agent's word moves no clock. */
-export function askedAt(
+/**
+ * When the request was made that these reports answer: the oldest counts, and none later than was requested, because an
+ * agent's word moves no clock. `TargetRepo.unobserved` computes the same. Null: not all of them answer one.
+ */
+export function answeredAtMs(
   { reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">,
-  told: readonly { readonly content: Pick<AgentReport["content"], "look"> }[],
+  reports: readonly { readonly content: Pick<AgentReport["content"], "look"> }[],
 ): number | null {
-  const answered = told.map(({ content }) => Number(content.look ?? Number.NaN));
+  const answered = reports.map(({ content }) => Number(content.look ?? Number.NaN));
   const oldest = Math.min(...answered);
   if (reportRequestedAtMs === null || !Number.isFinite(oldest)) return null;
   return Math.min(oldest, reportRequestedAtMs);
 }
 
-function whyWrong({ binding }: KnownBinding, told: readonly AgentReport[]): ReadBack {
+function whyWrong({ binding }: KnownBinding, reports: readonly AgentReport[]): ReadBack {
   let readBack = true;
-  for (const { content } of told) {
+  for (const { content } of reports) {
     for (const slot of SLOTS) {
       const wanted = binding.settled[slot];
       if (wanted === undefined) continue;
@@ -73,8 +74,11 @@ function whyWrong({ binding }: KnownBinding, told: readonly AgentReport[]): Read
 }
 
 /** Of a process that the agent itself started; of others it sees no more than that they restarted well. */
-function livesOf({ binding }: KnownBinding, told: readonly AgentReport[]): InstancesObservation | null {
-  const units = told.flatMap(({ content }) =>
+function instancesOf(
+  { binding }: KnownBinding,
+  reports: readonly AgentReport[],
+): InstancesObservation | null {
+  const units = reports.flatMap(({ content }) =>
     content.units.filter(({ isOwnChild }) => isOwnChild).map((unit) => ({ unit, digest: content.digest })),
   );
   if (units.length === 0 || binding.placement !== "") return null;
@@ -84,7 +88,7 @@ function livesOf({ binding }: KnownBinding, told: readonly AgentReport[]): Insta
     ? {
         verdict: { state: "right" },
         replicas: 1,
-        told: {
+        stored: {
           state: "lives",
           lives: units.map(({ unit }) => ({
             id: unit.key,
@@ -96,6 +100,6 @@ function livesOf({ binding }: KnownBinding, told: readonly AgentReport[]): Insta
     : {
         verdict: { state: "changing", reason: "its process is about to restart" },
         replicas: 1,
-        told: { state: "changing", reason: "its process is about to restart" },
+        stored: { state: "changing", reason: "its process is about to restart" },
       };
 }

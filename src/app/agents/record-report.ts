@@ -2,6 +2,16 @@
  * Takes what an agent reports: how things stand there, how a push ended, what it refused. Level, not edge: a report may
  * be repeated, late or lost. An agent speaks of its own target's bindings and of orders that it was given; anything
  * else is refused, or dropped, and on record. It is heard one report at a time, and each replaces the one before.
+ *
+ *   claim       one report of an agent at a time, here and at other servers
+ *   judge       its order: one that was never given is refused, one that only a lost life of this store gave freezes it
+ *   bound       what is not its target's is left out
+ *   record      the report replaces the one before: one transaction, with what was found and refused
+ *   apply       the push ends, bindings settle, units stand (apply-reports.ts); then follow-ups are dispatched
+ *   newer       a value that its authority has changed becomes a version
+ *   answer      204, whatever the services on the way answer: nobody is probed for it
+ *
+ * What dies in between costs nothing: the agent reports again, and a report that is on record is applied by the worker.
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import type { AgentRecord } from "../../core/store/agents.ts";
@@ -18,12 +28,12 @@ import { boundReport } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 import { hearOrder, neverGiven } from "./hear-order.ts";
 
-const SETTLE_TRIES = 5;
-const SETTLE_AGAIN_MS = 50;
+const APPLY_TRIES = 5;
+const APPLY_AGAIN_MS = 50;
 const NEVER = new AbortController().signal;
 
-/** Longer than the looks that a report may end with. A server that died holds its agent up no longer. */
-const IN_FLIGHT_MS = 120_000;
+/** Longer than an agent waits for its answer. A server that died holds its agent up no longer. */
+const IN_FLIGHT_MS = 30_000;
 const AGAIN_MS = 1_000;
 
 /**
@@ -85,7 +95,7 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
       await tx.targets.resume([target.id]);
     }
   });
-  await settleOnceFree(context, target.id);
+  await applyOnceFree(context, target.id);
   // A store that was set back takes nothing over.
   if ((await read.meta.setBack()) === null) await acceptNewer(context, agent, report.newer ?? []);
 }
@@ -98,14 +108,14 @@ async function ofOwnPush(context: AppContext, report: Report, targetId: string):
 }
 
 /** A worker may be at the same target for a moment. What was reported is on record, and the agent has nothing to repeat. */
-async function settleOnceFree(context: AppContext, targetId: string): Promise<void> {
+async function applyOnceFree(context: AppContext, targetId: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await applyReports(context, targetId);
       return;
     } catch (error) {
-      if (toLockstepError(error).code !== "LEASE_LOST" || tries === SETTLE_TRIES) throw error;
-      await pause(SETTLE_AGAIN_MS * tries, NEVER);
+      if (toLockstepError(error).code !== "LEASE_LOST" || tries === APPLY_TRIES) throw error;
+      await pause(APPLY_AGAIN_MS * tries, NEVER);
     }
   }
 }

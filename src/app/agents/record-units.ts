@@ -10,7 +10,8 @@ import { groupBy } from "../../lib/group-by.ts";
 import type { ReportedUnit } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { kindOf } from "../targets/open-target.ts";
-import type { AgentReport } from "./apply-reports.ts";
+
+import type { AgentReport } from "./agent-report.ts";
 import { unitsOf } from "./bound-report.ts";
 import { actorOf } from "./confirm-agent.ts";
 
@@ -20,10 +21,10 @@ const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] a
 export async function recordUnits(
   context: AppContext,
   target: TargetRecord,
-  told: readonly AgentReport[],
+  reports: readonly AgentReport[],
 ): Promise<void> {
   const { id: targetId } = target;
-  const [first] = told;
+  const [first] = reports;
   if (first === undefined) return;
   const possible = unitsOf(target);
   // After a signal, or a command that nothing checks, the agent has only seen that it was asked.
@@ -32,7 +33,7 @@ export async function recordUnits(
     "deployed",
   );
   // What was kept before the configuration changed may name another one.
-  const units = worstOf(told).filter(({ key }) => possible.has(key));
+  const units = worstOf(reports).filter(({ key }) => possible.has(key));
   await context.store.transaction(async (tx) => {
     await tx.activations.keepReported(
       targetId,
@@ -40,15 +41,15 @@ export async function recordUnits(
     );
     for (const unit of units) {
       const changed = await tx.activations.report(activationOf(targetId, first, unit));
-      if (changed) await tellEnd(tx, first, unit);
+      if (changed) await recordEnd(tx, first, unit);
     }
-    const proven = units.filter((unit) => isRunning(unit, told) && (unit.isOwnChild || showsUse));
+    const proven = units.filter((unit) => isRunning(unit, reports) && (unit.isOwnChild || showsUse));
     if (proven.length === 0) return;
-    const bindings = await provenBindings(tx, targetId, told);
+    const bindings = await provenBindings(tx, targetId, reports);
     const isChild = proven.some(({ isOwnChild }) => isOwnChild);
     await tx.targets.raiseReported(bindings.all, "deployed");
     if (isChild) await tx.targets.raiseReported(bindings.inEnvironment, "running");
-    const pushes = told.flatMap(({ content }) => content.push?.pushId ?? []);
+    const pushes = reports.flatMap(({ content }) => content.push?.pushId ?? []);
     await tx.pushes.raiseEvidence(
       pushes,
       isChild && bindings.inEnvironment.length > 0 ? "running" : "deployed",
@@ -56,9 +57,9 @@ export async function recordUnits(
   });
 }
 
-function worstOf(told: readonly AgentReport[]): readonly ReportedUnit[] {
+function worstOf(reports: readonly AgentReport[]): readonly ReportedUnit[] {
   const byKey = groupBy(
-    told.flatMap(({ content }) => content.units),
+    reports.flatMap(({ content }) => content.units),
     ({ key }) => key,
   );
   return Array.from(byKey.values(), (units) => {
@@ -81,7 +82,7 @@ function activationOf(targetId: string, { agent }: AgentReport, unit: ReportedUn
   };
 }
 
-async function tellEnd(tx: Repositories, { agent }: AgentReport, unit: ReportedUnit): Promise<void> {
+async function recordEnd(tx: Repositories, { agent }: AgentReport, unit: ReportedUnit): Promise<void> {
   if (unit.state === "requested" || unit.state === "failed") return;
   await tx.audit.append({
     action: "activation.finished",
@@ -92,8 +93,8 @@ async function tellEnd(tx: Repositories, { agent }: AgentReport, unit: ReportedU
 }
 
 /** Started well with what each of them holds now. */
-function isRunning({ key }: ReportedUnit, told: readonly AgentReport[]): boolean {
-  return told.every(({ content }) =>
+function isRunning({ key }: ReportedUnit, reports: readonly AgentReport[]): boolean {
+  return reports.every(({ content }) =>
     content.units.some(
       (unit) => unit.key === key && unit.state === "succeeded" && unit.digest === content.digest,
     ),
@@ -101,12 +102,12 @@ function isRunning({ key }: ReportedUnit, told: readonly AgentReport[]): boolean
 }
 
 /** Bindings of which every key, everywhere, was seen to hold what is settled. */
-async function provenBindings(tx: Repositories, targetId: string, told: readonly AgentReport[]) {
+async function provenBindings(tx: Repositories, targetId: string, reports: readonly AgentReport[]) {
   const settled = new Map(
     (await tx.targets.bindings(targetId)).map((binding) => [binding.id, binding.settled]),
   );
   const items = groupBy(
-    told.flatMap(({ content }) => content.seen.filter(({ version }) => version !== null)),
+    reports.flatMap(({ content }) => content.seen.filter(({ version }) => version !== null)),
     ({ bindingId }) => bindingId,
   );
   const right = [...items].filter(([bindingId, seen]) =>

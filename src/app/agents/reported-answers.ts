@@ -1,6 +1,6 @@
 /**
  * What a target's agents were answered by what listens on their machines. Several machines are one place: what not all
- * of them were told is not known. Pure.
+ * of them were answered is not known. Pure.
  */
 import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
@@ -13,10 +13,10 @@ const SILENT = "its agent has not asked it";
 type Answers = readonly (ReportedAnswer | undefined)[];
 
 export function reportedAnswers(
-  told: readonly { readonly content: Pick<ReportContent, "answers"> }[],
+  reports: readonly { readonly content: Pick<ReportContent, "answers"> }[],
   bindingId: string,
 ): ReportedAnswers {
-  const answers = told.map(({ content }) => content.answers.find((one) => one.bindingId === bindingId));
+  const answers = reports.map(({ content }) => content.answers.find((one) => one.bindingId === bindingId));
   const versions = new Set(answers.flatMap((one) => one?.acceptance.map(({ version }) => version) ?? []));
   return {
     acceptance: new Map([...versions].map((version) => [version, acceptanceOf(answers, version)])),

@@ -20,7 +20,7 @@ import { type Desired, loadDesired } from "../desired/desired.ts";
 import { slotsDigest } from "../desired/digest.ts";
 import { orderOf } from "../orders/given-order.ts";
 import { openBundleKey, openTakeOverKey } from "../orders/store-keys.ts";
-import { contentOf, lookOf } from "../targets/report-content.ts";
+import { contentOf, requestWord } from "../targets/report-content.ts";
 import { bundleAsks } from "./bundle-asks.ts";
 import { type BundleParts, bundleContent } from "./bundle-content.ts";
 import { hearOrder } from "./hear-order.ts";
@@ -83,7 +83,7 @@ function hasAll(agent: AgentRecord, target: TargetRecord, { have }: BundleReques
     have.digest === contentOf(agent)?.digest &&
     agent.reportedEpoch === epoch &&
     agent.reportedGeneration === target.generation &&
-    contentOf(agent)?.look === lookOf(target) &&
+    contentOf(agent)?.look === requestWord(target) &&
     !isOwed(target)
   );
 }

@@ -5,9 +5,9 @@ import { assertNever } from "../../lib/assert-never.ts";
 import { activateUnit } from "../activation/activate-unit.ts";
 import { followActivations } from "../activation/follow-activations.ts";
 import type { AppContext } from "../base/context.ts";
-import { observeTarget } from "../observe/observe-target.ts";
 import { renewSecret } from "../renewals/renew-secret.ts";
 import { advanceRollout } from "../rollouts/advance-rollout.ts";
+import { observeTarget } from "./observe-target.ts";
 import { reconcileTarget } from "./reconcile-target.ts";
 
 const RENEWER = { ...SYSTEM, id: "renewal", name: "renewal" };

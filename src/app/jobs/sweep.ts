@@ -7,6 +7,7 @@ import { expireAgents } from "../agents/expire-agents.ts";
 import type { AppContext } from "../base/context.ts";
 import { dueRenewals } from "../renewals/renew-due.ts";
 import { rotateDue } from "../secrets/rotate-due.ts";
+import { SILENT_MS } from "../targets/live-agents.ts";
 import { enqueue } from "./dispatch.ts";
 
 /**
@@ -32,11 +33,13 @@ export async function sweep(context: AppContext): Promise<Swept> {
   const activations = await read.activations.due(MAX_PER_SWEEP);
   const groups = await read.activations.groupsDue(MAX_PER_SWEEP);
   const rollouts = await read.rollouts.due(MAX_PER_SWEEP);
+  const unobserved = await read.targets.unobserved({ silentMs: SILENT_MS, limit: MAX_PER_SWEEP });
   const renewals = await dueRenewals(context, MAX_PER_SWEEP);
   const jobs: Job[] = [
     ...targets.map((id) => ({ name: "reconcile", id }) as const),
     ...activations.map((id) => ({ name: "activate", id }) as const),
     ...groups.map((id) => ({ name: "follow", id }) as const),
+    ...unobserved.map((id) => ({ name: "look", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
   ];

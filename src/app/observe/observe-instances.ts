@@ -14,7 +14,7 @@ export interface InstancesObservation {
   /** Processes that share what was seen; 1 where nobody tells. */
   readonly replicas: number;
   /** As it is stored: ids and version names. */
-  readonly told: JsonObject;
+  readonly stored: JsonObject;
 }
 
 /** What restarts with a place, and what else takes keys from it. */
@@ -57,7 +57,7 @@ export async function observeInstances(
             verdictOf(own, binding.settled),
             ...takers.map((taker) => verdictOnUser(taker.user, taker.seen, binding.settled)),
           ]),
-          told: { ...toldOf(own), ...(names.length === 0 ? {} : { takenBy: names }) },
+          stored: { ...storedOf(own), ...(names.length === 0 ? {} : { takenBy: names }) },
           replicas: replicasOf(answers.slice(0, own.length)),
         },
       ];
@@ -169,11 +169,12 @@ function lackText(slot: Slot, found: RunningFound, wanted: number | null): strin
     : `a running process holds ${there}${beside}, not v${wanted}`;
 }
 
-function toldOf(seen: readonly ObservedUnit[]): JsonObject {
-  const told = seen.find(({ state }) => state !== "running" && state !== "dormant");
-  if (told !== undefined && "reason" in told) return { state: told.state, reason: told.reason };
+function storedOf(seen: readonly ObservedUnit[]): JsonObject {
+  const unseen = seen.find(({ state }) => state !== "running" && state !== "dormant");
+  if (unseen !== undefined && "reason" in unseen) return { state: unseen.state, reason: unseen.reason };
   const instances = seen.flatMap((unit) => (unit.state === "running" ? unit.instances : []));
   if (instances.length === 0) return { state: "dormant" };
+  // As earlier releases named them: rows of theirs are read as well.
   return {
     state: "lives",
     lives: instances.map(({ id, held }) => ({

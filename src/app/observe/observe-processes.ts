@@ -48,7 +48,7 @@ export async function observeProcesses(
       settledDigest,
       beganAtMs,
       judge: (before) => judge(before, seen, asked),
-      lives: seen?.told ?? null,
+      lives: seen?.stored ?? null,
       acceptance: asked === null ? null : { [asked.version]: asked.acceptance },
       used: null,
       usedBy: null,

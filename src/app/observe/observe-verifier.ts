@@ -29,22 +29,22 @@ const NOTHING: VerifierObservation = { acceptance: new Map(), isReported: false,
 
 export async function observeVerifier(
   context: AppContext,
-  target: ProbeOrigin,
+  origin: ProbeOrigin,
   known: KnownBinding,
-  lives: InstancesObservation | null,
+  instances: InstancesObservation | null,
   signal: AbortSignal,
 ): Promise<VerifierObservation> {
   const { probe, usage } = known.binding.options;
   if (known.binding.role === "caller") return NOTHING;
-  const told = usage === null ? null : await readUsage(context, target, { known, usage }, signal);
-  if (probe === null && told !== null) return told;
-  const acceptance = await probeBinding(context, target, known, lives, signal);
-  return { acceptance, isReported: false, used: told?.used ?? null, usedBy: told?.usedBy ?? null };
+  const counted = usage === null ? null : await readUsage(context, origin, { known, usage }, signal);
+  if (probe === null && counted !== null) return counted;
+  const acceptance = await probeBinding(context, origin, known, instances, signal);
+  return { acceptance, isReported: false, used: counted?.used ?? null, usedBy: counted?.usedBy ?? null };
 }
 
 async function readUsage(
   context: AppContext,
-  target: ProbeOrigin,
+  origin: ProbeOrigin,
   { known: { binding, versions }, usage }: { readonly known: KnownBinding; readonly usage: JsonObject },
   signal: AbortSignal,
 ): Promise<VerifierObservation> {
@@ -86,9 +86,9 @@ async function readUsage(
   return { acceptance, isReported: true, used, usedBy };
 
   async function ask(): Promise<UsageAnswer> {
-    const isThere = isReadAtTarget(usage);
-    if (isThere && target.told !== undefined) return target.told(binding.id).usage;
-    const reader = isThere ? (target.usageReader ?? NOBODY) : context.usageReader;
+    const isAtTarget = isReadAtTarget(usage);
+    if (isAtTarget && origin.reported !== undefined) return origin.reported(binding.id).usage;
+    const reader = isAtTarget ? (origin.usageReader ?? NOBODY) : context.usageReader;
     const tokens = await tokensOf(context, binding.secretId, usage);
     return await withDeadline(signal, READ_WITHIN_MS, (limited) =>
       read(reader, usage, { tokens, versions }, limited),

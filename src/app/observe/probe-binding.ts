@@ -13,14 +13,18 @@ import type { AppContext } from "../base/context.ts";
 import type { KnownBinding } from "../desired/known-bindings.ts";
 import type { InstancesObservation } from "./observe-instances.ts";
 
-/** One service that does not answer must not cost its neighbours their look. */
-const ASK_WITHIN_MS = 25_000;
+/** One service that does not answer must not cost its neighbours their observation. */
+const PROBE_WITHIN_MS = 25_000;
 
-/** Who asks what listens on the target's machine alone: a connection to it, or its agents, who have asked already. */
+/**
+ * From where a service is probed that listens on the target's machine alone: through the connection to it, or by its
+ * agents, which have probed it already and reported.
+ */
 export interface ProbeOrigin extends Pick<Target, "prober" | "usageReader"> {
-  readonly told?: (bindingId: string) => ReportedAnswers;
+  readonly reported?: (bindingId: string) => ReportedAnswers;
 }
 
+/** What a service on the machine answered its agents. */
 export interface ReportedAnswers {
   readonly acceptance: ReadonlyMap<number, Acceptance>;
   readonly usage: UsageAnswer;
@@ -29,20 +33,21 @@ export interface ReportedAnswers {
 /** By version; empty where the binding has no probe. */
 export async function probeBinding(
   context: AppContext,
-  target: ProbeOrigin,
+  origin: ProbeOrigin,
   { binding, versions, compromised }: KnownBinding,
-  lives: InstancesObservation | null,
+  instances: InstancesObservation | null,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Acceptance>> {
-  const { probe: told, counterProbed } = binding.options;
-  const probe = told === null ? null : withConnections(told, lives);
+  const { probe: written, counterProbed } = binding.options;
+  const probe = written === null ? null : withConnections(written, instances);
   const answers = new Map<number, Acceptance>();
   if (probe === null || binding.role === "caller" || binding.rollout === null) return answers;
-  if (isProbedFromTarget(probe) && target.told !== undefined) return target.told(binding.id).acceptance;
-  const prober = proberFor(context, target, probe);
-  const asked = probedVersions(binding.rollout, counterProbed);
-  await withDeadline(signal, ASK_WITHIN_MS, async (limited) => {
-    for (const version of asked) {
+  if (isProbedFromTarget(probe) && origin.reported !== undefined)
+    return origin.reported(binding.id).acceptance;
+  const prober = proberFor(context, origin, probe);
+  const versionsToProbe = probedVersions(binding.rollout, counterProbed);
+  await withDeadline(signal, PROBE_WITHIN_MS, async (limited) => {
+    for (const version of versionsToProbe) {
       const value = versions.get(version);
       // A compromised value goes nowhere any more, not even to be refused.
       if (value === undefined || compromised.has(version)) continue;
@@ -90,17 +95,17 @@ const MAX_CONNECTIONS = 30;
  * Where all replicas are known to hold the same, one answer speaks for all. Otherwise so many fresh connections that a
  * balancer hardly leaves one out.
  */
-export function withConnections(probe: JsonObject, lives: InstancesObservation | null): JsonObject {
+export function withConnections(probe: JsonObject, instances: InstancesObservation | null): JsonObject {
   const http = probe["http"];
-  if (lives === null || lives.replicas < 2 || lives.verdict.state === "right") return probe;
+  if (instances === null || instances.replicas < 2 || instances.verdict.state === "right") return probe;
   if (typeof http !== "object" || http === null || Array.isArray(http)) return probe;
   const { connections } = http as JsonObject;
-  const wanted = Math.max(5, 3 * lives.replicas, typeof connections === "number" ? connections : 1);
+  const wanted = Math.max(5, 3 * instances.replicas, typeof connections === "number" ? connections : 1);
   return { ...probe, http: { ...http, connections: Math.min(MAX_CONNECTIONS, wanted) } };
 }
 
-export function proberFor(context: AppContext, target: ProbeOrigin, probe: JsonObject): Prober {
-  return isProbedFromTarget(probe) ? (target.prober ?? NOBODY) : context.prober;
+export function proberFor(context: AppContext, origin: ProbeOrigin, probe: JsonObject): Prober {
+  return isProbedFromTarget(probe) ? (origin.prober ?? NOBODY) : context.prober;
 }
 
 /** A specification that this release cannot read is that binding's own trouble, not its whole target's. */

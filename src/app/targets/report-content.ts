@@ -29,14 +29,16 @@ export type Untold = ReportContent["untold"];
 /** On record they are named; the rest is counted, and stands in the report itself. */
 const MAX_NAMED = 10;
 
+/** By which word agents answer the last request for a report; null: there was none. */
+export function requestWord({
+  reportRequestedAtMs,
+}: Pick<TargetRecord, "reportRequestedAtMs">): string | null {
+  return reportRequestedAtMs === null ? null : String(reportRequestedAtMs);
+}
+
 /** Null before its first report, and when an older release wrote what this one cannot read. */
 export function contentOf({ report: kept }: Pick<AgentRecord, "report">): ReportContent | null {
   return contentSchema.safeParse(kept).data ?? null;
-}
-
-/** By which word the agent answers what was asked for last; null: nothing ever was. */
-export function lookOf({ reportRequestedAtMs }: Pick<TargetRecord, "reportRequestedAtMs">): string | null {
-  return reportRequestedAtMs === null ? null : String(reportRequestedAtMs);
 }
 
 /** A report says once how a push ended, and incidents once; both stay. `next` is bounded already. */

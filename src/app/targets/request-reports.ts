@@ -1,14 +1,14 @@
-/** Somebody is waiting: the target's agents are asked to look now, instead of at their next turn. */
+/** Somebody is waiting: the target's agents are requested to report now, instead of at their next turn. */
 import { pause } from "../../lib/pause.ts";
 import type { AppContext } from "../base/context.ts";
 import { transact } from "../base/transaction.ts";
 import { isSilent, speakingAgents } from "./live-agents.ts";
-import { contentOf, lookOf } from "./report-content.ts";
+import { contentOf, requestWord } from "./report-content.ts";
 
 const REPORTED_WITHIN_MS = 3_000;
 const STEP_MS = 50;
 
-/** Ends when all that are there have told, or the time is over: then their last report counts, with its age. */
+/** Ends when all that are there have reported, or the time is over: then their last report counts, with its age. */
 export async function awaitReports(
   context: AppContext,
   targetId: string,
@@ -19,12 +19,12 @@ export async function awaitReports(
     await tx.targets.requestReports([targetId]);
     next.notifyAgents([targetId]);
   });
-  const asked = await context.store.read.targets.findById(targetId);
-  const look = asked === null ? null : lookOf(asked);
+  const requested = await context.store.read.targets.findById(targetId);
+  const word = requested === null ? null : requestWord(requested);
   const until = performance.now() + REPORTED_WITHIN_MS;
   while (!signal.aborted && performance.now() < until) {
     const agents = await awaited(context, targetId);
-    if (agents.every((agent) => Number(contentOf(agent)?.look ?? 0) >= Number(look))) return;
+    if (agents.every((agent) => Number(contentOf(agent)?.look ?? 0) >= Number(word))) return;
     await pause(STEP_MS, signal);
   }
 }

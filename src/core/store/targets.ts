@@ -28,7 +28,7 @@ export interface TargetRecord {
   readonly intentActor: Actor | null;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
-  /** Its agent is to look again and tell; ms since the epoch. */
+  /** When its agents were last requested to report; ms since the epoch. */
   readonly reportRequestedAtMs: number | null;
 }
 
@@ -70,7 +70,7 @@ export interface LoopBinding {
   readonly settledInEpoch: boolean;
   /** By version: what its service said when it was asked. Of what is settled alone. */
   readonly acceptance: Readonly<Record<string, Acceptance>>;
-  /** Begin of the last look; ms since the epoch. */
+  /** When the last observation began; ms since the epoch. */
   readonly observedAtMs: number | null;
   /** The fallback key there was written by us, so it may be deleted when nothing belongs there any more. */
   readonly wroteFallback: boolean;
@@ -123,10 +123,10 @@ export interface SettledBinding {
 /** By version: ISO 8601 of the store's clock, and the callers as they named themselves. */
 export type UsedBy = Readonly<Record<string, { readonly at: string; readonly callers: readonly string[] }>>;
 
-/** What one look at a binding showed. */
+/** What was observed of a binding at one moment, for the gates of rollouts and for `status`. */
 export interface BindingObservation {
   readonly bindingId: string;
-  /** What was looked for: a look is dropped when other slots were settled meanwhile. */
+  /** What was expected there: an observation is dropped when other slots were settled meanwhile. */
   readonly settledDigest: string | null;
   /** From `MetaRepo.storeNow`, before anything was asked. */
   readonly beganAtMs: number;
@@ -201,8 +201,19 @@ export interface TargetRepo {
   raiseReported(bindingIds: readonly string[], evidence: "deployed" | "running"): Promise<void>;
   /** An activation ended well: what was settled at its unit's targets before it was requested is `deployed`. */
   raiseAfterActivation(activationId: string): Promise<void>;
-  recordObservation(look: BindingObservation): Promise<void>;
-  /** Agents of these targets are to look again and tell. */
+  recordObservation(observation: BindingObservation): Promise<void>;
+  /** Agents of these targets are to observe their machine again and report. */
   requestReports(targetIds: readonly string[]): Promise<void>;
+  /**
+   * Targets with a binding that an open rollout moves, whose agents have answered a request for a report that was not
+   * observed since. Short-lived agents that were silent for `silentMs` count no more. What was settled after the request
+   * is not asked about: such an observation would be dropped.
+   */
+  unobserved(filter: {
+    /** This one alone. */
+    readonly targetId?: string;
+    readonly silentMs: number;
+    readonly limit: number;
+  }): Promise<readonly string[]>;
   dropOwnership(places: readonly { readonly place: string; readonly key: string }[]): Promise<void>;
 }

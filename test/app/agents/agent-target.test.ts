@@ -6,6 +6,8 @@ import { serveBundle } from "../../../src/app/agents/serve-bundle.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
 import { checkTargets } from "../../../src/app/drift/check-targets.ts";
+import { runJob } from "../../../src/app/jobs/run-job.ts";
+import { sweep } from "../../../src/app/jobs/sweep.ts";
 import { openBundleKey } from "../../../src/app/orders/store-keys.ts";
 import { withTarget } from "../../../src/app/targets/open-target.ts";
 import { testTarget } from "../../../src/app/targets/test-target.ts";
@@ -28,6 +30,14 @@ const FILE = "~/app/env";
 const nonce = () => randomBytes(16).toString("base64url");
 const never = new AbortController().signal;
 const MINI = { environment: "production", name: "mini" };
+
+function signalled() {
+  let done = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  return { promise, done };
+}
 
 describeOnAStore("targets with an agent", (getDatabase) => {
   let kit: LoopKit;
@@ -584,6 +594,80 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     expect(kept).not.toContain(caller);
     expect(kept).not.toContain("canary");
   });
+
+  it.each([
+    ["gives the job out", false],
+    ["refuses everything, and the sweep finds it", true],
+  ])(
+    "a probe that hangs holds up no report, and the rollout goes on once it answers: the queue %s",
+    async (_what, isAway) => {
+      const http = {
+        url: "http://127.0.0.1:1/",
+        headers: { A: "{{value}}" },
+        accepted: [200],
+        refused: [401],
+      };
+      await withFile();
+      const verifier = await bind("TOKEN", FILE);
+      await kit.rows(
+        `update binding set role = 'verifier', options = '${JSON.stringify({ probe: { http } })}' where id = '${verifier}'`,
+      );
+      await kit.target("api");
+      await kit.bind("TOKEN", "api", { role: "caller" });
+      await kit.set("TOKEN", "first", context);
+      const id = await enrolled();
+      await report(id, done(await bundle(id)));
+      await kit.drain(context);
+      await kit.rows("update rollout set state = 'done'");
+      await kit.set("TOKEN", "second", context);
+
+      const [answering, asked] = [signalled(), signalled()];
+      const enqueued: Job[] = [];
+      const server: AppContext = {
+        ...context,
+        queue: {
+          ...context.queue,
+          enqueue: async (jobs) => {
+            if (isAway) throw new LockstepError("QUEUE_UNAVAILABLE", "away");
+            enqueued.push(...jobs);
+          },
+        },
+        prober: {
+          probe: async () => {
+            asked.done();
+            await answering.promise;
+            return { verdict: "accepted", reason: "answered 200" };
+          },
+        },
+      };
+      const look: Job = { name: "look", id: targetId };
+      const phase = () => kit.rows("select phase from rollout where state = 'running'");
+      const reportTo = async () => {
+        const given = await bundle(id);
+        await recordReport(server, await agent(id), done(given, { units: [unit(given, "succeeded")] }));
+      };
+      // What was written is reported; the gate requests another report, which is to be observed.
+      await reportTo();
+      await reportTo();
+      const { due, isQueued } = await sweep(server);
+      expect([isQueued, due.filter(({ name }) => name === "look")]).toEqual([!isAway, [look]]);
+      if (!isAway) expect(enqueued).toContainEqual(look);
+
+      const observing = runJob(server, look, never);
+      await asked.promise;
+      // Nor is one that comes meanwhile.
+      await reportTo();
+      expect(await phase()).toEqual([{ phase: "accept" }]);
+      answering.done();
+      await observing;
+      expect(await binding()).toMatchObject({ evidence: "proven" });
+      // Verifiers are observed once more before callers move.
+      await reportTo();
+      await runJob(server, look, never);
+      expect(await phase()).toEqual([{ phase: "switch" }]);
+      expect((await sweep(server)).due).not.toContainEqual(look);
+    },
+  );
 
   it("tells of a value that its authority has changed: of its own, signed, instead of the current one", async () => {
     const http = { url: "http://127.0.0.1:1/", headers: { A: "{{value}}" }, accepted: [200], refused: [401] };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { askedAt } from "../../../src/app/agents/observe-reports.ts";
+import { answeredAtMs } from "../../../src/app/agents/observe-reports.ts";
 
 const told = (...looks: readonly (string | null)[]) => looks.map((look) => ({ content: { look } }));
 
@@ -12,5 +12,5 @@ it.each([
   ["nothing, where it makes no sense", 500, told("soon"), null],
   ["nothing, where nobody asked", null, told("500"), null],
 ])("an agent answers %s", (_what, reportRequestedAtMs, reports, expected) => {
-  expect(askedAt({ reportRequestedAtMs }, reports)).toBe(expected);
+  expect(answeredAtMs({ reportRequestedAtMs }, reports)).toBe(expected);
 });

@@ -5,7 +5,7 @@ import { withConnections } from "../../../src/app/observe/probe-binding.ts";
 const lives = (replicas: number, state: "right" | "dormant" = "dormant"): InstancesObservation => ({
   verdict: { state },
   replicas,
-  told: {},
+  stored: {},
 });
 const http = { url: "https://api.example.com/" };
 
