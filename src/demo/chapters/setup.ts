@@ -13,7 +13,7 @@ export async function setUp(story: Story, projectDirectory: string): Promise<voi
     `Real services call each other several times a second and trust each other by ${SECRET}: ` +
       `${railway.service} on Railway (simulated here), ${host.service} on a host over SSH ` +
       `(${server === "openssh" ? "OpenSSH's own server" : `a stand-in server: ${reason}`}), ${mini.service} on a ` +
-      "machine that nobody can dial.",
+      "machine that cannot be reached from outside.",
   );
   const addresses: Addresses = Object.fromEntries(places.map(({ service, address }) => [service, address]));
   const secret = randomBytes(32).toString("base64url");
