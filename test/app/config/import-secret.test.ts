@@ -4,6 +4,7 @@ import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { importSecret } from "../../../src/app/config/import-secret.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import type { Choice } from "../../../src/core/adoption/group-places.ts";
+import type { Job } from "../../../src/core/ports/queue.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
@@ -172,5 +173,24 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
       message: expect.stringContaining("no answer from the place"),
     });
     await expect(take({ by: "agreement" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("has what its rollout needs to see looked at, and not only what it writes", async () => {
+    hold({ api: "in use", vps: "in use", worker: "Bearer in use", fresh: "in use" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    await take({ by: "agreement" });
+    await settle();
+    // Callers move at once where an issuer makes the values; verifiers are watched meanwhile.
+    await kit.loop.rows(`update secret set policy = '{"issue":{"http":{}}}' where name = 'A'`);
+    await kit.loop.rows("update binding set looked_at = now() - interval '1 hour'");
+    hold({ vps: "newer" });
+    const enqueued: Job[] = [];
+    const queue = {
+      ...kit.context.queue,
+      enqueue: async (jobs: readonly Job[]) => void enqueued.push(...jobs),
+    };
+    const from = { by: "target", target: "vps", environment: "production" } as const;
+    await importSecret({ ...kit.context, queue }, TESTER, { ...name, from });
+    expect(enqueued.map((job) => job.name)).toContain("look");
   });
 });
