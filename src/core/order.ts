@@ -1,6 +1,6 @@
 /**
- * The order of writes: (store id, epoch, generation). Within one store a higher epoch wins, then a higher
- * generation. Writes of two different stores have no order: a place that carries another store's mark refuses us.
+ * The order of writes: (store id, epoch, generation), a fencing token: a place refuses a write that carries a lower one
+ * than it has seen. Within one store a higher epoch wins, then a higher generation. Writes of two different stores have no order: a place that carries another store's mark refuses us.
  *
  * A generation is given to one content alone, which the digest names: the same number with another digest was given
  * twice, so that one of the two came from a store that had lost the other.

@@ -8,6 +8,11 @@ export type Slot = (typeof SLOTS)[number];
 export const ROLES = ["verifier", "caller", "both"] as const;
 export type Role = (typeof ROLES)[number];
 
+export interface VersionName {
+  readonly secretId: string;
+  readonly version: number;
+}
+
 /** A plain secret has one field of this name; several fields change together. */
 export const PLAIN_FIELD = "value";
 

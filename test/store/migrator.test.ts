@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { parseMigration } from "../../src/adapters/store/migration-files.ts";
 import { assertSchema, migrate } from "../../src/adapters/store/migrator.ts";
-import { OLDEST_SCHEMA } from "../../src/adapters/store/schema.ts";
+import { OLDEST_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { SILENT, STORE_KINDS } from "../support/database-clusters.ts";
 import { lacks } from "../support/servers.ts";

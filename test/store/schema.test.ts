@@ -1,23 +1,14 @@
-/** The migrations and `schema.ts` with its part are two texts of one thing; nothing but this test keeps them the same. */
-import { readFileSync } from "node:fs";
+/** The migrations and `schema/` are two texts of one thing; nothing but this test keeps them the same. */
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadMigrations } from "../../src/adapters/store/migration-files.ts";
 import { assertSchema } from "../../src/adapters/store/migrator.ts";
-import { OLDEST_SCHEMA } from "../../src/adapters/store/schema.ts";
+import { OLDEST_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
 import { useDatabase } from "../support/database.ts";
 
-const source = [
-  "schema.ts",
-  "schema-agents.ts",
-  "schema-api.ts",
-  "schema-rollouts.ts",
-  "schema-manual.ts",
-  "schema-renewals.ts",
-  "schema-alerts.ts",
-  "schema-epochs.ts",
-  "schema-values.ts",
-]
-  .map((file) => readFileSync(new URL(`../../src/adapters/store/${file}`, import.meta.url), "utf8"))
+const TABLES = new URL("../../src/adapters/store/schema/", import.meta.url);
+const source = readdirSync(TABLES)
+  .map((file) => readFileSync(new URL(file, TABLES), "utf8"))
   .join("\n");
 
 function fieldsOf(name: string): Map<string, string> {

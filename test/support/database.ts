@@ -13,7 +13,7 @@ import type { Kysely } from "kysely";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, inject } from "vitest";
 import { createDatabase, createPool, type StoreConnection } from "../../src/adapters/store/pool.ts";
-import type { Database } from "../../src/adapters/store/schema.ts";
+import type { Database } from "../../src/adapters/store/schema/schema.ts";
 import { createStore } from "../../src/adapters/store/store.ts";
 import type { Store } from "../../src/core/store/store.ts";
 import { SILENT, STORE_KINDS, type StoreKind, TEMPLATE, withAdmin } from "./database-clusters.ts";

@@ -13,7 +13,7 @@ import { codeOf, toStoreError } from "./errors.ts";
 import { loadMigrations, type Migration, tablesOf } from "./migration-files.ts";
 import type { StoreConnection } from "./pool.ts";
 import { grantRuntimeRole } from "./runtime-role.ts";
-import { OLDEST_SCHEMA } from "./schema.ts";
+import { OLDEST_SCHEMA } from "./schema/schema.ts";
 
 /** Any fixed number; every Lockstep must use the same. Spells "lockstep" in ASCII. */
 const ADVISORY_LOCK = "7813573191660758384";

@@ -11,7 +11,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
 import { CheckedPostgresDialect } from "./dialect.ts";
 import { toStoreError } from "./errors.ts";
-import type { Database } from "./schema.ts";
+import type { Database } from "./schema/schema.ts";
 
 /** Where the store is, as node-postgres takes it. What is left out, that takes from libpq's variables. */
 export interface StoreConnection {

@@ -26,7 +26,7 @@ import { createValueIntentRepo } from "./repositories/value-intents.ts";
 import { createValuePlaceRepo } from "./repositories/value-places.ts";
 import { createValueWalkRepo } from "./repositories/value-walk.ts";
 import { createViewRepo } from "./repositories/views.ts";
-import type { Database } from "./schema.ts";
+import type { Database } from "./schema/schema.ts";
 
 /** `db` is a transaction, or the store's reading side. */
 export function createRepositories(db: Kysely<Database>): Repositories {

@@ -11,7 +11,7 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../core/errors.ts";
 import type { RequestBudget } from "../../core/ports/target-context.ts";
-import type { Database } from "./schema.ts";
+import type { Database } from "./schema/schema.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** Until the place reports its own: Railway's smallest plan grants 1,000 an hour. */

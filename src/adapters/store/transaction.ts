@@ -8,7 +8,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Kysely, Transaction } from "kysely";
 import { isConnectionLost, isRetryable, toStoreError } from "./errors.ts";
-import type { Database } from "./schema.ts";
+import type { Database } from "./schema/schema.ts";
 
 const MAX_ATTEMPTS = 6;
 const BACKOFF_MS = 10;

@@ -8,9 +8,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { LockstepError } from "../../core/errors.ts";
-import type { NamedValueStore, StoredValue, ValueTrouble } from "../../core/ports/value-store.ts";
-import type { VersionName } from "../../core/store/secrets.ts";
-import type { ValueName } from "../../core/store/value-intents.ts";
+import type { NamedValueStore, StoredValue, ValueName, ValueTrouble } from "../../core/ports/value-store.ts";
+import type { VersionName } from "../../core/secret.ts";
 import { VaultFailure } from "../vault/failure.ts";
 import type { Kv, KvMetadata, KvPath, KvRead } from "../vault/kv.ts";
 import { isSameTime } from "../vault/times.ts";

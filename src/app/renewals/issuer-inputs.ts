@@ -1,8 +1,8 @@
 /** The secrets that an issuer works with, opened as late as they are needed. */
 import { LockstepError } from "../../core/errors.ts";
 import type { IssuerInput } from "../../core/ports/issuer.ts";
+import type { VersionName } from "../../core/secret.ts";
 import { PLAIN_FIELD, type VersionState } from "../../core/secret.ts";
-import type { VersionName } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { Fields } from "../values/secret-fields.ts";
 

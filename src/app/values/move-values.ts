@@ -10,7 +10,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { StoredValue, ValueTrouble } from "../../core/ports/value-store.ts";
-import type { VersionName } from "../../core/store/secrets.ts";
+import type { VersionName } from "../../core/secret.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { PlacedVersion } from "../../core/store/value-places.ts";
 import { storeNameOf } from "../../core/stored-value.ts";

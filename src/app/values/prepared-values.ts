@@ -10,7 +10,7 @@
  */
 import { LockstepError } from "../../core/errors.ts";
 import type { StoredValue } from "../../core/ports/value-store.ts";
-import type { VersionName } from "../../core/store/secrets.ts";
+import type { VersionName } from "../../core/secret.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";

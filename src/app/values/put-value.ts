@@ -3,10 +3,10 @@
  * written down first, and so is what has to go from there: a process may die anywhere, and the sweep ends its work.
  */
 import { isValueStoreAway, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { NamedValueStore, StoredValue, ValueStore } from "../../core/ports/value-store.ts";
-import type { VersionName } from "../../core/store/secrets.ts";
+import type { NamedValueStore, StoredValue, ValueName, ValueStore } from "../../core/ports/value-store.ts";
+import type { VersionName } from "../../core/secret.ts";
 import type { Repositories } from "../../core/store/store.ts";
-import type { DueValue, ValueName } from "../../core/store/value-intents.ts";
+import type { DueValue } from "../../core/store/value-intents.ts";
 import type { AppContext } from "../base/context.ts";
 
 /** For one removal, with the other store slow. */

@@ -3,8 +3,7 @@
  * no row and no intent names. A list that is empty, or that could not be had, means nothing.
  */
 
-import type { NamedValueStore } from "../../core/ports/value-store.ts";
-import type { ValueName } from "../../core/store/value-intents.ts";
+import type { NamedValueStore, ValueName } from "../../core/ports/value-store.ts";
 import type { AppContext } from "../base/context.ts";
 import { removeOwed } from "./put-value.ts";
 

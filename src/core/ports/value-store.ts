@@ -2,8 +2,12 @@
  * Where the values of versions are kept. Postgres holds each sealed in its version's row; another store holds it under a
  * name, and the row says the name alone. Never called while a transaction holds locks: it may ask over the network.
  */
-import type { VersionName } from "../store/secrets.ts";
-import type { ValueName } from "../store/value-intents.ts";
+import type { VersionName } from "../secret.ts";
+
+/** A value under a name in another store than Postgres. */
+export interface ValueName extends VersionName {
+  readonly name: string;
+}
 
 /** What a version's row says of where its value is. */
 export type StoredValue =

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../json.ts";
 import type { SecretPolicy } from "../policy.ts";
 import type { StoredValue } from "../ports/value-store.ts";
-import type { VersionState } from "../secret.ts";
+import type { VersionName, VersionState } from "../secret.ts";
 
 export interface SecretRecord {
   readonly id: string;
@@ -32,11 +32,6 @@ export interface NewVersion {
   readonly fingerprint: string;
   readonly createdBy: string;
   readonly expiresAt?: Date;
-}
-
-export interface VersionName {
-  readonly secretId: string;
-  readonly version: number;
 }
 
 export interface SecretRepo {

@@ -20,6 +20,7 @@ export interface TargetRecord {
   /** The store's, at the time of reading: its orders belong to it. */
   readonly epoch: number;
   readonly generation: number;
+  /** The target is owed work while it is behind `generation`: some intent was not brought to it yet. */
   readonly settledGeneration: number;
   readonly attempts: number;
   readonly inFlightUntil: Date | null;

@@ -1,9 +1,4 @@
-import type { VersionName } from "./secrets.ts";
-
-/** A value under a name in another store than this one. */
-export interface ValueName extends VersionName {
-  readonly name: string;
-}
+import type { ValueName } from "../ports/value-store.ts";
 
 export interface DueValue extends ValueName {
   readonly attempts: number;

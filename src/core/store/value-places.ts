@@ -1,5 +1,5 @@
 import type { StoredValue, ValueTrouble } from "../ports/value-store.ts";
-import type { VersionName } from "./secrets.ts";
+import type { VersionName } from "../secret.ts";
 
 /** A version with where its value is. */
 export interface PlacedVersion extends VersionName {

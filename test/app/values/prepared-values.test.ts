@@ -2,8 +2,8 @@ import { beforeAll, beforeEach, expect, it } from "vitest";
 import { setSecret } from "../../../src/app/secrets/change-secret.ts";
 import { transactionWithValues } from "../../../src/app/values/prepared-values.ts";
 import type { ValueStore } from "../../../src/core/ports/value-store.ts";
+import type { VersionName } from "../../../src/core/secret.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import type { VersionName } from "../../../src/core/store/secrets.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 

@@ -9,7 +9,7 @@ import {
   AGENT_UNIT,
   type OweActivation,
 } from "../../../core/store/activations.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { MAY_MOVE } from "./standing.ts";
 import { unitChanges } from "./unit-changes.ts";
 

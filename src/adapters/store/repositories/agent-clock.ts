@@ -1,7 +1,7 @@
 /** What is known of agents' clocks: by how much one is off whose requests are refused for it. */
 import { type Kysely, sql } from "kysely";
 import type { AgentClockRepo } from "../../../core/store/agents.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 /** A refused agent asks again and again. */
 const WRITE_SECONDS = 10;

@@ -13,7 +13,7 @@ import type {
   EndedAgent,
   EnrolmentRecord,
 } from "../../../core/store/agents.ts";
-import { type Database, jsonb } from "../schema.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
 import { CLOCK_AHEAD, createAgentClockRepo } from "./agent-clock.ts";
 
 /** `least` passes over what is not known. */

@@ -1,7 +1,7 @@
 /** What a person should know without asking. */
 import { type Kysely, sql } from "kysely";
 import type { AlertRecord, AlertRepo } from "../../../core/store/alerts.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 export function createAlertRepo(db: Kysely<Database>): AlertRepo {
   return {

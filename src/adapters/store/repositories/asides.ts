@@ -1,7 +1,7 @@
 /** Changes of units that are set aside, and what units ran with before. */
 import { type Kysely, sql } from "kysely";
 import type { AsideRepo } from "../../../core/store/asides.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 
 export function createAsideRepo(db: Kysely<Database>): AsideRepo {

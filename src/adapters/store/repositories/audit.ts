@@ -4,7 +4,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { AuditEntry, AuditLog, RecordedAuditEntry } from "../../../core/store/audit.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
-import { type Database, jsonb } from "../schema.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
 
 const MAX_NAME = 300;
 /** Wide enough for every list of our own: who an agent's word comes from is bounded before. */

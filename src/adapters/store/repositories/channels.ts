@@ -2,7 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import type { AlertRecord } from "../../../core/store/alerts.ts";
 import type { ChannelHealth, ChannelRepo, DueDelivery, StoredChannel } from "../../../core/store/channels.ts";
-import { type Database, jsonb } from "../schema.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
 
 const CHANNEL = sql`id, name, kind, config, credentials_sealed as "credentialsSealed"`;
 

@@ -2,7 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import type { CheckRepo, LowBudget } from "../../../core/store/checks.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 const DUE = sql`t.removed_at is null and t.next_check_at <= now() and t.generation = t.settled_generation
   and t.kind <> 'manual'

@@ -10,7 +10,7 @@ import type {
   StoredSecret,
   StoredTarget,
 } from "../../../core/store/config.ts";
-import { type Database, jsonb } from "../schema.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
 
 /** Any number that nothing else locks: "lockstep config" has no other meaning. */
 const CONFIG_LOCK = 7_420_001;

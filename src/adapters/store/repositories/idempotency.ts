@@ -2,7 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Json } from "../../../core/json.ts";
 import type { EarlierRequest, IdempotencyRepo } from "../../../core/store/idempotency.ts";
-import { type Database, jsonb } from "../schema.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
 
 /** Stands where the answer's status will: something is committed, and no answer is known. As in HTTP, accepted. */
 const CHANGED = 202;

@@ -1,7 +1,7 @@
 /** Copies for restoring on hosts. */
 import { type Kysely, sql } from "kysely";
 import type { CopyToDiscard, KeptCopy, KeptCopyRepo } from "../../../core/store/kept-copies.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 /** A restart that was just given up may still put its copy back: it does so at once, or not at all. */
 const RESTORING = sql`interval '2 minutes'`;

@@ -1,7 +1,7 @@
 /** Places in other hands: what people said stands there, and which values they were shown. */
 import { type Kysely, sql } from "kysely";
 import type { ManualPlace, ManualRepo } from "../../../core/store/manual.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 export function createManualRepo(db: Kysely<Database>): ManualRepo {
   return {

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { OrderRepo } from "../../../core/store/orders.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 export function createOrderRepo(db: Kysely<Database>): OrderRepo {
   return {

@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { NewObservation, OpenPush, PushItem, PushRepo } from "../../../core/store/pushes.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 const MAX_REASON = 500;
 

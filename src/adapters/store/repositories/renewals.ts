@@ -3,7 +3,7 @@ import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { JsonObject } from "../../../core/json.ts";
 import { issuedPolicyOf } from "../../../core/policy.ts";
 import type { RenewalCandidate, RenewalRepo, RenewalState } from "../../../core/store/renewals.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 
 interface Row extends Omit<RenewalCandidate, "newest" | "policy" | "state"> {

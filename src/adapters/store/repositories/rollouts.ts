@@ -6,7 +6,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import { rolloutOptionsOf } from "../../../core/rollout/options.ts";
 import { AGENT_UNIT } from "../../../core/store/activations.ts";
 import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/store/rollouts.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 
 const RECORD = sql`

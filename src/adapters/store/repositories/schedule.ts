@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import type { JsonObject } from "../../../core/json.ts";
 import { policyOf } from "../../../core/policy.ts";
 import type { ScheduledSecret, ScheduleRepo } from "../../../core/store/schedule.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 
 type Stored = Omit<ScheduledSecret, "policy"> & { readonly policy: JsonObject };

@@ -1,7 +1,7 @@
 /** Sealed texts, page by page, one kind after the other. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { SealedText, SealedTextRepo } from "../../../core/store/sealed-texts.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 /**
  * Every column that holds a sealed text: `rewrap` counts them, doctor counts them, and a trigger on each refuses a text

@@ -2,19 +2,12 @@ import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { policyOf } from "../../../core/policy.ts";
-import { mayMove, type VersionState } from "../../../core/secret.ts";
-import type {
-  NewVersion,
-  SecretRecord,
-  SecretRepo,
-  VersionName,
-  VersionRecord,
-} from "../../../core/store/secrets.ts";
-import { type Database, jsonb } from "../schema.ts";
-import { selectPlacesHolding } from "./places-holding.ts";
+import { mayMove, type VersionName, type VersionState } from "../../../core/secret.ts";
+import type { NewVersion, SecretRecord, SecretRepo, VersionRecord } from "../../../core/store/secrets.ts";
+import { type Database, jsonb } from "../schema/schema.ts";
+import { selectPlacesHolding, selectVersionsWithFingerprint } from "./found-versions.ts";
 import { secretMissing, stateRefuses, versionMissing } from "./secret-errors.ts";
 import { NO_VALUE, toColumns } from "./value-places.ts";
-import { selectVersionsWithFingerprint } from "./versions-with-fingerprint.ts";
 
 export class PostgresSecretRepo implements SecretRepo {
   readonly #db: Kysely<Database>;

@@ -2,7 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { SettledBinding, Settlement } from "../../../core/store/targets.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { EPOCH } from "./standing.ts";
 
 export function settleStatement(targetId: string, token: number, settlement: Settlement) {

@@ -2,7 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import { type SetBack, storeSetBack } from "../../../core/set-back.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 /** For statements that find or take work. */
 export const MAY_MOVE = sql`not exists (select from store_meta where set_back_at is not null)`;

@@ -4,7 +4,7 @@ import type { Evidence } from "../../../core/evidence.ts";
 import type { LoopBinding, TargetRepo } from "../../../core/store/targets.ts";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import { boundedLine } from "../../../lib/visible-text.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 
 /** What services and processes told, however much it was. */

@@ -11,7 +11,7 @@ import type {
   TargetRecord,
   TargetRepo,
 } from "../../../core/store/targets.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 import { assertHeld, leaseLost, settleBinding, settleStatement } from "./settlements.ts";
 import { assertMayMove, EPOCH, MAY_MOVE } from "./standing.ts";

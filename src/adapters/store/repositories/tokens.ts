@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { LockstepError } from "../../../core/errors.ts";
 import type { TokenRecord, TokenRepo } from "../../../core/store/tokens.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 const PUBLIC_COLUMNS = [
   "id",

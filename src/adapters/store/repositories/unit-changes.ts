@@ -1,7 +1,7 @@
 /** What becomes of restarts when a target has other units than before. */
 import { type Kysely, sql } from "kysely";
 import { type ActivationRepo, AGENT_UNIT, type RetiredUnit } from "../../../core/store/activations.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 interface Unfinished {
   readonly digest: string;

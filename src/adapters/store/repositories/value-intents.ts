@@ -1,7 +1,8 @@
 /** What is put into, and removed from, the other value store. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DueValue, ValueIntentRepo, ValueName } from "../../../core/store/value-intents.ts";
-import type { Database } from "../schema.ts";
+import type { ValueName } from "../../../core/ports/value-store.ts";
+import type { DueValue, ValueIntentRepo } from "../../../core/store/value-intents.ts";
+import type { Database } from "../schema/schema.ts";
 
 /** Longer than any request takes to land there, and than any transaction to commit. */
 const FORGOTTEN_AFTER = sql`interval '1 hour'`;

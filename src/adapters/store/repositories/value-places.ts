@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import type { StoredValue } from "../../../core/ports/value-store.ts";
 import { DEFAULT_WAITS } from "../../../core/rollout/options.ts";
 import type { TroubledValue, ValuePlaceRepo } from "../../../core/store/value-places.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 

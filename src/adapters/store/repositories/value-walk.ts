@@ -1,7 +1,7 @@
 /** The one row of the walk through the other value store. */
 import { type Kysely, sql } from "kysely";
 import type { ValueWalk, ValueWalkRepo } from "../../../core/store/value-walk.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 
 export function createValueWalkRepo(db: Kysely<Database>): ValueWalkRepo {
   return {

@@ -12,7 +12,7 @@ import type {
   TargetRow,
   ViewRepo,
 } from "../../../core/store/views.ts";
-import type { Database } from "../schema.ts";
+import type { Database } from "../schema/schema.ts";
 import { EPOCH } from "./standing.ts";
 
 export function createViewRepo(db: Kysely<Database>): ViewRepo {

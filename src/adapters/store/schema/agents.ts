@@ -1,8 +1,8 @@
-/** The tables of agents; see `schema.ts`, whose part this is. */
+/** Agents, how they enrolled, and what they were given. */
 import type { Generated } from "kysely";
-import type { Actor } from "../../core/actor.ts";
-import type { JsonObject } from "../../core/json.ts";
-import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
+import type { Actor } from "../../../core/actor.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { Jsonb, JsonbWithDefault } from "./columns.ts";
 
 export interface StoreKeyTable {
   name: "bundle" | "agent-tls" | "take-over";

@@ -1,8 +1,8 @@
-/** The tables of alerts and of the ways that they go; see `schema.ts`, whose part this is. */
+/** Alerts and the ways that they go. */
 import type { Generated } from "kysely";
-import type { Actor } from "../../core/actor.ts";
-import type { JsonObject } from "../../core/json.ts";
-import type { Jsonb } from "./schema-parts.ts";
+import type { Actor } from "../../../core/actor.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { Jsonb } from "./columns.ts";
 
 export interface AlertTable {
   id: Generated<string>;

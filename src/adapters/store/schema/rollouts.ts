@@ -1,8 +1,8 @@
-/** The tables of rollouts; see `schema.ts`, whose part this is. */
+/** Rollouts and their gates. */
 import type { ColumnType, Generated } from "kysely";
-import type { Actor } from "../../core/actor.ts";
-import type { JsonObject } from "../../core/json.ts";
-import type { Jsonb, JsonbWithDefault } from "./schema-parts.ts";
+import type { Actor } from "../../../core/actor.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { Jsonb, JsonbWithDefault } from "./columns.ts";
 
 export interface RolloutTable {
   id: Generated<string>;
