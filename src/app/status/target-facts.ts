@@ -29,7 +29,7 @@ export async function targetFacts(
     const count = heals.get(row.id) ?? 0;
     const healsInVain = count < HEALS_PER_HOUR ? 0 : count;
     return {
-      ...rowFacts(row, records.get(row.id), failures),
+      ...rowFacts(context, row, records.get(row.id), failures),
       healsInVain,
       ...(agent === undefined ? {} : { agent }),
     };
@@ -81,6 +81,7 @@ function few(reported: readonly string[]): readonly string[] {
 }
 
 function rowFacts(
+  context: AppContext,
   row: TargetRow,
   record: TargetRecord | undefined,
   failures: LiveAnswers["failures"],
@@ -90,8 +91,7 @@ function rowFacts(
     name: row.name,
     environment: row.environment,
     kind: row.kind,
-    sshAddress: sshAddressOf(record),
-    ...systemdUnitOf(record),
+    ...machineFacts(context, record),
     testFailures: row.testFailures,
     exposures: row.exposures,
     unreadCopies: row.unreadCopies,
@@ -106,18 +106,15 @@ function rowFacts(
   };
 }
 
-function sshAddressOf(record: TargetRecord | undefined): TargetFacts["sshAddress"] {
-  const ssh = record?.config["ssh"];
-  if (typeof ssh !== "object" || ssh === null || !("host" in ssh)) return null;
-  const { host, port, user } = ssh;
-  return typeof host === "string" && typeof port === "number" && typeof user === "string"
-    ? { host, port, user }
-    : null;
-}
-
-function systemdUnitOf(record: TargetRecord | undefined): Pick<TargetFacts, "systemdUnit" | "isUserUnit"> {
-  const { systemd = null } = (record?.config["activate"] ?? {}) as { readonly systemd?: unknown };
-  if (typeof systemd === "string") return { systemdUnit: systemd };
-  const unit = typeof systemd === "object" && systemd !== null && "unit" in systemd ? systemd.unit : null;
-  return typeof unit === "string" ? { systemdUnit: unit, isUserUnit: true } : { systemdUnit: null };
+function machineFacts(
+  context: AppContext,
+  record: TargetRecord | undefined,
+): Pick<TargetFacts, "sshAddress" | "systemdUnit" | "isUserUnit"> {
+  const machine = record === undefined ? undefined : kindOf(context, record.kind).machine?.(record.config);
+  const systemd = machine?.systemd ?? null;
+  return {
+    sshAddress: machine?.ssh ?? null,
+    systemdUnit: systemd?.unit ?? null,
+    ...(systemd?.isUser ? { isUserUnit: true } : {}),
+  };
 }

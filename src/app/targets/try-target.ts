@@ -5,7 +5,7 @@
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { targetKindOf } from "../../core/plan/check-config.ts";
 import type { ProbeCheck } from "../../core/ports/target.ts";
-import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
+import type { TargetCapabilities, TargetKind } from "../../core/ports/target-kind.ts";
 import { SecretValue } from "../../core/secret-value.ts";
 import type { TargetConfig } from "../../protocol/config.ts";
 import type { AppContext } from "../base/context.ts";
@@ -31,7 +31,7 @@ export async function tryTarget(
     });
   }
   const kind = kindOf(context, named);
-  const { config, credentials } = kind.parse(given);
+  const { config, credentials } = parsed(kind, given);
   for (const credential of Object.values(credentials ?? {})) {
     if (typeof credential === "string") context.hideFromLog(SecretValue.of(credential));
   }
@@ -54,5 +54,17 @@ export async function tryTarget(
     const { message, hint } = toLockstepError(error);
     const checks = [{ name: "open", ok: false, message: `${message} ${hint}` }];
     return { kind: named, capabilities, ok: false, checks };
+  }
+}
+
+/** Here nothing else says which key is meant. */
+function parsed(kind: TargetKind, given: TargetConfig): ReturnType<TargetKind["parse"]> {
+  try {
+    return kind.parse(given);
+  } catch (error) {
+    const { code, message, details } = toLockstepError(error);
+    const path = details["path"];
+    if (code !== "CONFIG_INVALID" || !Array.isArray(path) || path.length === 0) throw error;
+    throw new LockstepError(code, `${path.join(".")}: ${message}`, { details });
   }
 }

@@ -20,6 +20,13 @@ export interface TargetCapabilities {
   readonly readsLag?: true;
 }
 
+export interface Machine {
+  /** Null: nobody reaches it over SSH, or it is not known how. */
+  readonly ssh: { readonly host: string; readonly port: number; readonly user: string } | null;
+  /** What restarts there. Null: no unit of systemd. */
+  readonly systemd: { readonly unit: string; readonly isUser: boolean } | null;
+}
+
 export interface TargetName {
   readonly environment: string;
   readonly name: string;
@@ -75,6 +82,9 @@ export interface KindRules {
   resolvePlacement(config: JsonObject, file: string | undefined): string;
 
   capabilities(config: JsonObject): TargetCapabilities;
+
+  /** The machine behind it, for commands that a person copies. Absent: there is none that anybody could log in to. */
+  machine?(config: JsonObject): Machine;
 
   /** What speaks against a valid configuration: it would be carried out, and the value would not be used. */
   remarks?(config: JsonObject): readonly TargetRemark[];

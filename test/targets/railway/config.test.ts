@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { railwayKind } from "../../../src/adapters/targets/railway/target.ts";
+import { toLockstepError } from "../../../src/core/errors.ts";
 
 describe("configuration", () => {
   const base = { project: "p-1", environment: "e-1", token: "token-0000" };
@@ -23,7 +24,9 @@ describe("configuration", () => {
     } catch (thrown) {
       error = thrown;
     }
-    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(named) });
+    const { code, message, details } = toLockstepError(error);
+    expect(code).toBe("CONFIG_INVALID");
+    expect(`${String(details["path"])} ${message}`).toContain(named);
   });
 
   it("a credential is bound to project, environment, service and endpoint; places collide when they are the same", () => {

@@ -10,6 +10,7 @@ import { launchdLabel, SIGNALS } from "../../placements/activation/config.ts";
 import { systemdName, unitName } from "../../placements/activation/systemd-name.ts";
 import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
+import { parseConfig } from "../parse-config.ts";
 
 const file = placedFileSchema
   .refine(({ path }) => isPlainPath(path), {
@@ -76,17 +77,13 @@ export interface AgentConfig {
 
 /** Throws CONFIG_INVALID with `details.path`. */
 export function parseAgent(raw: unknown): { readonly config: JsonObject; readonly credentials: null } {
-  const parsed = schema.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = (issue?.path ?? []).map((step) => (typeof step === "number" ? step : String(step)));
-    const what =
-      issue?.code === "unrecognized_keys"
-        ? `does not know ${issue.keys.join(", ")}`
-        : (issue?.message ?? "is not valid");
-    throw new LockstepError("CONFIG_INVALID", what, { details: { path } });
-  }
-  const { agent, files, activate: named = null, health: check = null, alsoCheck = [] } = parsed.data;
+  const {
+    agent,
+    files,
+    activate: named = null,
+    health: check = null,
+    alsoCheck = [],
+  } = parseConfig(schema, raw);
   if (named !== null && files.length === 0) {
     throw new LockstepError("CONFIG_INVALID", "has nothing to restart for: the target names no file", {
       details: { path: ["activate"] },

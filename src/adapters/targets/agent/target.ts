@@ -61,6 +61,11 @@ export const agentKind: AgentKind = {
     );
   },
 
+  machine(stored) {
+    const name = readConfig(stored).activate?.systemd;
+    return { ssh: null, systemd: name === undefined ? null : namedUnit(name) };
+  },
+
   remarks(stored) {
     const { activate, health } = readConfig(stored);
     if (activate?.command === undefined || health !== null) return [];

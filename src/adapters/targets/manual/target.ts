@@ -2,31 +2,15 @@
  * A place in other hands: a partner's console, a device without a network. Lockstep writes nothing there; a person is told
  * step by step what must stand there, and says when it does. What a person said is what is known of it.
  */
-import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/json.ts";
 import type { ManualKind } from "../../../core/ports/target-kind.ts";
-
-/** What people read, line by line; never a value. */
-const instructions = z
-  .string()
-  .min(1)
-  .max(4_096)
-  .regex(/^[^\p{Cf}\p{Zl}\p{Zp}\p{Co}]*$/u, "must be visible text");
-const schema = z.strictObject({ manual: z.strictObject({ instructions: instructions.optional() }) });
+import { parseManual, readConfig } from "./config.ts";
 
 export const manualKind: ManualKind = {
   kind: "manual",
   delivery: "manual",
 
-  parse(raw) {
-    const parsed = schema.safeParse(raw);
-    if (parsed.success) return { config: parsed.data as JsonObject, credentials: null };
-    const [issue] = parsed.error.issues;
-    throw new LockstepError("CONFIG_INVALID", issue?.message ?? "is not valid", {
-      details: { path: [...(issue?.path ?? [])] },
-    });
-  },
+  parse: parseManual,
 
   destination: () => "manual",
 
@@ -50,8 +34,5 @@ export const manualKind: ManualKind = {
 
   assertHoldable() {},
 
-  instructions: (config) => {
-    const { manual } = config as z.output<typeof schema>;
-    return manual.instructions ?? null;
-  },
+  instructions: (config) => readConfig(config).instructions,
 };

@@ -4,6 +4,7 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { Exposure } from "../../../core/ports/target.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
+import { parseConfig } from "../parse-config.ts";
 import { hasReference } from "./references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
@@ -76,18 +77,6 @@ export function parseRailway(raw: unknown): {
   readonly config: JsonObject;
   readonly credentials: JsonObject | null;
 } {
-  const parsed = railwaySchema.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = (issue?.path ?? []).map(String);
-    const what =
-      issue?.code === "unrecognized_keys"
-        ? `does not know ${issue.keys.join(", ")}`
-        : (issue?.message ?? "is not valid");
-    throw new LockstepError("CONFIG_INVALID", `${path.join(".") || "railway"}: ${what}`, {
-      details: { path },
-    });
-  }
   const {
     project,
     environment,
@@ -98,7 +87,7 @@ export function parseRailway(raw: unknown): {
     requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
     mayReach = [],
     redeployReferring = false,
-  } = parsed.data.railway;
+  } = parseConfig(railwaySchema, raw).railway;
   return {
     config: {
       project,

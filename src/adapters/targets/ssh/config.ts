@@ -16,6 +16,7 @@ import {
 import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 import { canBeEnvironment } from "../../placements/running/environment.ts";
+import { parseConfig } from "../parse-config.ts";
 
 const hostName = z
   .string()
@@ -102,17 +103,7 @@ export function parseSsh(raw: unknown): {
   readonly config: JsonObject;
   readonly credentials: JsonObject | null;
 } {
-  const parsed = sshSchema.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = (issue?.path ?? []).map((step) => (typeof step === "number" ? step : String(step)));
-    const what =
-      issue?.code === "unrecognized_keys"
-        ? `does not know ${issue.keys.join(", ")}`
-        : (issue?.message ?? "is not valid");
-    throw new LockstepError("CONFIG_INVALID", what, { details: { path } });
-  }
-  const { ssh, files, activate = null, health = null, alsoCheck = [] } = parsed.data;
+  const { ssh, files, activate = null, health = null, alsoCheck = [] } = parseConfig(sshSchema, raw);
   const { jump } = ssh;
   assertUsable(ssh, ["ssh"]);
   if (jump !== undefined) assertUsable(jump, ["ssh", "jump"]);

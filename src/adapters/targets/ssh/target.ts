@@ -19,6 +19,7 @@ import { SshHost } from "../../hosts/ssh/ssh-host.ts";
 import { createHostActivator } from "../../placements/activation/activator.ts";
 import { provenBy, unitOf } from "../../placements/activation/config.ts";
 import { remarksOn } from "../../placements/activation/remarks.ts";
+import { namedUnit } from "../../placements/activation/systemd-name.ts";
 import { type CopyPlaces, createCopyFinder } from "../../placements/copies/find-copies.ts";
 import { PROFILES } from "../../placements/copies/known-places.ts";
 import { discoverFiles } from "../../placements/discover-files.ts";
@@ -93,6 +94,13 @@ export const sshKind: DirectKind = {
   },
 
   units: (stored) => unitsOf(readConfig(stored)),
+
+  machine(stored) {
+    const { ssh, activate } = readConfig(stored);
+    const { host, port, user } = ssh;
+    const name = activate?.systemd;
+    return { ssh: { host, port, user }, systemd: name === undefined ? null : namedUnit(name) };
+  },
 
   remarks(stored) {
     const { activate, health, files } = readConfig(stored);

@@ -1,9 +1,10 @@
 /** What lockstep.yaml says of a path of a KV v2 engine, in Vault or OpenBao. Pure. */
 import { z } from "zod";
-import { LockstepError } from "../../../core/errors.ts";
+import type { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import type { VaultServer } from "../../vault/vault.ts";
+import { invalidAt, parseConfig } from "../parse-config.ts";
 import { digestOf, readAuthorities } from "./ca.ts";
 import { encodedPath, whyApiPath, whyNotPlain } from "./plain-path.ts";
 
@@ -72,29 +73,17 @@ export function parseVault(raw: unknown): {
   readonly config: JsonObject;
   readonly credentials: JsonObject | null;
 } {
-  const parsed = vaultSchema.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = (issue?.path ?? []).map((step) => (typeof step === "number" ? step : String(step)));
-    const what =
-      issue?.code === "unrecognized_keys"
-        ? `does not know ${issue.keys.join(", ")}`
-        : issue?.code === "invalid_type" && issue.message.endsWith("received undefined")
-          ? "is missing"
-          : (issue?.message ?? "is not valid");
-    throw refused(path, what);
-  }
-  const { vault } = parsed.data;
+  const { vault } = parseConfig(vaultSchema, raw);
   const { mount, path } = vault;
   const [first = ""] = mount.split("/");
   if (RESERVED.has(first))
-    throw refused(["vault", "mount"], `is Vault's own; name the mount of a KV v2 engine`);
+    throw invalidAt(["vault", "mount"], `is Vault's own; name the mount of a KV v2 engine`);
   const wrong = whyApiPath(path, mount);
-  if (wrong !== null) throw refused(["vault", "path"], wrong);
+  if (wrong !== null) throw invalidAt(["vault", "path"], wrong);
   if (vault.namespace?.toLowerCase() === "root")
-    throw refused(["vault", "namespace"], "is the root namespace; leave it out");
+    throw invalidAt(["vault", "namespace"], "is the root namespace; leave it out");
   if (vault.namespace !== undefined && !/^[\x20-\x7e]+$/.test(vault.namespace))
-    throw refused(["vault", "namespace"], "may hold ASCII alone, because it travels as a header");
+    throw invalidAt(["vault", "namespace"], "may hold ASCII alone, because it travels as a header");
   const config: VaultConfig = {
     address: addressOf(vault.address),
     namespace: vault.namespace ?? null,
@@ -109,13 +98,9 @@ export function parseVault(raw: unknown): {
   return { config: config as unknown as JsonObject, credentials: credentialsOf(vault) };
 }
 
-function refused(path: readonly (string | number)[], what: string): LockstepError {
-  return new LockstepError("CONFIG_INVALID", `${path.join(".") || "vault"}: ${what}`, { details: { path } });
-}
-
 /** The origin alone. */
 function addressOf(text: string): string {
-  const refuse = (why: string): LockstepError => refused(["vault", "address"], why);
+  const refuse = (why: string): LockstepError => invalidAt(["vault", "address"], why);
   if (!URL.canParse(text) || !/^https?:\/\//i.test(text))
     throw refuse("is not an address; write https://HOST:PORT, for example https://vault.example.com:8200");
   const url = new URL(text);
@@ -137,25 +122,25 @@ function addressOf(text: string): string {
 
 function authoritiesOf({ ca, address }: Parsed): string | null {
   if (ca === undefined) return null;
-  if (!/^https:/i.test(address)) throw refused(["vault", "ca"], "goes with an address that is https");
+  if (!/^https:/i.test(address)) throw invalidAt(["vault", "ca"], "goes with an address that is https");
   try {
     return readAuthorities(ca);
   } catch (error) {
-    throw refused(["vault", "ca"], error instanceof Error ? error.message : "is not valid");
+    throw invalidAt(["vault", "ca"], error instanceof Error ? error.message : "is not valid");
   }
 }
 
 function folderOf(folder: string, at: number): string {
   if (folder === "/") return "";
   const why = whyNotPlain(folder);
-  if (why !== null) throw refused(["vault", "discover", at], why);
+  if (why !== null) throw invalidAt(["vault", "discover", at], why);
   return folder;
 }
 
 function loginOf({ token, appRole }: Parsed): VaultConfig["login"] {
   if (appRole === undefined) return { kind: "token" };
   if (token !== undefined)
-    throw refused(["vault", "appRole"], "does not go with `token`; keep the one that it shall log in by");
+    throw invalidAt(["vault", "appRole"], "does not go with `token`; keep the one that it shall log in by");
   return { kind: "approle", mount: appRole.mount, role: appRole.role ?? null };
 }
 
@@ -165,18 +150,18 @@ function credentialsOf({ token, appRole }: Parsed): JsonObject | null {
   const { roleId, secretId, wrappedSecretId, role } = appRole;
   const at = (field: string) => ["vault", "appRole", field];
   if (secretId !== undefined && wrappedSecretId !== undefined)
-    throw refused(at("wrappedSecretId"), "does not go with `secretId`; keep one of them");
+    throw invalidAt(at("wrappedSecretId"), "does not go with `secretId`; keep one of them");
   if (wrappedSecretId !== undefined && role === undefined)
-    throw refused(
+    throw invalidAt(
       at("role"),
       "is needed with `wrappedSecretId`: without the role's name nobody could tell whose secret id was wrapped",
     );
   if (roleId === undefined && secretId === undefined && wrappedSecretId === undefined) return null;
   if (roleId === undefined)
-    throw refused(at("roleId"), "is missing; an AppRole logs in by role id and secret id");
+    throw invalidAt(at("roleId"), "is missing; an AppRole logs in by role id and secret id");
   if (wrappedSecretId !== undefined) return { roleId, wrappedSecretId };
   if (secretId === undefined)
-    throw refused(at("secretId"), "is missing; an AppRole logs in by role id and secret id");
+    throw invalidAt(at("secretId"), "is missing; an AppRole logs in by role id and secret id");
   return { roleId, secretId };
 }
 
