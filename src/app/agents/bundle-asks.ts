@@ -9,7 +9,7 @@ import type { LoopBinding } from "../../core/store/targets.ts";
 import type { BundleAsk } from "../../protocol/agent/asks.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Desired } from "../desired/desired.ts";
-import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import { type KnownBinding, loadKnown } from "../desired/known-values.ts";
 import { isReadAtTarget } from "../observe/observe-verifier.ts";
 import { isProbedFromTarget, reloadOf } from "../observe/probe-binding.ts";
 

@@ -6,7 +6,7 @@
 import { SLOTS } from "../../core/secret.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
-import type { KnownBinding } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-values.ts";
 import { foundInWords, type ReadBack } from "../observe/judge-stored.ts";
 import { loadGated, observeEach, observeForGates } from "../observe/observe-for-gates.ts";
 import type { InstancesObservation } from "../observe/observe-instances.ts";

@@ -1,5 +1,4 @@
 /** Looks at the places of one stored secret and groups them by value: what `import` chooses from. Writes nothing. */
-import type { Actor } from "../../core/actor.ts";
 import {
   type AdoptionPlace,
   type AdoptionView,
@@ -69,12 +68,11 @@ export async function lookForAdoption(
 }
 
 /**
- * Before a first value is made (`rotate`, `secret set`): throws NOT_ADOPTED when a place holds one already that nobody
+ * Before a first value is made or set: throws NOT_ADOPTED when a place holds one already that nobody
  * chose about. Asks no place when the secret has a value.
  */
 export async function assertAdopted(
   context: AppContext,
-  _actor: Actor,
   name: SecretName,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {

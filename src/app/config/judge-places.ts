@@ -5,7 +5,7 @@
 
 import { extractValue } from "../../core/adoption/extract-value.ts";
 import { type FoundPlace, groupPlaces } from "../../core/adoption/group-places.ts";
-import { toLockstepError } from "../../core/errors.ts";
+import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { type DesiredBinding, type DesiredTarget, targetId } from "../../core/plan/desired-config.ts";
 import { bindingId } from "../../core/plan/diff-config.ts";
 import { type PlaceState, placeState } from "../../core/plan/place-state.ts";
@@ -16,9 +16,8 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { StoredBinding } from "../../core/store/config.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
-import { openKnownVersions, renderVersions } from "../desired/known-versions.ts";
+import { type OpenedVersion, openKnownVersions, renderKnown } from "../desired/known-values.ts";
 import { kindOf } from "../targets/open-target.ts";
-import type { Fields } from "../values/secret-fields.ts";
 import { isAsked, type Look } from "./observe-places.ts";
 import type { PlannedAdoption, PlannedPlace } from "./plan-view.ts";
 import type { Prepared } from "./prepare.ts";
@@ -32,6 +31,8 @@ export async function judgePlaces(
   const { desired, stored } = prepared;
   const known = new Map(stored.bindings.map((binding) => [bindingId(binding), binding]));
   const touched = touchedTargets(desired, stored, prepared.differences);
+  const isTouched = ({ targetEnvironment, target }: DesiredBinding): boolean =>
+    touched.has(targetId(targetEnvironment, target));
   const secrets = new Map(stored.secrets.map((secret) => [`${secret.environment}/${secret.name}`, secret]));
   const bound = groupBy(desired.bindings, (binding) => `${binding.secretEnvironment}/${binding.secret}`);
   const targets = new Map(
@@ -55,7 +56,9 @@ export async function judgePlaces(
     if (secret === undefined || currentVersion === null) {
       const { states, view } = judgeUnadopted(context, seen);
       places.push(
-        ...seen.map(({ binding }, index) => viewPlace(binding, states[index] ?? CANNOT_TELL, null, touched)),
+        ...seen.map(({ binding }, index) =>
+          viewPlace(binding, states[index] ?? CANNOT_TELL, null, isTouched(binding)),
+        ),
       );
       const next = view.groups.length === 1 && view.unknown.length === 0 ? "" : ` --from TARGET`;
       if (view.groups.length > 0) {
@@ -71,13 +74,14 @@ export async function judgePlaces(
       }
     } else {
       const versions = await openKnownVersions(context, context.store.read, secret.id);
+      const isCompromised = versions.get(currentVersion)?.compromised === true;
       places.push(
         ...seen.map((item) =>
           viewPlace(
             item.binding,
             judgeAdopted(context, currentVersion, versions, item),
             currentVersion,
-            touched,
+            !isCompromised && isTouched(item.binding),
           ),
         ),
       );
@@ -105,18 +109,18 @@ const CANNOT_TELL: PlaceState = {
 function judgeAdopted(
   context: AppContext,
   currentVersion: number,
-  fields: ReadonlyMap<number, Fields>,
+  known: ReadonlyMap<number, OpenedVersion>,
   { binding, stored, target, look }: Seen,
 ): PlaceState {
   const failed = failureOf(look);
   if (failed !== null) return failed;
-  const versions = renderVersions(fields, binding.template);
+  const versions = renderKnown(known, binding);
   const unfit = unfitness(context, binding, versions.get(currentVersion), target);
   if (unfit !== null) return unfit;
   if (target?.isAsked === false) return { state: "not-asked" };
   // At another place than before nothing of what was settled counts.
   const unmoved = stored?.place === binding.place ? stored : undefined;
-  return placeState(
+  const state = placeState(
     {
       currentVersion,
       versions,
@@ -126,6 +130,17 @@ function judgeAdopted(
     },
     context.sameValue,
   );
+  const isCompromised = known.get(currentVersion)?.compromised === true;
+  return isCompromised && state.state === "would-set" ? notPushed(currentVersion) : state;
+}
+
+function notPushed(version: number): PlaceState {
+  const {
+    code,
+    message: reason,
+    hint,
+  } = new LockstepError("VERSION_COMPROMISED", `v${version} is compromised, so nobody is given it.`);
+  return { state: "cannot-hold", code, reason, hint };
 }
 
 /** What a push would be refused for: told before anything is applied. */
@@ -247,7 +262,7 @@ function viewPlace(
   binding: DesiredBinding,
   place: PlaceState,
   wantedVersion: number | null,
-  touched: ReadonlySet<string>,
+  isWritten: boolean,
 ): PlannedPlace {
   const {
     secretEnvironment: environment,
@@ -259,9 +274,7 @@ function viewPlace(
     role,
     path,
   } = binding;
-  const overwritten =
-    place.state === "would-set" ||
-    (place.state === "drifted" && touched.has(targetId(targetEnvironment, target)));
+  const overwritten = place.state === "would-set" || (place.state === "drifted" && isWritten);
   return {
     environment,
     secret,

@@ -5,8 +5,9 @@ import { asideOf } from "../../core/rollout/aside.ts";
 import { slotEntries, slotsOf } from "../../core/rollout/slots.ts";
 import type { LoopBinding, PrunableKey } from "../../core/store/targets.ts";
 import { renderFields } from "../../core/template.ts";
+import { memoize } from "../../lib/memoize.ts";
 import type { AppContext } from "../base/context.ts";
-import { memoize, type OpenedVersion, openKnownVersions, renderKnown } from "./known-bindings.ts";
+import { type OpenedVersion, openKnownVersions, renderKnown } from "./known-values.ts";
 
 export interface Desired {
   readonly slots: readonly DesiredSlot[];
@@ -52,7 +53,7 @@ export async function loadDesired(context: AppContext, targetId: string): Promis
         owned: settledVersion !== null && binding.settledInEpoch,
         takeOver: binding.takeOver,
         settledVersion,
-        others: renderKnown(versions, binding.template, version),
+        others: renderKnown(versions, { template: binding.template, except: version }),
       });
     }
   }
@@ -76,6 +77,6 @@ function toPruned(key: Unneeded, versions: ReadonlyMap<number, OpenedVersion>): 
     bindingId: key.bindingId,
     secretId: key.secretId,
     slot: key.slot,
-    known: renderKnown(versions, key.template, null),
+    known: renderKnown(versions, key),
   };
 }

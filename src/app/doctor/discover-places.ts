@@ -13,7 +13,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { DiscoverAnswer, DiscoveredPlace } from "../../protocol/api-doctor.ts";
 import type { AppContext } from "../base/context.ts";
-import { openKnownVersions, renderVersions } from "../desired/known-versions.ts";
+import { openKnownVersions, renderKnown } from "../desired/known-values.ts";
 import { kindOf, withTarget } from "../targets/open-target.ts";
 
 const MAX_AT_ONCE = 8;
@@ -118,7 +118,7 @@ async function knownValues(
   const known = new Map<string, KnownValue>();
   for (const secret of secrets) {
     const versions = await openKnownVersions(context, context.store.read, secret.id);
-    for (const [version, value] of renderVersions(versions, null)) {
+    for (const [version, value] of renderKnown(versions, { template: null })) {
       const isCurrent = version === secret.currentVersion;
       const before = known.get(digestOf(value));
       if (before === undefined || (isCurrent && !before.isCurrent)) {

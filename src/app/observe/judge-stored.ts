@@ -1,7 +1,7 @@
 /** Whether what stands at a place is still what was settled there. Pure. */
 import type { ObservedKey } from "../../core/ports/place.ts";
 import { addressText, type Found, identify, type SameValue } from "../../core/reconcile/plan-change.ts";
-import type { KnownBinding } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-values.ts";
 
 export interface ReadBack {
   /** Null when it is, or where it cannot be read: not knowing is no contradiction. */

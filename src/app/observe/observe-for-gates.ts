@@ -9,7 +9,7 @@ import { mapLimited } from "../../lib/map-limited.ts";
 import type { AppContext } from "../base/context.ts";
 import { inTime } from "../base/in-time.ts";
 import { dispatch } from "../base/transaction.ts";
-import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import { type KnownBinding, loadKnown } from "../desired/known-values.ts";
 import type { ReadBack } from "./judge-stored.ts";
 import type { InstancesObservation } from "./observe-instances.ts";
 import { usedWhenUnknown, type VerifierObservation } from "./observe-verifier.ts";

@@ -7,7 +7,7 @@ import type { Target, TargetObservation } from "../../core/ports/target.ts";
 import type { RunningVerdict } from "../../core/rollout/judge-observation.ts";
 import { SLOTS, type Slot } from "../../core/secret.ts";
 import type { AppContext } from "../base/context.ts";
-import type { KnownBinding } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-values.ts";
 
 export interface InstancesObservation {
   readonly verdict: RunningVerdict;

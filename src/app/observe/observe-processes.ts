@@ -9,7 +9,7 @@ import type { Judged } from "../../core/rollout/judge-observation.ts";
 import type { Acceptance } from "../../core/rollout/member.ts";
 import type { BindingObservation, LoopBinding } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
-import { type KnownBinding, loadKnown } from "../desired/known-bindings.ts";
+import { type KnownBinding, loadKnown } from "../desired/known-values.ts";
 import { type InstancesObservation, observeInstances, type RunningUnits } from "./observe-instances.ts";
 import { probeOnce, proberFor } from "./probe-binding.ts";
 

@@ -9,7 +9,7 @@ import type { SecretValue } from "../../core/secret-value.ts";
 import type { LoopBinding, UsedBy } from "../../core/store/targets.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
-import type { KnownBinding } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-values.ts";
 import { openFields } from "../values/secret-fields.ts";
 import type { InstancesObservation } from "./observe-instances.ts";
 import { type ProbeOrigin, probeBinding } from "./probe-binding.ts";

@@ -10,7 +10,7 @@ import { slotsOf } from "../../core/rollout/slots.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import type { AppContext } from "../base/context.ts";
-import type { KnownBinding } from "../desired/known-bindings.ts";
+import type { KnownBinding } from "../desired/known-values.ts";
 import type { InstancesObservation } from "./observe-instances.ts";
 
 /** One service that does not answer must not cost its neighbours their observation. */

@@ -4,6 +4,7 @@ import { LockstepError } from "../../core/errors.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { AppContext } from "../base/context.ts";
 import { findSecret, type SecretName } from "../base/find-secret.ts";
+import { assertAdopted } from "../config/adoption.ts";
 import type { HowToMove } from "../rollouts/start-rollout.ts";
 import { type Introduced, introduceVersion } from "../versions/introduce-version.ts";
 import { makeFields } from "../versions/make-fields.ts";
@@ -13,27 +14,33 @@ const SECRET_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
 const ENVIRONMENT_NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 const MAX_VALUE_CHARACTERS = 65_536;
 
-/** Creates the secret when it is new. Throws INPUT_INVALID, VALUE_INVALID, VALUE_NOT_REPRESENTABLE for what a place of it cannot hold. */
+/**
+ * Creates the secret when it is new. Throws INPUT_INVALID, VALUE_INVALID, VALUE_NOT_REPRESENTABLE for what a place of it
+ * cannot hold, and NOT_ADOPTED when places hold a value already that nobody chose about.
+ */
 export async function setSecret(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
   fields: Readonly<Record<string, SecretValue>>,
+  signal?: AbortSignal,
 ): Promise<Introduced> {
   assertName(secret);
   assertFields(secret, fields);
+  await assertAdopted(context, secret, signal);
   const known = await context.store.read.secrets.find(secret.environment, secret.name);
   if (known !== null) await assertPlacesHold(context, known, new Map(Object.entries(fields)));
   await ensureSecret(context, actor, secret);
   return introduceVersion(context, actor, { ...secret, fields });
 }
 
-/** Makes the value by the secret's policy. Throws NOT_FOUND: what is not configured is set by hand first. */
+/** Makes the value by the secret's policy. Throws NOT_FOUND: what is not configured is set by hand first; NOT_ADOPTED. */
 export async function generateSecret(
   context: AppContext,
   actor: Actor,
   secret: SecretName,
   how: HowToMove = {},
+  signal?: AbortSignal,
 ): Promise<Introduced> {
   const { policy } = await findSecret(context, secret);
   if (policy.issue !== null) {
@@ -45,6 +52,7 @@ export async function generateSecret(
       },
     );
   }
+  await assertAdopted(context, secret, signal);
   return introduceVersion(context, actor, { ...secret, fields: makeFields(context, policy) }, how);
 }
 

@@ -34,7 +34,7 @@ export async function rotateDue(context: AppContext): Promise<void> {
 }
 
 async function rotate(context: AppContext, secret: ScheduledSecret): Promise<void> {
-  await assertAdopted(context, ACTOR, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
+  await assertAdopted(context, secret, AbortSignal.timeout(ADOPTED_WITHIN_MS));
   const fields = makeFields(context, secret.policy);
   await transactionWithValues(context, async (tx, next) => {
     await tx.secrets.lockForNewVersion(secret.id);

@@ -34,7 +34,7 @@ export async function rotateSecret(
   const known = await findSecret(context, secret);
   // Whoever makes its values makes this one too; how it moves is the issuer's matter as well.
   if (known.policy.issue !== null) {
-    await assertAdopted(context, actor, secret, signal);
+    await assertAdopted(context, secret, signal);
     return renewNow(context, actor, secret, {}, signal);
   }
   const joined = await transact(context, async (tx, next) => {
@@ -42,7 +42,7 @@ export async function rotateSecret(
     return open === null ? null : joinedTo(open, next);
   });
   if (joined !== null) return joined;
-  await assertAdopted(context, actor, secret, signal);
+  await assertAdopted(context, secret, signal);
   const fields = makeFields(context, known.policy);
   return await transactionWithValues(
     context,
@@ -100,12 +100,11 @@ export interface RotationPreview {
 /** Everything that rotating would refuse is refused here too; nothing is written. */
 export async function previewRotation(
   context: AppContext,
-  actor: Actor,
   secret: SecretName,
   request: RotateRequest,
   signal: AbortSignal,
 ): Promise<RotationPreview> {
-  await assertAdopted(context, actor, secret, signal);
+  await assertAdopted(context, secret, signal);
   const known = await findSecret(context, secret);
   const versions = await context.store.read.secrets.versions(known.id);
   const current = versions.find(({ state }) => state === "current") ?? null;

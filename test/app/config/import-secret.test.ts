@@ -3,8 +3,10 @@ import { assertAdopted } from "../../../src/app/config/adoption.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { importSecret } from "../../../src/app/config/import-secret.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
+import { generateSecret, setSecret } from "../../../src/app/secrets/change-secret.ts";
 import type { Choice } from "../../../src/core/adoption/group-places.ts";
 import type { Job } from "../../../src/core/ports/queue.ts";
+import { SecretValue } from "../../../src/core/secret-value.ts";
 import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
@@ -70,7 +72,10 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     await applyConfig(kit.context, TESTER, { config: config() });
     await expect(take({ by: "agreement" })).rejects.toMatchObject({ code: "NOT_ADOPTED" });
     await expect(take({ by: "majority" })).rejects.toMatchObject({ code: "NOT_ADOPTED" });
-    await expect(assertAdopted(kit.context, TESTER, name)).rejects.toMatchObject({ code: "NOT_ADOPTED" });
+    const made = { value: SecretValue.of("made elsewhere") };
+    const refused = { code: "NOT_ADOPTED" };
+    await expect(setSecret(kit.context, TESTER, name, made)).rejects.toMatchObject(refused);
+    await expect(generateSecret(kit.context, TESTER, name)).rejects.toMatchObject(refused);
     expect(await kit.loop.rows("select 1 from secret_version")).toEqual([]);
   });
 
@@ -108,6 +113,18 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     });
   });
 
+  it("promises no write of a version that is compromised", async () => {
+    hold({ api: "in use", vps: "stale" });
+    await applyConfig(kit.context, TESTER, { config: config() });
+    await take({ by: "target", target: "api", environment: "production" });
+    await kit.loop.rows("update secret_version set compromised_at = now() where state = 'current'");
+    const plan = await planConfig(kit.context, TESTER, { config: config() });
+    expect(plan.places.find(({ target }) => target === "vps")).toMatchObject({
+      place: { state: "cannot-hold", code: "VERSION_COMPROMISED" },
+      overwritten: false,
+    });
+  });
+
   it("takes what most places hold when told, unless what cannot be read could be more", async () => {
     hold({ api: "in use", vps: "stale", worker: "Bearer in use" });
     await applyConfig(kit.context, TESTER, { config: config() });
@@ -124,7 +141,7 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     await applyConfig(kit.context, TESTER, { config: config() });
     const imported = await take({ by: "agreement" });
     expect(imported.version).toBe(1);
-    await expect(assertAdopted(kit.context, TESTER, name)).resolves.toBeUndefined();
+    await expect(assertAdopted(kit.context, name)).resolves.toBeUndefined();
   });
 
   it("does not bring what cannot be seen everywhere, unless told", async () => {

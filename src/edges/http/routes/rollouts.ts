@@ -16,7 +16,7 @@ export const rolloutHandlers: Pick<Handlers, keyof typeof ROLLOUT_OPERATIONS> = 
     const known = { secret: params.name, environment: params.environment };
     if (dryRun === true) {
       const { secretId, from, to, strategy, phases, deployments, settleForMs, because } =
-        await previewRotation(context, caller.actor, params, request, signal);
+        await previewRotation(context, params, request, signal);
       return {
         ...known,
         rollout: null,

@@ -1,7 +1,6 @@
 /** Handlers for secrets. Values become `SecretValue` on the way in, and text again only in `revealSecret`'s answer. */
 
 import type { SecretName } from "../../../app/base/find-secret.ts";
-import { assertAdopted } from "../../../app/config/adoption.ts";
 import { generateSecret, setSecret } from "../../../app/secrets/change-secret.ts";
 import { destroyVersion } from "../../../app/secrets/destroy-version.ts";
 import { markCompromised } from "../../../app/secrets/mark-compromised.ts";
@@ -29,12 +28,13 @@ export const secretHandlers: Pick<Handlers, keyof typeof SECRET_OPERATIONS> = {
     const fields = Object.entries(body.fields).map(
       ([field, value]) => [field, SecretValue.of(value)] as const,
     );
-    await assertAdopted(context, caller.actor, params, signal);
-    return introduced(params, await setSecret(context, caller.actor, params, Object.fromEntries(fields)));
+    return introduced(
+      params,
+      await setSecret(context, caller.actor, params, Object.fromEntries(fields), signal),
+    );
   },
   generateSecret: async ({ params }, { context, caller, signal }) => {
-    await assertAdopted(context, caller.actor, params, signal);
-    return introduced(params, await generateSecret(context, caller.actor, params));
+    return introduced(params, await generateSecret(context, caller.actor, params, {}, signal));
   },
   listVersions: async ({ params }, { context }) => {
     const versions = await listVersions(context, params);

@@ -1,10 +1,11 @@
-/** Bindings with the values by which they are recognised, each rendered as it stands at its place. */
+/** The values by which a place is recognised: of a secret's versions, each rendered as a binding stores it. */
 import { LockstepError } from "../../core/errors.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { LoopBinding } from "../../core/store/targets.ts";
 import { renderFields, templateFields } from "../../core/template.ts";
+import { memoize } from "../../lib/memoize.ts";
 import type { AppContext } from "../base/context.ts";
 import { type Fields, openFields } from "../values/secret-fields.ts";
 
@@ -28,7 +29,7 @@ export async function loadKnown(context: AppContext, targetId: string): Promise<
       const versions = await versionsOf(binding.secretId);
       return {
         binding,
-        versions: renderKnown(versions, binding.template, null),
+        versions: renderKnown(versions, binding),
         compromised: new Set([...versions].flatMap(([number, one]) => (one.compromised ? [number] : []))),
       };
     }),
@@ -77,11 +78,10 @@ async function openUnchanged(
   }
 }
 
-/** By which a value at a place is recognised, compromised versions included. */
+/** Compromised versions are recognised as well. */
 export function renderKnown(
   versions: ReadonlyMap<number, OpenedVersion>,
-  template: string | null,
-  except: number | null,
+  { template, except }: { readonly template: string | null; readonly except?: number },
 ): ReadonlyMap<number, SecretValue> {
   const rendered = new Map<number, SecretValue>();
   for (const [version, { fields }] of versions) {
@@ -90,13 +90,4 @@ export function renderKnown(
     if (version !== except && complete) rendered.set(version, renderFields(fields, template));
   }
   return rendered;
-}
-
-export function memoize<T>(load: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const cache = new Map<string, Promise<T>>();
-  return (key) => {
-    const known = cache.get(key) ?? load(key);
-    cache.set(key, known);
-    return known;
-  };
 }
