@@ -5,12 +5,12 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { parseConfig } from "../../../core/plan/parse-target-config.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { launchdLabel, SIGNALS } from "../../placements/activation/config.ts";
 import { systemdName, unitName } from "../../placements/activation/systemd-name.ts";
 import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
-import { parseConfig } from "../parse-config.ts";
 
 const file = placedFileSchema
   .refine(({ path }) => isPlainPath(path), {

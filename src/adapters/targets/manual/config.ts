@@ -1,7 +1,7 @@
 /** What lockstep.yaml says of a system in other hands. Pure. */
 import { z } from "zod";
 import type { JsonObject } from "../../../core/json.ts";
-import { parseConfig } from "../parse-config.ts";
+import { parseConfig } from "../../../core/plan/parse-target-config.ts";
 
 /** What people read, line by line; never a value. */
 const instructions = z

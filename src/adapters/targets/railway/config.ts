@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { parseConfig } from "../../../core/plan/parse-target-config.ts";
 import type { Exposure } from "../../../core/ports/target.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
-import { parseConfig } from "../parse-config.ts";
 import { hasReference } from "./references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";

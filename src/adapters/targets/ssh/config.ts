@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { parseConfig } from "../../../core/plan/parse-target-config.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import type { SshDestination, SshHop } from "../../hosts/ssh/destination.ts";
@@ -16,7 +17,6 @@ import {
 import { alsoCheckSchema } from "../../placements/host-path.ts";
 import { type PlacedFile, placedFileSchema } from "../../placements/placement.ts";
 import { canBeEnvironment } from "../../placements/running/environment.ts";
-import { parseConfig } from "../parse-config.ts";
 
 const hostName = z
   .string()

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { invalidAt, parseConfig } from "../../../core/plan/parse-target-config.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import type { VaultServer } from "../../vault/vault.ts";
-import { invalidAt, parseConfig } from "../parse-config.ts";
 import { digestOf, readAuthorities } from "./ca.ts";
 import { encodedPath, whyApiPath, whyNotPlain } from "./plain-path.ts";
 

@@ -1,6 +1,6 @@
 /** What lockstep.yaml says of a target, read by its kind's schema. */
 import type { z } from "zod";
-import { LockstepError } from "../../core/errors.ts";
+import { LockstepError } from "../errors.ts";
 
 type Path = readonly (string | number)[];
 
