@@ -32,6 +32,28 @@ export const FEATURE_ARROWS: Readonly<Record<string, string>> = {
   "doctor → drift": "the diagnosis begins with a check of every place",
 };
 
+/** What stands in `base/` although two rooms use it: none of the rooms below both has its subject. */
+export const BASE_FOR_TWO: Readonly<Record<string, string>> = {
+  "issuer-of.ts": "renewals act by it, and the recorded facts say of a token what renewing it uses up",
+  "lease-renewal.ts": "a push and an activation hold their leases in the same way",
+  "open-channel.ts": "alerts go out by a channel that the configuration sealed; neither may import the other",
+};
+
+/** Files of a room that fewer than three others import. */
+export function usedByFew(room: string, imports: readonly Import[]): readonly string[] {
+  const users = new Map<string, Set<string>>();
+  for (const { from, to } of imports) {
+    const [user, used] = [roomOf(from), roomOf(to)];
+    if (used !== room || user === null || user === room) continue;
+    const file = to.split("/").slice(3).join("/");
+    users.set(file, (users.get(file) ?? new Set()).add(user));
+  }
+  return [...users]
+    .filter(([, rooms]) => rooms.size < 3)
+    .map(([file]) => file)
+    .sort();
+}
+
 function roomOf(path: string): string | null {
   const [src, app, room, file] = path.split("/");
   return src === "src" && app === "app" && file !== undefined ? (room ?? null) : null;

@@ -25,7 +25,12 @@ export interface VerifierObservation {
 }
 
 const READ_WITHIN_MS = 25_000;
-const NOTHING: VerifierObservation = { acceptance: new Map(), isReported: false, used: null, usedBy: null };
+const nothing = (): VerifierObservation => ({
+  acceptance: new Map(),
+  isReported: false,
+  used: null,
+  usedBy: null,
+});
 
 export async function observeVerifier(
   context: AppContext,
@@ -35,7 +40,7 @@ export async function observeVerifier(
   signal: AbortSignal,
 ): Promise<VerifierObservation> {
   const { probe, usage } = known.binding.options;
-  if (known.binding.role === "caller") return NOTHING;
+  if (known.binding.role === "caller") return nothing();
   const counted = usage === null ? null : await readUsage(context, origin, { known, usage }, signal);
   if (probe === null && counted !== null) return counted;
   const acceptance = await probeBinding(context, origin, known, instances, signal);
@@ -48,7 +53,7 @@ async function readUsage(
   { known: { binding, versions }, usage }: { readonly known: KnownBinding; readonly usage: JsonObject },
   signal: AbortSignal,
 ): Promise<VerifierObservation> {
-  if (binding.rollout === null) return NOTHING;
+  if (binding.rollout === null) return nothing();
   const answer = await ask();
   const asked = probedVersions(binding.rollout);
   // The store's clock after the answer: an age that was told before is never made longer by it.
