@@ -36,7 +36,7 @@ import { manualKind } from "../adapters/targets/manual/target.ts";
 import { createRailwayExplorer } from "../adapters/targets/railway/explore.ts";
 import { railwayKind } from "../adapters/targets/railway/target.ts";
 import { closeSshConnections, sshKind } from "../adapters/targets/ssh/target.ts";
-import { VaultLines } from "../adapters/targets/vault/lines.ts";
+import { VaultLines } from "../adapters/targets/vault/log-in/lines.ts";
 import { createVaultKind } from "../adapters/targets/vault/target.ts";
 import { createLogger } from "../adapters/telemetry/logger.ts";
 import { createScrubber, type Scrubber } from "../adapters/telemetry/scrubber.ts";

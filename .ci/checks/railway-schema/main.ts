@@ -18,7 +18,7 @@ import { differencesFrom } from "./subset.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BESIDE = ["../shared/ref/railway-schema.json", "../../shared/ref/railway-schema.json"];
-const DOCUMENTS = join(ROOT, "src/adapters/targets/railway/documents.ts");
+const DOCUMENTS = join(ROOT, "src/adapters/targets/railway/wire/documents.ts");
 
 const [named] = process.argv.slice(2);
 const places = named === undefined ? BESIDE.map((path) => resolve(ROOT, path)) : [resolve(named)];

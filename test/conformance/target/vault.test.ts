@@ -1,8 +1,8 @@
 /** A path of KV v2, on each server that the stand-in plays; what is the same on all of them is not run thrice. */
 import { beforeAll } from "vitest";
-import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
-import { neededRights } from "../../../src/adapters/targets/vault/policy.ts";
-import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
+import { VaultLines } from "../../../src/adapters/targets/vault/log-in/lines.ts";
+import { neededRights } from "../../../src/adapters/targets/vault/probe/policy.ts";
+import { SeenPlaces } from "../../../src/adapters/targets/vault/secret/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
 import { policyText } from "../../../src/adapters/vault/rights.ts";
 import { startVault, type VaultDouble, type VaultMode } from "../../../src/simulator/vault/vault.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Deployment, UnitDeployments } from "../../../src/adapters/targets/railway/answers.ts";
-import { isDormant, judge } from "../../../src/adapters/targets/railway/deployments.ts";
+import { isDormant, judge } from "../../../src/adapters/targets/railway/deployments/deployments.ts";
+import type { Deployment, UnitDeployments } from "../../../src/adapters/targets/railway/wire/answers.ts";
 
 let clock = 0;
 const made = (id: string, status: string, more: Partial<Deployment> = {}): Deployment => {

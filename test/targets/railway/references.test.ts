@@ -1,13 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ReferenceGraph, usersOf } from "../../../src/adapters/targets/railway/reference-graph.ts";
+import { foundThrough, whyOutdated } from "../../../src/adapters/targets/railway/deployments/snapshot.ts";
+import {
+  type ReferenceGraph,
+  usersOf,
+} from "../../../src/adapters/targets/railway/variables/reference-graph.ts";
 import {
   hasReference,
   sharedNameOf,
   sharedNamesIn,
   withSharedValues,
-} from "../../../src/adapters/targets/railway/references.ts";
-import { foundThrough, whyOutdated } from "../../../src/adapters/targets/railway/snapshot.ts";
+} from "../../../src/adapters/targets/railway/variables/references.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { CANARY, set } from "./kit.ts";
 

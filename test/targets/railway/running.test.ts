@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Deployment } from "../../../src/adapters/targets/railway/answers.ts";
-import { servingNow } from "../../../src/adapters/targets/railway/deployments.ts";
-import { foundIn } from "../../../src/adapters/targets/railway/snapshot.ts";
+import { servingNow } from "../../../src/adapters/targets/railway/deployments/deployments.ts";
+import { foundIn } from "../../../src/adapters/targets/railway/deployments/snapshot.ts";
+import type { Deployment } from "../../../src/adapters/targets/railway/wire/answers.ts";
 import type { UnitSpec } from "../../../src/core/ports/place.ts";
 import type { RunningAnswer } from "../../../src/core/ports/running.ts";
 import type { Target } from "../../../src/core/ports/target.ts";

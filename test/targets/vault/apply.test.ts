@@ -1,7 +1,7 @@
 /** What a write does to a map in KV v2: what is ours changes, what is foreign comes back as it was, or nothing is written. */
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { changed } from "../../../src/adapters/targets/vault/map.ts";
+import { changed } from "../../../src/adapters/targets/vault/secret/map.ts";
 import { formatOrder } from "../../../src/core/order.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { address, CANARY, change, failure, MOUNT, never, order, PATH, seen, VaultKit } from "./kit.ts";

@@ -1,7 +1,7 @@
 /** One path on a stand-in for Vault, with targets opened on it: what the suites about Vault share. */
-import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
-import { neededRights } from "../../../src/adapters/targets/vault/policy.ts";
-import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
+import { VaultLines } from "../../../src/adapters/targets/vault/log-in/lines.ts";
+import { neededRights } from "../../../src/adapters/targets/vault/probe/policy.ts";
+import { SeenPlaces } from "../../../src/adapters/targets/vault/secret/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
 import { closeVaultLines } from "../../../src/adapters/vault/create-vault.ts";
 import { policyText } from "../../../src/adapters/vault/rights.ts";

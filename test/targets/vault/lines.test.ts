@@ -1,7 +1,7 @@
 /** Lines that a process keeps: one for each server and credential, and never taken from under whoever asks over it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseVault, readConfig } from "../../../src/adapters/targets/vault/config.ts";
-import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
+import { VaultLines } from "../../../src/adapters/targets/vault/log-in/lines.ts";
 import { closeVaultLines } from "../../../src/adapters/vault/create-vault.ts";
 import { startVault, type VaultDouble } from "../../../src/simulator/vault/vault.ts";
 

@@ -1,6 +1,6 @@
 /** Looks: no value is read again while the version is the same, places share their reads, and other paths are found. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
+import { SeenPlaces } from "../../../src/adapters/targets/vault/secret/seen-places.ts";
 import { createSharedReads } from "../../../src/app/observe/observe-together.ts";
 import type { Target } from "../../../src/core/ports/target.ts";
 import { CANARY, MOUNT, never, PATH, seen, VaultKit } from "./kit.ts";

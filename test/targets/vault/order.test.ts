@@ -1,8 +1,8 @@
 /** Law 3 at one path: an older write never stays over a newer one, however the requests of two writers interleave. */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { VaultLines } from "../../../src/adapters/targets/vault/lines.ts";
-import { SeenPlaces } from "../../../src/adapters/targets/vault/seen-places.ts";
+import { VaultLines } from "../../../src/adapters/targets/vault/log-in/lines.ts";
+import { SeenPlaces } from "../../../src/adapters/targets/vault/secret/seen-places.ts";
 import { createVaultKind } from "../../../src/adapters/targets/vault/target.ts";
 import type { Kv } from "../../../src/adapters/vault/kv.ts";
 import { LockstepError } from "../../../src/core/errors.ts";

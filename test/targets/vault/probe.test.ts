@@ -1,9 +1,9 @@
 /** `target test`: rights with the policy that gives them and no more, the own token's life, and what speaks against a mount. */
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { judgeToken } from "../../../src/adapters/targets/vault/own-token.ts";
-import { missingRights, neededRights } from "../../../src/adapters/targets/vault/policy.ts";
-import { oldVersionsText } from "../../../src/adapters/targets/vault/probe-words.ts";
+import { judgeToken } from "../../../src/adapters/targets/vault/probe/own-token.ts";
+import { missingRights, neededRights } from "../../../src/adapters/targets/vault/probe/policy.ts";
+import { oldVersionsText } from "../../../src/adapters/targets/vault/probe/words.ts";
 import { OWN_TOKEN_RIGHTS, policyText, type Right } from "../../../src/adapters/vault/rights.ts";
 import type { OwnToken } from "../../../src/adapters/vault/vault.ts";
 import type { ProbeCheck, Target } from "../../../src/core/ports/target.ts";

@@ -15,9 +15,7 @@ import { ignoredProxyText } from "../../../lib/proxy/way-out.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import { isOver, withDeadline } from "../../../lib/with-deadline.ts";
 import { claimedListeners, isOwnListener } from "../../outgoing/own-listeners.ts";
-import { projectTokenAnswer } from "./answers.ts";
 import type { TokenKind } from "./config.ts";
-import { DOCUMENTS, type OperationName } from "./documents.ts";
 import {
   badStatus,
   type GraphqlProblem,
@@ -27,7 +25,9 @@ import {
   type RequestFailure,
   unreachable,
 } from "./errors.ts";
-import { limitsOf, retryAfterMs } from "./limits.ts";
+import { projectTokenAnswer } from "./wire/answers.ts";
+import { DOCUMENTS, type OperationName } from "./wire/documents.ts";
+import { limitsOf, retryAfterMs } from "./wire/limits.ts";
 
 type Purpose = "push" | "background";
 

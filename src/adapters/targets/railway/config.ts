@@ -5,7 +5,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import { parseConfig } from "../../../core/plan/parse-target-config.ts";
 import type { Exposure } from "../../../core/ports/target.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
-import { hasReference } from "./references.ts";
+import { hasReference } from "./variables/references.ts";
 
 export const DEFAULT_ENDPOINT = "https://backboard.railway.com/graphql/v2";
 

@@ -16,6 +16,8 @@ import type {
 } from "../../../core/ports/railway-explorer.ts";
 import type { RequestBudget } from "../../../core/ports/target-context.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
+import { RailwayClient } from "./client.ts";
+import { DEFAULT_ENDPOINT, isSafeEndpoint } from "./config.ts";
 import {
   accountTokenAnswer,
   type FoundEnvironments,
@@ -24,9 +26,7 @@ import {
   projectsAnswer,
   projectTokenPlace,
   readAnswer,
-} from "./answers.ts";
-import { RailwayClient } from "./client.ts";
-import { DEFAULT_ENDPOINT, isSafeEndpoint } from "./config.ts";
+} from "./wire/answers.ts";
 
 /** A person waits. */
 const REQUEST_TIMEOUT_MS = 20_000;

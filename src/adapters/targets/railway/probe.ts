@@ -2,12 +2,12 @@
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import type { Exposure, ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
-import { accountTokenAnswer, environmentAnswer, projectTokenAnswer, readAnswer } from "./answers.ts";
 import type { RailwayClient } from "./client.ts";
 import type { RailwayConfig } from "./config.ts";
-import { findExposures } from "./exposures.ts";
-import { observe } from "./observe.ts";
-import type { UnitReader } from "./units.ts";
+import type { UnitReader } from "./deployments/units.ts";
+import { findExposures } from "./variables/exposures.ts";
+import { observe } from "./variables/observe.ts";
+import { accountTokenAnswer, environmentAnswer, projectTokenAnswer, readAnswer } from "./wire/answers.ts";
 
 export async function probe(
   client: RailwayClient,

@@ -12,8 +12,6 @@ import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { DirectKind } from "../../../core/ports/target-kind.ts";
 import { SecretValue } from "../../../core/secret-value.ts";
-import { createActivator } from "./activator.ts";
-import { apply } from "./apply.ts";
 import { RailwayClient } from "./client.ts";
 import {
   assertKey,
@@ -24,12 +22,14 @@ import {
   readConfig,
   SHARED_PLACEMENT,
 } from "./config.ts";
-import { discover } from "./discover.ts";
-import { readEnvironment } from "./environment-view.ts";
-import { observe } from "./observe.ts";
+import { createActivator } from "./deployments/activator.ts";
+import { createRailwayObserver } from "./deployments/running.ts";
+import type { UnitReader } from "./deployments/units.ts";
 import { probe } from "./probe.ts";
-import { createRailwayObserver } from "./running.ts";
-import type { UnitReader } from "./units.ts";
+import { apply } from "./variables/apply.ts";
+import { discover } from "./variables/discover.ts";
+import { readEnvironment } from "./variables/environment-view.ts";
+import { observe } from "./variables/observe.ts";
 
 /** After a client gave up, an accepted request has been seen to be applied later: that long is it waited for. */
 const LATE_WRITE_MS = 60_000;

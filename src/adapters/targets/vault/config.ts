@@ -5,7 +5,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import { invalidAt, parseConfig } from "../../../core/plan/parse-target-config.ts";
 import { bareHost, isLoopbackHost, isUnreachableAddress } from "../../../lib/addresses.ts";
 import type { VaultServer } from "../../vault/vault.ts";
-import { digestOf, readAuthorities } from "./ca.ts";
+import { digestOf, readAuthorities } from "./log-in/ca.ts";
 import { encodedPath, whyApiPath, whyNotPlain } from "./plain-path.ts";
 
 /** Engines that are always there and hold something else. */

@@ -11,15 +11,15 @@ import type { JsonObject } from "../../../core/json.ts";
 import type { Target } from "../../../core/ports/target.ts";
 import type { TargetContext } from "../../../core/ports/target-context.ts";
 import type { DirectKind } from "../../../core/ports/target-kind.ts";
-import { apply } from "./apply.ts";
 import { destinationOf, parseVault, placeOf, readConfig, type VaultConfig } from "./config.ts";
-import { cameFrom } from "./credential.ts";
-import { discover } from "./discover.ts";
-import { observe, type Shown } from "./observe.ts";
-import { Place, type VaultLine } from "./place.ts";
-import { probe } from "./probe.ts";
-import { SeenPlaces } from "./seen-places.ts";
-import { assertKey, assertValue } from "./values.ts";
+import { cameFrom } from "./log-in/credential.ts";
+import { probe } from "./probe/probe.ts";
+import { apply } from "./secret/apply.ts";
+import { discover } from "./secret/discover.ts";
+import { observe, type Shown } from "./secret/observe.ts";
+import { Place, type VaultLine } from "./secret/place.ts";
+import { SeenPlaces } from "./secret/seen-places.ts";
+import { assertKey, assertValue } from "./secret/values.ts";
 
 /** The server goes on with a request that its client gave up, for that long at most. */
 const SERVER_GIVES_UP_MS = 90_000;

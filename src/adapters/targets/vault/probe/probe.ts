@@ -2,18 +2,18 @@
  * `target test` for a path in Vault: log-in and the own token's life, the namespace, the engine, the rights with the policy
  * that gives them, and what stands there. Changes nothing.
  */
-import { LockstepError, toLockstepError } from "../../../core/errors.ts";
-import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
-import { OWN_TOKEN_RIGHTS, policyText } from "../../vault/rights.ts";
-import type { OwnToken } from "../../vault/vault.ts";
-import { asTarget } from "./errors.ts";
-import { keyName, versionOf } from "./map.ts";
+import { LockstepError, toLockstepError } from "../../../../core/errors.ts";
+import type { ProbeCheck, ProbeResult } from "../../../../core/ports/target.ts";
+import { withDeadline } from "../../../../lib/with-deadline.ts";
+import { OWN_TOKEN_RIGHTS, policyText } from "../../../vault/rights.ts";
+import type { OwnToken } from "../../../vault/vault.ts";
+import { asTarget } from "../errors.ts";
+import { keyName, versionOf } from "../secret/map.ts";
+import type { Place } from "../secret/place.ts";
+import { configAnswer, metadataAnswer, readAnswer, rightsAnswer } from "./answers.ts";
 import { judgeToken, readCreation } from "./own-token.ts";
-import type { Place } from "./place.ts";
 import { missingRights, neededRights } from "./policy.ts";
-import { configAnswer, metadataAnswer, readAnswer, rightsAnswer } from "./probe-answers.ts";
-import { oldVersionsText, settingsText } from "./probe-words.ts";
+import { oldVersionsText, settingsText } from "./words.ts";
 
 export async function probe(
   place: Place,

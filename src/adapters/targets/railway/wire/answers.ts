@@ -1,6 +1,6 @@
 /** Railway's answers, parsed strictly where we decide by them: an unknown enum value is "unknown", never success. */
 import { z } from "zod";
-import { LockstepError } from "../../../core/errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
 
 const pageInfo = z.object({ hasNextPage: z.boolean(), endCursor: z.string().nullable() });
 

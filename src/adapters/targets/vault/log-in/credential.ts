@@ -1,11 +1,11 @@
 /** The sealed part of a target's configuration as the client takes it. */
 import { createHash } from "node:crypto";
-import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/json.ts";
-import type { TargetContext } from "../../../core/ports/target-context.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import type { VaultCredential } from "../../vault/vault.ts";
-import type { VaultConfig } from "./config.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { JsonObject } from "../../../../core/json.ts";
+import type { TargetContext } from "../../../../core/ports/target-context.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import type { VaultCredential } from "../../../vault/vault.ts";
+import type { VaultConfig } from "../config.ts";
 
 type Keeping = Pick<TargetContext, "targetName" | "keepCredentials">;
 

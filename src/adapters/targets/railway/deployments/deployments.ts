@@ -5,10 +5,10 @@
  * still newer one that does not serve. Otherwise the newest tells how far it got.
  */
 
-import type { ActivationProgress, FollowedActivation } from "../../../core/ports/activator.ts";
-import type { RunningAnswer } from "../../../core/ports/running.ts";
-import { visibleLine } from "../../../lib/visible-text.ts";
-import type { Deployment, UnitDeployments } from "./answers.ts";
+import type { ActivationProgress, FollowedActivation } from "../../../../core/ports/activator.ts";
+import type { RunningAnswer } from "../../../../core/ports/running.ts";
+import { visibleLine } from "../../../../lib/visible-text.ts";
+import type { Deployment, UnitDeployments } from "../wire/answers.ts";
 
 const IN_PROGRESS = new Set(["INITIALIZING", "QUEUED", "BUILDING", "DEPLOYING", "WAITING"]);
 const GONE = new Set(["REMOVED", "REMOVING", "SKIPPED"]);

@@ -1,6 +1,6 @@
 /** Answers that `target test` reads: what is not of the expected form counts as not told. Pure. */
 import { z } from "zod";
-import { LockstepError } from "../../../core/errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
 
 export const creationAnswer = z.object({ data: z.object({ creation_time: z.number() }) });
 

@@ -1,13 +1,13 @@
 /** Redeploys services and follows them: one poll request per environment, whatever the number of services. */
-import { LockstepError } from "../../../core/errors.ts";
-import type { ActivationProgress, Activator, FollowedActivation } from "../../../core/ports/activator.ts";
-import type { UnitSpec } from "../../../core/ports/place.ts";
-import { mapLimited } from "../../../lib/map-limited.ts";
-import type { Deployment, UnitDeployments } from "./answers.ts";
-import { isRecord, type RailwayClient } from "./client.ts";
-import { placeOf, type RailwayConfig } from "./config.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { ActivationProgress, Activator, FollowedActivation } from "../../../../core/ports/activator.ts";
+import type { UnitSpec } from "../../../../core/ports/place.ts";
+import { mapLimited } from "../../../../lib/map-limited.ts";
+import { isRecord, type RailwayClient } from "../client.ts";
+import { placeOf, type RailwayConfig } from "../config.ts";
+import { NO_SNAPSHOT } from "../errors.ts";
+import type { Deployment, UnitDeployments } from "../wire/answers.ts";
 import { isDormant, isInProgress, judge, newestFirst } from "./deployments.ts";
-import { NO_SNAPSHOT } from "./errors.ts";
 import { type OwnerService, whyOutdated } from "./snapshot.ts";
 import {
   MAX_SNAPSHOTS_AT_ONCE,

@@ -3,11 +3,11 @@
  * environments of pull requests, which are copies of one environment, sealed variables left out (Railway's docs,
  * guides/build-time-vs-runtime-secrets.md and variables.md).
  */
-import type { Exposure } from "../../../core/ports/target.ts";
-import { moreVariables, projectPreviews, readAnswer, serviceSource, tokenPreviews } from "./answers.ts";
-import type { RailwayConfig } from "./config.ts";
-import { allListed } from "./pages.ts";
-import type { UnitReader } from "./units.ts";
+import type { Exposure } from "../../../../core/ports/target.ts";
+import type { RailwayConfig } from "../config.ts";
+import type { UnitReader } from "../deployments/units.ts";
+import { moreVariables, projectPreviews, readAnswer, serviceSource, tokenPreviews } from "../wire/answers.ts";
+import { allListed } from "../wire/pages.ts";
 
 type Previews = ReturnType<typeof projectPreviews.parse>["project"];
 

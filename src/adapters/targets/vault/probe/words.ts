@@ -1,8 +1,8 @@
 /** What `target test` says of the versions at a path. Pure. */
-import { shellCommand } from "../../../lib/shell-quote.ts";
-import { visibleLine } from "../../../lib/visible-text.ts";
-import type { VaultConfig } from "./config.ts";
-import type { Metadata, Settings } from "./probe-answers.ts";
+import { shellCommand } from "../../../../lib/shell-quote.ts";
+import { visibleLine } from "../../../../lib/visible-text.ts";
+import type { VaultConfig } from "../config.ts";
+import type { Metadata, Settings } from "./answers.ts";
 
 /** A mount may keep any number of them. */
 const MAX_NAMED = 200;

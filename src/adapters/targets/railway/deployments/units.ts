@@ -1,12 +1,18 @@
 /** How services are deployed, and what a deployment was started with: requests that both activator and observer make. */
 import type { z } from "zod";
-import { LockstepError } from "../../../core/errors.ts";
-import type { UnitSpec } from "../../../core/ports/place.ts";
-import { environmentUnits, readAnswer, snapshotAnswer, type UnitDeployments, unitAnswer } from "./answers.ts";
-import type { RailwayClient } from "./client.ts";
-import type { RailwayConfig } from "./config.ts";
-import { NO_DEPLOYMENT } from "./errors.ts";
-import type { ReferenceGraph } from "./reference-graph.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { UnitSpec } from "../../../../core/ports/place.ts";
+import type { RailwayClient } from "../client.ts";
+import type { RailwayConfig } from "../config.ts";
+import { NO_DEPLOYMENT } from "../errors.ts";
+import type { ReferenceGraph } from "../variables/reference-graph.ts";
+import {
+  environmentUnits,
+  readAnswer,
+  snapshotAnswer,
+  type UnitDeployments,
+  unitAnswer,
+} from "../wire/answers.ts";
 import type { StartedWith } from "./snapshot.ts";
 
 /** What every request needs to know. */

@@ -3,14 +3,14 @@
  * that the store does not know stay in here.
  */
 
-import type { JsonObject } from "../../../core/json.ts";
-import type { DiscoveredKey, Discovery, Interest } from "../../../core/ports/discoverer.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import { visibleLine } from "../../../lib/visible-text.ts";
-import { discoveredEnvironment, readAnswer, type StoredVariable } from "./answers.ts";
-import type { RailwayClient } from "./client.ts";
-import { DEFAULT_ENDPOINT, placeOf, type RailwayConfig, SHARED_PLACEMENT } from "./config.ts";
-import { allServices, assertProject } from "./pages.ts";
+import type { JsonObject } from "../../../../core/json.ts";
+import type { DiscoveredKey, Discovery, Interest } from "../../../../core/ports/discoverer.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import { visibleLine } from "../../../../lib/visible-text.ts";
+import type { RailwayClient } from "../client.ts";
+import { DEFAULT_ENDPOINT, placeOf, type RailwayConfig, SHARED_PLACEMENT } from "../config.ts";
+import { discoveredEnvironment, readAnswer, type StoredVariable } from "../wire/answers.ts";
+import { allServices, assertProject } from "../wire/pages.ts";
 import { hasReference } from "./references.ts";
 
 interface Scope {

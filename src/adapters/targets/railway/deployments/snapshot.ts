@@ -6,10 +6,10 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { SetItem } from "../../../core/ports/place.ts";
-import type { RunningFound, RunningKeyQuestion } from "../../../core/ports/running.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import { SHARED_PLACEMENT } from "./config.ts";
+import type { SetItem } from "../../../../core/ports/place.ts";
+import type { RunningFound, RunningKeyQuestion } from "../../../../core/ports/running.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import { SHARED_PLACEMENT } from "../config.ts";
 import {
   fits,
   patternOf,
@@ -17,8 +17,8 @@ import {
   type ReferenceGraph,
   type ScopeId,
   usersOf,
-} from "./reference-graph.ts";
-import { hasReference, type Reference, sharedNamesIn, withSharedValues } from "./references.ts";
+} from "../variables/reference-graph.ts";
+import { hasReference, type Reference, sharedNamesIn, withSharedValues } from "../variables/references.ts";
 
 type Variables = Readonly<Record<string, string | null>>;
 

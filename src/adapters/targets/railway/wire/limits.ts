@@ -1,5 +1,5 @@
 /** What Railway's headers say about the token's limits. Formats are partly undocumented: several are understood. */
-import type { RequestBudget } from "../../../core/ports/target-context.ts";
+import type { RequestBudget } from "../../../../core/ports/target-context.ts";
 
 type Seen = Parameters<RequestBudget["report"]>[1];
 

@@ -1,6 +1,6 @@
 /** The rights that a configuration needs, no more. Pure. */
-import type { Right } from "../../vault/rights.ts";
-import type { VaultConfig } from "./config.ts";
+import type { Right } from "../../../vault/rights.ts";
+import type { VaultConfig } from "../config.ts";
 
 /** With what it is for, in words. */
 export interface NeededRight extends Right {

@@ -7,15 +7,15 @@
  * nothing ties a read to the write after it. Instead all requests of one change share one deadline, so that
  * `inFlightMs` bounds when the last of them may land.
  */
-import { LockstepError } from "../../../core/errors.ts";
-import { formatOrder, type Order } from "../../../core/order.ts";
-import type { SetItem } from "../../../core/ports/place.ts";
-import type { ApplyResult, Change } from "../../../core/ports/target.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
-import { isRecord, type RailwayClient } from "./client.ts";
-import { assertKey, assertValue, type RailwayConfig, REVISION_KEY } from "./config.ts";
-import { deleteVariables } from "./documents.ts";
-import { NO_VARIABLE } from "./errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import { formatOrder, type Order } from "../../../../core/order.ts";
+import type { SetItem } from "../../../../core/ports/place.ts";
+import type { ApplyResult, Change } from "../../../../core/ports/target.ts";
+import { withDeadline } from "../../../../lib/with-deadline.ts";
+import { isRecord, type RailwayClient } from "../client.ts";
+import { assertKey, assertValue, type RailwayConfig, REVISION_KEY } from "../config.ts";
+import { NO_VARIABLE } from "../errors.ts";
+import { deleteVariables } from "../wire/documents.ts";
 
 /** Aliases in one request. */
 const MAX_DELETIONS = 50;

@@ -1,10 +1,10 @@
 /** Looks at a path: what stands under the asked keys, and the mark. By schedule it asks first whether anything changed. */
-import { LockstepError } from "../../../core/errors.ts";
-import type { Order } from "../../../core/order.ts";
-import type { Address, ObservedKey } from "../../../core/ports/place.ts";
-import type { TargetObservation } from "../../../core/ports/target.ts";
-import type { SharedReads } from "../../../core/ports/target-context.ts";
-import type { KvRead } from "../../vault/kv.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { Order } from "../../../../core/order.ts";
+import type { Address, ObservedKey } from "../../../../core/ports/place.ts";
+import type { TargetObservation } from "../../../../core/ports/target.ts";
+import type { SharedReads } from "../../../../core/ports/target-context.ts";
+import type { KvRead } from "../../../vault/kv.ts";
 import { type Data, dataOf, inexactNumber, look, orderIn } from "./map.ts";
 import type { Place } from "./place.ts";
 import type { LastLook } from "./seen-places.ts";

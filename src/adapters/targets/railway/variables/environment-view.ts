@@ -3,11 +3,12 @@
  * and how every service is deployed. For looks at many targets of one environment, which would ask the same again and
  * again. Only ever shared by looks that began before it was read.
  */
-import { environmentView, readAnswer, type UnitDeployments, type WholeConfig } from "./answers.ts";
-import type { RailwayClient } from "./client.ts";
-import type { RailwayConfig } from "./config.ts";
-import { allListed, assertProject, type Listed } from "./pages.ts";
-import { moreUnits } from "./units.ts";
+
+import type { RailwayClient } from "../client.ts";
+import type { RailwayConfig } from "../config.ts";
+import { moreUnits } from "../deployments/units.ts";
+import { environmentView, readAnswer, type UnitDeployments, type WholeConfig } from "../wire/answers.ts";
+import { allListed, assertProject, type Listed } from "../wire/pages.ts";
 
 export interface EnvironmentView {
   readonly projectId: string;

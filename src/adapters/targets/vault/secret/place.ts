@@ -2,15 +2,15 @@
  * One path over a logged-in line: each request with its own deadline, each failure in the catalogue's words, and no read
  * that is older than what this process has seen there.
  */
-import { LockstepError } from "../../../core/errors.ts";
-import { pause } from "../../../lib/pause.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
-import type { Kv, KvMetadata, KvRead, KvWritten } from "../../vault/kv.ts";
-import type { Right } from "../../vault/rights.ts";
-import type { Vault } from "../../vault/vault.ts";
-import { placeOf, type VaultConfig } from "./config.ts";
-import { type Asking, asTarget } from "./errors.ts";
-import { neededRights } from "./policy.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import { pause } from "../../../../lib/pause.ts";
+import { withDeadline } from "../../../../lib/with-deadline.ts";
+import type { Kv, KvMetadata, KvRead, KvWritten } from "../../../vault/kv.ts";
+import type { Right } from "../../../vault/rights.ts";
+import type { Vault } from "../../../vault/vault.ts";
+import { placeOf, type VaultConfig } from "../config.ts";
+import { type Asking, asTarget } from "../errors.ts";
+import { neededRights } from "../probe/policy.ts";
 import type { SeenPlaces } from "./seen-places.ts";
 
 /** Logged in, or about to be at the first request. */

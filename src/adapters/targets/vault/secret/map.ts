@@ -1,11 +1,11 @@
 /** The map at a path: which mark it carries, what stands under a key, and what it becomes by a change. Pure. */
-import { LockstepError } from "../../../core/errors.ts";
-import { formatOrder, type Order, parseOrder } from "../../../core/order.ts";
-import type { Observed } from "../../../core/ports/place.ts";
-import type { Change } from "../../../core/ports/target.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import { boundedLine } from "../../../lib/visible-text.ts";
-import type { KvRead } from "../../vault/kv.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import { formatOrder, type Order, parseOrder } from "../../../../core/order.ts";
+import type { Observed } from "../../../../core/ports/place.ts";
+import type { Change } from "../../../../core/ports/target.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import { boundedLine } from "../../../../lib/visible-text.ts";
+import type { KvRead } from "../../../vault/kv.ts";
 import { MAX_KEYS, REVISION_KEY } from "./values.ts";
 
 export type Data = Readonly<Record<string, unknown>>;

@@ -3,8 +3,8 @@
  * were asked for. A version's content never changes, so that a look by schedule which finds the same version needs no
  * value again.
  */
-import type { KvMetadata, KvRead } from "../../vault/kv.ts";
-import { isLater } from "../../vault/times.ts";
+import type { KvMetadata, KvRead } from "../../../vault/kv.ts";
+import { isLater } from "../../../vault/times.ts";
 import type { Data } from "./map.ts";
 
 interface Version {

@@ -3,14 +3,14 @@
  * stored (a configuration that is only tried) has a line of its own, which ends with it.
  */
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../../../core/json.ts";
-import type { TargetContext } from "../../../core/ports/target-context.ts";
-import { canonicalJson } from "../../../lib/canonical-json.ts";
-import { createVault, type OpenVault, type VaultOptions } from "../../vault/create-vault.ts";
-import { createKv } from "../../vault/kv.ts";
-import { placeOf, type VaultConfig } from "./config.ts";
+import type { JsonObject } from "../../../../core/json.ts";
+import type { TargetContext } from "../../../../core/ports/target-context.ts";
+import { canonicalJson } from "../../../../lib/canonical-json.ts";
+import { createVault, type OpenVault, type VaultOptions } from "../../../vault/create-vault.ts";
+import { createKv } from "../../../vault/kv.ts";
+import { placeOf, type VaultConfig } from "../config.ts";
+import type { VaultLine } from "../secret/place.ts";
 import { assertKept, credentialOf } from "./credential.ts";
-import type { VaultLine } from "./place.ts";
 
 /**
  * Beyond that the one that nobody has used for longest ends. Far more than are usual: places that are looked at in turn

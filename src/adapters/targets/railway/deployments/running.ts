@@ -4,19 +4,19 @@
  * restarts and moves to another host keep them. Repeated at each gate, so that a rollback by somebody is seen.
  */
 import { createHash } from "node:crypto";
-import type { UnitSpec } from "../../../core/ports/place.ts";
+import type { UnitSpec } from "../../../../core/ports/place.ts";
 import type {
   RunningAnswer,
   RunningFound,
   RunningKeyQuestion,
   RunningObserver,
   RunningQuestion,
-} from "../../../core/ports/running.ts";
-import { mapLimited } from "../../../lib/map-limited.ts";
-import type { UnitDeployments } from "./answers.ts";
-import { SHARED_PLACEMENT } from "./config.ts";
+} from "../../../../core/ports/running.ts";
+import { mapLimited } from "../../../../lib/map-limited.ts";
+import { SHARED_PLACEMENT } from "../config.ts";
+import { patternOf, type ScopeId, usersOf } from "../variables/reference-graph.ts";
+import type { UnitDeployments } from "../wire/answers.ts";
 import { servingNow } from "./deployments.ts";
-import { patternOf, type ScopeId, usersOf } from "./reference-graph.ts";
 import { foundIn, foundThrough } from "./snapshot.ts";
 import {
   MAX_SNAPSHOTS_AT_ONCE,

@@ -1,9 +1,9 @@
 /** What `target test` says of the own token: until when it lives, and whether that is soon. */
-import { toldBeforeMs } from "../../../core/ends-soon.ts";
-import { LockstepError } from "../../../core/errors.ts";
-import { durationText } from "../../../lib/age.ts";
-import type { OwnToken, Vault } from "../../vault/vault.ts";
-import { creationAnswer, readAnswer } from "./probe-answers.ts";
+import { toldBeforeMs } from "../../../../core/ends-soon.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import { durationText } from "../../../../lib/age.ts";
+import type { OwnToken, Vault } from "../../../vault/vault.ts";
+import { creationAnswer, readAnswer } from "./answers.ts";
 
 export interface Judging {
   readonly login: "token" | "approle";

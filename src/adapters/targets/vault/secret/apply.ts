@@ -8,10 +8,10 @@
  * A write without an answer may still land while nothing else is written, also after what it replaces is wanted again. So
  * the map is put back as it was: that either takes the version away from under it, or finds that it has landed.
  */
-import { LockstepError } from "../../../core/errors.ts";
-import { compareOrder, formatOrder, type Order } from "../../../core/order.ts";
-import type { ApplyResult, Change } from "../../../core/ports/target.ts";
-import { pause } from "../../../lib/pause.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import { compareOrder, formatOrder, type Order } from "../../../../core/order.ts";
+import type { ApplyResult, Change } from "../../../../core/ports/target.ts";
+import { pause } from "../../../../lib/pause.ts";
 import { assertWritable, changed, dataOf, orderIn, versionOf } from "./map.ts";
 import type { Shown } from "./observe.ts";
 import type { Place } from "./place.ts";

@@ -1,5 +1,5 @@
 /** Which keys and values a map in KV v2 holds and gives back unchanged. Pure. */
-import { LockstepError } from "../../../core/errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
 
 /** The non-secret revision marker within the map, so that check-and-set covers it. */
 export const REVISION_KEY = "LOCKSTEP_REV";

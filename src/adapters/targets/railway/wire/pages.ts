@@ -1,5 +1,7 @@
 /** Railway's lists, each read to its end, and the one check that ids belong together. */
-import { LockstepError } from "../../../core/errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { RailwayClient } from "../client.ts";
+import type { RailwayConfig } from "../config.ts";
 import {
   moreServices,
   moreVariables,
@@ -7,8 +9,6 @@ import {
   type ServiceNames,
   type VariableMetadata,
 } from "./answers.ts";
-import type { RailwayClient } from "./client.ts";
-import type { RailwayConfig } from "./config.ts";
 
 export type Listed = VariableMetadata["edges"][number]["node"];
 

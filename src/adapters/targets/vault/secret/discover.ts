@@ -2,19 +2,19 @@
  * Looks through the folders that the configuration names for keys that hold a value of ours, or bear a managed key's
  * name. Reads, and says what it did not look at.
  */
-import { LockstepError } from "../../../core/errors.ts";
-import type { JsonObject } from "../../../core/json.ts";
-import type { DiscoveredKey, Discovery, Interest } from "../../../core/ports/discoverer.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import { mapLimited } from "../../../lib/map-limited.ts";
-import { boundedLine } from "../../../lib/visible-text.ts";
-import { withDeadline } from "../../../lib/with-deadline.ts";
-import { placeOf, type VaultConfig } from "./config.ts";
-import { asTarget } from "./errors.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { JsonObject } from "../../../../core/json.ts";
+import type { DiscoveredKey, Discovery, Interest } from "../../../../core/ports/discoverer.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import { mapLimited } from "../../../../lib/map-limited.ts";
+import { boundedLine } from "../../../../lib/visible-text.ts";
+import { withDeadline } from "../../../../lib/with-deadline.ts";
+import { placeOf, type VaultConfig } from "../config.ts";
+import { asTarget } from "../errors.ts";
+import { whyNotPlain } from "../plain-path.ts";
+import { neededRights } from "../probe/policy.ts";
 import { type Data, dataOf } from "./map.ts";
 import type { Place } from "./place.ts";
-import { whyNotPlain } from "./plain-path.ts";
-import { neededRights } from "./policy.ts";
 
 const MAX_DEPTH = 8;
 const MAX_FOLDERS = 200;

@@ -1,15 +1,15 @@
 /** Reads a scope: what is stored for the asked keys, which of them are sealed or staged, and what must restart. */
-import { LockstepError } from "../../../core/errors.ts";
-import type { Order } from "../../../core/order.ts";
-import { parseOrder } from "../../../core/order.ts";
-import type { Address, Observed, ObservedKey, UnitSpec, UserUnit } from "../../../core/ports/place.ts";
-import type { TargetObservation } from "../../../core/ports/target.ts";
-import { SecretValue } from "../../../core/secret-value.ts";
-import { observedService, observedShared, readAnswer, type WholeConfig } from "./answers.ts";
-import { isRecord, type RailwayClient } from "./client.ts";
-import { placeOf, type RailwayConfig, REVISION_KEY } from "./config.ts";
+import { LockstepError } from "../../../../core/errors.ts";
+import type { Order } from "../../../../core/order.ts";
+import { parseOrder } from "../../../../core/order.ts";
+import type { Address, Observed, ObservedKey, UnitSpec, UserUnit } from "../../../../core/ports/place.ts";
+import type { TargetObservation } from "../../../../core/ports/target.ts";
+import { SecretValue } from "../../../../core/secret-value.ts";
+import { isRecord, type RailwayClient } from "../client.ts";
+import { placeOf, type RailwayConfig, REVISION_KEY } from "../config.ts";
+import { observedService, observedShared, readAnswer, type WholeConfig } from "../wire/answers.ts";
+import { allListed, allServices, assertProject, type Listed } from "../wire/pages.ts";
 import type { EnvironmentView } from "./environment-view.ts";
-import { allListed, allServices, assertProject, type Listed } from "./pages.ts";
 import { type ReferenceGraph, type ScopeId, usersOf } from "./reference-graph.ts";
 import { hasReference } from "./references.ts";
 
