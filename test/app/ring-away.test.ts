@@ -10,6 +10,7 @@ import { applyChannels, channelDifferences } from "../../src/app/config/channel-
 import { runDoctor } from "../../src/app/doctor/run-doctor.ts";
 import { checkScheduled } from "../../src/app/drift/check-scheduled.ts";
 import { reconcileTarget } from "../../src/app/jobs/reconcile-target.ts";
+import { sweep } from "../../src/app/jobs/sweep.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
@@ -160,6 +161,21 @@ describeOnAStore("a key ring that goes away", (database) => {
     await kit.rows("update delivery set next_attempt_at = now()");
     await deliverDue(context, never);
     expect(sent).toHaveLength(1);
+  });
+
+  it("a rotation that is due by schedule waits for it, and holds up nothing else", async () => {
+    await kit.secret("OTHER");
+    await setSecret(context, TESTER, { ...SECRET, name: "OTHER" }, { value: SecretValue.of("first") });
+    await kit.rows(`update secret set policy = '{"rotate": {"every": "30d"}}' where name = 'OTHER'`);
+    await kit.rows("update secret_version set created_at = now() - interval '31 days'");
+    await kit.rows("update target set next_action_at = now()");
+    const versions = async () => (await kit.rows("select from secret_version")).length;
+    ring.isAway = true;
+    expect((await sweep(context)).due).toContainEqual({ name: "reconcile", id: await targetId() });
+    expect(await versions()).toBe(3);
+    ring.isAway = false;
+    await sweep(context);
+    expect(await versions()).toBe(4);
   });
 
   it("a worker begins nothing while it is away, says so once, and goes on by itself", async () => {

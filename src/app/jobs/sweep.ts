@@ -43,10 +43,11 @@ export async function sweep(context: AppContext): Promise<Swept> {
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
   ];
-  await rotateDue(context);
   const refused = await enqueue(
     context,
     jobs.map((job) => ({ ...job, inMs: 0 })),
   );
+  // Last: before a rotation places may be asked whether they have adopted the value, and what is due waits for nobody.
+  await rotateDue(context);
   return { due: jobs, isQueued: refused.length === 0 };
 }

@@ -26,8 +26,11 @@ export async function rotateDue(context: AppContext): Promise<void> {
       await rotate(context, secret);
     } catch (thrown) {
       const error = toLockstepError(thrown);
-      // The next round finds it due again; the others would end the same way.
-      if (isSourceAway(error)) throw error;
+      // The next round finds it due again; the others would end the same way. Whoever sweeps has other work.
+      if (isSourceAway(error)) {
+        context.log.debug("rotation by schedule waits", { secret: secret.name, code: error.code });
+        return;
+      }
       await postpone(context, secret, error);
     }
   }
