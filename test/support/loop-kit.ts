@@ -33,6 +33,7 @@ import type { ValueStores } from "../../src/core/ports/value-store.ts";
 import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
+import { emptyTables } from "./empty-tables.ts";
 import { scriptedKind } from "./scripted-target.ts";
 
 export const TESTER: Actor = { kind: "local", id: "tester", name: "tester" };
@@ -180,9 +181,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
     async reset() {
       ids.clear();
       hinted.clear();
-      await sql`
-        truncate environment, secret, secret_version, target, unit, target_unit, binding, ownership, rollout,
-          rollout_gate, push, push_item, activation, observation cascade`.execute(db);
+      await emptyTables(db, ["environment", "unit"]);
     },
     async rows<T>(query: string) {
       return (await sql.raw<T>(query).execute(db)).rows;
