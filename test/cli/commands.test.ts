@@ -1,49 +1,29 @@
 /** The commands against a real server: exit codes, JSON contracts, and that values stay where they belong. */
 
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
+import { beforeEach, describe, expect, test } from "vitest";
 import { LockstepError } from "../../src/core/errors.ts";
-import type { RunOptions } from "../support/cli-kit.ts";
 import { PROGRESS, runCli } from "../support/cli-kit.ts";
+import { useCliServer } from "../support/cli-server.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
-import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 
 const getDatabase = useDatabase();
 let kit: ConfigKit;
-let http: HttpKit;
-let url: string;
-let directory: string;
-let token: string;
-
-beforeAll(async () => {
+const { cli, directory, env } = useCliServer(() => {
   kit = createConfigKit(getDatabase());
-  http = await createHttpKit(kit.context);
-  url = (await http.server.listen(0)).url;
-  directory = await mkdtemp(join(tmpdir(), "lockstep-cli-"));
+  return kit.context;
 });
-afterAll(async () => {
-  await http.server.close();
-  await rm(directory, { recursive: true });
-});
+
 beforeEach(async () => {
   await kit.loop.reset();
   for (const place of [kit.place("api"), kit.place("web")]) {
     place.values.clear();
     place.order = null;
   }
-  token = await http.token(...LOCAL_ADMIN_SCOPES);
 });
-
-const cli = (line: string, options: RunOptions = {}) =>
-  runCli(line.split(" "), {
-    ...options,
-    env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token, ...options.env },
-  });
 
 /** lockstep.yaml with one secret at two places of this run. */
 async function configFile(name = "lockstep.yaml"): Promise<string> {
@@ -301,7 +281,7 @@ test("a secret's old version is destroyed only when that is meant", async () => 
 
 test("a token is printed alone on stdout, and works until it is revoked", async () => {
   const made = (await cli("token create ci --scope viewer --expires 1h")).stdout.trim();
-  const asCi = { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: made };
+  const asCi = { ...env, LOCKSTEP_TOKEN: made };
   expect((await runCli(["status"], { env: asCi })).exitCode).toBe(0);
   expect((await runCli(["token", "list"], { env: asCi })).stderr).toContain("error FORBIDDEN");
   await cli(`token revoke ${made.split("_")[1]}`);

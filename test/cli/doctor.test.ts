@@ -1,33 +1,23 @@
 /** doctor and heal against a real server and scripted places: exit codes, the JSON contract, commands that repair. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { DoctorAnswer } from "../../src/protocol/api-doctor.ts";
-import { type RunOptions, runCli } from "../support/cli-kit.ts";
+import type { RunOptions } from "../support/cli-kit.ts";
+import { useCliServer } from "../support/cli-server.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
-import { answerOf, createHttpKit, type HttpKit } from "../support/http-kit.ts";
+import { answerOf } from "../support/http-kit.ts";
 
 const CANARY = "canary-31b0-value";
 const getDatabase = useDatabase();
 let kit: ConfigKit;
-let http: HttpKit;
-let url: string;
-let directory: string;
-let token: string;
-
-beforeAll(async () => {
+const server = useCliServer(() => {
   kit = createConfigKit(getDatabase());
-  http = await createHttpKit(kit.context);
-  url = (await http.server.listen(0)).url;
-  directory = await mkdtemp(join(tmpdir(), "lockstep-doctor-"));
+  return kit.context;
 });
-afterAll(async () => {
-  await http.server.close();
-  await rm(directory, { recursive: true });
-});
+const { directory, env } = server;
+
 beforeEach(async () => {
   await kit.loop.reset();
   kit.away.clear();
@@ -37,15 +27,11 @@ beforeEach(async () => {
     place.nextActivations.length = 0;
     place.nextWrites.length = 0;
   }
-  token = await http.token(...LOCAL_ADMIN_SCOPES);
 });
 
 const said: string[] = [];
-async function cli(line: string, options: RunOptions = {}, env: Record<string, string> = {}) {
-  const ran = await runCli(line.split(" "), {
-    ...options,
-    env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: token, ...env },
-  });
+async function cli(line: string, options: RunOptions = {}) {
+  const ran = await server.cli(line, options);
   said.push(ran.stdout, ran.stderr);
   return ran;
 }
@@ -220,7 +206,7 @@ describe("doctor", () => {
   });
 
   test("of Lockstep itself being away says so, and that nobody is refused because of it", async () => {
-    const ran = await cli("doctor --json", {}, { LOCKSTEP_URL: "http://127.0.0.1:9" });
+    const ran = await cli("doctor --json", { env: { LOCKSTEP_URL: "http://127.0.0.1:9" } });
     expect(ran.exitCode).toBe(4);
     expect(ran.json()).toMatchObject({
       ok: false,
@@ -238,7 +224,7 @@ describe("heal", () => {
     await inSync();
     kit.place("api").values.delete("AUTH");
     await cli("check");
-    token = await http.token("operator");
+    env.LOCKSTEP_TOKEN = await server.http.token("operator");
     const healing = cli("heal");
     await expect
       .poll(async () => kit.loop.drain(kit.context).then(() => kit.place("api").values.get("AUTH")))
@@ -246,7 +232,7 @@ describe("heal", () => {
     const ran = await healing;
     expect(ran).toMatchObject({ exitCode: 0 });
     expect(ran.stdout).toMatch(/AUTH +api .*in-sync/);
-    token = await http.token("viewer");
+    env.LOCKSTEP_TOKEN = await server.http.token("viewer");
     expect((await cli("heal --target api")).exitCode).toBe(1);
   });
 

@@ -1,38 +1,27 @@
 /** `lockstep rotate` against a real server, with the loop driven inline. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
-import { PROGRESS, type RunOptions, runCli } from "../support/cli-kit.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { PROGRESS } from "../support/cli-kit.ts";
+import { useCliServer } from "../support/cli-server.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
-import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 
 const getDatabase = useDatabase();
 let kit: ConfigKit;
-let http: HttpKit;
-let directory: string;
-let env: Record<string, string>;
-
-beforeAll(async () => {
+const server = useCliServer(() => {
   kit = createConfigKit(getDatabase());
-  http = await createHttpKit(kit.context);
-  env = { LOCKSTEP_URL: (await http.server.listen(0)).url };
-  directory = await mkdtemp(join(tmpdir(), "lockstep-cli-"));
+  return kit.context;
 });
-afterAll(async () => {
-  await http.server.close();
-  await rm(directory, { recursive: true });
-});
+const { cli, directory, env } = server;
+
 beforeEach(async () => {
   await kit.loop.reset();
   for (const place of [kit.place("api"), kit.place("web")]) {
     place.values.clear();
     place.order = null;
   }
-  env["LOCKSTEP_TOKEN"] = await http.token(...LOCAL_ADMIN_SCOPES);
   const config = kit.config({
     secrets: {
       API_KEY: [
@@ -50,8 +39,6 @@ beforeEach(async () => {
   await kit.loop.hurry();
   await kit.loop.drain(kit.context);
 });
-
-const cli = (line: string, options: RunOptions = {}) => runCli(line.split(" "), { ...options, env });
 
 /** Lets the loop work until the command has ended. */
 async function whileWorking<T>(command: Promise<T>): Promise<T> {
@@ -231,7 +218,7 @@ describe("an ordered rotation by hand", () => {
     expect((await cli(`rollout force ${rollout} --target web`)).exitCode).toBe(64);
     const forced = await cli(`rollout force ${rollout} --target web --reason gone --json`);
     expect(forced.json()).toMatchObject({ members: [{ forced: false }, { target: "web", forced: true }] });
-    env["LOCKSTEP_TOKEN"] = await http.token("operator");
+    env.LOCKSTEP_TOKEN = await server.http.token("operator");
     const refused = await cli(`rollout force ${rollout} --target web --reason gone`);
     expect(refused.stderr).toContain("error FORBIDDEN");
   });

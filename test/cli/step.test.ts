@@ -1,31 +1,24 @@
 /** What people must do at places in other hands, on the command line. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { manualKind } from "../../src/adapters/targets/manual/target.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
-import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
-import { type RunOptions, runCli } from "../support/cli-kit.ts";
+import { useCliServer } from "../support/cli-server.ts";
 import { useDatabase } from "../support/database.ts";
-import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit, type LoopKit } from "../support/loop-kit.ts";
 
 const CANARY = "canary-9d20-value";
 const getDatabase = useDatabase();
 let kit: LoopKit;
 let context: AppContext;
-let http: HttpKit;
-let url: string;
-let token: string;
-
-beforeAll(async () => {
+const server = useCliServer(() => {
   kit = createLoopKit(getDatabase());
   context = kit.other({ targetKinds: new Map([...kit.context.targetKinds, ["manual", manualKind]]) });
-  http = await createHttpKit(context);
-  url = (await http.server.listen(0)).url;
+  return context;
 });
-afterAll(() => http.server.close());
+const { cli } = server;
+
 beforeEach(async () => {
   await kit.reset();
-  token = await http.token(...LOCAL_ADMIN_SCOPES);
   await kit.target("partner");
   const { config } = manualKind.parse({ manual: { instructions: "Console, page Keys.\nNever by mail." } });
   await kit.rows(
@@ -36,9 +29,6 @@ beforeEach(async () => {
   await kit.set("API_KEY", CANARY, context);
   await kit.drain(context);
 });
-
-const cli = (line: string, options: RunOptions = {}, bearer = token) =>
-  runCli(line.split(" "), { ...options, env: { LOCKSTEP_URL: url, LOCKSTEP_TOKEN: bearer } });
 
 test("from the list over the value to the word that it is done", async () => {
   const listed = await cli("step list");
@@ -72,10 +62,10 @@ test("asks before it believes, and does not without a terminal", async () => {
 });
 
 test("whoever may only look sees what is to be done, and no value", async () => {
-  const viewer = await http.token("viewer");
-  expect((await cli("step show partner", {}, viewer)).exitCode).toBe(0);
+  const env = { LOCKSTEP_TOKEN: await server.http.token("viewer") };
+  expect((await cli("step show partner", { env })).exitCode).toBe(0);
   for (const line of ["step reveal partner API_KEY", "step confirm partner --yes"]) {
-    const refused = await cli(line, {}, viewer);
+    const refused = await cli(line, { env });
     expect(refused.exitCode).not.toBe(0);
     expect(refused.stderr).toContain("FORBIDDEN");
   }

@@ -2,23 +2,21 @@
  * Whatever command a text prints, a person runs it; by then Lockstep may be doing that very thing. Then the command joins it,
  * shows it and ends as it does. All that the source prints are collected, and none is left out unnoticed.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { manualKind } from "../../src/adapters/targets/manual/target.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { renewSecret } from "../../src/app/renewals/renew-secret.ts";
-import { LOCAL_ADMIN_SCOPES } from "../../src/core/access/permissions.ts";
 import { SYSTEM } from "../../src/core/actor.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import { buildProgram } from "../../src/edges/cli/syntax/program.ts";
 import { mapLimited } from "../../src/lib/map-limited.ts";
-import { type Ran, type RunOptions, runCli } from "../support/cli-kit.ts";
+import type { Ran, RunOptions } from "../support/cli-kit.ts";
+import { useCliServer } from "../support/cli-server.ts";
 import { type ConfigKit, createConfigKit } from "../support/config-kit.ts";
 import { useDatabase } from "../support/database.ts";
-import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { ScriptedProvider, scriptedIssuer } from "../support/scripted-issuer.ts";
 
 /** By command. A line is run twice at once, while the secret moves; a reason is why there is nothing that it could join. */
@@ -142,28 +140,18 @@ describe("a command of what Lockstep is doing already", () => {
   const provider = new ScriptedProvider();
   let kit: ConfigKit;
   let context: AppContext;
-  let http: HttpKit;
-  let directory: string;
-  let file: string;
   let rollout: string;
-  let env: Record<string, string>;
-
-  beforeAll(async () => {
+  const server = useCliServer(() => {
     kit = createConfigKit(database());
     context = {
       ...kit.context,
       issuers: new Map([["http", scriptedIssuer(provider)]]),
       targetKinds: new Map([...kit.context.targetKinds, ["manual", manualKind]]),
     };
-    http = await createHttpKit(context);
-    env = { LOCKSTEP_URL: (await http.server.listen(0)).url };
-    directory = mkdtempSync(join(tmpdir(), "lockstep-under-way-"));
-    file = join(directory, "lockstep.yaml");
+    return context;
   });
-  afterAll(async () => {
-    await http.server.close();
-    rmSync(directory, { recursive: true });
-  });
+  const file = join(server.directory, "lockstep.yaml");
+
   beforeEach(async () => {
     await kit.loop.reset();
     rollout = "";
@@ -175,7 +163,6 @@ describe("a command of what Lockstep is doing already", () => {
       place.beforeLook = async () => {};
     }
     Object.assign(provider, { during: async () => {}, failure: null });
-    env["LOCKSTEP_TOKEN"] = await http.token(...LOCAL_ADMIN_SCOPES);
     const config = kit.config({
       secrets: {
         API_KEY: [
@@ -194,10 +181,7 @@ describe("a command of what Lockstep is doing already", () => {
   });
 
   const cli = (line: string, options: RunOptions = {}) =>
-    runCli(
-      line.split(" ").map((word) => ({ FILE: file, ROLLOUT: rollout })[word] ?? word),
-      { ...options, env },
-    );
+    server.cli(line.replace("FILE", file).replace("ROLLOUT", rollout), options);
   const rest = async (): Promise<void> => {
     await kit.loop.hurry();
     await kit.loop.drain(context);

@@ -3,6 +3,7 @@
  * inline after an apply.
  */
 import { randomUUID } from "node:crypto";
+import { beforeEach } from "vitest";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { LockstepError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
@@ -67,6 +68,16 @@ export function createConfigKit(database: TestDatabase): ConfigKit {
         },
       }),
   };
+}
+
+/** One for each test of a suite, on an empty store: the same object throughout, made anew before each. */
+export function useConfigKit(getDatabase: () => TestDatabase): ConfigKit {
+  const kit = {} as ConfigKit;
+  beforeEach(async () => {
+    Object.assign(kit, createConfigKit(getDatabase()));
+    await kit.loop.reset();
+  });
+  return kit;
 }
 
 /** The scripted kind with an address and a credential of its own, as real kinds have them. */

@@ -1,22 +1,17 @@
-import { beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { sshKind } from "../../../src/adapters/targets/ssh/target.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { configSchema } from "../../../src/protocol/config.ts";
-import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { useConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 import { generateKey } from "../../support/sshd.ts";
 
 describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
-  let kit: ConfigKit;
-
-  beforeEach(async () => {
-    kit = createConfigKit(getDatabase());
-    await kit.loop.reset();
-  });
+  const kit = useConfigKit(getDatabase);
 
   const both = (...targets: string[]) => targets.map((target) => ({ target, role: "both" }));
   const set = (name: string, value: string) =>

@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { assertAdopted } from "../../../src/app/config/adoption.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { importSecret } from "../../../src/app/config/import-secret.ts";
@@ -7,17 +7,12 @@ import { generateSecret, setSecret } from "../../../src/app/secrets/change-secre
 import type { Choice } from "../../../src/core/adoption/group-places.ts";
 import type { Job } from "../../../src/core/ports/queue.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { useConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
 describeOnAStore("adopting what is in use", (getDatabase) => {
-  let kit: ConfigKit;
-
-  beforeEach(async () => {
-    kit = createConfigKit(getDatabase());
-    await kit.loop.reset();
-  });
+  const kit = useConfigKit(getDatabase);
 
   const name = { environment: "production", name: "A" };
   const config = () =>

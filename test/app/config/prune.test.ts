@@ -1,19 +1,14 @@
-import { beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { useConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
 describeOnAStore("taking things out of a configuration", (getDatabase) => {
-  let kit: ConfigKit;
-
-  beforeEach(async () => {
-    kit = createConfigKit(getDatabase());
-    await kit.loop.reset();
-  });
+  const kit = useConfigKit(getDatabase);
 
   const both = (...targets: string[]) => targets.map((target) => ({ target, role: "both" }));
   const twoTargets = () => kit.config({ secrets: { A: both("one", "two") }, targets: { one: {}, two: {} } });

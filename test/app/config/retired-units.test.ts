@@ -1,18 +1,14 @@
-import { beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { healPlaces } from "../../../src/app/drift/heal-places.ts";
 import { introduceVersion } from "../../../src/app/versions/introduce-version.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
-import { type ConfigKit, createConfigKit } from "../../support/config-kit.ts";
+import { useConfigKit } from "../../support/config-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { TESTER } from "../../support/loop-kit.ts";
 
 describeOnAStore("a unit that is configured no more", (getDatabase) => {
-  let kit: ConfigKit;
-  beforeEach(async () => {
-    kit = createConfigKit(getDatabase());
-    await kit.loop.reset();
-  });
+  const kit = useConfigKit(getDatabase);
 
   const apply = (unit: string, targets: readonly string[] = ["one"]) =>
     applyConfig(kit.context, TESTER, {
