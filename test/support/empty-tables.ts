@@ -3,7 +3,7 @@
  * new files for each table and index, which takes ten times as long, and suites do it before each of their tests.
  */
 import { type Kysely, sql } from "kysely";
-import type { Database } from "../../src/adapters/store/schema.ts";
+import type { Database } from "../../src/adapters/store/schema/schema.ts";
 
 /** Waits for whoever still writes into them. Needs a superuser, whose deleting asks no reference. */
 export async function emptyTables(db: Kysely<Database>, names: readonly string[]): Promise<void> {

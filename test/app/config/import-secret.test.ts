@@ -175,7 +175,7 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     await applyConfig(kit.context, TESTER, { config: config() });
     const from = (target: string) => take({ by: "target", target, environment: "production" });
     await expect(from("api")).rejects.toMatchObject({
-      message: expect.stringContaining("nothing stands there"),
+      message: expect.stringContaining("it holds no value"),
     });
     await expect(from("nowhere")).rejects.toMatchObject({
       message: expect.stringContaining("not bound there"),
