@@ -9,7 +9,7 @@ import { stateIn } from "./state.ts";
 const imports = filesBelow("src").flatMap((file) => importsOf(file));
 
 /** Still to be mended; may only shrink. */
-const PENDING_CIRCLES = 2;
+const PENDING_CIRCLES = 1;
 
 test("rooms import only rooms that stand below them, and features no other feature", () => {
   expect(imports.map(againstOrder).filter((problem) => problem !== null)).toEqual([]);

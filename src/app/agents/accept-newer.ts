@@ -7,7 +7,7 @@ import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
 import { newerContent } from "../../protocol/agent/messages.ts";
 import type { AppContext } from "../base/context.ts";
 import { openTakeOverKey } from "../orders/store-keys.ts";
-import { takeOver } from "../versions/accept-from-authority.ts";
+import { acceptFromAuthority } from "../versions/accept-from-authority.ts";
 import { actorOf } from "./confirm-agent.ts";
 
 /** What does not open, or speaks of what is no authority, is left. */
@@ -32,6 +32,6 @@ export async function acceptNewer(
     const found = SecretValue.of(data.value);
     context.hideFromLog(found);
     const target = { id: agent.targetId, name: agent.target };
-    await takeOver(context, { target, binding, found, by: actorOf(agent) });
+    await acceptFromAuthority(context, { target, binding, found, by: actorOf(agent) });
   }
 }

@@ -6,7 +6,7 @@ import type { LoopBinding, TargetRecord } from "../../core/store/targets.ts";
 import type { AppContext } from "../base/context.ts";
 import type { CheckLimits, CheckObservation } from "../observe/observe-for-check.ts";
 import { observeTogether } from "../observe/observe-together.ts";
-import { takeOver } from "../versions/accept-from-authority.ts";
+import { acceptFromAuthority } from "../versions/accept-from-authority.ts";
 
 export interface CheckedBinding {
   readonly bindingId: string;
@@ -57,7 +57,7 @@ async function conclude(
   { bindings, items, newer, fault }: CheckObservation,
 ): Promise<CheckedTarget> {
   if (fault === null && (await context.store.read.meta.setBack()) === null)
-    for (const { binding, found } of newer) await takeOver(context, { target, binding, found });
+    for (const { binding, found } of newer) await acceptFromAuthority(context, { target, binding, found });
   const byId = new Map(bindings.map((binding) => [binding.id, binding]));
   return {
     target: target.name,

@@ -1,5 +1,5 @@
-/** `lockstep target list`: the places, and whether something is owed there. */
-import type { TargetView } from "../../protocol/api-views.ts";
+/** `lockstep target list` and `lockstep history`: the targets, what is owed there, and what was pushed. */
+import type { HistoryAnswer, TargetView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../base/context.ts";
 
 export async function listTargets(
@@ -18,4 +18,27 @@ export async function listTargets(
     checkedAt: row.checkedAt?.toISOString() ?? null,
     nextCheckAt: row.kind === "manual" || row.bindings === 0 ? null : row.nextCheckAt.toISOString(),
   }));
+}
+
+/** What was pushed where, by whom, with what outcome. */
+export async function viewHistory(
+  context: AppContext,
+  filter: Parameters<AppContext["store"]["read"]["views"]["pushes"]>[0],
+): Promise<HistoryAnswer> {
+  const pushes = await context.store.read.views.pushes(filter);
+  return {
+    pushes: pushes.map(({ errorCode, errorMessage, actor, ...push }) => ({
+      id: push.id,
+      target: push.target,
+      generation: push.generation,
+      attempt: push.attempt,
+      actor,
+      startedAt: push.startedAt.toISOString(),
+      endedAt: push.endedAt?.toISOString() ?? null,
+      outcome: push.outcome,
+      error: errorCode === null ? null : { code: errorCode, message: errorMessage ?? "" },
+      evidence: push.evidence,
+      items: push.items.map((item) => ({ ...item })),
+    })),
+  };
 }

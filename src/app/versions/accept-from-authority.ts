@@ -25,8 +25,8 @@ export interface NewerValue {
   readonly by?: Actor;
 }
 
-/** Null: it was not taken over, because it is known, is not usable, or a rollout is under way. */
-export async function takeOver(
+/** Null: it was not accepted, because it is known, is not usable, or a rollout is under way. */
+export async function acceptFromAuthority(
   context: AppContext,
   { target, binding, found, by }: NewerValue,
 ): Promise<{ readonly version: number } | null> {

@@ -4,19 +4,13 @@ import { winnerOf } from "../copies/winner.ts";
 import { holdsText as copyHolds } from "../copies/words.ts";
 import { isSourceAwayCode } from "../errors.ts";
 import { STAGED_REASON } from "../reconcile/plan-change.ts";
+import type { BindingCase } from "./case.ts";
 import type { Commands } from "./commands.ts";
 import { consequencesOf } from "./consequences.ts";
 import { removeCopy, shadowedCause } from "./copies-finding.ts";
 import { adoptText, againstText, changedText, foreignText, isReference, nearly } from "./drift-words.ts";
-import type { BindingFacts, SecretFacts, TargetFacts } from "./facts.ts";
+import type { BindingFacts } from "./facts.ts";
 import type { Finding, FindingId, Severity } from "./finding.ts";
-
-export interface Case {
-  readonly secret: SecretFacts;
-  readonly binding: BindingFacts;
-  readonly target: TargetFacts;
-  readonly now: Date;
-}
 
 interface Judgement {
   readonly id: FindingId;
@@ -29,7 +23,7 @@ interface Judgement {
 const TAKEN_UP_WITHIN_MS = 120_000;
 
 /** Null: it holds what it should, or another finding (of its target, of its secret) names it. */
-export function diagnoseBinding(about: Case, commands: Commands): Finding | null {
+export function diagnoseBinding(about: BindingCase, commands: Commands): Finding | null {
   const judgement = judge(about, commands);
   if (judgement === null) return null;
   const { secret, binding, target } = about;
@@ -45,7 +39,7 @@ export function diagnoseBinding(about: Case, commands: Commands): Finding | null
   };
 }
 
-function judge(about: Case, commands: Commands): Judgement | null {
+function judge(about: BindingCase, commands: Commands): Judgement | null {
   const { secret, binding, target } = about;
   const { state, wanted, settled } = binding;
   if (isPutBack(about)) return putBack(about, commands);
@@ -85,7 +79,7 @@ function judge(about: Case, commands: Commands): Judgement | null {
 }
 
 /** Nothing differs yet. */
-function staged({ binding, target }: Case): Judgement | null {
+function staged({ binding, target }: BindingCase): Judgement | null {
   if (binding.foundReason !== STAGED_REASON || binding.found !== "version") return null;
   return {
     id: "staged-change",
@@ -96,7 +90,7 @@ function staged({ binding, target }: Case): Judgement | null {
 }
 
 /** Settled once, and something else stands there now. */
-function drifted(about: Case, commands: Commands): Judgement {
+function drifted(about: BindingCase, commands: Commands): Judgement {
   const { secret, binding, target, now } = about;
   const wrote = `Lockstep saw v${binding.settled} there${agoText(binding.settledAt, now)}`;
   // A reference is somebody's arrangement: only the explicit word writes over it.
@@ -127,7 +121,7 @@ function drifted(about: Case, commands: Commands): Judgement {
 }
 
 /** Owed: never written, or refused. */
-function notPushed({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+function notPushed({ secret, binding, target, now }: BindingCase, commands: Commands): Judgement {
   const wanted = `v${binding.wanted}`;
   const { error, gaveUp, nextActionAt } = target;
   if (error !== null && gaveUp) {
@@ -181,7 +175,7 @@ function notPushed({ secret, binding, target, now }: Case, commands: Commands): 
 }
 
 function unit(
-  { secret, binding, target }: Case,
+  { secret, binding, target }: BindingCase,
   { name, state, error }: NonNullable<BindingFacts["unit"]>,
   commands: Commands,
 ): Judgement {
@@ -202,12 +196,12 @@ function unit(
 }
 
 /** The unit did not run with the value, so Lockstep itself restored the file: neither drift nor an owed write. */
-function isPutBack({ binding, target }: Case): boolean {
+function isPutBack({ binding, target }: BindingCase): boolean {
   const ours = binding.settled !== null && binding.settled === binding.wanted && binding.evidence === null;
   return ours && target.gaveUp && target.error?.code === "ACTIVATION_FAILED";
 }
 
-function putBack({ secret, binding, target }: Case, commands: Commands): Judgement {
+function putBack({ secret, binding, target }: BindingCase, commands: Commands): Judgement {
   return {
     id: "unit-blocked",
     severity: "wrong",
@@ -217,7 +211,7 @@ function putBack({ secret, binding, target }: Case, commands: Commands): Judgeme
 }
 
 /** When the place itself could not be looked at, its own finding says so. */
-function unreadable({ binding, target }: Case): Judgement | null {
+function unreadable({ binding, target }: BindingCase): Judgement | null {
   if (target.look !== null && target.look !== "looked") return null;
   return {
     id: "unreadable",
@@ -227,7 +221,7 @@ function unreadable({ binding, target }: Case): Judgement | null {
   };
 }
 
-function leftover({ secret, binding, target, now }: Case, commands: Commands): Judgement {
+function leftover({ secret, binding, target, now }: BindingCase, commands: Commands): Judgement {
   const { error, gaveUp, nextActionAt } = target;
   const cause = `Its binding was removed, and ${binding.key} must still be deleted there.`;
   if (error === null) return { id: "leftover", severity: "moving", cause, command: null };
@@ -239,7 +233,7 @@ function leftover({ secret, binding, target, now }: Case, commands: Commands): J
   };
 }
 
-function whatText({ secret, binding, target, now }: Case): string {
+function whatText({ secret, binding, target, now }: BindingCase): string {
   const where = `${binding.target}, ${binding.placement === "" ? "" : `${binding.placement}, `}key ${binding.key}`;
   if (binding.state === "leftover") return `${where}: still holds what was written for ${secret.name}.`;
   const since = secret.currentSince;

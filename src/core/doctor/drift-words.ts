@@ -1,6 +1,6 @@
 /** How what stands at a place came to differ, in words. Pure. */
 import { isElsewhere, REFERENCE_REASON } from "../reconcile/plan-change.ts";
-import type { Case } from "./binding-finding.ts";
+import type { BindingCase } from "./case.ts";
 import type { Commands } from "./commands.ts";
 import type { BindingFacts, TargetFacts } from "./facts.ts";
 
@@ -31,7 +31,7 @@ export function againstText({ healsInVain }: TargetFacts): string {
 }
 
 /** Only a person knows which of two values is right; what an agent sees it does not tell. */
-export function adoptText({ secret, binding, target }: Case, commands: Commands): string {
+export function adoptText({ secret, binding, target }: BindingCase, commands: Commands): string {
   const isReadable = binding.found === "unknown" && binding.foundReason === null && target.kind !== "agent";
   return isReadable && secret.token === null
     ? ` If the value there is the right one, import it: \`${commands.import(secret, target.name)}\`.`

@@ -209,7 +209,7 @@ function assertAskable(
   if (authority === true && (probe === undefined || role === "caller")) {
     throw new LockstepError("CONFIG_INVALID", "needs a verifier with a `probe`, which tells that it is one", {
       details: { path: ["authority"] },
-      hint: "Leave it out, or give the binding a probe: what stands there is taken over only where it is accepted.",
+      hint: "Leave it out, or give the binding a probe: a value that was changed there is accepted only where the probe accepts it.",
     });
   }
   if (usage !== undefined && role === "caller") {

@@ -1,11 +1,11 @@
-/** A value that was changed where it is made: taken over only where the service says so about both. */
+/** A value that was changed where it is made: accepted only where the service says so about both. */
 import { sql } from "kysely";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { checkTargets } from "../../../src/app/drift/check-targets.ts";
 import { observeProcesses } from "../../../src/app/observe/observe-processes.ts";
 import { bindingStatus } from "../../../src/app/status/binding-status.ts";
 import { withTarget } from "../../../src/app/targets/open-target.ts";
-import { takeOver } from "../../../src/app/versions/accept-from-authority.ts";
+import { acceptFromAuthority } from "../../../src/app/versions/accept-from-authority.ts";
 import type { ProbeVerdict } from "../../../src/core/ports/prober.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { describeOnAStore } from "../../support/database.ts";
@@ -188,7 +188,9 @@ describeOnAStore("an authority", (database) => {
     if (binding === undefined) expect.fail("no binding");
     for (const value of [OURS, BY_HAND]) {
       const found = SecretValue.of(value);
-      expect(await takeOver(process(), { target: { id, name: "gateway" }, binding, found })).toBeNull();
+      expect(
+        await acceptFromAuthority(process(), { target: { id, name: "gateway" }, binding, found }),
+      ).toBeNull();
     }
     expect(await taken()).toHaveLength(1);
   });

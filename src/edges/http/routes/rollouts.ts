@@ -6,8 +6,7 @@ import { rollbackRollout } from "../../../app/rollouts/rollback-rollout.ts";
 import { viewRollout } from "../../../app/rollouts/view-rollouts.ts";
 import { listVersions } from "../../../app/secrets/read-secrets.ts";
 import { previewRotation, rotateSecret } from "../../../app/secrets/rotate-secret.ts";
-import { viewBindings } from "../../../app/status/bindings.ts";
-import { copiesLeftBehind } from "../../../app/status/copies-left-behind.ts";
+import { copiesLeftBehind, viewBindings } from "../../../app/status/bindings.ts";
 import type { ROLLOUT_OPERATIONS } from "../../../protocol/api-rollouts.ts";
 import type { Handlers } from "../routes.ts";
 

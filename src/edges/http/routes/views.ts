@@ -1,9 +1,8 @@
 /** Handlers that look. */
 import { checkNow } from "../../../app/drift/view-check.ts";
 import { listRollouts, viewRollout } from "../../../app/rollouts/view-rollouts.ts";
-import { viewHistory } from "../../../app/status/history.ts";
 import { viewStatus } from "../../../app/status/status.ts";
-import { listTargets } from "../../../app/status/targets.ts";
+import { listTargets, viewHistory } from "../../../app/status/targets.ts";
 import type { Problem } from "../../../protocol/api-parts.ts";
 import type { VIEW_OPERATIONS } from "../../../protocol/api-views.ts";
 import type { Handlers } from "../routes.ts";
