@@ -27,6 +27,7 @@ export function scriptedIssuer(provider: ScriptedProvider): Issuer {
     kind: "http",
     inputs: (config) => [refreshOf(config)].filter((name) => name !== null),
     origin: () => "https://issuer.example.com",
+    perMinute: ({ perMinute }) => (typeof perMinute === "number" ? perMinute : Number.POSITIVE_INFINITY),
     singleUse: refreshOf,
     async issue({ config, inputs, keep }: IssueRequest): Promise<Issued> {
       const name = refreshOf(config);

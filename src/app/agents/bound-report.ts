@@ -6,8 +6,9 @@
 import { addressText } from "../../core/reconcile/plan-change.ts";
 import type { LoopBinding, PrunableKey, TargetRecord } from "../../core/store/targets.ts";
 import { boundedLine } from "../../lib/visible-text.ts";
-import type { Bundle, Report, ReportedItem, ReportedUnit } from "../../protocol/agent/messages.ts";
+import type { Report, ReportedItem, ReportedUnit } from "../../protocol/agent/messages.ts";
 import { CHILD_KEY, unitName } from "../../protocol/agent/unit-name.ts";
+import { agentConfigOf } from "../targets/agent-config.ts";
 
 export interface ReportBounds {
   readonly target: Pick<TargetRecord, "config" | "generation">;
@@ -82,9 +83,8 @@ function slotText({ bindingId, secretId, slot }: Pick<ReportedItem, "bindingId" 
 }
 
 /** The one that the target names, and the agent's own program. */
-export function unitsOf({ config }: Pick<TargetRecord, "config">): ReadonlySet<string> {
-  const activate = config["activate"] as Bundle["activate"] | undefined;
-  const named = unitName(activate ?? null);
+export function unitsOf(target: Pick<TargetRecord, "config">): ReadonlySet<string> {
+  const named = unitName(agentConfigOf(target).activate ?? null);
   return new Set(named === null ? [CHILD_KEY] : [CHILD_KEY, named]);
 }
 

@@ -135,7 +135,8 @@ async function begin(
     const heldUntilMs = await tx.renewals.heldUntilMs(origin);
     if (heldUntilMs !== null && heldUntilMs > nowMs && mode === "due")
       return await later(tx, secretId, heldUntilMs);
-    if ((await tx.renewals.askedLately(origin)) >= Number(config["perMinute"] ?? Number.POSITIVE_INFINITY))
+    const perMinute = issuer.perMinute?.(config) ?? Number.POSITIVE_INFINITY;
+    if ((await tx.renewals.askedLately(origin)) >= perMinute)
       return await later(tx, secretId, nowMs + BUSY_MS * (1 + context.random()));
   }
   // A token that could not be brought anywhere would be made for nothing.

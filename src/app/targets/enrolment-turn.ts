@@ -8,6 +8,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
 import type { PublicJwk } from "../../protocol/agent/envelope.ts";
 import { thumbprint } from "../../protocol/agent/keys.ts";
+import { agentConfigOf } from "./agent-config.ts";
 
 /** Read once the turn was waited for: what was known before may not hold any more. Null: the target is gone. */
 export async function takeTurn(tx: Repositories, targetId: string): Promise<TargetRecord | null> {
@@ -16,8 +17,8 @@ export async function takeTurn(tx: Repositories, targetId: string): Promise<Targ
 }
 
 /** Its target has many agents, of containers, instead of one that lasts. */
-export function hasShortLived({ config }: Pick<TargetRecord, "config">): boolean {
-  return config["shortLived"] === true;
+export function hasShortLived(target: Pick<TargetRecord, "config">): boolean {
+  return agentConfigOf(target).shortLived === true;
 }
 
 /** Whether what enrols with this code is short-lived. Null: the target is not any more what the code was made for. */

@@ -57,6 +57,8 @@ export interface Issuer {
   inputs(config: JsonObject): readonly string[];
   /** Whose limits a request counts against: an origin. Null: nobody is asked. */
   origin(config: JsonObject): string | null;
+  /** Requests to its origin from all workers together. Absent: as many as are due. */
+  perMinute?(config: JsonObject): number;
   /** Of `inputs`, what a request may use up: asked with again it might be refused, and everything with it. */
   singleUse(config: JsonObject): string | null;
   issue(request: IssueRequest, signal: AbortSignal): Promise<Issued>;

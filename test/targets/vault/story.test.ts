@@ -159,7 +159,7 @@ describe("a path in Vault", () => {
     const refused = await cli("import INTERNAL_AUTH_SECRET --from team-vault");
     expect(refused.exitCode).not.toBe(0);
     expect(refused.stderr).toContain(
-      "nothing stands there: version 1 of the path was deleted, and can be brought back",
+      "it holds no value: version 1 of the path was deleted, and can be brought back",
     );
     expect((await cli(`plan -f ${join(directory, "lockstep.yaml")}`)).stdout).toContain(
       "version 1 of the path was deleted",

@@ -23,6 +23,7 @@ export function createHttpIssuer(connect: Connect): Issuer {
       return namesIn([...Object.values(headers), body ?? ""].join("\n"));
     },
     origin: (config) => originOf(specOf(config).url),
+    perMinute: (config) => specOf(config).perMinute,
     singleUse: (config) => refreshOf(specOf(config))?.secret ?? null,
     async issue({ config, inputs, hide, keep }, signal) {
       const spec = specOf(config);

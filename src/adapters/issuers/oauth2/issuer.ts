@@ -22,6 +22,7 @@ export function createOAuth2Issuer(connect: Connect): Issuer {
       return [clientSecret, refreshToken].filter((name) => name !== undefined);
     },
     origin: (config) => originOf(specOf(config).tokenUrl),
+    perMinute: (config) => specOf(config).perMinute,
     singleUse: (config) => specOf(config).refreshToken ?? null,
     async issue({ config, inputs, hide, keep }, signal) {
       const spec = specOf(config);
