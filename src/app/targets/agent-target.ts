@@ -1,5 +1,6 @@
 /** A machine with an agent as a target: what stands there is what its agent reported last. Nothing is written to it. */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { failedCheck } from "../../core/failed-check.ts";
 import type { Address, Observed, ObservedKey } from "../../core/ports/place.ts";
 import type { ProbeCheck, ProbeResult, Target, TargetObservation } from "../../core/ports/target.ts";
 import { addressText } from "../../core/reconcile/plan-change.ts";
@@ -67,8 +68,7 @@ async function probeAgents(context: AppContext, target: ReportingTarget): Promis
     const checks = agents.flatMap((agent) => checksOf(agent, target.name, wanted?.generation ?? null, now));
     return { ok: checks.every(({ ok }) => ok), checks };
   } catch (error) {
-    const { message, hint } = toLockstepError(error);
-    return { ok: false, checks: [{ name: "agent", ok: false, message: `${message} ${hint}` }] };
+    return { ok: false, checks: [failedCheck("agent", error)] };
   }
 }
 

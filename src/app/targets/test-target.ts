@@ -1,5 +1,6 @@
 /** `lockstep target test`: credential, address and rights of one target, without changing anything there. */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { LockstepError } from "../../core/errors.ts";
+import { failedCheck } from "../../core/failed-check.ts";
 import type { Exposure, ProbeCheck, ProbeResult, Target } from "../../core/ports/target.ts";
 import type { TargetCapabilities } from "../../core/ports/target-kind.ts";
 import type { TargetRecord } from "../../core/store/targets.ts";
@@ -40,11 +41,10 @@ export async function testTarget(
     if (kind.delivery === "direct") await remember(context, record.id, checks, exposures);
     return { ...known, ok, checks, capabilities };
   } catch (error) {
-    const { message, hint } = toLockstepError(error);
     return {
       ...known,
       ok: false,
-      checks: [{ name: "open", ok: false, message: `${message} ${hint}` }],
+      checks: [failedCheck("open", error)],
       capabilities,
     };
   }

@@ -3,6 +3,7 @@
  * credential is used, so none can be led to a new address.
  */
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
+import { failedCheck } from "../../core/failed-check.ts";
 import { targetKindOf } from "../../core/plan/check-config.ts";
 import type { ProbeCheck } from "../../core/ports/target.ts";
 import type { TargetCapabilities, TargetKind } from "../../core/ports/target-kind.ts";
@@ -51,8 +52,7 @@ export async function tryTarget(
       await target.close();
     }
   } catch (error) {
-    const { message, hint } = toLockstepError(error);
-    const checks = [{ name: "open", ok: false, message: `${message} ${hint}` }];
+    const checks = [failedCheck("open", error)];
     return { kind: named, capabilities, ok: false, checks };
   }
 }

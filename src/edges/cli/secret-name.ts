@@ -16,9 +16,8 @@ export async function resolveSecret(
 ): Promise<SecretName> {
   if (environment !== undefined) return { environment, name };
   const { secrets } = await api.call("listSecrets");
-  const found = secrets.filter((secret) => secret.name === name);
-  if (found.length > 1) throw ambiguous(name, found);
-  if (found[0] !== undefined) return { environment: found[0].environment, name };
+  const known = knownAs(name, secrets);
+  if (known !== null) return known;
   const near = didYouMean(
     name,
     secrets.map((secret) => secret.name),
@@ -36,12 +35,18 @@ export async function resolveNewSecret(
 ): Promise<SecretName> {
   if (environment !== undefined) return { environment, name };
   const { secrets } = await api.call("listSecrets");
-  const found = secrets.filter((secret) => secret.name === name);
-  if (found.length > 1) throw ambiguous(name, found);
-  if (found[0] !== undefined) return { environment: found[0].environment, name };
+  const known = knownAs(name, secrets);
+  if (known !== null) return known;
   const environments = [...new Set(secrets.map((secret) => secret.environment))];
   if (environments.length > 1) throw ambiguous(name, secrets);
   return { environment: environments[0] ?? "production", name };
+}
+
+function knownAs(name: string, secrets: readonly SecretName[]): SecretName | null {
+  const [first, ...others] = secrets.filter((secret) => secret.name === name);
+  if (first === undefined) return null;
+  if (others.length > 0) throw ambiguous(name, [first, ...others]);
+  return { environment: first.environment, name };
 }
 
 function ambiguous(name: string, secrets: readonly SecretName[]): LockstepError {

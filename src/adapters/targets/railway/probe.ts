@@ -1,5 +1,6 @@
 /** `target test` for Railway: does the token live, does it reach this place, and does the place exist. */
-import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import { failedCheck } from "../../../core/failed-check.ts";
 import type { Exposure, ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { visibleLine } from "../../../lib/visible-text.ts";
 import type { RailwayClient } from "./client.ts";
@@ -25,8 +26,7 @@ export async function probe(
     try {
       checks.push({ name, ok: true, message: await run() });
     } catch (error) {
-      const { message, hint } = toLockstepError(error);
-      checks.push({ name, ok: false, message: `${message} ${hint}` });
+      checks.push(failedCheck(name, error));
       break;
     }
   }

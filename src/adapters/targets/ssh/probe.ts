@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import { failedCheck } from "../../../core/failed-check.ts";
 import type { Host, RunResult } from "../../../core/ports/host.ts";
 import type { ProbeCheck, ProbeResult } from "../../../core/ports/target.ts";
 import { durationText } from "../../../lib/age.ts";
@@ -64,8 +65,7 @@ export async function probe(host: Host, config: SshConfig, signal: AbortSignal):
       checks.push({ name, ok: true, message: await work() });
       return true;
     } catch (error) {
-      const { message, hint } = toLockstepError(error);
-      checks.push({ name, ok: false, message: `${message} ${hint}` });
+      checks.push(failedCheck(name, error));
       return false;
     }
   };

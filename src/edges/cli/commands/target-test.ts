@@ -2,7 +2,7 @@
  * `lockstep target test [NAME…]`: credential, address and rights, without changing anything there; of every target
  * unless named. One named target is told in full; of several, what is wrong stands out.
  */
-import { toLockstepError } from "../../../core/errors.ts";
+import { failedCheck } from "../../../core/failed-check.ts";
 import { mapLimited } from "../../../lib/map-limited.ts";
 import type { TestedTarget } from "../../../protocol/api-store.ts";
 import type { CommandFunction } from "../cli.ts";
@@ -63,8 +63,7 @@ async function testAll(output: Output, api: ApiClient, places: readonly Place[])
       return await api.call("testTarget", { params: { environment, name } });
     } catch (error) {
       // One that cannot be tested hides no other.
-      const { message, hint } = toLockstepError(error);
-      const checks = [{ name: "test", ok: false, message: `${message} ${hint}` }];
+      const checks = [failedCheck("test", error)];
       return { target: name, environment, kind: "–", ok: false, checks };
     } finally {
       working.delete(name);

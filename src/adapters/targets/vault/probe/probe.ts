@@ -3,6 +3,7 @@
  * that gives them, and what stands there. Changes nothing.
  */
 import { LockstepError, toLockstepError } from "../../../../core/errors.ts";
+import { failedCheck } from "../../../../core/failed-check.ts";
 import type { ProbeCheck, ProbeResult } from "../../../../core/ports/target.ts";
 import { withDeadline } from "../../../../lib/with-deadline.ts";
 import { OWN_TOKEN_RIGHTS, policyText } from "../../../vault/rights.ts";
@@ -27,8 +28,7 @@ export async function probe(
       checks.push({ name, ok: true, message: await work() });
       return true;
     } catch (error) {
-      const { message, hint } = toLockstepError(error);
-      checks.push({ name, ok: false, message: `${message} ${hint}` });
+      checks.push(failedCheck(name, error));
       return false;
     }
   };
