@@ -13,7 +13,7 @@ import { useDatabase } from "../support/database.ts";
 const getDatabase = useDatabase();
 let kit: ConfigKit;
 const { cli, directory, env } = useCliServer(() => {
-  kit = createConfigKit(getDatabase());
+  kit = createConfigKit(getDatabase(), "railway");
   return kit.context;
 });
 

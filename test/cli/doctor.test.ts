@@ -13,7 +13,7 @@ const CANARY = "canary-31b0-value";
 const getDatabase = useDatabase();
 let kit: ConfigKit;
 const server = useCliServer(() => {
-  kit = createConfigKit(getDatabase());
+  kit = createConfigKit(getDatabase(), "railway");
   return kit.context;
 });
 const { directory, env } = server;

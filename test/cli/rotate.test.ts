@@ -11,7 +11,7 @@ import { useDatabase } from "../support/database.ts";
 const getDatabase = useDatabase();
 let kit: ConfigKit;
 const server = useCliServer(() => {
-  kit = createConfigKit(getDatabase());
+  kit = createConfigKit(getDatabase(), "railway");
   return kit.context;
 });
 const { cli, directory, env } = server;
@@ -249,5 +249,5 @@ describe("when it does not end well", () => {
 
 test("target test reports checks and abilities", async () => {
   const ran = await cli("target test api");
-  expect(ran.stdout).toMatch(/api \(memory\): evidence up to/);
+  expect(ran.stdout).toMatch(/api \(railway\): evidence up to/);
 });

@@ -142,7 +142,7 @@ describe("a command of what Lockstep is doing already", () => {
   let context: AppContext;
   let rollout: string;
   const server = useCliServer(() => {
-    kit = createConfigKit(database());
+    kit = createConfigKit(database(), "railway");
     context = {
       ...kit.context,
       issuers: new Map([["http", scriptedIssuer(provider)]]),

@@ -19,7 +19,7 @@ export interface ConfigKit {
   readonly context: AppContext;
   /** The place of this name, of this test alone. */
   place(name: string): ScriptedPlace;
-  /** `memory` targets of these names; `bindings`: "SECRET@target role key?", in the default environment. */
+  /** Targets of these names; `bindings`: "SECRET@target role key?", in the default environment. */
   config(parts: ConfigParts): Config;
   /** The credentials that places were opened with, by place. */
   readonly opened: { readonly place: string; readonly credentials: JsonObject | null }[];
@@ -36,14 +36,15 @@ export interface ConfigParts {
   readonly policies?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-export function createConfigKit(database: TestDatabase): ConfigKit {
+/** `kind`: what the scripted places pass for. The command line lets through only kinds that a release serves. */
+export function createConfigKit(database: TestDatabase, kind = "memory"): ConfigKit {
   const run = randomUUID();
   const opened: { place: string; credentials: JsonObject | null }[] = [];
   const away = new Set<string>();
   const hanging = new Set<string>();
   const loop = createLoopKit(database);
   const nameOf = (name: string): string => `${name}-${run}`;
-  const context = loop.other({ targetKinds: new Map([["memory", createKind(opened, away, hanging)]]) });
+  const context = loop.other({ targetKinds: new Map([[kind, createKind(kind, { opened, away, hanging })]]) });
   return {
     loop,
     context,
@@ -59,9 +60,9 @@ export function createConfigKit(database: TestDatabase): ConfigKit {
               Object.entries(secrets).map(([name, bindings]) => [name, { ...policies[name], bindings }]),
             ),
             targets: Object.fromEntries(
-              Object.entries(targets).map(([name, memory]) => [
+              Object.entries(targets).map(([name, target]) => [
                 name,
-                { memory: { ...memory, place: nameOf(String(memory["place"] ?? name)) } },
+                { [kind]: { ...target, place: nameOf(String(target["place"] ?? name)) } },
               ]),
             ),
           },
@@ -82,18 +83,17 @@ export function useConfigKit(getDatabase: () => TestDatabase): ConfigKit {
 
 /** The scripted kind with an address and a credential of its own, as real kinds have them. */
 function createKind(
-  opened: { place: string; credentials: JsonObject | null }[],
-  away: ReadonlySet<string>,
-  hanging: ReadonlySet<string>,
+  kind: string,
+  { opened, away, hanging }: Pick<ConfigKit, "opened" | "away" | "hanging">,
 ): DirectKind {
   return {
     ...scriptedKind,
+    kind,
     parse(raw) {
-      const { memory } = raw as { memory: JsonObject };
-      const { token, ...config } = memory;
+      const { token, ...config } = (raw as Readonly<Record<string, JsonObject>>)[kind] ?? {};
       if (config["broken"] === true) {
         throw new LockstepError("CONFIG_INVALID", "broken is not allowed", {
-          details: { path: "memory.broken" },
+          details: { path: `${kind}.broken` },
         });
       }
       return { config, credentials: token === undefined ? null : { token } };
