@@ -72,10 +72,10 @@ export function createConfigKit(database: TestDatabase, kind = "memory"): Config
 }
 
 /** One for each test of a suite, on an empty store: the same object throughout, made anew before each. */
-export function useConfigKit(getDatabase: () => TestDatabase): ConfigKit {
+export function useConfigKit(getDatabase: () => TestDatabase, kind?: string): ConfigKit {
   const kit = {} as ConfigKit;
   beforeEach(async () => {
-    Object.assign(kit, createConfigKit(getDatabase()));
+    Object.assign(kit, createConfigKit(getDatabase(), kind));
     await kit.loop.reset();
   });
   return kit;

@@ -16,7 +16,7 @@ export interface CopyLeftBehind {
   readonly wins: boolean;
 }
 
-/** Where the secret stands on its hosts besides the kept places, as the last checks saw it: no rotation moves these. */
+/** Where the secret stands on its hosts beyond the kept places, as the last checks saw it: no rotation moves these. */
 export async function copiesLeftBehind(
   context: AppContext,
   secretId: string,

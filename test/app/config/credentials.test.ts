@@ -11,7 +11,7 @@ import { TESTER } from "../../support/loop-kit.ts";
 import { generateKey } from "../../support/sshd.ts";
 
 describeOnAStore("credentials of a configuration's targets", (getDatabase) => {
-  const kit = useConfigKit(getDatabase);
+  const kit = useConfigKit(getDatabase, "railway");
 
   const both = (...targets: string[]) => targets.map((target) => ({ target, role: "both" }));
   const set = (name: string, value: string) =>
