@@ -199,7 +199,7 @@ describe("behind a connection pooler", () => {
       await expect(said).rejects.toMatchObject({
         code: "STORE_POOLER",
         message: expect.not.stringContaining("canary"),
-        hint: expect.stringContaining("name Postgres itself"),
+        hint: expect.stringContaining("at Postgres itself"),
       });
     },
   );

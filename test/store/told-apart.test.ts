@@ -33,7 +33,7 @@ describe("from Postgres itself", () => {
     ["STORE_TIMEOUT", "set statement_timeout = 20; select pg_sleep(30)", "pg_stat_activity"],
     ["STORE_TIMEOUT", raise("55P03"), "pg_stat_activity"],
     ["STORE_BUSY", raise("53200"), "max_connections"],
-    ["STORE_STARTING", raise("57P03"), "recovers"],
+    ["STORE_STARTING", raise("57P03"), "recovering"],
     ["STORE_UNAVAILABLE", raise("57P01"), "can be reached"],
   ])("%s is told of %s, with what to do", async (code, statement, remedy) => {
     const failure = await failureOf(statement);
