@@ -53,7 +53,7 @@ playOutages(
       breaks: ({ sshd }) =>
         compose(sshd.home, "env", `    environment:\n      LANG: C\n      ${VPS_KEY}: ${FIRST}\n`),
       finding: { id: "shadowed", target: "vps" },
-      says: /holds v2, but another copy overrides it, with v1[\s\S]*`environment` in \S+compose\.yaml, line 7 also sets KEY_AUTH and overrides this one: its container starts with v1, whatever Lockstep writes\. Remove the line, so that only one place decides\. Then `docker compose up -d` there/,
+      says: /holds v2, but another copy overrides it, with v1[\s\S]*`environment` in \S+compose\.yaml, line 7 also sets KEY_AUTH and overrides this one: its container starts with v1, whatever Lockstep writes\. Remove the line, so that only one place decides\. Then run `docker compose up -d` there/,
       refuses: /Calls from vps to api are refused .*: vps sends v1, api accepts v2/,
       // Which services of it run, and where their project is, a person knows.
       command: null,
@@ -81,7 +81,7 @@ playOutages(
         await untilTold(world, "the plist", "like '%plist%'");
       },
       finding: { id: "shadowed", target: "mini" },
-      says: /the job ~\/Library\/LaunchAgents\/com\.example\.app\.plist, line 6 also sets INTERNAL_AUTH_SECRET and overrides this one: .* starts with v1, whatever Lockstep writes\. Remove INTERNAL_AUTH_SECRET from it on that machine.* Then load the job again there, `launchctl bootout` and `launchctl bootstrap`/,
+      says: /the job ~\/Library\/LaunchAgents\/com\.example\.app\.plist, line 6 also sets INTERNAL_AUTH_SECRET and overrides this one: .* starts with v1, whatever Lockstep writes\. Remove INTERNAL_AUTH_SECRET from it on that machine.* Then load the job again there with `launchctl bootout` and `launchctl bootstrap`/,
       refuses: /Calls from mini to api are refused .*: mini sends v1, api accepts v2/,
       command: null,
       async fixes(world) {
