@@ -7,6 +7,7 @@ import { followActivations } from "../activation/follow-activations.ts";
 import type { AppContext } from "../base/context.ts";
 import { renewSecret } from "../renewals/renew-secret.ts";
 import { advanceRollout } from "../rollouts/advance-rollout.ts";
+import { rotateBySchedule } from "../secrets/rotate-due.ts";
 import { observeTarget } from "./observe-target.ts";
 import { reconcileTarget } from "./reconcile-target.ts";
 
@@ -49,6 +50,8 @@ async function run(context: AppContext, { name, id }: Job, signal: AbortSignal):
     case "renew":
       await renewSecret(context, RENEWER, id, "due", signal);
       return;
+    case "rotate":
+      return rotateBySchedule(context, id, signal);
     default:
       return assertNever(name);
   }

@@ -6,7 +6,7 @@ import type { Job } from "../../core/ports/queue.ts";
 import { expireAgents } from "../agents/expire-agents.ts";
 import type { AppContext } from "../base/context.ts";
 import { dueRenewals } from "../renewals/renew-due.ts";
-import { rotateDue } from "../secrets/rotate-due.ts";
+import { dueRotations } from "../secrets/rotate-due.ts";
 import { SILENT_MS } from "../targets/live-agents.ts";
 import { enqueue } from "./dispatch.ts";
 
@@ -35,6 +35,7 @@ export async function sweep(context: AppContext): Promise<Swept> {
   const rollouts = await read.rollouts.due(MAX_PER_SWEEP);
   const unobserved = await read.targets.unobserved({ silentMs: SILENT_MS, limit: MAX_PER_SWEEP });
   const renewals = await dueRenewals(context, MAX_PER_SWEEP);
+  const rotations = await dueRotations(context, MAX_PER_SWEEP);
   const jobs: Job[] = [
     ...targets.map((id) => ({ name: "reconcile", id }) as const),
     ...activations.map((id) => ({ name: "activate", id }) as const),
@@ -42,12 +43,11 @@ export async function sweep(context: AppContext): Promise<Swept> {
     ...unobserved.map((id) => ({ name: "look", id }) as const),
     ...rollouts.map((id) => ({ name: "advance", id }) as const),
     ...renewals,
+    ...rotations,
   ];
   const refused = await enqueue(
     context,
     jobs.map((job) => ({ ...job, inMs: 0 })),
   );
-  // Last: before a rotation places may be asked whether they have adopted the value, and what is due waits for nobody.
-  await rotateDue(context);
   return { due: jobs, isQueued: refused.length === 0 };
 }

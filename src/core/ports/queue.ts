@@ -3,7 +3,7 @@
  * finds it. Jobs carry ids, never values. Adding the same job again while it waits is one job; while it runs, exactly
  * one more run follows ("latest wins").
  */
-export const JOB_NAMES = ["reconcile", "activate", "follow", "look", "advance", "renew"] as const;
+export const JOB_NAMES = ["reconcile", "activate", "follow", "look", "advance", "renew", "rotate"] as const;
 export type JobName = (typeof JOB_NAMES)[number];
 
 /**
@@ -13,6 +13,7 @@ export type JobName = (typeof JOB_NAMES)[number];
  * look       id = target id       look at what stands and runs there, for the gates of rollouts
  * advance    id = rollout id      move one rollout as far as its gates allow
  * renew      id = secret id       ask the issuer for the next token, if it is due
+ * rotate     id = secret id       make the next value by the secret's policy, if its schedule says so
  */
 export interface Job {
   readonly name: JobName;

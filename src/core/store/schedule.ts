@@ -11,6 +11,8 @@ export interface ScheduledSecret extends SecretRecord {
 export interface ScheduleRepo {
   /** Without a rollout under way and without a failed try to wait for. Which are due is for `core/rollout/schedule.ts`. */
   candidates(): Promise<readonly ScheduledSecret[]>;
+  /** Null: it is none of the candidates. */
+  candidate(secretId: string): Promise<ScheduledSecret | null>;
   /** A rotation by schedule failed: not before that many ms from now. */
   postpone(secretId: string, inMs: number): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, expect, it } from "vitest";
-import { rotateDue } from "../../../src/app/secrets/rotate-due.ts";
+import type { AppContext } from "../../../src/app/base/context.ts";
+import { dueRotations, rotateBySchedule } from "../../../src/app/secrets/rotate-due.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit } from "../../support/loop-kit.ts";
 
@@ -23,6 +24,11 @@ describeOnAStore("rotation by schedule", (database) => {
   const versions = async () => (await kit.rows("select version from secret_version")).length;
   const aged = (days: number) =>
     kit.rows(`update secret_version set created_at = now() - interval '${days} days'`);
+
+  const rotateDue = async (context: AppContext) => {
+    for (const { id } of await dueRotations(context, 10))
+      await rotateBySchedule(context, id, new AbortController().signal);
+  };
 
   it("leaves a young version alone", async () => {
     await aged(20);
