@@ -161,7 +161,7 @@ async function build(
     }),
     prober: createServerProber({ ownListeners: () => ownListeners(settings) }),
     usageReader: createServerUsageReader({ ownListeners: () => ownListeners(settings) }),
-    lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
+    readHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer(budget),
     hideFromLog: (credential) => scrubber.know(credential.reveal()),
     timing: { ...DEFAULT_TIMING, quietMs: settings.quietMs },

@@ -6,7 +6,7 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { unwatchFile, watchFile } from "node:fs";
 import { hostname } from "node:os";
 import { makeSelfSigned } from "../adapters/crypto/self-signed.ts";
-import { openListenerKey } from "../app/agents/listener-key.ts";
+import { openListenerKey } from "../app/agents/bundle/listener-key.ts";
 import type { AppContext } from "../app/base/context.ts";
 import { isRingAway, LockstepError, toLockstepError } from "../core/errors.ts";
 import { createAgentServer } from "../edges/http/agents/server.ts";

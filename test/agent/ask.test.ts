@@ -6,7 +6,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { reportedAnswers } from "../../src/app/agents/reported-answers.ts";
+import { reportedAnswers } from "../../src/app/agents/reports/reported-answers.ts";
 import type { BundleAsk, ReportedAnswer } from "../../src/protocol/agent/asks.ts";
 import { createVerifier, usageEndpoint, writeUsageFile } from "../../src/sdk/verify.ts";
 import { type AgentKit, policyOf, reach, startAgentKit } from "../support/agent-kit.ts";

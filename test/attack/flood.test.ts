@@ -8,7 +8,7 @@ import { beforeAll, beforeEach, expect, it } from "vitest";
 import { createDatabase } from "../../src/adapters/store/pool.ts";
 import { createViewRepo } from "../../src/adapters/store/repositories/views.ts";
 import { agentKind } from "../../src/adapters/targets/agent/target.ts";
-import { inviteAgent } from "../../src/app/agents/manage-agents.ts";
+import { inviteAgent } from "../../src/app/agents/enrolment/manage-agents.ts";
 import { watchFindings } from "../../src/app/alerts/watch-findings.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { type AgentServer, createAgentServer } from "../../src/edges/http/agents/server.ts";

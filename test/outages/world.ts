@@ -13,7 +13,7 @@ import { SshConnections } from "../../src/adapters/hosts/ssh/connections.ts";
 import { agentKind } from "../../src/adapters/targets/agent/target.ts";
 import { railwayKind } from "../../src/adapters/targets/railway/target.ts";
 import { sshKindOn } from "../../src/adapters/targets/ssh/target.ts";
-import { inviteAgent } from "../../src/app/agents/manage-agents.ts";
+import { inviteAgent } from "../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../src/app/base/context.ts";
 import { checkScheduled } from "../../src/app/drift/check-scheduled.ts";
 import { dueRenewals } from "../../src/app/renewals/renew-due.ts";

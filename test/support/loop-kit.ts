@@ -235,7 +235,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     }),
     prober: createServerProber({ ownListeners: () => [] }),
     usageReader: createServerUsageReader({ ownListeners: () => [] }),
-    lookAtHostKey: (address, signal) => fetchHostKey(address, { signal }),
+    readHostKey: (address, signal) => fetchHostKey(address, { signal }),
     railwayExplorer: createRailwayExplorer({ take: async () => {}, report: async () => {} }),
     hideFromLog: () => {},
     random: () => 0.5,

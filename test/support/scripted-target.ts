@@ -70,7 +70,7 @@ export const scriptedKind: DirectKind = {
   delivery: "direct",
   parse: (raw) => ({ config: raw as { place: string }, credentials: null }),
   destination: (config) => `memory:${placeName(config)}`,
-  place: (config, placement) => `memory:${placeName(config)}:${placement}`,
+  locationKey: (config, placement) => `memory:${placeName(config)}:${placement}`,
   resolvePlacement: () => "",
   capabilities: (config): TargetCapabilities => {
     const place = scriptedPlace(placeName(config));

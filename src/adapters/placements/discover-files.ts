@@ -62,7 +62,7 @@ function foundIn(file: Looked, text: string, place: string, interest: Interest):
     const value = SecretValue.of(text);
     if (!interest.keys.has(key) && !interest.knows(value)) return [];
     const observed = { state: "present", value } as const;
-    return [{ place, name: file.path, placement: file.path, key, observed, config: null, file }];
+    return [{ locationKey: place, name: file.path, placement: file.path, key, observed, config: null, file }];
   });
   return { found, reasons };
 }

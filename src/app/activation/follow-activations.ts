@@ -114,10 +114,12 @@ async function expectedOf(context: AppContext, activation: ActivationRecord): Pr
       // A unit may be one of several targets, and know the other ones' keys by names of its own.
       return slots
         .filter((slot) => slot.settledVersion === slot.version)
-        .map((slot) => ({
-          ...slot,
-          place: kindOf(context, target.kind).place(target.config, slot.placement, target),
-        }));
+        .map(
+          (slot): SetItem => ({
+            ...slot,
+            locationKey: kindOf(context, target.kind).locationKey(target.config, slot.placement, target),
+          }),
+        );
     }),
   );
   return expected.flat();

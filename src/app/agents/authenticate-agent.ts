@@ -13,7 +13,7 @@ import {
   verifyRequest,
 } from "../../protocol/agent/request-token.ts";
 import type { AppContext } from "../base/context.ts";
-import { IDLE_LIFE_MS } from "./agent-life.ts";
+import { IDLE_LIFE_MS } from "./enrolment/lifetimes.ts";
 
 export interface AgentRequest {
   readonly token: string;

@@ -8,7 +8,7 @@ import { POLL_MS } from "../../protocol/agent/paths.ts";
 import type { AppContext } from "../base/context.ts";
 import { notEnrolled, silent } from "../targets/agent-target.ts";
 import { isSilent, speakingAgents } from "../targets/live-agents.ts";
-import { applyReports } from "./apply-reports.ts";
+import { applyReports } from "./reports/apply-reports.ts";
 
 export async function reconcileAgents(context: AppContext, { target, token }: Lease): Promise<void> {
   context.agentNotifier.notify([target.id]);

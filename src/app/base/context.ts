@@ -19,7 +19,7 @@ import type { Store } from "../../core/store/store.ts";
 import type { FollowUps } from "./follow-ups.ts";
 
 /** The key that a host shows to this machine, without logging in. Throws TARGET_UNREACHABLE, TARGET_PROTOCOL, UNSUPPORTED. */
-export type LookAtHostKey = (
+export type ReadHostKey = (
   address: { readonly host: string; readonly port: number },
   signal: AbortSignal,
 ) => Promise<{
@@ -140,7 +140,7 @@ export interface AppContext {
   /** Asks services from where the server is. */
   readonly prober: Prober;
   readonly usageReader: UsageReader;
-  readonly lookAtHostKey: LookAtHostKey;
+  readonly readHostKey: ReadHostKey;
   readonly railwayExplorer: RailwayExplorer;
   /** From now on the log cannot show this: for credentials that come with a request and are never sealed. */
   readonly hideFromLog: (credential: SecretValue) => void;

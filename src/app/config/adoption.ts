@@ -15,7 +15,7 @@ import type { SecretName } from "../base/find-secret.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { openStoredCredentials } from "../targets/stored-credentials.ts";
 import { foundValue } from "./judge-places.ts";
-import { type LookAt, lookAtPlaces } from "./observe-places.ts";
+import { observePlaces, type PlaceToObserve } from "./observe-places.ts";
 
 export interface BoundPlace extends AdoptionPlace {
   readonly bindingId: string;
@@ -48,9 +48,9 @@ export async function lookForAdoption(
   );
   const elsewhere = foreign.length === 0 ? [] : (await read.config.snapshot(foreign)).targets;
   const targets = [...own.targets, ...elsewhere];
-  const looks = await lookAtPlaces(
+  const looks = await observePlaces(
     context,
-    targets.flatMap((target): LookAt[] => {
+    targets.flatMap((target): PlaceToObserve[] => {
       const addresses = bindings.filter((binding) => binding.targetId === target.id);
       if (addresses.length === 0) return [];
       const credentials = () => openStoredCredentials(context, kindOf(context, target.kind), target);

@@ -24,30 +24,30 @@ const LOOK_TIMEOUT_MS = 20_000;
 
 export type Look =
   | {
-      readonly at: LookAt;
+      readonly at: PlaceToObserve;
       readonly keys: ReadonlyMap<string, ObservedKey>;
       /** Who takes keys from there and does not restart with it. Left out: nobody. */
       readonly users?: readonly UserUnit[];
       readonly error: null;
     }
-  | { readonly at: LookAt; readonly keys: null; readonly error: LockstepError };
+  | { readonly at: PlaceToObserve; readonly keys: null; readonly error: LockstepError };
 
-export interface LookAt extends Opening {
+export interface PlaceToObserve extends Opening {
   readonly environment: string;
   readonly addresses: readonly Address[];
 }
 
 /** By `targetId`. */
-export async function lookAtPlaces(
+export async function observePlaces(
   context: AppContext,
-  asked: readonly LookAt[],
+  asked: readonly PlaceToObserve[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Look>> {
   const looks = await mapLimited(asked, MAX_AT_ONCE, (at) => look(context, at, signal));
   return new Map(asked.map((at, index) => [targetId(at.environment, at.name), looks[index] ?? never()]));
 }
 
-async function look(context: AppContext, at: LookAt, signal: AbortSignal): Promise<Look> {
+async function look(context: AppContext, at: PlaceToObserve, signal: AbortSignal): Promise<Look> {
   try {
     const target = await openTarget(context, at, { purpose: "background" });
     try {
@@ -83,14 +83,14 @@ export function looksOf(
   context: AppContext,
   prepared: Prepared,
   request: { readonly askNew?: boolean },
-): readonly LookAt[] {
+): readonly PlaceToObserve[] {
   const { desired, stored, elsewhere, credentials } = prepared;
   const known = new Map(
     [...stored.targets, ...elsewhere].map((target) => [targetId(target.environment, target.name), target]),
   );
   const bound = groupBy(desired.bindings, (binding) => targetId(binding.targetEnvironment, binding.target));
   const targets = [...desired.targets, ...elsewhere];
-  return targets.flatMap((target): LookAt[] => {
+  return targets.flatMap((target): PlaceToObserve[] => {
     const id = targetId(target.environment, target.name);
     const addresses = (bound.get(id) ?? []).map(({ placement, key }) => ({ placement, key }));
     if (addresses.length === 0 || !isAsked(context, prepared, request, target)) return [];

@@ -14,7 +14,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { AppContext } from "../base/context.ts";
 import { channelAddress } from "./channel-config.ts";
 import { judgePlaces } from "./judge-places.ts";
-import { lookAtPlaces, looksOf } from "./observe-places.ts";
+import { looksOf, observePlaces } from "./observe-places.ts";
 import {
   type ConfigPlan,
   type PlannedChange,
@@ -42,7 +42,7 @@ export async function planPrepared(
   request: ConfigRequest,
   signal: AbortSignal,
 ): Promise<ConfigPlan> {
-  const looks = await lookAtPlaces(context, looksOf(context, prepared, request), signal);
+  const looks = await observePlaces(context, looksOf(context, prepared, request), signal);
   const { places, adoption } = await judgePlaces(context, prepared, request, looks);
   const changes = [
     ...prepared.differences.map(viewDifference),

@@ -151,7 +151,7 @@ function reachability(
     const target = targets.get(targetId(targetEnvironment, name));
     // A target of another environment: not changed by this configuration.
     if (target === undefined) return true;
-    return kindOf(context, target.kind).place(target.config, placement, target) === place;
+    return kindOf(context, target.kind).locationKey(target.config, placement, target) === place;
   };
 }
 

@@ -14,7 +14,7 @@ export function takenElsewhere(
   return desired.bindings.flatMap(({ path, key, role, target, targetEnvironment }) => {
     const look = looks.get(targetId(targetEnvironment, target));
     const users = look?.error === null ? (look.users ?? []) : [];
-    const takers = users.filter((user) => user.keys.includes(key) && !bound.has(user.place));
+    const takers = users.filter((user) => user.keys.includes(key) && !bound.has(user.locationKey));
     if (takers.length === 0) return [];
     const names = takers.map(({ name }) => visibleLine(name)).join(", ");
     const asBoth = role === "verifier" ? ", with `role: both` at this binding" : "";

@@ -16,6 +16,6 @@ export function unitsAfter(
   const units = targetKinds.get(desired.kind)?.units?.(desired.config, stored.id);
   if (units !== undefined) return units;
   const placeOf = ({ kind, config }: StoredTarget | DesiredTarget): string | undefined =>
-    targetKinds.get(kind)?.place(config, "", desired);
+    targetKinds.get(kind)?.locationKey(config, "", desired);
   return stored.kind !== desired.kind || placeOf(stored) !== placeOf(desired) ? [] : null;
 }

@@ -56,13 +56,15 @@ export async function discoverPlaces(
   };
   const looks = await mapLimited(asked, MAX_AT_ONCE, (target) => look(context, target, interest, signal));
   const found = looks.flatMap(({ target, discovery }) => discovery.found.map((key) => ({ target, key })));
-  const owners = await context.store.read.config.ownersAt([...new Set(found.map(({ key }) => key.place))]);
+  const owners = await context.store.read.config.ownersAt([
+    ...new Set(found.map(({ key }) => key.locationKey)),
+  ]);
   const managed = new Set(owners.filter(({ live }) => live).map(({ place, key }) => `${place}\u0000${key}`));
   return {
     checkedAt: context.clock.now().toISOString(),
     looked: looks.flatMap(({ target, error }) => (error === null ? [target.name] : [])),
     places: found
-      .filter(({ key }) => !managed.has(`${key.place}\u0000${key.key}`))
+      .filter(({ key }) => !managed.has(`${key.locationKey}\u0000${key.key}`))
       .map(({ target, key }) => toPlace(target, key, values, names)),
     unseen: looks.flatMap(({ target, discovery, error }) => [
       ...(error === null ? [] : [{ target: target.name, name: target.name, reason: error.message }]),

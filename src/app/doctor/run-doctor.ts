@@ -43,7 +43,7 @@ export async function runDoctor(
   await assertEnvironment(context, environment);
   const before = await readRecorded(context, environment);
   const [failures, adoptions, queue] = await Promise.all([
-    live ? lookAtPlaces(context, before, request, signal) : null,
+    live ? observeAffected(context, before, request, signal) : null,
     live ? lookAtUnset(context, before, request, signal) : new Map<string, SecretFacts["adoption"]>(),
     live ? lookAtQueue(context, before, signal) : { queueAway: false },
   ]);
@@ -74,7 +74,7 @@ async function assertEnvironment(context: AppContext, name: string | undefined):
   throw new LockstepError("NOT_FOUND", `There is no environment "${name}".`);
 }
 
-async function lookAtPlaces(
+async function observeAffected(
   context: AppContext,
   recorded: Recorded,
   { timeoutMs }: DoctorRequest,

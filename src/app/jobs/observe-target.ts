@@ -1,6 +1,6 @@
 /** The job `look`: observes one target for the gates of the rollouts that move its secrets. */
 
-import { observeReports } from "../agents/observe-reports.ts";
+import { observeReports } from "../agents/reports/observe-reports.ts";
 import type { AppContext } from "../base/context.ts";
 import { observeDirectly } from "../observe/observe-directly.ts";
 import { kindOf } from "../targets/open-target.ts";

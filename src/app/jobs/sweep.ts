@@ -3,7 +3,7 @@
  * lost: a flushed Redis, a lost job and a killed worker all end here.
  */
 import type { Job } from "../../core/ports/queue.ts";
-import { expireAgents } from "../agents/expire-agents.ts";
+import { expireAgents } from "../agents/enrolment/expire-agents.ts";
 import type { AppContext } from "../base/context.ts";
 import { dueRenewals } from "../renewals/renew-due.ts";
 import { dueRotations } from "../secrets/rotate-due.ts";

@@ -24,10 +24,10 @@ async function unitsOf(
 ): Promise<readonly UnitSpec[]> {
   const others = users.filter(({ key }) => !units.some((unit) => unit.key === key));
   if (others.length === 0) return units;
-  const owners = await context.store.read.config.ownersAt(others.map(({ place }) => place));
+  const owners = await context.store.read.config.ownersAt(others.map(({ locationKey: place }) => place));
   const bound = new Set(owners.filter(({ live }) => live).map(({ place }) => place));
-  const added = others.filter(({ place }) => bound.has(place));
-  return [...units, ...added.map(({ place: _place, keys: _keys, ...unit }) => unit)];
+  const added = others.filter(({ locationKey: place }) => bound.has(place));
+  return [...units, ...added.map(({ locationKey: _place, keys: _keys, ...unit }) => unit)];
 }
 
 export async function runPush(

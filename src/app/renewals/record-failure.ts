@@ -9,7 +9,7 @@ import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import { singleUseOf } from "../base/issuer-of.ts";
 import { UNKEPT } from "./keep-successor.ts";
-import { setAnew, tellLevel } from "./tell.ts";
+import { escalate, setAnew } from "./renewal-alert.ts";
 
 /** Of a token that is not there yet: what the backoff of the first one is measured by. */
 const FIRST_BACKOFF_MS = 3_600_000;
@@ -44,7 +44,7 @@ export async function recordFailure(
     if (isTaken) return said;
     if (isLost) await recordLost(tx, candidate, said);
     const after = await tx.renewals.lock(secretId);
-    if (after !== null) await tellLevel(context, tx, after, { again: isLost });
+    if (after !== null) await escalate(context, tx, after, { again: isLost });
     return said;
   });
   context.log.warn("renewal failed", { secretId, code: told.code, reason: told.message });
@@ -90,7 +90,7 @@ function refusedTooOften(
 }
 
 /** An attempt whose end nobody kept, of something that cannot be used twice. */
-export async function tellLost(
+export async function recordSpentAttempt(
   context: AppContext,
   tx: Repositories,
   candidate: RenewalCandidate,
@@ -109,7 +109,7 @@ export async function tellLost(
   });
   await recordLost(tx, candidate, error);
   const after = await tx.renewals.lock(candidate.id);
-  if (after !== null) await tellLevel(context, tx, after, { again: true });
+  if (after !== null) await escalate(context, tx, after, { again: true });
   return error;
 }
 

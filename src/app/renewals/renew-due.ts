@@ -4,7 +4,7 @@ import { decide, levelNow } from "../../core/renewal/decide.ts";
 import { isEscalation } from "../../core/renewal/due.ts";
 import { seedOf } from "../../core/seed.ts";
 import type { AppContext } from "../base/context.ts";
-import { tellLevel } from "./tell.ts";
+import { escalate } from "./renewal-alert.ts";
 
 /** Those that end first come first. */
 export async function dueRenewals(context: AppContext, most: number): Promise<readonly Job[]> {
@@ -16,7 +16,7 @@ export async function dueRenewals(context: AppContext, most: number): Promise<re
     if (level !== null && isEscalation(level, candidate.level)) {
       await context.store.transaction(async (tx) => {
         const locked = await tx.renewals.lock(candidate.id);
-        if (locked !== null) await tellLevel(context, tx, locked);
+        if (locked !== null) await escalate(context, tx, locked);
       });
     }
     if (jobs.length < most && decide(candidate, moment).act !== "wait")

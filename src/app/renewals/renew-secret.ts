@@ -28,8 +28,8 @@ import { type PreparedRepositories, transactionWithValues } from "../values/prep
 import { type Introduced, introduceLocked } from "../versions/introduce-version.ts";
 import { openInputs } from "./issuer-inputs.ts";
 import { keepSuccessor } from "./keep-successor.ts";
-import { recordFailure, tellLost } from "./record-failure.ts";
-import { resolveRenewalAlert, setAnew } from "./tell.ts";
+import { recordFailure, recordSpentAttempt } from "./record-failure.ts";
+import { resolveRenewalAlert, setAnew } from "./renewal-alert.ts";
 import { untilStored } from "./until-stored.ts";
 
 /** `due`: when it is. `now`: a person asks for it. `again`: also with what may be used up. */
@@ -109,7 +109,7 @@ async function begin(
   if (candidate.state.isTaken)
     return { state: "waits", why: "another process asks for it now", untilMs: null };
   if (verdict.act === "tell-lost" && mode !== "again")
-    return { state: "failed", error: await tellLost(context, tx, candidate) };
+    return { state: "failed", error: await recordSpentAttempt(context, tx, candidate) };
   if (mode === "due" && verdict.act === "wait")
     return { state: "waits", why: verdict.why, untilMs: verdict.untilMs };
   if (mode === "now" && mustAct(candidate)) return { state: "failed", error: stillLost(context, candidate) };

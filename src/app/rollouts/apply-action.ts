@@ -38,7 +38,7 @@ export async function applyAction(
       return;
     case "look":
       return look(context, tx, next, members, action.bindingIds);
-    case "fresh":
+    case "recheck":
       await tx.rollouts.setFresh(rollout.id, action.from);
       return;
     case "hold":

@@ -26,7 +26,7 @@ export function stateOf(context: AppContext, rollout: RolloutRecord): RolloutSta
   const { settleForMs, quietForMs, optionalForMs } = rollout.options;
   const { lateAfterMs, relookMs, watchMs, settleWatchMs } = context.timing;
   const waits = { settleForMs, quietForMs, optionalForMs, lateAfterMs, relookMs, watchMs, settleWatchMs };
-  return { ...viewOf(rollout), state, reason, phaseStartedAtMs, freshFromMs, urgent, waits };
+  return { ...viewOf(rollout), state, reason, phaseStartedAtMs, recheckFromMs: freshFromMs, urgent, waits };
 }
 
 export function memberOf(context: AppContext, row: RolloutMemberRow, rollout: RolloutRecord): LocatedMember {

@@ -78,7 +78,7 @@ async function end(
     action: "agent.enrolment_ended",
     actor,
     subject: { kind: "target", id: target.id, name: target.name },
-    details: { because, agents: pending.map(told) },
+    details: { because, agents: pending.map(auditDetailsOf) },
   });
 }
 
@@ -105,6 +105,6 @@ export async function endAgents(
 }
 
 /** For the record. */
-export function told(agent: Pick<AgentRecord, "id" | "signKey" | "enrolledFrom">) {
+export function auditDetailsOf(agent: Pick<AgentRecord, "id" | "signKey" | "enrolledFrom">) {
   return { id: agent.id, keyFingerprint: keyFingerprint(agent), from: agent.enrolledFrom };
 }

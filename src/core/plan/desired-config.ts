@@ -190,7 +190,7 @@ function bindingOf(
     placement,
     key,
     fallbackKey,
-    place: kind.place(target.config, placement, target),
+    place: kind.locationKey(target.config, placement, target),
     role: binding.role,
     template: binding.template ?? null,
     optional: binding.optional ?? false,

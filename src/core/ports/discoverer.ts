@@ -19,7 +19,7 @@ export interface Interest {
 
 export interface DiscoveredKey extends Address {
   /** As `TargetKind.place` names it: who owns a key there is asked by it. */
-  readonly place: string;
+  readonly locationKey: string;
   /** For people: `service worker`, `the shared scope`, a file's path. */
   readonly name: string;
   /** References are left out: they follow what they point to. */

@@ -76,7 +76,7 @@ export interface KindRules {
    * Canonical global name of the place that `placement` is: two targets with one place collide on it. `owner` is for
    * kinds whose places have no address other than their target.
    */
-  place(config: JsonObject, placement: string, owner: TargetName): string;
+  locationKey(config: JsonObject, placement: string, owner: TargetName): string;
 
   /** The placement of a binding that names none (the only file); throws CONFIG_INVALID when that is not clear. */
   resolvePlacement(config: JsonObject, file: string | undefined): string;

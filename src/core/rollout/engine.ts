@@ -16,7 +16,7 @@
  *
  * What callers may send lies within what verifiers accept in every column, also while single places are late: the next
  * phase begins only when each member has shown what this one is for, and was looked at once more just before where the
- * next phase takes something away (`fresh`). `swap` and `issued` leave phases out or turn them round (strategy.ts),
+ * next phase takes something away (`recheck`). `swap` and `issued` leave phases out or turn them round (strategy.ts),
  * `replace` moves everything at once:
  *
  *   prepare ──▶ commit ─────────────────────────▶ done
@@ -38,7 +38,7 @@ export interface RolloutState extends RolloutView {
   readonly reason: string | null;
   readonly phaseStartedAtMs: number;
   /** Since when all gates are met, and looks count as the last before the next phase. */
-  readonly freshFromMs: number | null;
+  readonly recheckFromMs: number | null;
   /** Finish without waiting for anybody to stay silent. */
   readonly urgent: boolean;
   readonly waits: Waits;
@@ -65,7 +65,7 @@ export type Action =
   | { readonly kind: "enter"; readonly phase: Phase; readonly promotes: boolean }
   | { readonly kind: "meet-gate"; readonly bindingId: string; readonly evidence: Evidence }
   | { readonly kind: "look"; readonly bindingIds: readonly string[] }
-  | { readonly kind: "fresh"; readonly from: "now" | null }
+  | { readonly kind: "recheck"; readonly from: "now" | null }
   | { readonly kind: "hold" | "release" }
   | { readonly kind: "stall"; readonly reason: string }
   | { readonly kind: "unstall" }
@@ -108,9 +108,9 @@ export function decide(rollout: RolloutState, members: readonly Member[], nowMs:
   const looks = looksOf(rollout, asked, late, nowMs);
   const held = holdActions(rollout, trouble.regressed);
   if (holding.length > 0 || trouble.regressed) {
-    const unfresh: Action[] = rollout.freshFromMs === null ? [] : [{ kind: "fresh", from: null }];
+    const recheckOff: Action[] = rollout.recheckFromMs === null ? [] : [{ kind: "recheck", from: null }];
     return {
-      actions: [...met, ...held, ...unfresh, ...stallActions(rollout, trouble.reason), ...looks],
+      actions: [...met, ...held, ...recheckOff, ...stallActions(rollout, trouble.reason), ...looks],
       waitingFor,
       settling: rollout.phase === "settle" ? settling(rollout, asked, nowMs) : null,
       againInMs: null,
@@ -140,10 +140,10 @@ function pass(
   const next = phaseAfter(rollout.strategy, rollout.phase);
   if (next === null) return { ...only([...passed, { kind: "finish" }]), waitingFor };
   const unseen = lookedAgainBefore(next, members).filter(
-    ({ observedAtMs }) => rollout.freshFromMs === null || (observedAtMs ?? 0) < rollout.freshFromMs,
+    ({ observedAtMs }) => rollout.recheckFromMs === null || (observedAtMs ?? 0) < rollout.recheckFromMs,
   );
-  if (rollout.freshFromMs === null || unseen.length > 0) {
-    const fresh: Action[] = rollout.freshFromMs === null ? [{ kind: "fresh", from: "now" }] : [];
+  if (rollout.recheckFromMs === null || unseen.length > 0) {
+    const recheck: Action[] = rollout.recheckFromMs === null ? [{ kind: "recheck", from: "now" }] : [];
     if (unseen.length > 0) {
       const look: Action = { kind: "look", bindingIds: unseen.map(({ bindingId }) => bindingId) };
       const again = unseen.map((member) => ({
@@ -152,7 +152,7 @@ function pass(
         holds: true,
       }));
       return {
-        actions: [...passed, ...fresh, look],
+        actions: [...passed, ...recheck, look],
         waitingFor: [...waitingFor, ...again],
         settling: until,
         againInMs: rollout.waits.relookMs,

@@ -41,9 +41,7 @@ export async function startWorker(
     needsRing: true,
     run: (_, signal) => sweepOnce(context, forgotten, options.concurrency, signal),
   };
-  const rounds = Promise.all(
-    [sweepRound, ...ROUNDS].map((round) => repeat(context, round, stopping.signal)),
-  );
+  const rounds = Promise.all([sweepRound, ...ROUNDS].map((round) => repeat(context, round, stopping.signal)));
   return {
     close: async () => {
       stopping.abort();

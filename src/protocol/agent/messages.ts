@@ -2,7 +2,7 @@
  * The messages' shapes. Parsed strictly at each receiving end, after signature and seal. Instants are ISO texts;
  * versions, generations and epochs are whole numbers.
  *
- * What an agent says is bounded here in itself, and at the server by what its target is (`app/agents/bound-report.ts`).
+ * What an agent says is bounded here in itself, and at the server by what its target is (`app/agents/reports/bound-report.ts`).
  */
 import { z } from "zod";
 import { bundleAsk, MAX_ASKED, newerValue, reportedAnswer, wholeInStore } from "./asks.ts";

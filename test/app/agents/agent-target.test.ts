@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
 import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
-import { recordReport } from "../../../src/app/agents/record-report.ts";
-import { serveBundle } from "../../../src/app/agents/serve-bundle.ts";
+import { serveBundle } from "../../../src/app/agents/bundle/serve-bundle.ts";
+import { recordReport } from "../../../src/app/agents/reports/record-report.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { runDoctor } from "../../../src/app/doctor/run-doctor.ts";
 import { checkTargets } from "../../../src/app/drift/check-targets.ts";

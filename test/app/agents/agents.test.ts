@@ -1,15 +1,15 @@
 import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
 import { authenticateAgent } from "../../../src/app/agents/authenticate-agent.ts";
-import { confirmAgent } from "../../../src/app/agents/confirm-agent.ts";
-import { enrolAgent } from "../../../src/app/agents/enrol-agent.ts";
-import { expireAgents } from "../../../src/app/agents/expire-agents.ts";
+import { confirmAgent } from "../../../src/app/agents/enrolment/confirm-agent.ts";
+import { enrolAgent } from "../../../src/app/agents/enrolment/enrol-agent.ts";
+import { expireAgents } from "../../../src/app/agents/enrolment/expire-agents.ts";
 import {
   type Invitation,
   inviteAgent,
   listAgents,
   revokeAgent,
-} from "../../../src/app/agents/manage-agents.ts";
+} from "../../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { openBundleKey } from "../../../src/app/orders/store-keys.ts";
 import type { AgentRecord } from "../../../src/core/store/agents.ts";

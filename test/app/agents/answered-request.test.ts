@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { answeredAtMs } from "../../../src/app/agents/observe-reports.ts";
+import { answeredAtMs } from "../../../src/app/agents/reports/observe-reports.ts";
 
 const told = (...looks: readonly (string | null)[]) => looks.map((look) => ({ content: { look } }));
 

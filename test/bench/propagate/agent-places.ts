@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inviteAgent } from "../../../src/app/agents/manage-agents.ts";
+import { inviteAgent } from "../../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import type { EnrolOrder } from "../support/agents-process.ts";
 import type { BenchOptions } from "../support/bench.ts";

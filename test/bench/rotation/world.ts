@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { inviteAgent } from "../../../src/app/agents/manage-agents.ts";
+import { inviteAgent } from "../../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { applyConfig } from "../../../src/app/config/apply-config.ts";
 import { resumeRollout } from "../../../src/app/rollouts/resume-rollout.ts";

@@ -24,8 +24,8 @@ export function configurationConformance(conformance: TargetConformance): void {
       const { placement } = kit.place.address("SOME_KEY");
       expect(kind.destination(config)).toBe(kind.destination(structuredClone(config)));
       const owner = { environment: "production", name: "api" };
-      expect(kind.place(config, placement, owner)).toBe(
-        kind.place(structuredClone(config), placement, owner),
+      expect(kind.locationKey(config, placement, owner)).toBe(
+        kind.locationKey(structuredClone(config), placement, owner),
       );
       expect(kind.resolvePlacement(config, undefined)).toBe(placement);
     });

@@ -78,8 +78,8 @@ describe("replace", () => {
 describe("overlap", () => {
   it("looks at verifiers once more before it sends anybody to the new value", () => {
     const members = [verifier(), caller()];
-    expect(kinds(rollout(), members)).toEqual(["meet-gate", "meet-gate", "fresh", "look"]);
-    const waiting = rollout({ freshFromMs: 50 });
+    expect(kinds(rollout(), members)).toEqual(["meet-gate", "meet-gate", "recheck", "look"]);
+    const waiting = rollout({ recheckFromMs: 50 });
     expect(kinds(waiting, members)).toEqual(["meet-gate", "meet-gate", "look"]);
     expect(kinds(waiting, [verifier({ observedAtMs: 60 }), caller()])).toEqual([
       "meet-gate",
@@ -125,16 +125,16 @@ describe("overlap", () => {
       "stored seen, but its restart is not over",
     ],
   ])("does not switch while a verifier is not ready: %s", (_case, late, reason) => {
-    const fresh = rollout({ freshFromMs: 0 });
+    const fresh = rollout({ recheckFromMs: 0 });
     expect(kinds(fresh, [late, caller()])).not.toContain("enter");
     expect(reasons(fresh, [late, caller()])).toEqual([reason]);
   });
 
   it("goes back to watching when a gate that was met is not any more", () => {
     expect(
-      decide(rollout({ freshFromMs: 50 }), [verifier({ settled: { primary: 1 } })], 100).actions,
+      decide(rollout({ recheckFromMs: 50 }), [verifier({ settled: { primary: 1 } })], 100).actions,
     ).toContainEqual({
-      kind: "fresh",
+      kind: "recheck",
       from: null,
     });
   });
@@ -189,7 +189,7 @@ describe("overlap", () => {
       late,
     ];
     expect(kinds(rollout({ phase: "switch" }), members, 100)).toContain("enter");
-    const settle = rollout({ phase: "settle", freshFromMs: 1 });
+    const settle = rollout({ phase: "settle", recheckFromMs: 1 });
     expect(kinds(settle, members, 4_000)).not.toContain("enter");
     expect(kinds(settle, members, 6_000)).toContain("enter");
   });
@@ -199,7 +199,7 @@ describe("overlap", () => {
       verifier({ observedAtMs: 60 }),
       verifier({ bindingId: "dead", settled: {}, forced: true }),
     ];
-    expect(kinds(rollout({ freshFromMs: 50 }), members)).toContain("enter");
+    expect(kinds(rollout({ recheckFromMs: 50 }), members)).toContain("enter");
   });
 
   it("is told to a person when a phase takes long", () => {

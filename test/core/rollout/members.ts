@@ -15,7 +15,7 @@ export function rollout(overrides: Partial<RolloutState> = {}): RolloutState {
     toVersion: 2,
     held: false,
     phaseStartedAtMs: 0,
-    freshFromMs: null,
+    recheckFromMs: null,
     urgent: false,
     waits: {
       settleForMs: 1_000,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
-import { inviteAgent, listAgents, revokeAgent } from "../../../src/app/agents/manage-agents.ts";
+import { inviteAgent, listAgents, revokeAgent } from "../../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { contentOf } from "../../../src/app/targets/report-content.ts";
 import { createAgentProgram } from "../../../src/edges/agent/program.ts";

@@ -25,7 +25,7 @@ export const memoryKind: DirectKind = {
 
   destination: (config) => `memory ${readConfig(config).place}`,
 
-  place: (config) => `memory:${readConfig(config).place}`,
+  locationKey: (config) => `memory:${readConfig(config).place}`,
 
   resolvePlacement(_config, file) {
     if (file === undefined) return "";

@@ -35,7 +35,7 @@ describe("configuration", () => {
     expect(one.credentials).toEqual({ token: "token-0000" });
     expect(JSON.stringify(one.config)).not.toContain("token-0000");
     expect(railwayKind.destination(one.config)).not.toBe(railwayKind.destination(shared.config));
-    expect(railwayKind.place(one.config, "", { environment: "production", name: "api" })).toBe(
+    expect(railwayKind.locationKey(one.config, "", { environment: "production", name: "api" })).toBe(
       "railway:backboard.railway.com/p-1/e-1/s",
     );
   });

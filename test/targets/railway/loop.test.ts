@@ -374,7 +374,7 @@ describe("the loop on Railway", () => {
       const id = await kit.bind("OTHER", "web");
       await database().pool.query("update ownership set place = $2 where binding_id = $1", [
         id,
-        railwayKind.place(
+        railwayKind.locationKey(
           (await context.store.read.targets.findByName("production", "web"))?.config ?? {},
           "",
           { environment: "production", name: "web" },

@@ -219,7 +219,7 @@ describe("who takes a variable from a service", () => {
   });
 
   it("makes a deployment outdated that was started with another value of it", () => {
-    const expected = [{ placement: "", key: "AUTH", value: SecretValue.of(CANARY), place: "p/api" }];
+    const expected = [{ placement: "", key: "AUTH", value: SecretValue.of(CANARY), locationKey: "p/api" }];
     const owner = (place: string) => (place === "p/api" ? { id: "api-id", name: "my api" } : null);
     const stored = { B: '<${{"my api".AUTH}}>', OTHER: "x" };
     const why = (snapshot: Record<string, string>) => whyOutdated({ snapshot, stored }, expected, owner);

@@ -62,7 +62,10 @@ describe.skipIf(lacks("sshd"))("the configuration of a host over SSH", () => {
 
   it("names places globally: two targets with one file collide", () => {
     const place = (raw: unknown) =>
-      sshKind.place(sshKind.parse(raw).config, "/etc/app/env", { environment: "production", name: "vps" });
+      sshKind.locationKey(sshKind.parse(raw).config, "/etc/app/env", {
+        environment: "production",
+        name: "vps",
+      });
     expect(place({ ssh, files })).toBe("ssh:vps.example.com:22:/etc/app/env");
     expect(place({ ssh: { ...ssh, user: "other", host: "vps.EXAMPLE.com" }, files })).toBe(
       place({ ssh, files }),

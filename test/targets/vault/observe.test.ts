@@ -69,7 +69,7 @@ describe("a look by schedule", () => {
     expect(reads()).toBe(1);
     const kind = kit.kind();
     const { config } = kind.parse(kit.raw());
-    expect(kind.checkGroup?.(config)).toBe(kind.place(config, "", { environment: "e", name: "n" }));
+    expect(kind.checkGroup?.(config)).toBe(kind.locationKey(config, "", { environment: "e", name: "n" }));
   });
 
   it("keeps to bounds, and forgets the oldest", () => {
@@ -162,8 +162,8 @@ describe("looking around", () => {
     const worker = found.find(({ key }) => key === "TOKEN");
     const kind = kit.kind();
     // As it is told, it can stand in lockstep.yaml.
-    expect(kind.place(kind.parse(worker?.config).config, "", { environment: "e", name: "n" })).toBe(
-      worker?.place,
+    expect(kind.locationKey(kind.parse(worker?.config).config, "", { environment: "e", name: "n" })).toBe(
+      worker?.locationKey,
     );
     expect((await around(["/"])).names).toContain(`path ${MOUNT}/other/worker TOKEN`);
     expect((await around([])).names).toEqual([`path ${MOUNT}/${PATH} AUTH`, `path ${MOUNT}/${PATH} COPY`]);

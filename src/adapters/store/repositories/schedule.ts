@@ -30,7 +30,7 @@ async function candidates(
   db: Kysely<Database>,
   which: RawBuilder<unknown>,
 ): Promise<readonly ScheduledSecret[]> {
-      const { rows } = await sql<Stored>`
+  const { rows } = await sql<Stored>`
         select s.id, s.environment_id as "environmentId", e.name as environment, s.name, s.policy,
           v.version as "currentVersion", ${ms(sql`now()`)} as "nowMs",
           ${ms(sql`now()`)} - ${ms(sql`v.created_at`)} as "ageMs"
@@ -40,5 +40,5 @@ async function candidates(
           and (s.rotate_not_before is null or s.rotate_not_before <= now())
           and not exists (select 1 from rollout r where r.secret_id = s.id and r.state in ('running', 'stalled'))
         order by v.created_at`.execute(db);
-      return rows.map((row) => ({ ...row, policy: policyOf(row.policy) }));
+  return rows.map((row) => ({ ...row, policy: policyOf(row.policy) }));
 }

@@ -27,7 +27,7 @@ export const agentKind: AgentKind = {
 
   destination: () => "agent",
 
-  place: (_config, placement, { environment, name }) => `agent:${environment}/${name}:${placement}`,
+  locationKey: (_config, placement, { environment, name }) => `agent:${environment}/${name}:${placement}`,
 
   probesThere: () => ["http", "file"],
 

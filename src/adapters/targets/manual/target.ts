@@ -14,7 +14,7 @@ export const manualKind: ManualKind = {
 
   destination: () => "manual",
 
-  place: (_config, placement, { environment, name }) => `manual:${environment}/${name}:${placement}`,
+  locationKey: (_config, placement, { environment, name }) => `manual:${environment}/${name}:${placement}`,
 
   resolvePlacement(_config, file) {
     if (file === undefined) return "";

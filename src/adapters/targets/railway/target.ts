@@ -47,7 +47,7 @@ export const railwayKind: DirectKind = {
     return `railway ${new URL(endpoint).href} ${project}/${environment}/${service ?? "shared"}`;
   },
 
-  place(config) {
+  locationKey(config) {
     return placeOf(readConfig(config));
   },
 

@@ -61,7 +61,7 @@ export const sshKind: DirectKind = {
       : `${own} via ssh://${ssh.jump.user}@${ssh.jump.host}:${ssh.jump.port} ${ssh.jump.hostKey}`;
   },
 
-  place: (stored, placement) => placeOf(readConfig(stored), placement),
+  locationKey: (stored, placement) => placeOf(readConfig(stored), placement),
 
   probesThere: (stored) => (readConfig(stored).ssh.sftpOnly ? ["http"] : ["http", "command"]),
 

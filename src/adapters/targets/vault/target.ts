@@ -57,7 +57,7 @@ export function createVaultKind({
 
     destination: (stored) => destinationOf(readConfig(stored)),
 
-    place: (stored) => placeOf(readConfig(stored)),
+    locationKey: (stored) => placeOf(readConfig(stored)),
 
     resolvePlacement(_stored, file) {
       if (file === undefined) return "";

@@ -8,10 +8,10 @@
 import type { Server } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { confirmAgent } from "../../../app/agents/confirm-agent.ts";
-import { enrolAgent } from "../../../app/agents/enrol-agent.ts";
-import { recordReport } from "../../../app/agents/record-report.ts";
-import { serveBundle } from "../../../app/agents/serve-bundle.ts";
+import { serveBundle } from "../../../app/agents/bundle/serve-bundle.ts";
+import { confirmAgent } from "../../../app/agents/enrolment/confirm-agent.ts";
+import { enrolAgent } from "../../../app/agents/enrolment/enrol-agent.ts";
+import { recordReport } from "../../../app/agents/reports/record-report.ts";
 import type { AppContext } from "../../../app/base/context.ts";
 import { LockstepError, toLockstepError } from "../../../core/errors.ts";
 import { bundleRequest, confirmRequest, enrolmentRequest, report } from "../../../protocol/agent/messages.ts";

@@ -1,6 +1,6 @@
 /** Handlers for the operator's side of agents. */
 
-import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/manage-agents.ts";
+import { inviteAgent, listAgents, revokeAgent } from "../../../app/agents/enrolment/manage-agents.ts";
 import { keyFingerprint } from "../../../app/targets/enrolment-turn.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import type { AgentRecord } from "../../../core/store/agents.ts";

@@ -13,7 +13,7 @@ const HOST_KEY_TIMEOUT_MS = 15_000;
 export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
   lookAtHostKey: async ({ body }, { context, signal }) => {
     const { type, key, fingerprint } = await withDeadline(signal, HOST_KEY_TIMEOUT_MS, (limited) =>
-      context.lookAtHostKey(body, limited),
+      context.readHostKey(body, limited),
     );
     return { ...body, hostKey: `${type} ${key}`, fingerprint };
   },

@@ -237,10 +237,10 @@ export class World {
     switch (action.kind) {
       case "enter":
         if (action.promotes) this.isUsed.add(open.toVersion);
-        this.rollout = { ...open, phase: action.phase, phaseStartedAtMs: this.nowMs, freshFromMs: null };
+        this.rollout = { ...open, phase: action.phase, phaseStartedAtMs: this.nowMs, recheckFromMs: null };
         return;
-      case "fresh":
-        this.rollout = { ...open, freshFromMs: action.from === "now" ? this.nowMs : null };
+      case "recheck":
+        this.rollout = { ...open, recheckFromMs: action.from === "now" ? this.nowMs : null };
         return;
       case "hold":
       case "release":

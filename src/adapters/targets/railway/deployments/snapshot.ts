@@ -36,7 +36,7 @@ export function whyOutdated(
 ): string | null {
   for (const { placement, key, value, ...from } of expected) {
     if (placement === SHARED_PLACEMENT) continue;
-    const owner = from.place === undefined ? null : ownerAt(from.place);
+    const owner = from.locationKey === undefined ? null : ownerAt(from.locationKey);
     if (owner !== null) {
       const reason = whyUserOutdated({ snapshot, stored }, owner, key, value);
       if (reason !== null) return reason;

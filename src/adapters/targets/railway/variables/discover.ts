@@ -46,7 +46,7 @@ export async function discover(
 function foundIn(config: RailwayConfig, scope: Scope, interest: Interest): readonly DiscoveredKey[] {
   const { service, name, variables } = scope;
   const about = {
-    place: placeOf({ ...config, service }),
+    locationKey: placeOf({ ...config, service }),
     name,
     placement: service === null ? SHARED_PLACEMENT : "",
     config: configOf(config, service),

@@ -70,7 +70,7 @@ function usersIn(
       if (name === undefined) continue;
       const place = placeOf({ ...config, service });
       const keys = [...(users.get(service)?.keys ?? []), key];
-      users.set(service, { ...unitOf(config, service, name), place, keys });
+      users.set(service, { ...unitOf(config, service, name), locationKey: place, keys });
     }
   }
   return [...users.values()];

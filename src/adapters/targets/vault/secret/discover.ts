@@ -79,7 +79,12 @@ function lookingRights(config: VaultConfig) {
 }
 
 function keysIn(config: VaultConfig, path: string, data: Data, interest: Interest): readonly DiscoveredKey[] {
-  const at = { placement: "", place: placeOf({ ...config, path }), name: nameOf(config, path), file: null };
+  const at = {
+    placement: "",
+    locationKey: placeOf({ ...config, path }),
+    name: nameOf(config, path),
+    file: null,
+  };
   return Object.entries(data).flatMap(([key, value]): readonly DiscoveredKey[] => {
     if (typeof value !== "string") {
       if (!interest.keys.has(key)) return [];

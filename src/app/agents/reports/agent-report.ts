@@ -1,8 +1,8 @@
 /** The last reports of the agents that speak for a target: several containers are one target, and count together. */
-import type { AgentRecord } from "../../core/store/agents.ts";
-import type { AppContext } from "../base/context.ts";
-import { speakingAgents } from "../targets/live-agents.ts";
-import { contentOf, type ReportContent } from "../targets/report-content.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
+import type { AppContext } from "../../base/context.ts";
+import { speakingAgents } from "../../targets/live-agents.ts";
+import { contentOf, type ReportContent } from "../../targets/report-content.ts";
 
 /** The last report of one agent, and whose it is. */
 export interface AgentReport {

@@ -2,18 +2,17 @@
  * How the units stand that a target's agents restart, and what that proves. `running` where the agent itself started the
  * process with these very values; `deployed` where it restarted a unit afterwards.
  */
-import { isAtLeast } from "../../core/evidence.ts";
-import { agentUnit, type ReportedActivation } from "../../core/store/activations.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import { groupBy } from "../../lib/group-by.ts";
-import type { ReportedUnit } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { kindOf } from "../targets/open-target.ts";
-
+import { isAtLeast } from "../../../core/evidence.ts";
+import { agentUnit, type ReportedActivation } from "../../../core/store/activations.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import { groupBy } from "../../../lib/group-by.ts";
+import type { ReportedUnit } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { kindOf } from "../../targets/open-target.ts";
+import { actorOf } from "../enrolment/confirm-agent.ts";
 import type { AgentReport } from "./agent-report.ts";
 import { unitsOf } from "./bound-report.ts";
-import { actorOf } from "./confirm-agent.ts";
 
 /** The worst counts, where several containers run the same. */
 const WORST_FIRST = ["blocked", "failed", "requested", "dormant", "succeeded"] as const;

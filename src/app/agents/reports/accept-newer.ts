@@ -1,14 +1,14 @@
 /** What an agent tells of values that their authority on its machine has changed. It speaks of its own bindings alone. */
 
-import { SecretValue } from "../../core/secret-value.ts";
-import type { AgentRecord } from "../../core/store/agents.ts";
-import type { NewerValue } from "../../protocol/agent/asks.ts";
-import { openMessage, type PublicJwk } from "../../protocol/agent/envelope.ts";
-import { newerContent } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { openTakeOverKey } from "../orders/store-keys.ts";
-import { acceptFromAuthority } from "../versions/accept-from-authority.ts";
-import { actorOf } from "./confirm-agent.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
+import type { NewerValue } from "../../../protocol/agent/asks.ts";
+import { openMessage, type PublicJwk } from "../../../protocol/agent/envelope.ts";
+import { newerContent } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { openTakeOverKey } from "../../orders/store-keys.ts";
+import { acceptFromAuthority } from "../../versions/accept-from-authority.ts";
+import { actorOf } from "../enrolment/confirm-agent.ts";
 
 /** What does not open, or speaks of what is no authority, is left. */
 export async function acceptNewer(

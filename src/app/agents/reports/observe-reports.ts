@@ -3,14 +3,14 @@
  * own child runs with it, and what a live request from here shows as well. Part of the job `look`, never of an agent's
  * request: a probe may take longer than an agent waits for its answer. Level: what was observed already is left alone.
  */
-import { SLOTS } from "../../core/secret.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import type { AppContext } from "../base/context.ts";
-import type { KnownBinding } from "../desired/known-values.ts";
-import { foundInWords, type ReadBack } from "../observe/judge-stored.ts";
-import { loadGated, observeEach, observeForGates } from "../observe/observe-for-gates.ts";
-import type { InstancesObservation } from "../observe/observe-instances.ts";
-import { observeVerifier } from "../observe/observe-verifier.ts";
+import { SLOTS } from "../../../core/secret.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import type { AppContext } from "../../base/context.ts";
+import type { KnownBinding } from "../../desired/known-values.ts";
+import { foundInWords, type ReadBack } from "../../observe/judge-stored.ts";
+import { loadGated, observeEach, observeForGates } from "../../observe/observe-for-gates.ts";
+import type { InstancesObservation } from "../../observe/observe-instances.ts";
+import { observeVerifier } from "../../observe/observe-verifier.ts";
 import { type AgentReport, lastReports } from "./agent-report.ts";
 import { reportedAnswers } from "./reported-answers.ts";
 

@@ -3,13 +3,13 @@
  * Concerned in the transaction in which it happens. Unlike a finding of doctor's it does not pass by itself: whoever revokes
  * the agent has heard, and what is old is closed without a word.
  */
-import { type Actor, SYSTEM } from "../../core/actor.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import { shellCommand } from "../../lib/shell-quote.ts";
-import { visibleLine } from "../../lib/visible-text.ts";
-import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { keyFingerprint } from "../targets/enrolment-turn.ts";
+import { type Actor, SYSTEM } from "../../../core/actor.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../../core/store/agents.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
+import { raiseAlert, resolveAlert } from "../../base/raise-alert.ts";
+import { keyFingerprint } from "../../targets/enrolment-turn.ts";
 
 export const REPLACED = "agent-replaced";
 export const CONTESTED = "enrolment-contested";

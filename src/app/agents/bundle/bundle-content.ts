@@ -3,16 +3,16 @@
  * code over each (HMAC under a key of this one bundle).
  */
 import { createHmac, randomBytes } from "node:crypto";
-import type { Order } from "../../core/order.ts";
-import type { SecretValue } from "../../core/secret-value.ts";
-import type { AgentRecord } from "../../core/store/agents.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import type { BundleAsk } from "../../protocol/agent/asks.ts";
-import type { PublicJwk } from "../../protocol/agent/envelope.ts";
-import { type Bundle, bundle } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import type { Desired } from "../desired/desired.ts";
-import { requestWord } from "../targets/report-content.ts";
+import type { Order } from "../../../core/order.ts";
+import type { SecretValue } from "../../../core/secret-value.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import type { BundleAsk } from "../../../protocol/agent/asks.ts";
+import type { PublicJwk } from "../../../protocol/agent/envelope.ts";
+import { type Bundle, bundle } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import type { Desired } from "../../desired/desired.ts";
+import { requestWord } from "../../targets/report-content.ts";
 
 const configOf = bundle.pick({ files: true, activate: true, health: true, alsoCheck: true });
 

@@ -1,25 +1,25 @@
 /** What an operator does with agents: invite, list, revoke. */
 import { createHash, randomUUID } from "node:crypto";
-import type { Actor } from "../../core/actor.ts";
-import { enrolmentAssociatedData } from "../../core/associated-data.ts";
-import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, Delivered } from "../../core/store/agents.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import { shellCommand } from "../../lib/shell-quote.ts";
-import { visibleLine } from "../../lib/visible-text.ts";
+import type { Actor } from "../../../core/actor.ts";
+import { enrolmentAssociatedData } from "../../../core/associated-data.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AgentRecord, Delivered } from "../../../core/store/agents.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import { shellCommand } from "../../../lib/shell-quote.ts";
+import { visibleLine } from "../../../lib/visible-text.ts";
 import {
   deriveEnrolmentKeys,
   formatEnrolmentCode,
   newEnrolmentRandom,
-} from "../../protocol/agent/enrolment-code.ts";
-import { thumbprint } from "../../protocol/agent/keys.ts";
-import type { AppContext } from "../base/context.ts";
-import { transact } from "../base/transaction.ts";
-import { openBundleKey } from "../orders/store-keys.ts";
-import { endBegun, hasShortLived, keyFingerprint, told } from "../targets/enrolment-turn.ts";
-import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./agent-life.ts";
+} from "../../../protocol/agent/enrolment-code.ts";
+import { thumbprint } from "../../../protocol/agent/keys.ts";
+import type { AppContext } from "../../base/context.ts";
+import { transact } from "../../base/transaction.ts";
+import { openBundleKey } from "../../orders/store-keys.ts";
+import { auditDetailsOf, endBegun, hasShortLived, keyFingerprint } from "../../targets/enrolment-turn.ts";
 import { resolveOwnerAlerts } from "./alert-owner.ts";
+import { CODE_LIFE_MS, MAX_REUSABLE_LIFE_MS } from "./lifetimes.ts";
 
 export interface Invitation {
   readonly environment: string;
@@ -78,7 +78,7 @@ export async function inviteAgent(
       action: "agent.invited",
       actor,
       subject: { kind: "target", id: targetId, name },
-      details: { enrolment: id, reusable, livesMs, replace, replaces: replaces.map(told) },
+      details: { enrolment: id, reusable, livesMs, replace, replaces: replaces.map(auditDetailsOf) },
     });
     return { expiresAt, replaces, ended };
   });

@@ -4,14 +4,14 @@
  * as the place holds or is to refuse.
  */
 
-import { probedVersions } from "../../core/rollout/gates.ts";
-import type { LoopBinding } from "../../core/store/targets.ts";
-import type { BundleAsk } from "../../protocol/agent/asks.ts";
-import type { AppContext } from "../base/context.ts";
-import type { Desired } from "../desired/desired.ts";
-import { type KnownBinding, loadKnown } from "../desired/known-values.ts";
-import { isReadAtTarget } from "../observe/observe-verifier.ts";
-import { isProbedFromTarget, reloadOf } from "../observe/probe-binding.ts";
+import { probedVersions } from "../../../core/rollout/gates.ts";
+import type { LoopBinding } from "../../../core/store/targets.ts";
+import type { BundleAsk } from "../../../protocol/agent/asks.ts";
+import type { AppContext } from "../../base/context.ts";
+import type { Desired } from "../../desired/desired.ts";
+import { type KnownBinding, loadKnown } from "../../desired/known-values.ts";
+import { isReadAtTarget } from "../../observe/observe-verifier.ts";
+import { isProbedFromTarget, reloadOf } from "../../observe/probe-binding.ts";
 
 export async function bundleAsks(
   context: AppContext,

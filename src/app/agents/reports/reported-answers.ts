@@ -2,11 +2,11 @@
  * What a target's agents were answered by what listens on their machines. Several machines are one place: what not all
  * of them were answered is not known. Pure.
  */
-import type { UsageAnswer } from "../../core/ports/usage-reader.ts";
-import type { Acceptance } from "../../core/rollout/member.ts";
-import type { ReportedAnswer } from "../../protocol/agent/asks.ts";
-import type { ReportedAnswers } from "../observe/probe-binding.ts";
-import type { ReportContent } from "../targets/report-content.ts";
+import type { UsageAnswer } from "../../../core/ports/usage-reader.ts";
+import type { Acceptance } from "../../../core/rollout/member.ts";
+import type { ReportedAnswer } from "../../../protocol/agent/asks.ts";
+import type { ReportedAnswers } from "../../observe/probe-binding.ts";
+import type { ReportContent } from "../../targets/report-content.ts";
 
 const SILENT = "its agent has not asked it";
 

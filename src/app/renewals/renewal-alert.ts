@@ -15,7 +15,7 @@ import { type AlertSubject, raiseAlert, resolveAlert } from "../base/raise-alert
 const KIND = "renewal";
 
 /** `again`: what is to be done is another thing now, at whatever level the thing before was told. */
-export async function tellLevel(
+export async function escalate(
   context: AppContext,
   tx: Repositories,
   candidate: RenewalCandidate,

@@ -3,12 +3,12 @@
  * An agent's word cannot be larger than what its target is. Pure.
  */
 
-import { addressText } from "../../core/reconcile/plan-change.ts";
-import type { LoopBinding, PrunableKey, TargetRecord } from "../../core/store/targets.ts";
-import { boundedLine } from "../../lib/visible-text.ts";
-import type { Report, ReportedItem, ReportedUnit } from "../../protocol/agent/messages.ts";
-import { CHILD_KEY, unitName } from "../../protocol/agent/unit-name.ts";
-import { agentConfigOf } from "../targets/agent-config.ts";
+import { addressText } from "../../../core/reconcile/plan-change.ts";
+import type { LoopBinding, PrunableKey, TargetRecord } from "../../../core/store/targets.ts";
+import { boundedLine } from "../../../lib/visible-text.ts";
+import type { Report, ReportedItem, ReportedUnit } from "../../../protocol/agent/messages.ts";
+import { CHILD_KEY, unitName } from "../../../protocol/agent/unit-name.ts";
+import { agentConfigOf } from "../../targets/agent-config.ts";
 
 export interface ReportBounds {
   readonly target: Pick<TargetRecord, "config" | "generation">;

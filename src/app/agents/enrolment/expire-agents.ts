@@ -1,12 +1,12 @@
 /** What ends by itself: enrolments that nobody confirmed in time, and identities of containers that are gone. */
-import { SYSTEM } from "../../core/actor.ts";
-import type { AuditAction } from "../../core/audit/events.ts";
-import type { EndedAgent } from "../../core/store/agents.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import { groupBy } from "../../lib/group-by.ts";
-import type { AppContext } from "../base/context.ts";
-import { IDLE_LIFE_MS } from "./agent-life.ts";
+import { SYSTEM } from "../../../core/actor.ts";
+import type { AuditAction } from "../../../core/audit/events.ts";
+import type { EndedAgent } from "../../../core/store/agents.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import { groupBy } from "../../../lib/group-by.ts";
+import type { AppContext } from "../../base/context.ts";
 import { closeOldAlerts } from "./alert-owner.ts";
+import { IDLE_LIFE_MS } from "./lifetimes.ts";
 
 const MAX_AT_ONCE = 500;
 

@@ -8,19 +8,19 @@
  * Reads and writes the store alone, and opens no value: it runs within the agent's request. What only a live request can
  * tell is left to the job `look` (observe-reports.ts).
  */
-import { CATALOGUE } from "../../core/error-catalogue.ts";
-import { type ErrorCode, LockstepError } from "../../core/errors.ts";
-import { addressText, type Found, type PlannedItem } from "../../core/reconcile/plan-change.ts";
-import { SLOTS } from "../../core/secret.ts";
-import type { SecretValue } from "../../core/secret-value.ts";
-import type { OpenPush } from "../../core/store/pushes.ts";
-import type { LoopBinding } from "../../core/store/targets.ts";
-import type { ReportedItem } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { dispatch } from "../base/transaction.ts";
-import { pushItems } from "../push/record-intent.ts";
-import { recordFailedPush, recordSettled } from "../push/record-push.ts";
-import { SILENT_MS } from "../targets/live-agents.ts";
+import { CATALOGUE } from "../../../core/error-catalogue.ts";
+import { type ErrorCode, LockstepError } from "../../../core/errors.ts";
+import { addressText, type Found, type PlannedItem } from "../../../core/reconcile/plan-change.ts";
+import { SLOTS } from "../../../core/secret.ts";
+import type { SecretValue } from "../../../core/secret-value.ts";
+import type { OpenPush } from "../../../core/store/pushes.ts";
+import type { LoopBinding } from "../../../core/store/targets.ts";
+import type { ReportedItem } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { dispatch } from "../../base/transaction.ts";
+import { pushItems } from "../../push/record-intent.ts";
+import { recordFailedPush, recordSettled } from "../../push/record-push.ts";
+import { SILENT_MS } from "../../targets/live-agents.ts";
 import { type AgentReport, lastReports } from "./agent-report.ts";
 import { recordUnits } from "./record-units.ts";
 

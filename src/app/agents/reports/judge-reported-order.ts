@@ -2,16 +2,16 @@
  * An order that an agent says it has taken. One that this store never gave, and that no other than a copy of it can have
  * given, shows that the store was set back; until then nothing of that target is known.
  */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Order } from "../../core/order.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import type { AppContext } from "../base/context.ts";
-import { judgeOrders } from "../orders/judge-orders.ts";
+import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import type { Order } from "../../../core/order.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import type { AppContext } from "../../base/context.ts";
+import { judgeOrders } from "../../orders/judge-orders.ts";
 
 const UNKNOWN_ORDER = "its agent holds what this store never gave";
 
 /** Throws STORE_SET_BACK, ORDER_REFUSED. */
-export async function hearOrder(
+export async function judgeReportedOrder(
   context: AppContext,
   target: Pick<TargetRecord, "generation" | "id" | "name">,
   order: Order,

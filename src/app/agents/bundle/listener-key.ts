@@ -2,10 +2,10 @@
  * The key of the agents' listener where no certificate is given: made once per store, so that every server of it shows
  * the same one and a code that was given out stays good.
  */
-import { storeKeyAssociatedData } from "../../core/associated-data.ts";
-import { LockstepError } from "../../core/errors.ts";
-import { SecretValue } from "../../core/secret-value.ts";
-import type { AppContext } from "../base/context.ts";
+import { storeKeyAssociatedData } from "../../../core/associated-data.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import { SecretValue } from "../../../core/secret-value.ts";
+import type { AppContext } from "../../base/context.ts";
 
 const NAME = "agent-tls";
 

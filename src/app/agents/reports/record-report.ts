@@ -13,20 +13,20 @@
  *
  * What dies in between costs nothing: the agent reports again, and a report that is on record is applied by the worker.
  */
-import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { AgentRecord } from "../../core/store/agents.ts";
-import type { AuditEntry } from "../../core/store/audit.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import { pause } from "../../lib/pause.ts";
-import type { Report } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { observationsOf } from "../observe/observations.ts";
-import { contentOf, mergeContent, storedContent, type Untold } from "../targets/report-content.ts";
+import { LockstepError, toLockstepError } from "../../../core/errors.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
+import type { AuditEntry } from "../../../core/store/audit.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import { pause } from "../../../lib/pause.ts";
+import type { Report } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { observationsOf } from "../../observe/observations.ts";
+import { contentOf, mergeContent, storedContent, type Untold } from "../../targets/report-content.ts";
+import { actorOf } from "../enrolment/confirm-agent.ts";
 import { acceptNewer } from "./accept-newer.ts";
 import { applyReports, plannedOf } from "./apply-reports.ts";
 import { boundReport } from "./bound-report.ts";
-import { actorOf } from "./confirm-agent.ts";
-import { hearOrder, neverGiven } from "./hear-order.ts";
+import { judgeReportedOrder, neverGiven } from "./judge-reported-order.ts";
 
 const APPLY_TRIES = 5;
 const APPLY_AGAIN_MS = 50;
@@ -65,7 +65,7 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
   // It has not heard of the new epoch yet, and tells again once it has.
   if (epoch < target.epoch) return;
   try {
-    await hearOrder(context, target, { storeId: context.storeId, epoch, generation, digest });
+    await judgeReportedOrder(context, target, { storeId: context.storeId, epoch, generation, digest });
     if (epoch > target.epoch || generation > target.generation) throw neverGiven();
   } catch (error) {
     if (toLockstepError(error).code === "ORDER_REFUSED")

@@ -7,25 +7,25 @@
  * unless the first has confirmed.
  */
 import { createPublicKey, randomBytes, timingSafeEqual, verify } from "node:crypto";
-import { enrolmentAssociatedData } from "../../core/associated-data.ts";
-import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import { enrolmentMac } from "../../protocol/agent/enrolment-code.ts";
-import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
-import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
+import { enrolmentAssociatedData } from "../../../core/associated-data.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../../core/store/agents.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import { enrolmentMac } from "../../../protocol/agent/enrolment-code.ts";
+import { type PublicJwk, sealMessage } from "../../../protocol/agent/envelope.ts";
+import { publicPart, thumbprint } from "../../../protocol/agent/keys.ts";
 import {
   type EnrolmentContent,
   type EnrolmentRequest,
   enrolmentContent,
   type Welcome,
-} from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { openBundleKey } from "../orders/store-keys.ts";
-import { endOne, takeTurn, termsOf, told } from "../targets/enrolment-turn.ts";
-import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./agent-life.ts";
+} from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { openBundleKey } from "../../orders/store-keys.ts";
+import { auditDetailsOf, endOne, takeTurn, termsOf } from "../../targets/enrolment-turn.ts";
 import { alertContested } from "./alert-owner.ts";
 import { actorOf, hashChallenge } from "./confirm-agent.ts";
+import { CODE_LIFE_MS, IDLE_LIFE_MS } from "./lifetimes.ts";
 import { hashLookup } from "./manage-agents.ts";
 
 /** For codes that do not exist: their MAC is computed all the same. */
@@ -147,7 +147,7 @@ async function begin(tx: Repositories, targetId: string, request: Asked): Promis
       action: "agent.enrolment_begun",
       actor: actorOf({ id: agentId, target: target.name }),
       subject: { kind: "target", id: target.id, name: target.name },
-      details: { enrolment: enrolment.id, agent: told(agent) },
+      details: { enrolment: enrolment.id, agent: auditDetailsOf(agent) },
     });
   }
   return { agentId, isShortLived };
@@ -180,7 +180,12 @@ async function contest(
     action: "agent.refused",
     actor: actorOf(first),
     subject: { kind: "target", ...target },
-    details: { what: "other keys have shown its code", enrolment: enrolment.id, first: told(first), other },
+    details: {
+      what: "other keys have shown its code",
+      enrolment: enrolment.id,
+      first: auditDetailsOf(first),
+      other,
+    },
   });
   if (first.state === "pending") await endOne(tx, actorOf(first), first, "contested");
   await alertContested(tx, first, other);

@@ -3,27 +3,30 @@
  * what was right meanwhile.
  *
  * Write-ahead: what is owed is committed as a push before the answer leaves. The agent is the writer; asked again, it
- * is given the same push until it has told how that ended.
+ * is given the same push until it has reported how that ended.
+ *
+ * Steps: facts of the machine are stored ▸ the order that the agent took is judged ▸ it has all: "unchanged" ▸ otherwise
+ * what it must hold is loaded ▸ the push is committed, unless new intent came in between: then all over ▸ signed and sealed.
  */
 import { isDeepStrictEqual } from "node:util";
-import { SYSTEM } from "../../core/actor.ts";
-import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord } from "../../core/store/agents.ts";
-import type { PushItem } from "../../core/store/pushes.ts";
-import type { TargetRecord } from "../../core/store/targets.ts";
-import { type PublicJwk, sealMessage } from "../../protocol/agent/envelope.ts";
-import { MAX_ENTRIES } from "../../protocol/agent/epoch.ts";
-import { publicPart } from "../../protocol/agent/keys.ts";
-import type { BundleAnswer, BundleRequest } from "../../protocol/agent/messages.ts";
-import type { AppContext } from "../base/context.ts";
-import { type Desired, loadDesired } from "../desired/desired.ts";
-import { slotsDigest } from "../desired/digest.ts";
-import { orderOf } from "../orders/given-order.ts";
-import { openBundleKey, openTakeOverKey } from "../orders/store-keys.ts";
-import { contentOf, requestWord } from "../targets/report-content.ts";
+import { SYSTEM } from "../../../core/actor.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AgentRecord } from "../../../core/store/agents.ts";
+import type { PushItem } from "../../../core/store/pushes.ts";
+import type { TargetRecord } from "../../../core/store/targets.ts";
+import { type PublicJwk, sealMessage } from "../../../protocol/agent/envelope.ts";
+import { MAX_ENTRIES } from "../../../protocol/agent/epoch.ts";
+import { publicPart } from "../../../protocol/agent/keys.ts";
+import type { BundleAnswer, BundleRequest } from "../../../protocol/agent/messages.ts";
+import type { AppContext } from "../../base/context.ts";
+import { type Desired, loadDesired } from "../../desired/desired.ts";
+import { slotsDigest } from "../../desired/digest.ts";
+import { orderOf } from "../../orders/given-order.ts";
+import { openBundleKey, openTakeOverKey } from "../../orders/store-keys.ts";
+import { contentOf, requestWord } from "../../targets/report-content.ts";
+import { judgeReportedOrder } from "../reports/judge-reported-order.ts";
 import { bundleAsks } from "./bundle-asks.ts";
 import { type BundleParts, bundleContent } from "./bundle-content.ts";
-import { hearOrder } from "./hear-order.ts";
 
 const MAX_TRIES = 3;
 
@@ -68,7 +71,7 @@ async function assertNotSetBack(
 ): Promise<void> {
   if (accepted != null) {
     const { digest, ...number } = accepted;
-    await hearOrder(context, target, { storeId: context.storeId, digest, ...number });
+    await judgeReportedOrder(context, target, { storeId: context.storeId, digest, ...number });
   }
   await context.store.read.meta.assertMayMove();
 }

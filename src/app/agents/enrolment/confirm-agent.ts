@@ -6,13 +6,13 @@
  * the store's clock: an invitation, a revocation, another confirmation or the end of the code that came first counts.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Actor } from "../../core/actor.ts";
-import { LockstepError } from "../../core/errors.ts";
-import type { AgentRecord, EnrolmentRecord } from "../../core/store/agents.ts";
-import type { Repositories } from "../../core/store/store.ts";
-import type { AppContext } from "../base/context.ts";
-import { transact } from "../base/transaction.ts";
-import { endBegun, keyFingerprint, takeTurn, termsOf, told } from "../targets/enrolment-turn.ts";
+import type { Actor } from "../../../core/actor.ts";
+import { LockstepError } from "../../../core/errors.ts";
+import type { AgentRecord, EnrolmentRecord } from "../../../core/store/agents.ts";
+import type { Repositories } from "../../../core/store/store.ts";
+import type { AppContext } from "../../base/context.ts";
+import { transact } from "../../base/transaction.ts";
+import { auditDetailsOf, endBegun, keyFingerprint, takeTurn, termsOf } from "../../targets/enrolment-turn.ts";
 import { alertReplaced } from "./alert-owner.ts";
 
 /** May be repeated, also after the code's end once it was accepted. Throws ENROLMENT_INVALID, AGENT_REVOKED. */
@@ -33,7 +33,7 @@ export async function confirmAgent(
       throw new LockstepError("AGENT_REVOKED", "Cannot enroll: this enrolment was ended.");
     }
     if (termsOf(target, enrolment) !== (agent.shortLived ? "short-lived" : "lasting")) throw tooLate();
-    if (!agent.shortLived && !(await takeOver(tx, agent, enrolment))) return false;
+    if (!agent.shortLived && !(await endOthers(tx, agent, enrolment))) return false;
     // Before anything of this transaction holds: the old agent stays if this came too late.
     if (!(await tx.agents.activate(agent.id))) throw tooLate();
     await tx.audit.append({
@@ -56,7 +56,7 @@ export async function confirmAgent(
  * Whoever else is or was about to be the target's agent ends. False, on record, where there is an agent and nobody said
  * that this code may replace it.
  */
-async function takeOver(tx: Repositories, agent: AgentRecord, enrolment: EnrolmentRecord): Promise<boolean> {
+async function endOthers(tx: Repositories, agent: AgentRecord, enrolment: EnrolmentRecord): Promise<boolean> {
   const actor = actorOf(agent);
   const target = { id: agent.targetId, name: agent.target };
   const subject = { kind: "target", ...target };
@@ -67,7 +67,10 @@ async function takeOver(tx: Repositories, agent: AgentRecord, enrolment: Enrolme
       action: "agent.refused",
       actor,
       subject,
-      details: { what: "its code does not say that the active agent may be replaced", agent: told(agent) },
+      details: {
+        what: "its code does not say that the active agent may be replaced",
+        agent: auditDetailsOf(agent),
+      },
     });
     return false;
   }
