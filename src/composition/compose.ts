@@ -8,6 +8,7 @@
  *   migrate  brings the schemas up to this release and ends
  */
 import { randomBytes } from "node:crypto";
+import { statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createPostgresAgentNotifier } from "../adapters/agent-notifier/postgres-agent-notifier.ts";
@@ -166,11 +167,23 @@ async function build(
     hideFromLog: (credential) => scrubber.know(credential.reveal()),
     timing: { ...DEFAULT_TIMING, quietMs: settings.quietMs },
     revisionMarker: settings.revisionMarker,
+    retention: settings.retention,
+    freeDisk: freeDiskOf(settings),
     release: "unknown",
     processId: `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`,
     checkpoint: async () => {},
     random: Math.random,
     ...overrides,
+  };
+}
+
+/** The embedded store's files are on this machine; of another nobody here knows. */
+function freeDiskOf({ database, dataDirectory }: Settings): AppContext["freeDisk"] {
+  if (database !== null) return null;
+  return async () => {
+    // What a plain user may take: root's reserve is not for the store.
+    const { bavail, bsize } = await statfs(dataDirectory);
+    return bavail * bsize;
   };
 }
 

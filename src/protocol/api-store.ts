@@ -73,6 +73,27 @@ const movedValues = z.object({
 
 export type MovedValues = z.output<typeof movedValues>;
 
+const storeStatus = z.object({
+  /** Of Lockstep's own tables, with their indexes. */
+  bytes: z.int(),
+  /** Where the embedded store keeps its files; null: another PostgreSQL, of whose disk the server knows nothing. */
+  freeBytes: z.int().nullable(),
+  /** Null: it was not watched for long enough. */
+  growth: z.object({ bytesPerDay: z.int(), overDays: z.int() }).nullable(),
+  /** Until the disk is full; null: nobody can say, or it does not grow. */
+  daysLeft: z.int().nullable(),
+  /** `forMs` null: for ever. By the settings of the server that answers. */
+  kept: z.array(
+    z.object({
+      kind: z.enum(["changes", "pushes", "restarts", "alerts", "messages"]),
+      forMs: z.int().nullable(),
+    }),
+  ),
+  /** The largest first; `rows` as PostgreSQL last estimated them. */
+  tables: z.array(z.object({ table: z.string(), rows: z.int(), bytes: z.int() })),
+});
+export type StoreStatus = z.output<typeof storeStatus>;
+
 const shownHostKey = z.object({
   host: z.string(),
   port: z.int(),
@@ -92,6 +113,13 @@ export const STORE_OPERATIONS = {
       port: z.int().min(1).max(65_535).default(22),
     }),
     answer: shownHostKey,
+  }),
+  storeStatus: operation({
+    method: "GET",
+    path: "/store",
+    summary: "What takes space in the store, what it grows by, and how long history is kept.",
+    permission: "status.read",
+    answer: storeStatus,
   }),
   testTarget: operation({
     method: "POST",

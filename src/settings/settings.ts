@@ -6,6 +6,7 @@
  */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import type { Retention } from "../core/retention.ts";
 import { SecretValue } from "../core/secret-value.ts";
 import type { WayOut } from "../lib/proxy/way-out.ts";
 import { type AgentListenerSettings, agentListener, trustedProxies } from "./agent-listener.ts";
@@ -24,6 +25,7 @@ import {
 } from "./env-variables.ts";
 import { wayOut } from "./proxy.ts";
 import { type RedisSettings, redisSettings } from "./redis.ts";
+import { retention } from "./retention.ts";
 import { type KeepingSettings, keepingSettings } from "./vault.ts";
 
 export type { DatabaseSettings } from "./database.ts";
@@ -60,6 +62,8 @@ export interface Settings extends KeepingSettings {
   readonly logLevel: LogLevel;
   /** Leave the non-secret LOCKSTEP_REV marker at places that cannot refuse older writes. */
   readonly revisionMarker: boolean;
+  /** How long history is kept. */
+  readonly retention: Retention;
   /** How long a unit waits for further changes before it restarts. */
   readonly quietMs: number;
   /** Jobs at once per worker process. */
@@ -112,6 +116,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     agents: agentListener(env, flags.agents ?? null),
     logLevel: logLevel(env),
     revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),
+    retention: Object.freeze(retention(env)),
     quietMs: 1_000 * wholeNumber(env, "LOCKSTEP_QUIET_SECONDS", { fallback: 5, min: 0, max: 30 }),
     workerConcurrency: wholeNumber(env, "LOCKSTEP_WORKER_CONCURRENCY", { fallback: 10, min: 1, max: 200 }),
   });

@@ -16,12 +16,13 @@ export const ROOMS = [
     "rollouts",
   ],
   ...["versions", "alerts", "config", "renewals", "agents", "manual", "drift", "epoch", "secrets", "tokens"],
-  ...["doctor", "jobs"],
+  ...["retention", "doctor", "jobs"],
 ];
 
 /** What users ask for. Features stand beside each other: whoever changes one need not read the others. */
 export const FEATURES = [
-  ...["alerts", "config", "renewals", "agents", "manual", "drift", "epoch", "secrets", "tokens", "doctor"],
+  ...["alerts", "config", "renewals", "agents", "manual", "drift", "epoch", "secrets", "tokens"],
+  ...["retention", "doctor"],
 ];
 
 /** The features that may use another one, and why. */

@@ -26,6 +26,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "memory of an idle agent's stream, and how soon all agents hear of a change",
     load: async () => (await import("./agents/agents.ts")).bench,
   },
+  history: {
+    about: "what a store weighs after a year of looks, beside one that keeps each of them",
+    load: async () => (await import("./history/history.ts")).bench,
+  },
   vault: {
     about: "values and data keys through the client for Vault, beside the same calls bare",
     load: async () => (await import("./vault/vault.ts")).bench,

@@ -74,6 +74,7 @@ const PRINTED: Readonly<Record<string, string | { readonly notHere: string }>> =
   "step list": "step list",
   "step reveal": { notHere: "shows each value once" },
   "step show": "step show partner",
+  "store status": "store status",
   "store move-values": { notHere: "by two at once too: the value stores' tests say so" },
   "target list": "target list",
   "target test": "target test api",

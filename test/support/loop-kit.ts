@@ -30,6 +30,7 @@ import type { JsonObject } from "../../src/core/json.ts";
 import type { Job, Queue } from "../../src/core/ports/queue.ts";
 import type { Sealer } from "../../src/core/ports/sealer.ts";
 import type { ValueStores } from "../../src/core/ports/value-store.ts";
+import { DEFAULT_RETENTION } from "../../src/core/retention.ts";
 import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
@@ -225,6 +226,8 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
       readBackDelaysMs: [0, 0],
     },
     revisionMarker: false,
+    retention: DEFAULT_RETENTION,
+    freeDisk: null,
     release: "0.0.0-test",
     processId: `test-${randomUUID()}`,
     checkpoint: async () => {},

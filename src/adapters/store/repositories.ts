@@ -16,6 +16,7 @@ import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createOrderRepo } from "./repositories/orders.ts";
 import { createPushRepo } from "./repositories/pushes.ts";
 import { createRenewalRepo } from "./repositories/renewals.ts";
+import { createRetentionRepo } from "./repositories/retention.ts";
 import { createRolloutRepo } from "./repositories/rollouts.ts";
 import { createScheduleRepo } from "./repositories/schedule.ts";
 import { createSealedTextRepo } from "./repositories/sealed-texts.ts";
@@ -56,5 +57,6 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     views: createViewRepo(db),
     agents: createAgentRepo(db),
     audit: new PostgresAuditLog(db),
+    retention: createRetentionRepo(db),
   };
 }

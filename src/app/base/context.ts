@@ -14,6 +14,7 @@ import type { TargetKind } from "../../core/ports/target-kind.ts";
 import type { UsageReader } from "../../core/ports/usage-reader.ts";
 import type { ValueStores } from "../../core/ports/value-store.ts";
 import type { VaultToken } from "../../core/ports/vault-token.ts";
+import type { Retention } from "../../core/retention.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
 import type { Store } from "../../core/store/store.ts";
 import type { FollowUps } from "./follow-ups.ts";
@@ -146,6 +147,9 @@ export interface AppContext {
   readonly hideFromLog: (credential: SecretValue) => void;
   readonly timing: LoopTiming;
   readonly revisionMarker: boolean;
+  readonly retention: Retention;
+  /** Bytes that are free where the store keeps its files; null: they are on a machine that this process does not know. */
+  readonly freeDisk: (() => Promise<number>) | null;
   /** Of this program, as package.json says. */
   readonly release: string;
   /** Names this process in leases. */

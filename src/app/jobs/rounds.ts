@@ -7,6 +7,7 @@ import { watchFindings } from "../alerts/watch-findings.ts";
 import type { AppContext } from "../base/context.ts";
 import { checkDue } from "../drift/check-scheduled.ts";
 import { discardDueCopies } from "../push/discard-copies.ts";
+import { deleteExpired } from "../retention/delete-expired.ts";
 import { sweepValues } from "../values/sweep-values.ts";
 
 export interface Round {
@@ -30,6 +31,7 @@ export const ROUNDS: readonly Round[] = [
   { name: "discard", everyMs: 5_000, needsRing: true, run: discardDueCopies },
   // Values that are kept elsewhere: what must go from there, and how those in use are.
   { name: "values", everyMs: 10_000, needsRing: false, run: sweepValues },
+  { name: "retention", everyMs: 60_000, needsRing: false, run: deleteExpired },
   { name: "deliver", everyMs: 1_000, needsRing: false, run: deliverAll },
 ];
 

@@ -2,6 +2,7 @@
 import type { DoctorFacts } from "../../core/doctor/facts.ts";
 import type { AppContext } from "../base/context.ts";
 import { keyRingsOf, recoveryCopyOf, sealingOf } from "./root-key-facts.ts";
+import { storeSpace } from "./store-space.ts";
 import { valueFacts } from "./value-facts.ts";
 
 /** Below that checks stop, and pushes have the rest. */
@@ -32,6 +33,7 @@ export async function itselfFacts(context: AppContext): Promise<ItselfFacts> {
     setBack: await read.meta.setBack(),
     clockSkewMs: await clockSkewMs(context),
     checksLateMs: await read.checks.lateMs(),
+    space: await storeSpace(context),
     recoveryCopy: recoveryCopyOf(context, meta),
     sealing: meta === null ? null : sealingOf(context, meta, sealedUnder),
     keyRings: await keyRingsOf(context, sealedUnder),

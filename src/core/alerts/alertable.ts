@@ -21,6 +21,7 @@ const BEFOREHAND: ReadonlySet<FindingId> = new Set([
   "unreachable",
   "budget-low",
   "own-token-ends",
+  "disk-full-soon",
 ]);
 /** Alerts of their own, with levels, tell of tokens; and what does not arrive is not told by what does not arrive. */
 const ELSEWHERE: ReadonlySet<FindingId> = new Set([

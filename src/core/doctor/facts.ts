@@ -12,6 +12,7 @@ import type { ValueTrouble } from "../ports/value-store.ts";
 import type { VaultTokenHealth } from "../ports/vault-token.ts";
 import type { Role } from "../secret.ts";
 import type { SetBack } from "../set-back.ts";
+import type { Growth } from "../store-growth.ts";
 
 export interface DoctorFacts {
   readonly now: Date;
@@ -55,6 +56,12 @@ export interface DoctorFacts {
   readonly endingTokens: readonly { readonly name: string; readonly endsAt: Date }[];
   /** For how long a place has waited to be looked at, in ms. */
   readonly checksLateMs: number;
+  /** Of the store. `freeBytes` null: on a machine that the one who reasons does not know. */
+  readonly space: {
+    readonly bytes: number | null;
+    readonly freeBytes: number | null;
+    readonly growth: Growth | null;
+  };
   /** The queue did not take a hint: the sweep does the same work, a little later. */
   readonly queueAway: boolean;
   /** Why it is away; where it is not: what is wrong with it nevertheless. */

@@ -50,6 +50,7 @@ export const FINDING_IDS = [
   "sealed-unopened",
   "rewrap-unfinished",
   "checks-late",
+  "disk-full-soon",
   "key-ring-away",
   "key-version-hidden",
   "key-ring-exposed",

@@ -5,6 +5,7 @@ import { BEGIN_EPOCH, type SetBack, setBackText } from "../set-back.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, ITSELF } from "./finding.ts";
 import { ofKeys } from "./key-ring-finding.ts";
+import { ofSpace } from "./space-finding.ts";
 import { ofValueStore } from "./value-finding.ts";
 import { ofVaultToken } from "./vault-token-finding.ts";
 
@@ -34,6 +35,7 @@ export function ofLockstepItself(facts: DoctorFacts): readonly Finding[] {
     ...ownTokens(facts),
     ...ofKeys(facts),
     ...checksLate(facts),
+    ...ofSpace(facts),
     ...ofValueStore(facts),
     ...ofVaultToken(facts),
     ...channels(facts),

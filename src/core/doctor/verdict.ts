@@ -65,6 +65,7 @@ const SHORT: Readonly<Record<FindingId, string>> = {
   "vault-token-ends": "Lockstep's token for Vault ends soon, and cannot be renewed",
   "vault-token-uses-end": "Lockstep's token for Vault has few uses left",
   "checks-late": "the places are no longer checked",
+  "disk-full-soon": "the disk of the store is nearly full",
   "no-recovery-copy": "no copy of the root key is known",
   "root-key-changed": "this server runs with an old root key",
   "sealed-unopened": "sealed texts do not open under the keys that this server has",

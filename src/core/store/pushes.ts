@@ -73,8 +73,9 @@ export interface PushRepo {
   /** Pushes of this generation that stand at `acknowledged` become `evidence`. */
   raiseEvidence(pushIds: readonly string[], evidence: LadderEvidence): Promise<void>;
   acknowledged(targetId: string, generation: number): Promise<readonly string[]>;
-  /** `agoMs`: how long ago it was looked; what was written since outdates it. Default 0. */
+  /**
+   * Takes the place of what was seen of these slots before. `agoMs`: how long ago it was observed; what was written since
+   * outdates it. Default 0.
+   */
   observe(observations: readonly NewObservation[], agoMs?: number): Promise<void>;
-  /** Looked now, by who looks all the time: takes the place of what was seen of these slots before. */
-  observeAgain(observations: readonly NewObservation[]): Promise<void>;
 }

@@ -20,6 +20,7 @@ import type { MetaRepo } from "./meta.ts";
 import type { OrderRepo } from "./orders.ts";
 import type { PushRepo } from "./pushes.ts";
 import type { RenewalRepo } from "./renewals.ts";
+import type { RetentionRepo } from "./retention.ts";
 import type { RolloutRepo } from "./rollouts.ts";
 import type { ScheduleRepo } from "./schedule.ts";
 import type { SealedTextRepo } from "./sealed-texts.ts";
@@ -57,6 +58,7 @@ export interface Repositories {
   readonly views: ViewRepo;
   readonly agents: AgentRepo;
   readonly audit: AuditLog;
+  readonly retention: RetentionRepo;
 }
 
 export interface Store {

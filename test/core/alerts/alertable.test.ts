@@ -27,7 +27,7 @@ describe("a finding", () => {
     );
     const beforehand = woken.filter((one) => !one.startsWith("wrong "));
     expect(new Set(beforehand.map((one) => one.split(" ")[1]))).toEqual(
-      new Set(["agent-away", "unreachable", "budget-low", "own-token-ends"]),
+      new Set(["agent-away", "unreachable", "budget-low", "own-token-ends", "disk-full-soon"]),
     );
     expect(FINDING_IDS.filter((id) => !woken.includes(`wrong ${id}`))).toEqual([
       "token-expired",

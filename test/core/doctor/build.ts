@@ -78,6 +78,7 @@ export interface FactParts {
       | "values"
       | "vaultToken"
       | "checksLateMs"
+      | "space"
     >
   >;
 }
@@ -99,6 +100,7 @@ export function factsOf(parts: FactParts): DoctorFacts {
     sealing: { hasCurrent: true, unopened: 0, underOthers: 0 },
     keyRings: [],
     checksLateMs: 0,
+    space: { bytes: 10_000_000, freeBytes: null, growth: null },
     keptCopies: [],
     vaultToken: null,
     values: { away: null, troubled: [], owed: { count: 0, errorCode: null }, strangers: 0, unknownStore: 0 },

@@ -351,6 +351,36 @@ const ROWS: readonly Row[] = [
     says: /No worker runs/,
   },
   {
+    when: "the disk is nearly full",
+    parts: { bindings: [verifier], itself: { space: { bytes: 9e9, freeBytes: 2e8, growth: null } } },
+    id: "disk-full-soon",
+    severity: "wrong",
+    command: null,
+    says: /Lockstep refuses every change/,
+  },
+  {
+    when: "the disk is full within the week",
+    parts: {
+      bindings: [verifier],
+      itself: { space: { bytes: 9e9, freeBytes: 6e9, growth: { bytesPerDay: 1e9, overDays: 9 } } },
+    },
+    id: "disk-full-soon",
+    severity: "wrong",
+    command: null,
+    says: /954 MiB a day.*full in 6 days/,
+  },
+  {
+    when: "the disk is full within the month",
+    parts: {
+      bindings: [verifier],
+      itself: { space: { bytes: 9e9, freeBytes: 29e9, growth: { bytesPerDay: 1e9, overDays: 9 } } },
+    },
+    id: "disk-full-soon",
+    severity: "hint",
+    command: null,
+    says: /full in 29 days/,
+  },
+  {
     when: "no copy of the root key is known",
     parts: { bindings: [verifier], itself: { recoveryCopy: "none" } },
     id: "no-recovery-copy",

@@ -32,10 +32,8 @@ export async function selectPlacesHolding(
     where b.secret_id = ${secretId} and b.removed_at is null and t.removed_at is null and (
       ${version} in ((b.settled ->> 'primary')::int, (b.settled ->> 'fallback')::int)
       or exists (
-        select from unnest(array['primary', 'fallback']) as slots (slot), lateral (
-          select o.found, o.version from observation o
-          where o.binding_id = b.id and o.slot = slots.slot order by -o.id limit 1) last
-        where last.found = 'version' and last.version = ${version}))
+        select from observation o
+        where o.binding_id = b.id and o.found = 'version' and o.version = ${version}))
     order by t.name`.execute(db);
   return rows.map((row) => row.name);
 }

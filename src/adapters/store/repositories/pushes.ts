@@ -82,40 +82,47 @@ export function createPushRepo(db: Kysely<Database>): PushRepo {
       return rows.map((row) => row.id);
     },
 
-    observe: (observations, agoMs = 0) => insertObservations(db, observations, agoMs),
-
-    async observeAgain(observations) {
-      if (observations.length === 0) return;
-      await sql`
-        delete from observation o
-        using unnest(${observations.map(({ bindingId }) => bindingId)}::uuid[],
-          ${observations.map(({ slot }) => slot)}::text[]) as seen (binding_id, slot)
-        where o.binding_id = seen.binding_id and o.slot = seen.slot`.execute(db);
-      await insertObservations(db, observations, 0);
-    },
+    observe: (observations, agoMs = 0) => recordObservations(db, observations, agoMs),
   };
 }
 
-async function insertObservations(
+/**
+ * One row for each binding and slot: it says what is there now, and since when each observation found the same. The
+ * table's triggers note what changed. Rows are locked in one order, so that two writers never wait for each other.
+ */
+async function recordObservations(
   db: Kysely<Database>,
   observations: readonly NewObservation[],
   agoMs: number,
 ): Promise<void> {
   if (observations.length === 0) return;
-  const rows = observations.map((seen) => ({
-    binding_id: seen.bindingId,
-    slot: seen.slot,
-    push_id: seen.pushId,
-    found: seen.found,
-    version: seen.version,
-    // What places say of themselves ends up here, whoever looked.
-    reason: seen.reason === null ? null : boundedLine(seen.reason, MAX_REASON),
-  }));
+  const rows = new Map(
+    observations.map((seen) => [
+      `${seen.bindingId} ${seen.slot}`,
+      {
+        binding_id: seen.bindingId,
+        slot: seen.slot,
+        push_id: seen.pushId,
+        found: seen.found,
+        version: seen.version,
+        // What places say of themselves ends up here, whoever looked.
+        reason: seen.reason === null ? null : boundedLine(seen.reason, MAX_REASON),
+      },
+    ]),
+  );
   await sql`
-    insert into observation (binding_id, slot, push_id, found, version, reason, observed_at)
-    select binding_id, slot, push_id, found, version, reason, clock_timestamp() - ${agoMs} * interval '1 millisecond'
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen (binding_id uuid, slot text, push_id uuid,
-      found text, version int, reason text)`.execute(db);
+    insert into observation as before
+      (binding_id, slot, push_id, found, version, reason, first_seen_at, observed_at)
+    select binding_id, slot, push_id, found, version, reason, at.at, at.at
+    from jsonb_to_recordset(${JSON.stringify([...rows.values()])}::jsonb) as seen (binding_id uuid, slot text,
+        push_id uuid, found text, version int, reason text),
+      (select clock_timestamp() - ${agoMs} * interval '1 millisecond' as at) at
+    order by binding_id, slot
+    on conflict (binding_id, slot) do update set push_id = excluded.push_id, found = excluded.found,
+      version = excluded.version, reason = excluded.reason, observed_at = excluded.observed_at,
+      first_seen_at = case
+        when (before.found, before.version) is not distinct from (excluded.found, excluded.version)
+        then before.first_seen_at else excluded.observed_at end`.execute(db);
 }
 
 async function insertItems(db: Kysely<Database>, pushId: string, items: readonly PushItem[]): Promise<void> {

@@ -53,8 +53,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
           join target t on t.id = b.target_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
           left join rollout r on r.secret_id = s.id and r.state in ('running', 'stalled')
-          left join lateral (select found, version, reason, observed_at from observation
-            where binding_id = b.id and slot = 'primary' order by -id limit 1) o on true
+          left join observation o on o.binding_id = b.id and o.slot = 'primary'
           left join lateral (select jsonb_agg(jsonb_build_object('unit', u.name, 'state', newest.state,
               'errorMessage', newest.error_message) order by u.name) as activations
             from target_unit tu join unit u on u.id = tu.unit_id

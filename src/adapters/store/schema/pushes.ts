@@ -64,14 +64,26 @@ export interface ActivationTable {
 }
 
 export interface ObservationTable {
-  id: GeneratedAlways<number>;
   binding_id: string;
   slot: Slot;
+  id: GeneratedAlways<number>;
   push_id: string | null;
   found: "version" | "unknown" | "absent" | "unreadable";
   version: number | null;
   reason: string | null;
+  first_seen_at: Date;
   observed_at: Generated<Date>;
+}
+
+export interface ObservationChangeTable {
+  id: GeneratedAlways<number>;
+  binding_id: string;
+  slot: Slot;
+  found: string;
+  version: number | null;
+  reason: string | null;
+  push_id: string | null;
+  seen_at: Date;
 }
 
 export interface KeptCopyTable {

@@ -17,6 +17,7 @@ import type {
   ActivationTable,
   GivenOrderTable,
   KeptCopyTable,
+  ObservationChangeTable,
   ObservationTable,
   PushItemTable,
   PushTable,
@@ -36,7 +37,9 @@ import type {
   AuditEntryTable,
   EpochEntryTable,
   IdempotencyTable,
+  RetentionWalkTable,
   StoreMetaTable,
+  StoreSizeTable,
 } from "./store.ts";
 import type {
   BindingTable,
@@ -51,7 +54,7 @@ import type {
 export { jsonb } from "./columns.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 20;
+export const OLDEST_SCHEMA = 21;
 
 export interface Database {
   store_meta: StoreMetaTable;
@@ -71,6 +74,7 @@ export interface Database {
   push_item: PushItemTable;
   activation: ActivationTable;
   observation: ObservationTable;
+  observation_change: ObservationChangeTable;
   rate_budget: RateBudgetTable;
   api_token: ApiTokenTable;
   idempotency: IdempotencyTable;
@@ -90,4 +94,6 @@ export interface Database {
   value_walk: ValueWalkTable;
   manual_place: ManualPlaceTable;
   manual_reveal: ManualRevealTable;
+  retention_walk: RetentionWalkTable;
+  store_size: StoreSizeTable;
 }

@@ -60,3 +60,14 @@ export interface AuditEntryTable {
   subject_name: string;
   details: JsonbWithDefault<JsonObject>;
 }
+
+export interface RetentionWalkTable {
+  kind: string;
+  next_at: Generated<Date>;
+  after_at: Date | null;
+}
+
+export interface StoreSizeTable {
+  day: Date;
+  bytes: number;
+}

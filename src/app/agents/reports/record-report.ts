@@ -89,7 +89,7 @@ async function record(context: AppContext, agent: AgentRecord, told: Report): Pr
     await tx.agents.recordReport(agent.id, { epoch, generation, content: storedContent(content) });
     await tx.agents.touch(agent.id, { ...report.facts });
     const live = report.seen.filter(({ version }) => version !== null);
-    await tx.pushes.observeAgain(observationsOf(live.map(plannedOf), null));
+    await tx.pushes.observe(observationsOf(live.map(plannedOf), null));
     if (target.gaveUpAt !== null && target.errorCode === "POLICY_REFUSED" && report.refused.length === 0) {
       // The machine's owner has allowed it meanwhile.
       await tx.targets.resume([target.id]);

@@ -97,8 +97,19 @@ export function attachKeys(program: Command, attach: Attach): void {
   );
   const store = program
     .command("store")
-    .description("move values between PostgreSQL and Vault")
-    .addHelpText("after", examples("lockstep store move-values"));
+    .description("see what takes space in the store, and move values between PostgreSQL and Vault")
+    .summary("size of the store; move values to Vault and back")
+    .addHelpText("after", examples("lockstep store status", "lockstep store move-values"));
+  attach(
+    store
+      .command("status")
+      .description(
+        "show what takes space in the store, what it grows by, how much disk is left, and how long history is kept",
+      )
+      .summary("size, growth, free disk, and how long history is kept")
+      .addHelpText("after", examples("lockstep store status", "lockstep store status --json")),
+    () => import("../commands/store-status.ts"),
+  );
   attach(
     store
       .command("move-values")

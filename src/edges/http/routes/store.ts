@@ -1,5 +1,6 @@
 /** Handlers for places and for the store itself. */
 
+import { storeStatus } from "../../../app/retention/store-status.ts";
 import { recordRecoveryCopy } from "../../../app/secrets/record-recovery-copy.ts";
 import { rewrapAll } from "../../../app/secrets/rewrap-all.ts";
 import { testTarget } from "../../../app/targets/test-target.ts";
@@ -17,6 +18,7 @@ export const storeHandlers: Pick<Handlers, keyof typeof STORE_OPERATIONS> = {
     );
     return { ...body, hostKey: `${type} ${key}`, fingerprint };
   },
+  storeStatus: (_call, { context }) => storeStatus(context),
   testTarget: ({ params }, { context, signal }) => testTarget(context, params, signal),
   recordRecoveryCopy: ({ body }, { context, caller }) =>
     recordRecoveryCopy(context, caller.actor, body.keyId),
