@@ -195,7 +195,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
   const binding = async () =>
     (
       await kit.rows<{ evidence: string | null; settled: { primary?: number } }>(
-        "select evidence, settled from binding where removed_at is null",
+        "select evidence, settled from binding where removed_at is null order by created_at, id",
       )
     )[0];
   const pushes = () =>
