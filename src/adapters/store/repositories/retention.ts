@@ -131,17 +131,16 @@ async function deletePart(
   const { rows } = await sql<{ looked: number; deleted: number }>`
     with walk as (select coalesce(after_at, '-infinity') as after_at from retention_walk where kind = ${kind}),
       part as materialized (
-        select walk.after_at, count(*)::int as looked, max(next.at) as upto
+        select walk.after_at, count(next.at)::int as looked, max(next.at) as upto
         from walk left join lateral (
           select ${age} as at from ${sql.table(table)} h
           where ${age} > walk.after_at and ${age} < now() - ${keptForMs} * interval '1 millisecond'
           order by 1 limit ${limit}) next on true
         group by walk.after_at),
-      counted as (select case when upto is null then 0 else looked end as looked from part),
       ${gone},
       moved as (update retention_walk set after_at = part.upto from part
         where kind = ${kind} and part.upto is not null)
-    select counted.looked, (select count(*)::int from gone) as deleted from counted`.execute(db);
+    select part.looked, (select count(*)::int from gone) as deleted from part`.execute(db);
   return rows[0] ?? { looked: 0, deleted: 0 };
 }
 

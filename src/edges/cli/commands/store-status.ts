@@ -47,6 +47,6 @@ function growthText({ growth }: StoreStatus): string {
 
 function freeText({ freeBytes, daysLeft }: StoreStatus): string {
   if (freeBytes === null) return "How much disk is left there is not known here.";
-  const lasts = daysLeft === null ? "" : `: enough for ${daysLeft} days`;
+  const lasts = daysLeft === null ? "" : `: enough for ${daysLeft} ${daysLeft === 1 ? "day" : "days"}`;
   return `${byteText(freeBytes)} of disk are left${lasts}.`;
 }
