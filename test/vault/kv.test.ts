@@ -110,6 +110,19 @@ describe.each(VAULT_MODES)("%s", (mode) => {
     expect(double.calls.list({ path: "old/*" })).toHaveLength(0);
   });
 
+  it("does not take a path below a mount for one", async () => {
+    // The server answers for the mount that it belongs to.
+    await expect(kv.engineVersion("team/kv/data", signal)).rejects.toMatchObject({
+      verdict: "mount",
+      message: expect.stringContaining("team/kv is the mount"),
+    });
+    const body = { data: { type: "kv", path: "elsewhere/", options: { version: "2" } } };
+    double.fault({ path: "sys/internal/ui/mounts/*" }, { kind: "answer", status: 200, body });
+    const failure = await kv.engineVersion("team/kv2", signal).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ verdict: "mount" });
+    expect(String(failure)).not.toContain("elsewhere");
+  });
+
   it("sees that an engine was made one of version 2 without a new start", async () => {
     double.mount("kv-v1", "anew");
     expect(await kv.engineVersion("anew", signal)).toBe(1);

@@ -85,7 +85,11 @@ const described = z.object({
 });
 const listed = z.object({ data: z.object({ keys: z.array(z.string()) }) });
 const mounted = z.object({
-  data: z.object({ type: z.string(), options: z.record(z.string(), z.unknown()).nullish() }),
+  data: z.object({
+    type: z.string(),
+    path: z.string().optional(),
+    options: z.record(z.string(), z.unknown()).nullish(),
+  }),
 });
 
 const WRONG_ENGINE = "the mount is no KV engine of version 2";
@@ -195,6 +199,7 @@ export const createKv: CreateKv = (vault) => {
       const path = ["sys", "internal", "ui", "mounts", ...segmentsOf(mount)];
       try {
         const { data } = parse(mounted, await vault.call({ method: "GET", path, writes: false }, signal));
+        assertIsMount(mount, data.path);
         if (data.type !== "kv" && data.type !== "generic") throw new VaultFailure("mount", WRONG_ENGINE);
         if (data.options?.["version"] !== "2") return 1;
         upgraded.add(mount);
@@ -226,6 +231,17 @@ function readOf(answer: VaultAnswer): KvRead {
     data,
     inexactKeys: inexactKeys(answer.text, ["data", "data"]),
   };
+}
+
+/** Asked about a path below a mount, the server tells of the mount, whose keys would then stand below another name. */
+function assertIsMount(mount: string, told: string | undefined): void {
+  if (told === undefined || told === `${mount}/`) return;
+  throw new VaultFailure(
+    "mount",
+    told.endsWith("/") && mount.startsWith(told)
+      ? `${told.slice(0, -1)} is the mount, and what follows it belongs to the path`
+      : "the server tells of another mount",
+  );
 }
 
 /** As it was parsed: a copy could lose a key such as `__proto__`. */

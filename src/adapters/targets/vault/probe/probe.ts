@@ -72,7 +72,8 @@ async function checkEngine(place: Place, signal: AbortSignal): Promise<string> {
     limited(place, signal, (soon) => place.line.kv.engineVersion(mount, soon)),
   );
   if (version === 2) return `${mount} is a KV engine of version 2`;
-  if (version === null) return `the token may not see what engine ${mount} is; reading and writing tell`;
+  if (version === null)
+    return `there is no engine ${mount}, or the token has no right below it and may not see it; \`vault secrets list\` shows what is mounted`;
   throw new LockstepError(
     "TARGET_MISSING",
     `The mount ${mount} is a KV engine of version 1, which refuses no older write.`,
