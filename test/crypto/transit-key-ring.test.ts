@@ -125,11 +125,14 @@ describe("the key ring over Transit", () => {
   it("what may pass is unavailable, and what somebody must mend is refused with the remedy", async () => {
     for (const verdict of ["later", "outcome-unknown", "protocol", "invalid", "conflict"] as const)
       expect(await failing(verdict), verdict).toMatchObject({ code: "KEY_RING_UNAVAILABLE" });
-    for (const verdict of ["absent", "mount", "token", "login", "permission"] as const) {
+    for (const verdict of ["absent", "mount", "namespace", "token", "login", "permission"] as const) {
       const error = await failing(verdict);
       expect(error.code, verdict).toBe("KEY_RING_REFUSED");
       expect(error.hint).toMatch(/LOCKSTEP_VAULT|policy/);
     }
+    // Mending the namespace is not making an engine, and a wrong certificate is no seal.
+    expect((await failing("namespace")).hint).toMatch(/^(?!.*secrets enable).*LOCKSTEP_VAULT_NAMESPACE/);
+    expect((await failing("protocol")).hint).toMatch(/LOCKSTEP_VAULT_ADDR and LOCKSTEP_VAULT_CA_FILE/);
     expect((await failing("key", { trouble: "missing" })).hint).toContain(
       "vault write -f transit/keys/lockstep",
     );

@@ -133,7 +133,7 @@ describe("an answer", () => {
     ["20 another success", answer(202, { data: {} }), "protocol", "protocol"],
     ["21 no Transit key", answer(400, errors("encryption key not found")), "key", "key"],
     ["not initialized", answer(501, errors("x")), "later", "later"],
-    ["no such namespace", answer(404, errors(`namespace not found ${CANARY}`)), "mount", "mount"],
+    ["no such namespace", answer(404, errors(`namespace not found ${CANARY}`)), "namespace", "namespace"],
     ["not in a namespace", answer(400, errors("operation unavailable in namespaces")), "mount", "mount"],
     ["labels too long", answer(400, errors("custom_metadata validation failed: x")), "invalid", "invalid"],
     ["an unknown refusal", answer(400, errors(`${CANARY}`)), "protocol", "protocol"],

@@ -259,7 +259,7 @@ describe("a namespace", () => {
   it("that the server ignores is refused before anything stands elsewhere", async () => {
     const token = double.token({ policies: ["app"], ttl: 3_600 });
     const vault = vaultWith({ kind: "token", token: SecretValue.of(token) }, "team");
-    expect(await refusal(vault)).toMatchObject({ verdict: "mount" });
+    expect(await refusal(vault)).toMatchObject({ verdict: "namespace" });
     expect((await refusal(vault)).message).toMatch(/no namespaces/);
     expect(count("secret/data/a")).toBe(0);
   });

@@ -22,10 +22,11 @@ export function refusalOf(
   const { verdict, trouble, message, retryAfterMs, status } = failure;
   const details = { keyRing: place.name, ...(status === null ? {} : { status }) };
   if (verdict === "key" && trouble !== null) return ofKey(place, what, version, trouble, details);
-  const hint =
+  const remedy =
     verdict === "permission" ? lackingHint(failure, ringRights(place)) : REMEDIES[verdict]?.(place);
+  const hint = verdict === "protocol" ? ANOTHER_ANSWERS : remedy;
   return new LockstepError(
-    hint === undefined ? "KEY_RING_UNAVAILABLE" : "KEY_RING_REFUSED",
+    remedy === undefined ? "KEY_RING_UNAVAILABLE" : "KEY_RING_REFUSED",
     `Cannot ${what} with the key ring ${place.name}: ${message}.`,
     {
       details,
@@ -40,10 +41,16 @@ const REMEDIES: Partial<Record<VaultVerdict, (place: TransitPlace) => string>> =
   absent: ({ mount, key }) => `${NOT_MADE} ${makeKey(mount, key)}. ${CHECK_NAMES}`,
   mount: ({ mount }) =>
     `There is no Transit at this mount: ${shellCommand(["vault", "secrets", "enable", `-path=${mount}`, "transit"])}. ${CHECK_NAMES}`,
+  namespace: () =>
+    "Correct LOCKSTEP_VAULT_NAMESPACE; Vault without Enterprise has no namespaces: leave it out there.",
   token: () =>
     "Give Lockstep a token that is alive, or an AppRole (LOCKSTEP_VAULT_TOKEN_FILE, LOCKSTEP_VAULT_ROLE_ID).",
   login: () => "Check LOCKSTEP_VAULT_ROLE_ID and its secret id, and that the role is still there.",
 };
+
+/** A gateway in front may also have failed for a moment, so the ring counts as away. */
+const ANOTHER_ANSWERS =
+  "If it stays like this, check LOCKSTEP_VAULT_ADDR and LOCKSTEP_VAULT_CA_FILE: something else may answer there.";
 
 /** All that a ring needs, and no right to make a key: as `deploy/vault/policies/key-ring.hcl`. */
 export function ringRights({ mount, key }: Pick<TransitPlace, "mount" | "key">): readonly Right[] {

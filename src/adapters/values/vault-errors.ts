@@ -7,6 +7,7 @@ import { lackingHint, type Right } from "../vault/rights.ts";
 /** A person must do something there; asking again changes nothing. */
 const REFUSED: ReadonlySet<VaultVerdict> = new Set([
   "mount",
+  "namespace",
   "token",
   "login",
   "permission",
@@ -16,6 +17,9 @@ const REFUSED: ReadonlySet<VaultVerdict> = new Set([
 
 const HINTS: Partial<Record<VaultVerdict, string>> = {
   mount: "LOCKSTEP_VAULT_KV_MOUNT must name a KV engine of version 2.",
+  namespace:
+    "Correct LOCKSTEP_VAULT_NAMESPACE; Vault without Enterprise has no namespaces: leave it out there.",
+  protocol: "Check LOCKSTEP_VAULT_ADDR and LOCKSTEP_VAULT_CA_FILE: something else may answer there.",
 };
 
 /** All that a value store needs, and no right to write over a value: as `deploy/vault/policies/value-store.hcl`. */

@@ -213,7 +213,7 @@ class VaultLine implements OpenVault {
     this.#namespace ??= this.#isNamespaceIgnored(namespace, token, signal).then((isIgnored) => {
       if (isIgnored)
         throw new VaultFailure(
-          "mount",
+          "namespace",
           "the server knows no namespaces, and would ignore the one that is set",
         );
     });

@@ -99,7 +99,7 @@ const ROWS: readonly Row[] = [
   ...TRANSIT_ROWS,
   UNOPENED_BATCH,
   row(404, /no handler for route/i, "mount", "nothing is mounted there"),
-  row(404, /namespace not found/i, "mount", "there is no such namespace"),
+  row(404, /namespace not found/i, "namespace", "there is no such namespace"),
   row(404, /unsupported path/i, "mount", "the engine that is mounted there does not know this path"),
   row(412, /./, "behind", "this node does not know the newest state yet"),
   row(413, /(?:)/, "invalid", "the request is too large"),

@@ -4,6 +4,7 @@ import type { VaultMethod } from "./vault.ts";
 /**
  * - `absent`: nothing there, and nothing known of it
  * - `mount`: no such mount, or an engine of another kind or version
+ * - `namespace`: the server does not know the one that is set, or knows none
  * - `token`: the own token is dead, and a new log-in did not help, or is not possible
  * - `login`: the log-in was refused
  * - `permission`: a policy lacks a right
@@ -18,6 +19,7 @@ import type { VaultMethod } from "./vault.ts";
 export type VaultVerdict =
   | "absent"
   | "mount"
+  | "namespace"
   | "token"
   | "login"
   | "permission"

@@ -196,7 +196,7 @@ export class LogIn {
       answer.status === 400 ||
       answer.status === 403 ||
       ["absent", "token", "permission"].includes(failure.verdict);
-    if (!isRefusal || failure.verdict === "later" || failure.verdict === "mount") return failure;
+    if (!isRefusal || ["later", "mount", "namespace"].includes(failure.verdict)) return failure;
     const reason =
       "AppRole refused the log-in: the role id or the secret id is wrong, has ended or is used up, or this address may not use it";
     return new VaultFailure("login", `${reason}${this.#lostLogIn ? SPENT : ""}`, { status: answer.status });

@@ -54,7 +54,12 @@ function meaningOf(verdict: VaultVerdict, { config, rights, write = false }: Ask
     case "mount":
       return {
         code: "TARGET_MISSING",
-        hint: `Let \`mount\` name a KV engine of version 2${namespace === null ? "" : ` of the namespace ${namespace}`}; ${JSON.stringify(mount)} is none. \`vault secrets list -detailed\` shows them, and \`vault kv enable-versioning\` makes version 2 of 1.${namespace === null ? "" : " Vault without Enterprise has no namespaces: take `namespace` out there."}`,
+        hint: `Let \`mount\` name a KV engine of version 2${namespace === null ? "" : ` of the namespace ${namespace}`}; ${JSON.stringify(mount)} is none. \`vault secrets list -detailed\` shows them, and \`vault kv enable-versioning\` makes version 2 of 1.`,
+      };
+    case "namespace":
+      return {
+        code: "TARGET_MISSING",
+        hint: "`vault namespace list` shows those that there are. Vault without Enterprise has none: take `namespace` out there.",
       };
     case "token":
       return {
