@@ -85,6 +85,20 @@ export const UNREADABLE: readonly BadCase[] = [
   },
   { name: "an unknown tag", text: target("ssh: !vault x"), at: "3:10", where: "the file", says: ["tag"] },
   {
+    name: "half a character",
+    text: target('vault: { path: "apps/\\ud800x" }'),
+    at: "3:14",
+    where: "target t, vault, path",
+    says: ["half a character", "\\u"],
+  },
+  {
+    name: "half a character in a key",
+    text: target('vault: { "pa\\udc00th": x }'),
+    at: "3:14",
+    where: "target t, vault",
+    says: ["half a character", "\\u"],
+  },
+  {
     name: "an octal number",
     text: target("ssh: { mode: 0600 }"),
     at: "3:12",

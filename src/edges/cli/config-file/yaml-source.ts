@@ -107,7 +107,11 @@ class Walk {
         const name = String(key.value);
         const at = [...path, name];
         this.#mark(at, key);
-        if (name === "<<") {
+        if (isBroken(name)) {
+          // Named by what it stands in: its own name cannot be printed.
+          const problem = { path, message: "has a key that holds half a character", remedy: WHOLE };
+          this.problems.push(locateProblem(problem, this.locate(at) ?? this.#locationAt(0)));
+        } else if (name === "<<") {
           this.#refuse(
             at,
             "is a merge key, which hides the effective settings",
@@ -140,6 +144,10 @@ class Walk {
       );
       return null;
     }
+    if (typeof value === "string" && isBroken(value)) {
+      this.#refuse(path, "holds half a character", WHOLE);
+      return null;
+    }
     if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value as Plain;
     this.#refuse(
       path,
@@ -158,6 +166,13 @@ class Walk {
     const problem: ConfigProblem = { path, message, remedy };
     this.problems.push(locateProblem(problem, this.locate(path) ?? this.#locationAt(0)));
   }
+}
+
+const WHOLE = "Write the character itself, or both halves of its \\u escapes.";
+
+/** Whoever gets it would put another character in its place, or refuse all of the file without naming the line. */
+function isBroken(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
 }
 
 /** `0600`, `1.10`, `0x1F`, `1e3`, `+49…` and ids of twenty digits read as other numbers, or other texts, than they look. */
