@@ -25,6 +25,8 @@ export interface BoundPlace extends AdoptionPlace {
 export interface LookedAt {
   readonly secret: StoredSecret;
   readonly view: AdoptionView<BoundPlace>;
+  /** Of targets that could not be looked at, by `targetId`. */
+  readonly failures: ReadonlyMap<string, LockstepError>;
 }
 
 /** Throws NOT_FOUND for an unknown secret. A place that cannot be read is part of the answer. */
@@ -64,7 +66,8 @@ export async function lookForAdoption(
     const seen = look?.keys?.get(addressText(binding));
     return { place: placeOf(binding), ...foundValue(seen, binding.template, failure) };
   });
-  return { secret, view: groupPlaces(found, context.sameValue) };
+  const failures = [...looks].flatMap(([id, { error }]) => (error === null ? [] : [[id, error] as const]));
+  return { secret, view: groupPlaces(found, context.sameValue), failures: new Map(failures) };
 }
 
 /**

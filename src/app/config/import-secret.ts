@@ -7,7 +7,8 @@
  */
 import type { Actor } from "../../core/actor.ts";
 import { type AdoptionGroup, type Choice, chooseGroup } from "../../core/adoption/group-places.ts";
-import { LockstepError } from "../../core/errors.ts";
+import { isRingAway, LockstepError } from "../../core/errors.ts";
+import { targetId } from "../../core/plan/desired-config.ts";
 import { policyOf } from "../../core/policy.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
 import type { SecretValue } from "../../core/secret-value.ts";
@@ -52,6 +53,7 @@ export async function importSecret(
 ): Promise<Imported> {
   const looked = await lookForAdoption(context, request, signal);
   const { secret, view } = looked;
+  assertLookedAt(secret.name, looked, request.from);
   if (policyOf(secret.policy).hasFields) {
     throw new LockstepError("UNSUPPORTED", `Cannot import ${secret.name}: it has several fields.`, {
       hint: "Set its fields together with `lockstep secret set`.",
@@ -70,6 +72,20 @@ export async function importSecret(
     corrected: [...losers.flatMap((group) => group.places), ...view.absent],
     unknown: view.unknown,
   };
+}
+
+/**
+ * A chosen place that could not be looked at is told by its own error, with what mends it. Where the key ring kept all of
+ * them from being looked at, that nothing was found says nothing.
+ */
+function assertLookedAt(name: string, { view, failures }: LookedAt, from: Choice): void {
+  const failure =
+    from.by === "target"
+      ? failures.get(targetId(from.environment, from.target))
+      : [...failures.values()].find((one) => view.groups.length === 0 && isRingAway(one));
+  if (failure === undefined) return;
+  const { code, message, hint, details } = failure;
+  throw new LockstepError(code, `Cannot import ${name}. ${message}`, { hint, details });
 }
 
 function assertMeant(name: string, { value, places }: AdoptionGroup<BoundPlace>): void {

@@ -5,6 +5,7 @@ import { importSecret } from "../../../src/app/config/import-secret.ts";
 import { planConfig } from "../../../src/app/config/plan-config.ts";
 import { generateSecret, setSecret } from "../../../src/app/secrets/change-secret.ts";
 import type { Choice } from "../../../src/core/adoption/group-places.ts";
+import { LockstepError } from "../../../src/core/errors.ts";
 import type { Job } from "../../../src/core/ports/queue.ts";
 import { SecretValue } from "../../../src/core/secret-value.ts";
 import { useConfigKit } from "../../support/config-kit.ts";
@@ -182,9 +183,30 @@ describeOnAStore("adopting what is in use", (getDatabase) => {
     });
     kit.away.add("api");
     await expect(from("api")).rejects.toMatchObject({
-      message: expect.stringContaining("no answer from the place"),
+      code: "TARGET_UNREACHABLE",
+      message: "Cannot import A. no answer from the place",
     });
     await expect(take({ by: "agreement" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("does not take a key ring that is away for places without a value", async () => {
+    hold({ api: "in use" });
+    const applied = kit.config({
+      secrets: { A: [{ target: "api", role: "caller" }] },
+      targets: { api: { token: "sealed" } },
+    });
+    await applyConfig(kit.context, TESTER, { config: applied });
+    const away = new LockstepError("KEY_RING_UNAVAILABLE", "it is sealed");
+    const sealer = { ...kit.context.sealer, open: () => Promise.reject(away) };
+    for (const from of [
+      { by: "target", target: "api", environment: "production" },
+      { by: "agreement" },
+      { by: "majority" },
+    ] as const)
+      await expect(
+        importSecret({ ...kit.context, sealer }, TESTER, { ...name, from }),
+        from.by,
+      ).rejects.toMatchObject({ code: "KEY_RING_UNAVAILABLE", hint: expect.stringContaining("unsealed") });
   });
 
   it("has what its rollout needs to see looked at, and not only what it writes", async () => {
