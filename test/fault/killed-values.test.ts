@@ -1,13 +1,13 @@
 /**
  * Servers that are killed while they put a value into Vault, remove one, or move all: nothing is lost, and one sweep later
- * nothing stands there that no version names. Every step is walked through in test/app/secrets; here processes die.
+ * nothing stands there that no version names. Every step is walked through in test/app/values; here processes die.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migratePostgresQueue } from "../../src/adapters/queue/postgres-queue.ts";
 import type { AppContext, Checkpoint } from "../../src/app/base/context.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
@@ -59,15 +59,25 @@ describe("a server killed with SIGKILL while values are put, removed or moved", 
   });
 
   /** Answers what it printed before it was killed. */
-  async function killed(what: "destroy" | "move" | "set", at: Checkpoint, more = {}): Promise<string> {
+  async function killed(
+    what: "destroy" | "move" | "set",
+    at: Checkpoint | Promise<unknown>,
+    more = {},
+  ): Promise<string> {
+    const killAt = typeof at === "string" ? at : "";
     const child = spawn(process.execPath, [await childProgram(PROGRAM)], {
-      env: { PATH: process.env["PATH"], ...env, ...more, DO: what, KILL_AT: at },
+      env: { PATH: process.env["PATH"], ...env, ...more, DO: what, KILL_AT: killAt },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let printed = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (bytes) => (printed += String(bytes)));
-    await once(child, "close");
+    const closed = once(child, "close");
+    if (typeof at !== "string") {
+      await Promise.race([at, closed]);
+      child.kill("SIGKILL");
+    }
+    await closed;
     expect(child.signalCode, printed).toBe("SIGKILL");
     return printed;
   }
@@ -91,6 +101,19 @@ describe("a server killed with SIGKILL while values are put, removed or moved", 
     expect(standing()).toBe(2);
     expect(await sweep()).toBe(0);
     expect(standing()).toBe(1);
+
+    // Its write is on the way, and lands when nobody lives who asked for it.
+    const late = vault.vault.fault(
+      { method: "POST", path: "secret/data/*" },
+      { kind: "held", at: "request" },
+    );
+    printed.push(await killed("set", late.hit()));
+    expect(standing()).toBe(1);
+    late.release();
+    await vi.waitFor(() => expect(standing()).toBe(2));
+    expect(await states()).toEqual(["1 current"]);
+    expect(await sweep()).toBe(0);
+    expect(standing()).toBe(1);
     await set("two");
 
     printed.push(await killed("move", "values-moved", { LOCKSTEP_VALUE_STORE: "postgres" }));
@@ -99,8 +122,10 @@ describe("a server killed with SIGKILL while values are put, removed or moved", 
     expect(await sweep()).toBe(0);
     expect(standing()).toBe(0);
 
-    printed.push(await killed("move", "value-put"));
-    expect([await reveal(1), await reveal(2)]).toEqual(["one", "two"]);
+    for (const at of ["value-intent", "value-put"] as const) {
+      printed.push(await killed("move", at));
+      expect([await reveal(1), await reveal(2)], at).toEqual(["one", "two"]);
+    }
     expect(await moveValues(context, TESTER)).toMatchObject({ moved: 2, left: 0, unreadable: [] });
     expect(await sweep()).toBe(0);
     expect(standing()).toBe(2);
@@ -110,6 +135,13 @@ describe("a server killed with SIGKILL while values are put, removed or moved", 
     expect(await sweep()).toBe(0);
     expect(standing()).toBe(1);
     expect(await reveal(2)).toBe("two");
+
+    await set("three");
+    printed.push(await killed("destroy", "value-removed", { VERSION: "2" }));
+    expect(await states()).toEqual(["3 current", "2 destroyed", "1 destroyed"]);
+    expect(standing()).toBe(1);
+    expect(await sweep()).toBe(0);
+    expect(await reveal(3)).toBe("three");
 
     for (const secret of ["canary", vault.token])
       expect(printed.join("\n").includes(secret), secret).toBe(false);

@@ -1,6 +1,6 @@
 /**
- * A server that does one thing with values and ends, for tests that kill it: `DO=set`, `DO=destroy` (the first version)
- * or `DO=move`. `KILL_AT=<checkpoint>` ends it with SIGKILL when it gets there: nothing is flushed, no handler runs.
+ * A server that does one thing with values and ends, for tests that kill it: `DO=set`, `DO=destroy` (`VERSION`, or the
+ * first) or `DO=move`. `KILL_AT=<checkpoint>` ends it with SIGKILL when it gets there: nothing is flushed, no handler runs.
  */
 import type { Checkpoint } from "../../src/app/base/context.ts";
 import { setSecret } from "../../src/app/secrets/change-secret.ts";
@@ -23,7 +23,7 @@ switch (process.env["DO"]) {
     await setSecret(context, ACTOR, NAME, { value: SecretValue.of("canary-killed") });
     break;
   case "destroy":
-    await destroyVersion(context, ACTOR, NAME, 1);
+    await destroyVersion(context, ACTOR, NAME, Number(process.env["VERSION"] ?? 1));
     break;
   default:
     await moveValues(context, ACTOR);
