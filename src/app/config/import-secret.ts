@@ -75,7 +75,7 @@ export async function importSecret(
 }
 
 /**
- * A chosen place that could not be looked at is told by its own error, with what mends it. Where the key ring kept all of
+ * A chosen place that could not be looked at is told by its own error, with what fixes it. Where the key ring kept all of
  * them from being looked at, that nothing was found says nothing.
  */
 function assertLookedAt(name: string, { view, failures }: LookedAt, from: Choice): void {
