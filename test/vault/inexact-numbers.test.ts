@@ -52,3 +52,20 @@ it("an integer beyond 2^53 is named wherever it stands", () => {
     }),
   );
 });
+
+it.each([
+  "1e20",
+  "-1E400",
+  "1e-400",
+  "123456789012345e2",
+  "[5e300]",
+  " 2.5e+16",
+  "9007199254740993",
+  "1.23456789012345678",
+])("%s is found where nothing else is", (number) => {
+  expect(inexactKeys(`{"a":${number}}`, [])).toEqual(["a"]);
+});
+
+it("a number that comes through is not named, alone or not", () => {
+  expect(inexactKeys('{"a":123456789012345,"b":1e3,"c":-0.5,"id":"5e9-1234567890123456"}', [])).toEqual([]);
+});

@@ -3,8 +3,12 @@
  * rounded it already, or with more digits than a double has. Parsed values do not show it, so the text is read. Pure.
  */
 
+/** A double keeps fifteen digits; what has fewer, and no exponent, comes through. Most answers end here. */
+const MAYBE_INEXACT = /\d[\d.]{15}|[:,[\s]-?\d[\d.]*[eE]/;
+
 /** `path`: from the outermost object to the one whose keys are asked about. Empty where the path leads nowhere. */
 export function inexactKeys(text: string, path: readonly string[]): readonly string[] {
+  if (!MAYBE_INEXACT.test(text)) return [];
   const found = new Set<string>();
   const scanner = new Scanner(text, (at) => {
     if (at.length > path.length && path.every((name, index) => at[index] === name))
