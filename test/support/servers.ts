@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { findPreviousRelease } from "./previous-release.ts";
 
 /** Shells count among them, because completion is tried in the real ones, and the real readers of what we write. */
 export const REAL_SERVERS = [
@@ -28,9 +29,22 @@ export const REAL_SERVERS = [
   "file-attributes",
   "file-acls",
   "busybox",
+  // The commit of the release before, in git: a shallow clone may lack it.
+  "previous-release",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
-type Tried = "openclaw" | "python-dotenv" | "mount-namespace" | "file-attributes" | "file-acls";
+type Tried =
+  | "openclaw"
+  | "python-dotenv"
+  | "mount-namespace"
+  | "file-attributes"
+  | "file-acls"
+  | "previous-release";
+
+const HINTS: Readonly<Partial<Record<RealServer, string>>> = {
+  "previous-release":
+    ": git does not have the commit that test/upgrade/previous-release names. In a shallow clone: git fetch --unshallow --tags",
+};
 
 const EXTRA_DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/local/sbin", ...debianPostgres()];
 
@@ -54,6 +68,7 @@ export function findServer(server: RealServer): string | null {
   if (server === "mount-namespace") return findMountNamespace();
   if (server === "file-attributes") return findByTrying(server, ["chattr", "+a"], ["chattr", "-a"]);
   if (server === "file-acls") return findByTrying(server, ["setfacl", "-m", "u:1:r"], ["setfacl", "-b"]);
+  if (server === "previous-release") return findPreviousRelease()?.commit ?? null;
   const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_DIRECTORIES];
   for (const program of PROGRAMS[server]) {
     for (const directory of directories) {
@@ -68,7 +83,7 @@ export function findServer(server: RealServer): string | null {
 export function lacks(server: RealServer): boolean {
   if (findServer(server) !== null) return false;
   if (process.env["LOCKSTEP_TEST_REQUIRE_ALL"] === "1") {
-    throw new Error(`${server} is required here, and was not found`);
+    throw new Error(`${server} is required here, and was not found${HINTS[server] ?? ""}`);
   }
   return true;
 }

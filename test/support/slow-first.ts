@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const SLOW = [
   "test/e2e/",
+  "test/upgrade/",
   "test/fault/",
   "test/store/embedded/",
   "test/queue/",
