@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { parseMigration } from "../../src/adapters/store/migration-files.ts";
 import { assertSchema, migrate } from "../../src/adapters/store/migrator.ts";
 import { OLDEST_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createTestDatabase, somebodyWaitsForLock, type TestDatabase } from "../support/database.ts";
 import { SILENT, STORE_KINDS } from "../support/database-clusters.ts";
 import { lacks } from "../support/servers.ts";
 
@@ -17,6 +17,7 @@ const broken = parseMigration(2, "000002_broken.sql", "insert into first values 
 describe.each(STORE_KINDS)("the migrator, on %s", (kind) => {
   describe.skipIf(kind === "postgres" && lacks("postgres"))("on a fresh database", () => {
     let database: TestDatabase | null = null;
+    let migrating: Promise<unknown> = Promise.resolve();
     const fresh = async (): Promise<TestDatabase> => {
       database = await createTestDatabase(kind, { migrated: false });
       return database;
@@ -62,6 +63,63 @@ describe.each(STORE_KINDS)("the migrator, on %s", (kind) => {
         code: "STORE_SCHEMA",
         details: { found: 0, oldest: OLDEST_SCHEMA },
       });
+    });
+
+    test("a file waits for those who work, in whatever order they need its tables, and nobody's work fails", async () => {
+      const found = await fresh();
+      const { connection, pool } = found;
+      const before = parseMigration(
+        1,
+        "000001_before.sql",
+        "create table early (a int); create table late (a int);",
+      );
+      // Comes to them in the other order than who works there.
+      const text = "alter table late add b int; alter table early add b int;";
+      const file = parseMigration(2, "000002_both.sql", `-- Locks first: early, late\n${text}`);
+      await migrate(connection, SILENT, [before]);
+      const worker = await pool.connect();
+      try {
+        await worker.query("begin; insert into early (a) values (1)");
+        migrating = migrate(connection, SILENT, [before, file]);
+        await somebodyWaitsForLock(found);
+        const { rowCount } = await pool.query(
+          "select from pg_locks where relation = 'late'::regclass and granted and mode = 'AccessExclusiveLock'",
+        );
+        expect(rowCount).toBe(0);
+        await worker.query("insert into late (a) values (1)");
+        await worker.query("commit");
+      } finally {
+        worker.release();
+      }
+      expect(await migrating).toEqual({ version: 2, applied: 1 });
+      expect((await pool.query("select early.b from early, late")).rows).toEqual([{ b: null }]);
+    });
+
+    test("a file that waited too long for a table gives way, and begins again", async () => {
+      const { connection, pool } = await fresh();
+      const before = parseMigration(
+        1,
+        "000001_before.sql",
+        "create table early (a int); create table late (a int);",
+      );
+      const file = parseMigration(
+        2,
+        "000002_both.sql",
+        "alter table late add b int; alter table early add b int;",
+      );
+      await migrate(connection, SILENT, [before]);
+      const worker = await pool.connect();
+      try {
+        await worker.query("begin; insert into early (a) values (1)");
+        const gaveWay = new Promise<void>((resolve) => {
+          migrating = migrate(connection, { ...SILENT, debug: () => resolve() }, [before, file]);
+        });
+        await gaveWay;
+        await worker.query("commit");
+      } finally {
+        worker.release();
+      }
+      expect(await migrating).toEqual({ version: 2, applied: 1 });
     });
 
     test("a file that fails leaves nothing of itself behind, and names itself without the statement", async () => {

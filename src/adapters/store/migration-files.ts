@@ -11,7 +11,17 @@ export interface Migration {
   readonly sql: string;
   /** sha256 of the text with Unix line ends, hex: a checkout on another system is no change. */
   readonly checksum: string;
+  /** Tables that it needs for itself alone, in whatever order it comes to them: locked before it begins. */
+  readonly locksFirst: readonly string[];
 }
+
+/** Said by a line of the file: `-- Locks first: binding, push`. */
+const LOCKS_FIRST = /^-- Locks first: (.+)$/m;
+/** Of files that were merged before there was that line. */
+const LOCKED_BY: Readonly<Record<string, readonly string[]>> = {
+  // Dropping a table locks those that it referred to as well.
+  "000021_what_is_kept.sql": ["binding", "push", "observation", "activation", "delivery", "alert"],
+};
 
 /** Three floors up from both `src/adapters/store` and `dist/adapters/store`. */
 const PACKAGE_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
@@ -31,7 +41,8 @@ export function loadMigrations(folder: string = PACKAGE_FOLDER): readonly Migrat
 
 export function parseMigration(version: number, name: string, text: string): Migration {
   const sql = text.replaceAll("\r\n", "\n");
-  return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+  const locksFirst = LOCKS_FIRST.exec(sql)?.[1]?.split(", ") ?? LOCKED_BY[name] ?? [];
+  return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex"), locksFirst };
 }
 
 /** The table in which the migrator keeps what ran. */

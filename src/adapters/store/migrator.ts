@@ -6,6 +6,7 @@
  * lock, so it also holds behind a connection pooler); a file that changed after it ran, a gap, or a schema newer than
  * the files is refused with STORE_SCHEMA and nothing is touched.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { LockstepError } from "../../core/errors.ts";
 import type { Logger } from "../../core/ports/logger.ts";
@@ -17,8 +18,18 @@ import { OLDEST_SCHEMA } from "./schema/schema.ts";
 
 /** Any fixed number; every Lockstep must use the same. Spells "lockstep" in ASCII. */
 const ADVISORY_LOCK = "7813573191660758384";
-/** How long a change of a table waits for others to let go of it, so that a queue does not build up behind it. */
-const LOCK_TIMEOUT = "30s";
+/**
+ * How long the first locks are waited for: whoever comes meanwhile queues behind. Shorter than Postgres's deadlock_timeout
+ * (1 s), so that in a circle it is the migration that gives way, and not somebody's work.
+ */
+const FIRST_LOCKS_TIMEOUT = "200ms";
+/** And those that a file comes to later. */
+const LOCK_TIMEOUT = "2s";
+/** A file that gave way begins again, until its turn comes. */
+const GIVES_WAY_FOR_MS = 120_000;
+const AGAIN_AFTER_MS = { least: 100, most: 1_000 } as const;
+/** lock_not_available, deadlock_detected: nothing of the file is done. */
+const GAVE_WAY = new Set(["55P03", "40P01"]);
 
 interface Applied {
   readonly version: number;
@@ -43,7 +54,7 @@ export async function migrate(
     if (connection.schema !== undefined) await ensureSchema(client, connection.schema);
     let applied = 0;
     for (;;) {
-      const done = await migrateOne(client, migrations);
+      const done = await migrateWhenPossible(client, migrations, log);
       if (done === null) return { version: migrations.at(-1)?.version ?? 0, applied };
       applied += 1;
       log.info("store.migrated", { migration: done.name });
@@ -90,6 +101,44 @@ export async function assertSchema(
   });
 }
 
+/** Begins anew where others hold what a file needs: they go on meanwhile. */
+async function migrateWhenPossible(
+  client: pg.Client,
+  migrations: readonly Migration[],
+  log: Logger,
+): Promise<Migration | null> {
+  const deadline = performance.now() + GIVES_WAY_FOR_MS;
+  for (let afterMs: number = AGAIN_AFTER_MS.least; ; afterMs = Math.min(2 * afterMs, AGAIN_AFTER_MS.most)) {
+    try {
+      return await migrateOne(client, migrations);
+    } catch (error) {
+      if (!(error instanceof GivesWay)) throw error;
+      if (performance.now() > deadline) throw keptOut(error.migration);
+      log.debug("store.migration-gave-way", { migration: error.migration.name });
+      // Whoever waits behind it gets a turn.
+      await delay(afterMs);
+    }
+  }
+}
+
+class GivesWay extends Error {
+  readonly migration: Migration;
+  constructor(migration: Migration) {
+    super(`${migration.name} gave way`);
+    this.migration = migration;
+  }
+}
+
+function keptOut({ name }: Migration): LockstepError {
+  return new LockstepError(
+    "STORE_TIMEOUT",
+    `Cannot run the migration ${name}: for ${GIVES_WAY_FOR_MS / 1_000} s others held the tables that it changes.`,
+    {
+      hint: "Nothing was changed. End long transactions (`select * from pg_stat_activity where xact_start < now() - interval '1 minute'`) or stop the workers, and run `lockstep migrate` again.",
+    },
+  );
+}
+
 /** Null when nothing is left to do: then the runtime role's rights are as they should be, too. */
 async function migrateOne(client: pg.Client, migrations: readonly Migration[]): Promise<Migration | null> {
   let running: Migration | null = null;
@@ -114,6 +163,7 @@ async function migrateOne(client: pg.Client, migrations: readonly Migration[]): 
     return running;
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
+    if (running !== null && GAVE_WAY.has(codeOf(error) ?? "")) throw new GivesWay(running);
     if (isNameTaken(error, running)) throw nameTaken(running);
     throw toStoreError(error, running === null ? "migrate the store" : `run the migration ${running.name}`);
   }
@@ -134,7 +184,16 @@ function nameTaken(running: Migration | null): LockstepError {
   );
 }
 
-async function runMigration(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
+async function runMigration(
+  client: pg.Client,
+  { version, name, checksum, sql, locksFirst }: Migration,
+): Promise<void> {
+  if (locksFirst.length > 0) {
+    const tables = locksFirst.map((table) => pg.escapeIdentifier(table)).join(", ");
+    await client.query(`set local lock_timeout = '${FIRST_LOCKS_TIMEOUT}'`);
+    await client.query(`lock table ${tables} in access exclusive mode`);
+    await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
+  }
   await client.query(sql);
   await client.query("insert into schema_migration (version, name, checksum) values ($1, $2, $3)", [
     version,
