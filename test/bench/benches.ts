@@ -30,6 +30,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "what a store weighs after a year of looks, beside one that keeps each of them",
     load: async () => (await import("./history/history.ts")).bench,
   },
+  migration: {
+    about: "how long a migration takes, and how long its locks keep a worker waiting",
+    load: async () => (await import("./migration/migration.ts")).bench,
+  },
   vault: {
     about: "values and data keys through the client for Vault, beside the same calls bare",
     load: async () => (await import("./vault/vault.ts")).bench,

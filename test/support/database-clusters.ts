@@ -40,11 +40,14 @@ export const SILENT: Logger = {
 /** Followed by the pid of the run; what is named like this goes when that run is over. */
 export const PREFIX = "lockstep-test-pg-";
 
-/** With a migrated template; its directory goes with `stop`. */
-export async function startTestCluster(kind: StoreKind): Promise<TestCluster> {
+/** With a migrated template; its directory goes with `stop`. `settings`: of the machine's own Postgres, besides a test's. */
+export async function startTestCluster(
+  kind: StoreKind,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestCluster> {
   await sweep();
   const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const cluster = kind === "embedded" ? await startEmbedded(directory) : await startReal(directory);
+  const cluster = kind === "embedded" ? await startEmbedded(directory) : await startReal(directory, settings);
   const stop = async (): Promise<void> => {
     await cluster.stop();
     await rm(directory, { recursive: true, force: true });
@@ -79,7 +82,7 @@ async function startEmbedded(directory: string): Promise<TestCluster> {
 }
 
 /** The machine's own Postgres, on a fresh cluster, not as root. */
-async function startReal(directory: string): Promise<TestCluster> {
+async function startReal(directory: string, more: Readonly<Record<string, string>>): Promise<TestCluster> {
   const found = findServer("postgres");
   if (found === null) throw new Error("postgres was not found on this machine");
   const programs = dirname(await realpath(found));
@@ -102,6 +105,7 @@ async function startReal(directory: string): Promise<TestCluster> {
     fsync: "off",
     unix_socket_directories: host,
     max_connections: "200",
+    ...more,
   };
   const server = spawnGuarded(
     runAs,
