@@ -48,6 +48,10 @@ export const CATALOGUE = {
   BODY_TOO_LARGE: { family: "invalid", hint: "Send less than 1 MiB at once." },
   NOT_FOUND: { family: "not-found", hint: "Check the name; `lockstep status` lists what exists." },
   ALREADY_EXISTS: { family: "conflict", hint: "Choose another name." },
+  ROLLOUT_NEWER: {
+    family: "conflict",
+    hint: "A newer release began it: repeat this with that release, whose workers and servers move it.",
+  },
   ROLLOUT_OPEN: { family: "conflict", hint: "Wait for the rollout or see `lockstep rollout show`." },
   STRATEGY_IMPOSSIBLE: {
     family: "conflict",

@@ -7,6 +7,7 @@ import type { LoopBinding, PrunableKey } from "../../core/store/targets.ts";
 import { renderFields } from "../../core/template.ts";
 import { memoize } from "../../lib/memoize.ts";
 import type { AppContext } from "../base/context.ts";
+import { assertNotNewer } from "../base/newer-rollout.ts";
 import { type OpenedVersion, openKnownVersions, renderKnown } from "./known-values.ts";
 
 export interface Desired {
@@ -29,6 +30,8 @@ export async function loadDesired(context: AppContext, targetId: string): Promis
   const slots: DesiredSlot[] = [];
   const unneeded: Unneeded[] = [];
   for (const binding of bindings) {
+    if (binding.rollout !== null)
+      assertNotNewer(binding.rollout, `say what "${binding.secretName}" must be there`);
     const wanted = asideOf(binding) ?? slotsOf(binding, binding.currentVersion, binding.rollout);
     for (const { slot, version } of slotEntries(wanted)) {
       if (version === null) {

@@ -1,10 +1,10 @@
 /** Moves one rollout as far as its gates allow: loads its state, asks the engine, applies its actions, asks again. */
 import { type Decision, decide } from "../../core/rollout/engine.ts";
-import { ENGINE_VERSION } from "../../core/rollout/strategy.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
+import { isNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
 import { applyAction } from "./apply-action.ts";
 import { type LocatedMember, memberOf, stateOf } from "./load-members.ts";
@@ -29,6 +29,8 @@ export async function advanceLocked(
   next: Next,
   locked: RolloutRecord,
 ): Promise<void> {
+  // Its next look is not put off either: a worker of the release that began it takes it up.
+  if (isNewer(locked)) return;
   let againInMs = LOOK_AGAIN_MS;
   let rollout: RolloutRecord | null = locked;
   for (let step = 0; step < MAX_STEPS && rollout !== null && isOpen(rollout); step += 1) {
@@ -64,6 +66,6 @@ export async function decideNow(
   return { decision: decide(state, members, rollout.nowMs), members };
 }
 
-function isOpen({ engineVersion, state }: RolloutRecord): boolean {
-  return engineVersion <= ENGINE_VERSION && (state === "running" || state === "stalled");
+function isOpen({ state }: RolloutRecord): boolean {
+  return state === "running" || state === "stalled";
 }

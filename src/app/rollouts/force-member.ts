@@ -2,6 +2,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
+import { assertNotNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
@@ -24,6 +25,7 @@ export async function forceMember(
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot force: there is no rollout ${rolloutId}.`);
+    assertNotNewer(rollout, `force "${target}"`);
     // It came to its end without that: nothing is held up any more.
     if (rollout.state === "done") return;
     if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "force");

@@ -2,6 +2,7 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
+import { assertNotNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
 import { ended } from "./ended-rollout.ts";
 
@@ -11,6 +12,7 @@ export async function resumeRollout(context: AppContext, actor: Actor, rolloutId
     const rollout = await tx.rollouts.lock(rolloutId);
     if (rollout === null)
       throw new LockstepError("NOT_FOUND", `Cannot resume: there is no rollout ${rolloutId}.`);
+    assertNotNewer(rollout, "resume");
     // It came to its end by itself meanwhile: that is what resuming is for.
     if (rollout.state === "done") return;
     if (rollout.state !== "running" && rollout.state !== "stalled") throw await ended(tx, rollout, "resume");

@@ -8,6 +8,7 @@ import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
+import { assertNotNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
 import { ended } from "./ended-rollout.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
@@ -20,6 +21,7 @@ export async function rollbackRollout(context: AppContext, actor: Actor, rollout
       throw new LockstepError("NOT_FOUND", `Cannot roll back: there is no rollout ${rolloutId}.`, {
         hint: "`lockstep rollout list` shows the rollouts.",
       });
+    assertNotNewer(rollout, "roll back");
     const newest =
       (await tx.rollouts.openOf(rollout.secretId)) ?? (await tx.rollouts.lastOf(rollout.secretId));
     if (newest?.rollbackOf === rollout.id && newest.state !== "abandoned" && newest.state !== "failed")

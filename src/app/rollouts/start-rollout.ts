@@ -25,6 +25,7 @@ import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
+import { assertNotNewer } from "../base/newer-rollout.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { promote } from "./apply-action.ts";
@@ -193,6 +194,7 @@ export async function supersede(
   if (open === null) return;
   const locked = await tx.rollouts.lock(open.id);
   if (locked === null || (locked.state !== "running" && locked.state !== "stalled")) return;
+  assertNotNewer(locked, `move "${secret.name}"`);
   // An issuer accepts every token that it has given until that ends, however many there are.
   const isIssued = strategy === "issued" && locked.strategy === "issued";
   if (strategy !== "replace" && !isIssued && (await areTwoInUse(tx, locked))) {

@@ -2,10 +2,11 @@
 import { LockstepError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
 import type { Member } from "../../core/rollout/member.ts";
-import { ENGINE_VERSION, PHASES } from "../../core/rollout/strategy.ts";
+import { PHASES } from "../../core/rollout/strategy.ts";
 import type { RolloutRow } from "../../core/store/views.ts";
 import type { RolloutSummary, RolloutView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../base/context.ts";
+import { isNewer } from "../base/newer-rollout.ts";
 import { viewBindings } from "../status/bindings.ts";
 import { decideNow } from "./advance-rollout.ts";
 import { memberOf } from "./load-members.ts";
@@ -30,6 +31,8 @@ export async function viewRollout(context: AppContext, rolloutId: string): Promi
   return { ...summary(row), bindings, ...(await viewProgress(context, row)) };
 }
 
+const LEFT_ALONE = "a newer release began this rollout, and its workers move it; this one leaves it alone";
+
 type Progress = Omit<RolloutView, keyof RolloutSummary | "bindings">;
 
 /** How far it is, and what each side holds now. */
@@ -37,15 +40,15 @@ async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progr
   const { read } = context.store;
   const rollout = await read.rollouts.find(row.id);
   invariant(rollout !== null, "a rollout that was listed is there");
+  const isKnown = !isNewer(rollout);
   const common = {
-    phases: [...PHASES[rollout.strategy]],
+    phases: isKnown ? [...PHASES[rollout.strategy]] : [rollout.phase],
     phaseStartedAt: new Date(rollout.phaseStartedAtMs).toISOString(),
     held: rollout.held,
     urgent: rollout.urgent,
     rollbackOf: rollout.rollbackOf,
   };
   const isOpen = rollout.state === "running" || rollout.state === "stalled";
-  const isKnown = rollout.engineVersion <= ENGINE_VERSION;
   const decided = isOpen && isKnown ? await decideNow(context, read, rollout, { fixes: false }) : null;
   const members =
     decided?.members ??
@@ -66,7 +69,7 @@ async function viewProgress(context: AppContext, row: RolloutRow): Promise<Progr
       evidence: member.evidence,
       lookedAt: member.observedAtMs === null ? null : new Date(member.observedAtMs).toISOString(),
       acceptance: acceptanceText(member),
-      waitsFor: waits.get(member.bindingId) ?? null,
+      waitsFor: waits.get(member.bindingId) ?? (isOpen && !isKnown ? LEFT_ALONE : null),
       forced: member.forced,
     })),
   };

@@ -95,6 +95,9 @@ export function slotsOf(
         default:
           return only(toVersion);
       }
+    // Of a newer release: nothing is claimed about the place.
+    default:
+      return only(null);
   }
 }
 

@@ -77,7 +77,7 @@ export interface LoopBinding {
   readonly wroteFallback: boolean;
   readonly currentVersion: number | null;
   /** The open one that moves its secret. */
-  readonly rollout: (RolloutView & { readonly id: string }) | null;
+  readonly rollout: (RolloutView & { readonly id: string; readonly engineVersion: number }) | null;
   /** In place of what that rollout asks for. */
   readonly aside: Aside | null;
 }

@@ -4,6 +4,7 @@ import { bindingOptionsOf } from "../../../core/binding-options.ts";
 import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { rolloutOptionsOf } from "../../../core/rollout/options.ts";
+import { ENGINE_VERSION } from "../../../core/rollout/strategy.ts";
 import { AGENT_UNIT } from "../../../core/store/activations.ts";
 import type { RolloutMemberRow, RolloutRecord, RolloutRepo } from "../../../core/store/rollouts.ts";
 import type { Database } from "../schema/schema.ts";
@@ -81,7 +82,8 @@ export function createRolloutRepo(db: Kysely<Database>): RolloutRepo {
 
     async due(limit) {
       const { rows } = await sql<{ id: string }>`
-        select id from rollout where state in ('running', 'stalled') and next_action_at <= now()
+        select id from rollout
+        where state in ('running', 'stalled') and next_action_at <= now() and engine_version <= ${ENGINE_VERSION}
         order by next_action_at limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },

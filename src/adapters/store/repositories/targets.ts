@@ -14,7 +14,7 @@ import type {
 import type { Database } from "../schema/schema.ts";
 import { ms } from "./instants.ts";
 import { assertHeld, leaseLost, settleBinding, settleStatement } from "./settlements.ts";
-import { assertMayMove, EPOCH, MAY_MOVE } from "./standing.ts";
+import { assertMayMove, EPOCH, MAY_MOVE, OURS_TO_PUSH } from "./standing.ts";
 import { targetEvidence } from "./target-evidence.ts";
 
 const RECORD = sql`
@@ -45,7 +45,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
         select id from target
         where generation <> settled_generation and removed_at is null and gave_up_at is null
           and (next_action_at is null or next_action_at <= now())
-          and (lease_until is null or lease_until < now()) and ${MAY_MOVE}
+          and (lease_until is null or lease_until < now()) and ${MAY_MOVE} and ${OURS_TO_PUSH}
         order by next_action_at nulls first limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },
@@ -84,7 +84,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
             lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where id = ${targetId} and removed_at is null and generation <> settled_generation and gave_up_at is null
             and (lease_until is null or lease_until < now())
-            and (next_action_at is null or next_action_at <= now()) and ${MAY_MOVE}
+            and (next_action_at is null or next_action_at <= now()) and ${MAY_MOVE} and ${OURS_TO_PUSH}
           returning *)
         ${LEASED}`.execute(db);
       return toLease(rows[0]);
@@ -173,7 +173,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           update target set lease_owner = ${owner}, lease_token = lease_token + 1, generation = generation + 1,
             lease_until = now() + ${leaseMs} * interval '1 millisecond'
           where id = ${targetId} and removed_at is null and generation = settled_generation
-            and (lease_until is null or lease_until < now()) and ${MAY_MOVE}
+            and (lease_until is null or lease_until < now()) and ${MAY_MOVE} and ${OURS_TO_PUSH}
           returning *)
         ${LEASED}`.execute(db);
       return toLease(rows[0]);
@@ -211,7 +211,7 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
           exists (select 1 from ownership w where w.binding_id = b.id and w.slot = 'fallback' and not w.prune
             and w.written_generation is not null) as "wroteFallback",
           v.version as "currentVersion",
-          case when r.id is null then null else jsonb_build_object('id', r.id, 'strategy', r.strategy, 'phase', r.phase,
+          case when r.id is null then null else jsonb_build_object('id', r.id, 'engineVersion', r.engine_version, 'strategy', r.strategy, 'phase', r.phase,
             'fromVersion', r.from_version, 'toVersion', r.to_version, 'held', r.held) end as rollout
         from binding b join secret s on s.id = b.secret_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
