@@ -186,7 +186,7 @@ function nameTaken(running: Migration | null): LockstepError {
 
 async function runMigration(
   client: pg.Client,
-  { version, name, checksum, sql, locksFirst }: Migration,
+  { version, name, checksum, sql, gentler, locksFirst }: Migration,
 ): Promise<void> {
   if (locksFirst.length > 0) {
     const tables = locksFirst.map((table) => pg.escapeIdentifier(table)).join(", ");
@@ -194,7 +194,7 @@ async function runMigration(
     await client.query(`lock table ${tables} in access exclusive mode`);
     await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
   }
-  await client.query(sql);
+  await client.query(gentler ?? sql);
   await client.query("insert into schema_migration (version, name, checksum) values ($1, $2, $3)", [
     version,
     name,
