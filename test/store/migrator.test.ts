@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { parseMigration } from "../../src/adapters/store/migration-files.ts";
+import { loadMigrations, parseMigration } from "../../src/adapters/store/migration-files.ts";
 import { assertSchema, migrate } from "../../src/adapters/store/migrator.ts";
-import { OLDEST_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
+import { OLDEST_SCHEMA, SERVES_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
 import { createTestDatabase, somebodyWaitsForLock, type TestDatabase } from "../support/database.ts";
 import { SILENT, STORE_KINDS } from "../support/database-clusters.ts";
 import { lacks } from "../support/servers.ts";
@@ -55,6 +55,25 @@ describe.each(STORE_KINDS)("the migrator, on %s", (kind) => {
         details: { found: 2, newest: 1 },
       });
       await expect(assertSchema(connection, [first])).rejects.toMatchObject({ code: "STORE_SCHEMA" });
+    });
+
+    test("a newer schema is worked on where its release said so, and refused by what is older still", async () => {
+      const { connection, pool } = await fresh();
+      const all = loadMigrations();
+      await migrate(connection, SILENT, all);
+      const before = all.slice(0, SERVES_SCHEMA);
+      await assertSchema(connection, before);
+      expect(await migrate(connection, SILENT, before)).toMatchObject({ applied: 0 });
+      // It has not left its own word in the place of the newer one's.
+      await assertSchema(connection, before);
+      await expect(assertSchema(connection, all.slice(0, SERVES_SCHEMA - 1))).rejects.toMatchObject({
+        code: "STORE_SCHEMA",
+        details: { found: all.length, newest: SERVES_SCHEMA - 1 },
+      });
+      await pool.query("update schema_migration set serves = null");
+      await expect(assertSchema(connection, before)).rejects.toMatchObject({ code: "STORE_SCHEMA" });
+      await migrate(connection, SILENT, all);
+      await assertSchema(connection, before);
     });
 
     test("a store that was never migrated is refused by starting", async () => {

@@ -4,7 +4,8 @@
  *
  * Promises: any number of processes may migrate at once and each file runs exactly once (transaction-scoped advisory
  * lock, so it also holds behind a connection pooler); a file that changed after it ran, a gap, or a schema newer than
- * the files is refused with STORE_SCHEMA and nothing is touched.
+ * the files is refused with STORE_SCHEMA and nothing is touched. A newer one whose release left word that it serves this
+ * program too is worked on, and left as it is.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
@@ -14,7 +15,7 @@ import { codeOf, toStoreError } from "./errors.ts";
 import { loadMigrations, type Migration, tablesOf } from "./migration-files.ts";
 import type { StoreConnection } from "./pool.ts";
 import { grantRuntimeRole } from "./runtime-role.ts";
-import { OLDEST_SCHEMA } from "./schema/schema.ts";
+import { OLDEST_SCHEMA, SERVES_SCHEMA } from "./schema/schema.ts";
 
 /** Any fixed number; every Lockstep must use the same. Spells "lockstep" in ASCII. */
 const ADVISORY_LOCK = "7813573191660758384";
@@ -35,6 +36,8 @@ interface Applied {
   readonly version: number;
   readonly name: string;
   readonly checksum: string;
+  /** SERVES_SCHEMA of the release that migrated to here; null: it left no word, or is older than that. */
+  readonly serves: number | null;
 }
 
 export interface MigrationOutcome {
@@ -157,8 +160,12 @@ async function migrateOne(client: pg.Client, migrations: readonly Migration[]): 
     const applied = await listApplied(client);
     assertKnown(applied, migrations);
     running = migrations[applied.length] ?? null;
-    if (running === null) await grantRuntimeRole(client, tablesOf(migrations));
-    else await runMigration(client, running);
+    if (running === null) {
+      if (applied.length === migrations.length) await leaveWord(client, migrations.length);
+      await grantRuntimeRole(client, tablesOf(migrations));
+    } else {
+      await runMigration(client, running);
+    }
     await client.query("commit");
     return running;
   } catch (error) {
@@ -202,22 +209,37 @@ async function runMigration(
   ]);
 }
 
+/** Which older programs may start on this schema. The column came later than the table. */
+async function leaveWord(client: pg.Client, newest: number): Promise<void> {
+  const known = await client.query(
+    "select from pg_attribute where attrelid = 'schema_migration'::regclass and attname = 'serves' and not attisdropped",
+  );
+  if (known.rowCount === 0) await client.query("alter table schema_migration add column serves integer");
+  await client.query(
+    "update schema_migration set serves = $1 where version = $2 and serves is distinct from $1",
+    [SERVES_SCHEMA, newest],
+  );
+}
+
 async function listApplied(client: pg.Client): Promise<readonly Applied[]> {
   const result = await client.query<Applied>(
-    "select version, name, checksum from schema_migration order by version",
+    `select version, name, checksum, (to_jsonb(m) ->> 'serves')::integer as serves
+     from schema_migration m order by version`,
   );
   return result.rows;
 }
 
-/** What ran must be the beginning of what we know, unchanged. */
+/** What ran must be the beginning of what we know, unchanged; or go on in a way that serves us. */
 function assertKnown(applied: readonly Applied[], migrations: readonly Migration[]): void {
   for (const [index, row] of applied.entries()) {
     const known = migrations[index];
     if (known === undefined) {
+      const { version: found = row.version, serves = null } = applied.at(-1) ?? {};
+      if (serves !== null && serves <= migrations.length) return;
       throw new LockstepError(
         "STORE_SCHEMA",
-        `Cannot use the store: its schema is ${row.version}, and this release knows at most ${migrations.length}.`,
-        { details: { found: row.version, newest: migrations.length } },
+        `Cannot use the store: its schema is ${found}, and this release knows at most ${migrations.length}.`,
+        { details: { found, newest: migrations.length } },
       );
     }
     if (row.version !== known.version || row.checksum !== known.checksum) {

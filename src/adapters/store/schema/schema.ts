@@ -56,6 +56,12 @@ export { jsonb } from "./columns.ts";
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
 export const OLDEST_SCHEMA = 21;
 
+/**
+ * The oldest program that works on this release's newest schema, by the newest schema that it knows: `migrate` leaves word of
+ * it in the store, so that a program of the release before may start there. `test/upgrade` proves it for that release.
+ */
+export const SERVES_SCHEMA = 20;
+
 export interface Database {
   store_meta: StoreMetaTable;
   environment: EnvironmentTable;
