@@ -20,9 +20,9 @@ import { type RunningSshd, startSshd } from "../support/sshd.ts";
 export const SECRET = "INTERNAL_AUTH_SECRET";
 /** At the host alone. */
 export const OTHER_SECRET = "WEBHOOK_SECRET";
-/** Of an agent too: what it says when all is well. */
+/** Of an agent too: what it says when all is well, and while another server takes the place of its own. */
 const QUIET =
-  /^$|^Stopping;|"level":"(info|debug)"|^lockstep: (agent of target|everything stands|command:restart runs)/;
+  /^$|^Stopping;|"level":"(info|debug)"|^lockstep: (agent of target|everything stands|command:restart runs|speaking with the server: SERVER_UNREACHABLE)/;
 const ROLES = ["server", "worker", "migrate"];
 const NOTHING_OWED = `
   select not exists (select 1 from rollout where state in ('running', 'stalled'))

@@ -38,11 +38,12 @@ const WORK: readonly Statement[] = [
         select id, 1, generation + 1, 1, 1, '{}', 'd', 'succeeded', now(), now() from target returning id, target_id)
       insert into push_item (push_id, ordinal, binding_id, secret_id, placement, key, slot, version, action)
       select pushed.id, row_number() over (), b.id, b.secret_id, '', b.key, 'primary', 3, 'set'
-      from pushed join binding b using (target_id)`,
+      from pushed join binding b using (target_id) where b.removed_at is null`,
   },
   {
     what: "settle bindings",
-    sql: `update binding set settled = '{"primary": 3, "fallback": null}', settled_at = now() where target_id = ${PICKED}`,
+    sql: `update binding set settled = '{"primary": 3, "fallback": null}', settled_at = now()
+      where target_id = ${PICKED} and removed_at is null`,
   },
   {
     what: "lease a target",
@@ -53,7 +54,7 @@ const WORK: readonly Statement[] = [
   {
     what: "record what is seen",
     sql: `insert into observation (binding_id, slot, found, version)
-      select id, 'primary', 'version', 3 from binding where target_id = ${PICKED}`,
+      select id, 'primary', 'version', 3 from binding where target_id = ${PICKED} and removed_at is null`,
   },
 ];
 const READS: readonly Statement[] = [
