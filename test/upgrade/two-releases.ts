@@ -18,7 +18,7 @@ import { startRedis, type TestRedis } from "../support/redis.ts";
 import { type RunningSshd, startSshd } from "../support/sshd.ts";
 
 export const SECRET = "INTERNAL_AUTH_SECRET";
-/** At the host alone. */
+/** At a target that the other secret does not stand at. */
 export const OTHER_SECRET = "WEBHOOK_SECRET";
 /** Of an agent too: what it says when all is well, and while another server takes the place of its own. */
 const QUIET =
@@ -283,6 +283,7 @@ export class TwoReleases {
         activate: { command: ["/bin/sh", "-c", start] },
         health: { command: ["/usr/bin/test", "-s", `${this.#app}/running`] },
       },
+      apart: { ssh: this.#sshd.login, files: [{ path: `${this.#app}/apart`, format: "systemd" }] },
       mini: {
         agent: {},
         files: [{ path: join(this.#machine, "env"), format: "systemd" }],
@@ -292,7 +293,7 @@ export class TwoReleases {
     };
     const secrets = {
       [SECRET]: { bindings },
-      [OTHER_SECRET]: { bindings: [{ target: "vps", role: "caller" }] },
+      [OTHER_SECRET]: { bindings: [{ target: "apart", role: "caller" }] },
     };
     const environments = { production: { secrets, targets } };
     writeFileSync(path, JSON.stringify({ environments }), { mode: 0o600 });
