@@ -10,6 +10,7 @@ import { createChannelRepo } from "./repositories/channels.ts";
 import { createCheckRepo } from "./repositories/checks.ts";
 import { createConfigRepo } from "./repositories/config.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
+import { createJudgementRepo } from "./repositories/judgements.ts";
 import { createKeptCopyRepo } from "./repositories/kept-copies.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
@@ -54,6 +55,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     alerts: createAlertRepo(db),
     channels: createChannelRepo(db),
     idempotency: createIdempotencyRepo(db),
+    judgements: createJudgementRepo(db),
     views: createViewRepo(db),
     agents: createAgentRepo(db),
     audit: new PostgresAuditLog(db),

@@ -1,5 +1,6 @@
 /**
- * What doctor would say from what is on record, turned into alerts: opened when it appears, resolved when it is gone.
+ * What doctor would say from what is on record, turned into alerts: opened when it appears, resolved when it is gone. Of
+ * places that are quiet nothing is read.
  * Asks no place; the looks of the loop, of agents and of the schedule are what it reasons from.
  */
 import { createHash } from "node:crypto";
@@ -11,30 +12,38 @@ import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import { rememberChannels } from "../base/open-channel.ts";
 import { raiseAlert, resolveAlert } from "../base/raise-alert.ts";
-import { recordedFacts } from "../status/gather-facts.ts";
+import { noticedFacts } from "../status/gather-facts.ts";
+import { judgeChanged } from "../status/judge-changed.ts";
 
 /** Alerts of this engine; others (renewal) have levels of their own. */
 const OURS = new Set<string>(FINDING_IDS);
 const MAX_OPEN = 10_000;
 
 export async function watchFindings(context: AppContext): Promise<void> {
+  const { read } = context.store;
   await rememberChannels(context);
-  const findings = diagnose(await recordedFacts(context));
+  // What a store that was set back knows of its places is from before: it is not judged.
+  if ((await read.meta.setBack()) === null) await judgeChanged(context);
+  // Both before the facts: what was open and judged by then, and is not among the facts, is over.
+  const open = await openAlerts(read);
+  const isJudged = !(await read.judgements.isOwed());
+  const findings = diagnose(await noticedFacts(context));
   const wanted = new Map(findings.flatMap(alertableOf).map((one) => [subjectId(one), one]));
-  const open = await openAlerts(context.store.read);
+  const tellsEnds = isJudged && !findings.some(({ id }) => id === "store-set-back");
   const isNew = [...wanted.keys()].some((id) => !open.has(id));
-  // What a store that was set back knows of its places is from before: that something is over, it cannot tell.
-  const isSetBack = findings.some(({ id }) => id === "store-set-back");
-  const isOver = !isSetBack && [...open.keys()].some((id) => !wanted.has(id));
-  if (!isNew && !isOver) return;
+  const over = tellsEnds ? [...open.keys()].filter((id) => !wanted.has(id)) : [];
+  if (!isNew && over.length === 0) return;
   await context.store.transaction(async (tx) => {
     if (!(await tx.checks.takeTurn("watch"))) return;
     // Once more, behind the turn: another process may have told it meanwhile.
     const known = await openAlerts(tx);
     for (const [id, { about, holdMs, identity: _, ...alert }] of wanted)
       if (!known.has(id)) await raiseAlert(tx, { kind: "alert", id, name: about }, alert, holdMs);
-    for (const [id, { kind, name }] of isSetBack ? [] : known)
-      if (!wanted.has(id)) await resolveAlert(tx, SYSTEM, { kind: "alert", id, name }, kind);
+    for (const id of over) {
+      const alert = known.get(id);
+      if (alert !== undefined)
+        await resolveAlert(tx, SYSTEM, { kind: "alert", id, name: alert.name }, alert.kind);
+    }
   });
 }
 

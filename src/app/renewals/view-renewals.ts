@@ -11,7 +11,9 @@ export async function viewRenewals(
   environment?: string,
 ): Promise<readonly RenewalAnswer[]> {
   const nowMs = context.clock.now().getTime();
-  const found = (await context.store.read.renewals.candidates(environment)).map((one) => viewOf(one, nowMs));
+  const found = (
+    await context.store.read.renewals.candidates(environment === undefined ? {} : { environment })
+  ).map((one) => viewOf(one, nowMs));
   const endOf = ({ expiresAt }: RenewalAnswer): number =>
     expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
   return found.sort((left, right) => endOf(left) - endOf(right) || left.secret.localeCompare(right.secret));

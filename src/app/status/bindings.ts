@@ -5,7 +5,7 @@ import type { AppContext } from "../base/context.ts";
 import { bindingStatus } from "./binding-status.ts";
 
 export async function viewBindings(context: AppContext, secretId: string): Promise<BoundStatus[]> {
-  const rows = await context.store.read.views.bindings({ secretId });
+  const rows = await context.store.read.views.bindings({ secretIds: [secretId] });
   return rows.filter((row) => !row.leftover).map(bindingStatus);
 }
 
@@ -21,7 +21,7 @@ export async function copiesLeftBehind(
   context: AppContext,
   secretId: string,
 ): Promise<readonly CopyLeftBehind[]> {
-  const rows = await context.store.read.views.bindings({ secretId });
+  const rows = await context.store.read.views.bindings({ secretIds: [secretId] });
   return rows.flatMap(({ target, copies }) =>
     copies.map((copy) => ({ target, copy: copyText(copy), wins: copy.wins })),
   );

@@ -10,7 +10,8 @@ import { bindingFacts } from "./binding-facts.ts";
 import type { LiveAnswers } from "./live-answers.ts";
 import type { Recorded } from "./recorded.ts";
 
-const MAX_ROLLOUTS = 500;
+/** At most one of a secret is open. */
+const ALL = 1_000_000;
 
 export async function secretFacts(
   context: AppContext,
@@ -18,11 +19,14 @@ export async function secretFacts(
   { failures, adoptions }: LiveAnswers,
 ): Promise<readonly SecretFacts[]> {
   const { read } = context.store;
-  const open = await read.views.rollouts({ open: true, limit: MAX_ROLLOUTS });
+  const secretIds = recorded.secrets.map(({ id }) => id);
+  const open = await read.views.rollouts({ open: true, secretIds, limit: ALL });
   const rollouts = new Map(open.map((rollout) => [rollout.secretId, rollout]));
   const environments = new Map(recorded.targets.map(({ id, environment }) => [id, environment]));
   const bySecret = groupBy(recorded.bindings, (binding) => binding.secretId);
-  const tokens = new Map((await read.renewals.candidates()).map((one) => [one.id, tokenFacts(context, one)]));
+  const tokens = new Map(
+    (await read.renewals.candidates({ secretIds })).map((one) => [one.id, tokenFacts(context, one)]),
+  );
   return recorded.secrets.map((secret) => ({
     name: secret.name,
     environment: secret.environment,

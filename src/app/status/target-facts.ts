@@ -36,9 +36,12 @@ export async function targetFacts(
   });
 }
 
-/** Why targets could not be observed when a check last tried, by their ids. */
-export async function recordedFailures(context: AppContext): Promise<ReadonlyMap<string, TargetError>> {
-  const failures = await context.store.read.checks.failures();
+/** Why they could not be observed when a check last tried, by their ids. */
+export async function recordedFailures(
+  context: AppContext,
+  targets: readonly TargetRow[],
+): Promise<ReadonlyMap<string, TargetError>> {
+  const failures = await context.store.read.checks.failures(targets.map(({ id }) => id));
   return new Map(
     failures.map(({ targetId, code, message }) => [targetId, { code, message, hint: hintOf(code) }]),
   );

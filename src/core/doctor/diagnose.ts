@@ -13,7 +13,7 @@ import { Commands } from "./commands.ts";
 import { listText } from "./consequences.ts";
 import { exposedCopies, keptCopies, otherCopies, sharedFiles, unreadCopies } from "./copies-finding.ts";
 import { exposuresOf } from "./exposure-finding.ts";
-import type { DoctorFacts, SecretFacts } from "./facts.ts";
+import type { DoctorFacts, SecretFacts, TargetFacts } from "./facts.ts";
 import { bySeverity, type Finding } from "./finding.ts";
 import { ofLockstepItself, ofSetBack } from "./itself-finding.ts";
 import { oldUses } from "./old-use-finding.ts";
@@ -21,8 +21,22 @@ import { diagnoseTarget, gaveUpUnseen } from "./target-finding.ts";
 import { diagnoseToken } from "./token-finding.ts";
 import { changedValues } from "./value-finding.ts";
 
+/** What findings about places, and not about Lockstep itself, are made of. */
+export type PlaceFacts = Pick<DoctorFacts, "now" | "release" | "secrets" | "severalEnvironments" | "targets">;
+
 export function diagnose(facts: DoctorFacts): readonly Finding[] {
   if (facts.setBack !== null) return bySeverity([ofSetBack(facts.setBack), ...ofLockstepItself(facts)]);
+  const others = [...keptCopies(facts), ...changedValues(facts, new Commands(facts))];
+  return bySeverity([...ofPlaces(facts, others), ...ofLockstepItself(facts)].map(bounded));
+}
+
+/** Without what Lockstep keeps elsewhere and what it says of itself. */
+export function diagnosePlaces(facts: PlaceFacts): readonly Finding[] {
+  return ofPlaces(facts, []).map(bounded);
+}
+
+/** `others`: what else is said of them. */
+function ofPlaces(facts: PlaceFacts, others: readonly Finding[]): readonly Finding[] {
   const commands = new Commands(facts);
   const targets = new Map(facts.targets.map((target) => [nameOf(target.environment, target.name), target]));
   const findings: Finding[] = facts.targets.flatMap((target) => [
@@ -31,34 +45,46 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     ...sharedFiles(target),
     ...exposuresOf(target, facts, commands),
   ]);
-  findings.push(...keptCopies(facts), ...changedValues(facts, commands));
-  for (const secret of facts.secrets) {
-    // A token's own finding says more.
-    if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));
-    findings.push(...tooOld(secret, facts.now, commands), ...diagnoseToken(secret, facts.now, commands));
-    findings.push(...oldUses(secret, facts.now, commands));
-    for (const binding of secret.bindings) {
-      const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
-      if (target === undefined) continue;
-      const finding = diagnoseBinding({ secret, binding, target, now: facts.now }, commands);
-      if (finding !== null) findings.push(finding);
-      findings.push(...exposedCopies(secret, binding, target), ...otherCopies(secret, binding, target));
-    }
+  findings.push(...others);
+  for (const secret of facts.secrets) findings.push(...ofSecret(secret, targets, facts.now, commands));
+  const wrong = findings.filter(({ severity }) => severity === "wrong");
+  const namedSecrets = new Set(wrong.map(({ secret }) => secret));
+  // What keeps it is said already, with what repairs that.
+  const unnamed = facts.secrets.filter(({ name }) => !namedSecrets.has(name));
+  findings.push(...unnamed.flatMap((secret) => stalled(secret, commands)));
+  const namedTargets = new Set(
+    findings.filter(saysWhy).map(({ environment, target }) => nameOf(environment, target)),
+  );
+  for (const target of facts.targets)
+    if (!namedTargets.has(nameOf(target.environment, target.name)))
+      findings.push(...gaveUpUnseen(target, commands));
+  return findings;
+}
+
+/** Why nothing arrives at its target: something wrong there, or with the whole of it. A hint is no reason. */
+function saysWhy({ severity, secret }: Finding): boolean {
+  return severity === "wrong" || (secret === null && severity !== "hint");
+}
+
+function ofSecret(
+  secret: SecretFacts,
+  targets: ReadonlyMap<string, TargetFacts>,
+  now: Date,
+  commands: Commands,
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  // A token's own finding says more.
+  if (secret.current === null && secret.token === null) findings.push(...withoutValue(secret, commands));
+  findings.push(...tooOld(secret, now, commands), ...diagnoseToken(secret, now, commands));
+  findings.push(...oldUses(secret, now, commands));
+  for (const binding of secret.bindings) {
+    const target = targets.get(nameOf(binding.targetEnvironment, binding.target));
+    if (target === undefined) continue;
+    const finding = diagnoseBinding({ secret, binding, target, now }, commands);
+    if (finding !== null) findings.push(finding);
+    findings.push(...exposedCopies(secret, binding, target), ...otherCopies(secret, binding, target));
   }
-  for (const secret of facts.secrets) {
-    const isNamed = findings.some(
-      (one) => one.severity === "wrong" && one.secret === secret.name && one.environment !== null,
-    );
-    // What keeps it is said already, with what repairs that.
-    if (!isNamed) findings.push(...stalled(secret, commands));
-  }
-  for (const target of facts.targets) {
-    const named = findings.some(
-      (one) => one.target === target.name && one.environment === target.environment,
-    );
-    if (!named) findings.push(...gaveUpUnseen(target, commands));
-  }
-  return bySeverity([...findings, ...ofLockstepItself(facts)].map(bounded));
+  return findings;
 }
 
 /** A finding repeats what places, hosts and agents say of themselves: however much that is, a person reads it. */
@@ -74,8 +100,8 @@ function bounded({ what, cause, consequence, ...finding }: Finding): Finding {
   };
 }
 
-function nameOf(environment: string, name: string): string {
-  return `${environment}/${name}`;
+function nameOf(environment: string | null, name: string | null): string {
+  return `${environment ?? ""}/${name ?? ""}`;
 }
 
 /** One finding for the secret: its places are right or wrong together once there is a value. */

@@ -61,10 +61,10 @@ export interface CheckRepo {
   healsWithin(actorId: string, withinMs: number): Promise<ReadonlyMap<string, number>>;
   /** What this hour's requests leave, of quotas that are nearly used up: less than `share` of them. */
   lowBudgets(share: number): Promise<readonly LowBudget[]>;
-  /** Targets that could not be looked at the last time. */
-  failures(): Promise<
-    readonly { readonly targetId: string; readonly code: string; readonly message: string }[]
-  >;
+  /** Of these or all, the targets that could not be looked at the last time. */
+  failures(
+    targetIds?: readonly string[],
+  ): Promise<readonly { readonly targetId: string; readonly code: string; readonly message: string }[]>;
   /** Takes its turn for this transaction; false: another process has it. */
-  takeTurn(name: "watch"): Promise<boolean>;
+  takeTurn(name: "judge" | "watch"): Promise<boolean>;
 }

@@ -62,7 +62,10 @@ export interface NewAttempt {
 
 export interface RenewalRepo {
   /** Every secret whose tokens an issuer makes. Which are due is for `core/renewal`. */
-  candidates(environment?: string): Promise<readonly RenewalCandidate[]>;
+  candidates(filter?: {
+    readonly environment?: string;
+    readonly secretIds?: readonly string[];
+  }): Promise<readonly RenewalCandidate[]>;
   /** The same of one; null: it is not such a secret. */
   find(secretId: string): Promise<RenewalCandidate | null>;
   /** The same of one, with its row locked until the transaction ends; null: it is not such a secret. */

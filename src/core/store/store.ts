@@ -14,6 +14,7 @@ import type { ChannelRepo } from "./channels.ts";
 import type { CheckRepo } from "./checks.ts";
 import type { ConfigRepo } from "./config.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
+import type { JudgementRepo } from "./judgements.ts";
 import type { KeptCopyRepo } from "./kept-copies.ts";
 import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
@@ -55,6 +56,7 @@ export interface Repositories {
   readonly alerts: AlertRepo;
   readonly channels: ChannelRepo;
   readonly idempotency: IdempotencyRepo;
+  readonly judgements: JudgementRepo;
   readonly views: ViewRepo;
   readonly agents: AgentRepo;
   readonly audit: AuditLog;

@@ -12,6 +12,7 @@ import type { RolloutView } from "../rollout/slots.ts";
 import type { Role, Slot } from "../secret.ts";
 import type { ActivationState } from "./activations.ts";
 import type { TestFailure } from "./checks.ts";
+import type { JudgementScope } from "./judgements.ts";
 import type { PushItem, PushOutcome } from "./pushes.ts";
 import type { RolloutRecord } from "./rollouts.ts";
 import type { UsedBy } from "./targets.ts";
@@ -129,13 +130,15 @@ export interface ViewRepo {
   /** By environment and name. */
   secrets(filter: {
     readonly environment?: string;
-    readonly secretId?: string;
+    readonly secretIds?: readonly string[];
   }): Promise<readonly SecretRow[]>;
   /** By target, placement and key. */
   bindings(filter: {
     readonly environment?: string;
-    readonly secretId?: string;
+    readonly secretIds?: readonly string[];
   }): Promise<readonly BindingRow[]>;
+  /** Those in the scope; the same rows in the same order. */
+  bindingsWithin(scope: JudgementScope): Promise<readonly BindingRow[]>;
   /** Newest first. */
   pushes(filter: {
     readonly environment?: string;
@@ -148,10 +151,14 @@ export interface ViewRepo {
     readonly id?: string;
     readonly environment?: string;
     readonly secret?: string;
+    readonly secretIds?: readonly string[];
     readonly open?: boolean;
     readonly limit: number;
   }): Promise<readonly RolloutRow[]>;
   /** By environment and name. */
-  targets(filter: { readonly environment?: string }): Promise<readonly TargetRow[]>;
+  targets(filter: {
+    readonly environment?: string;
+    readonly targetIds?: readonly string[];
+  }): Promise<readonly TargetRow[]>;
   counts(): Promise<StoreCounts>;
 }

@@ -108,10 +108,12 @@ export function createCheckRepo(db: Kysely<Database>): CheckRepo {
       return rows;
     },
 
-    async failures() {
+    async failures(targetIds) {
       const { rows } = await sql<{ targetId: string; code: string; message: string }>`
         select id as "targetId", check_error_code as code, coalesce(check_error_message, '') as message
-        from target where removed_at is null and check_error_code is not null`.execute(db);
+        from target where ${targetIds === undefined ? sql`true` : sql`id = any(${targetIds})`} and removed_at is null and check_error_code is not null`.execute(
+        db,
+      );
       return rows;
     },
 

@@ -61,7 +61,11 @@ export function createRenewalRepo(db: Kysely<Database>): RenewalRepo {
     return rows.map(candidateOf);
   };
   return {
-    candidates: (environment) => select(environment === undefined ? sql`true` : sql`e.name = ${environment}`),
+    candidates: ({ environment, secretIds } = {}) =>
+      select(
+        sql`${environment === undefined ? sql`true` : sql`e.name = ${environment}`}
+          and ${secretIds === undefined ? sql`true` : sql`s.id = any(${secretIds})`}`,
+      ),
 
     find: async (secretId) => (await select(sql`s.id = ${secretId}`))[0] ?? null,
 

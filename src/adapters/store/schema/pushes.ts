@@ -1,6 +1,7 @@
 /** What was done at targets and what was seen there: writes, their order, restarts, observations. */
 import type { Generated, GeneratedAlways } from "kysely";
 import type { Actor } from "../../../core/actor.ts";
+import type { BindingState } from "../../../core/drift/state.ts";
 import type { Slot } from "../../../core/secret.ts";
 import type { Jsonb, ListWithDefault } from "./columns.ts";
 
@@ -84,6 +85,23 @@ export interface ObservationChangeTable {
   reason: string | null;
   push_id: string | null;
   seen_at: Date;
+}
+
+export interface JudgementTable {
+  subject_id: string;
+  kind: "secret" | "target" | "binding";
+  secret_id: string | null;
+  target_id: string | null;
+  state: BindingState | null;
+  state_since: Generated<Date>;
+  noticed: boolean;
+  judge_at: Date;
+}
+
+export interface JudgementOwedTable {
+  id: GeneratedAlways<number>;
+  kind: "secret" | "target" | "binding";
+  subject_id: string;
 }
 
 export interface KeptCopyTable {

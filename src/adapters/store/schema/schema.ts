@@ -16,6 +16,8 @@ import type { AlertTable, ChannelTable, DeliveryTable, SilenceTable } from "./al
 import type {
   ActivationTable,
   GivenOrderTable,
+  JudgementOwedTable,
+  JudgementTable,
   KeptCopyTable,
   ObservationChangeTable,
   ObservationTable,
@@ -54,7 +56,7 @@ import type {
 export { jsonb } from "./columns.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 21;
+export const OLDEST_SCHEMA = 22;
 
 /**
  * The oldest program that works on this release's newest schema, by the newest schema that it knows: `migrate` leaves word of
@@ -81,6 +83,8 @@ export interface Database {
   activation: ActivationTable;
   observation: ObservationTable;
   observation_change: ObservationChangeTable;
+  judgement: JudgementTable;
+  judgement_owed: JudgementOwedTable;
   rate_budget: RateBudgetTable;
   api_token: ApiTokenTable;
   idempotency: IdempotencyTable;
