@@ -35,6 +35,7 @@ import type { Role } from "../../src/core/secret.ts";
 import { SecretValue } from "../../src/core/secret-value.ts";
 import type { TestDatabase } from "./database.ts";
 import { emptyTables } from "./empty-tables.ts";
+import { expectJudged, judgeStep } from "./judged.ts";
 import { scriptedKind } from "./scripted-target.ts";
 
 export const TESTER: Actor = { kind: "local", id: "tester", name: "tester" };
@@ -76,7 +77,8 @@ const fingerprinter = createFingerprinter(newFingerprintKey());
 const ROOT_KEY = createLocalKeyRing(new Uint8Array(32).fill(9));
 const sealer = createSealer([ROOT_KEY]);
 
-export function createLoopKit(database: TestDatabase): LoopKit {
+/** `isJudged`: what is kept of every place is held to the story, at each of its steps. */
+export function createLoopKit(database: TestDatabase, { isJudged = false } = {}): LoopKit {
   // What no row of the store says is due: looks are asked for again by the rollout that needs them.
   const hinted = new Map<string, Job>();
   const queue: Queue = {
@@ -151,6 +153,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
         const groups = await read.activations.groupsDue(100);
         const rollouts = await read.rollouts.due(100);
         const hinted = takeHinted();
+        if (isJudged) await judgeStep(by);
         if (targets.length + activations.length + groups.length + rollouts.length + hinted.length === 0)
           return;
         for (const id of targets) await reconcileTarget(by, id, never);
@@ -180,6 +183,7 @@ export function createLoopKit(database: TestDatabase): LoopKit {
     },
     targetIds: async (...names) => names.map(idOf),
     async reset() {
+      if (isJudged) await expectJudged(context, db);
       ids.clear();
       hinted.clear();
       await emptyTables(db, ["environment", "unit"]);

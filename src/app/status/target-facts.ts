@@ -7,7 +7,6 @@ import type { TargetRecord } from "../../core/store/targets.ts";
 import type { TargetRow } from "../../core/store/views.ts";
 import { groupBy } from "../../lib/group-by.ts";
 import type { AppContext } from "../base/context.ts";
-import { kindOf } from "../targets/open-target.ts";
 import { contentOf } from "../targets/report-content.ts";
 import type { LiveAnswers } from "./live-answers.ts";
 
@@ -56,7 +55,9 @@ async function agentFacts(
   context: AppContext,
   targets: readonly TargetRow[],
 ): Promise<ReadonlyMap<string, NonNullable<TargetFacts["agent"]>>> {
-  const ids = targets.filter(({ kind }) => kindOf(context, kind).delivery === "agent").map(({ id }) => id);
+  const ids = targets
+    .filter(({ kind }) => context.targetKinds.get(kind)?.delivery === "agent")
+    .map(({ id }) => id);
   const agents = groupBy(await context.store.read.agents.activeAt(ids), ({ targetId }) => targetId);
   return new Map(
     ids.map((id) => {
@@ -113,7 +114,9 @@ function machineFacts(
   context: AppContext,
   record: TargetRecord | undefined,
 ): Pick<TargetFacts, "sshAddress" | "systemdUnit" | "isUserUnit"> {
-  const machine = record === undefined ? undefined : kindOf(context, record.kind).machine?.(record.config);
+  // One of a newer release, which runs beside this one, says nothing here.
+  const machine =
+    record === undefined ? undefined : context.targetKinds.get(record.kind)?.machine?.(record.config);
   const systemd = machine?.systemd ?? null;
   return {
     sshAddress: machine?.ssh ?? null,

@@ -30,9 +30,9 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
   return bySeverity([...ofPlaces(facts, others), ...ofLockstepItself(facts)].map(bounded));
 }
 
-/** Without what Lockstep keeps elsewhere and what it says of itself. */
+/** Without what Lockstep keeps elsewhere and what it says of itself; texts are as long as what places say of themselves. */
 export function diagnosePlaces(facts: PlaceFacts): readonly Finding[] {
-  return ofPlaces(facts, []).map(bounded);
+  return ofPlaces(facts, []);
 }
 
 /** `others`: what else is said of them. */

@@ -47,7 +47,7 @@ describeOnAStore("targets with an agent", (getDatabase) => {
   let targetId: string;
 
   beforeEach(async () => {
-    kit = createLoopKit(getDatabase());
+    kit = createLoopKit(getDatabase(), { isJudged: true });
     await kit.reset();
     context = kit.other({ targetKinds: new Map([...kit.context.targetKinds, ["agent", agentKind]]) });
     await kit.target("mini");

@@ -35,7 +35,7 @@ describeOnAStore("checks by schedule", (database) => {
     sql`update binding set drift = 'heal' where key = ${key}`.execute(database().db);
 
   beforeAll(() => {
-    kit = createLoopKit(database());
+    kit = createLoopKit(database(), { isJudged: true });
   });
   beforeEach(async () => {
     await kit.reset();

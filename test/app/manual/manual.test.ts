@@ -21,7 +21,7 @@ describeOnAStore("a place in other hands", (database) => {
   let api: ScriptedPlace;
 
   beforeEach(async () => {
-    kit = createLoopKit(database());
+    kit = createLoopKit(database(), { isJudged: true });
     await kit.reset();
     context = kit.other({ targetKinds: new Map([...kit.context.targetKinds, ["manual", manualKind]]) });
     await kit.target("partner");

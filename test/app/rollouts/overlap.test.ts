@@ -58,7 +58,7 @@ describeOnAStore("overlap", (database) => {
   };
 
   beforeAll(() => {
-    kit = createLoopKit(database());
+    kit = createLoopKit(database(), { isJudged: true });
     context = kit.other({ prober: asked, checkpoint: async () => watch() });
   });
 

@@ -41,7 +41,7 @@ describeOnAStore("swap", (database) => {
   let meanwhile: () => Promise<void>;
 
   beforeAll(() => {
-    kit = createLoopKit(database());
+    kit = createLoopKit(database(), { isJudged: true });
     context = kit.other({
       prober: asked,
       checkpoint: async () => {
