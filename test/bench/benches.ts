@@ -34,6 +34,10 @@ export const BENCHES: Readonly<Record<string, { readonly about: string; load(): 
     about: "how long a migration takes, and how long its locks keep a worker waiting",
     load: async () => (await import("./migration/migration.ts")).bench,
   },
+  scale: {
+    about: "what an idle worker reads, and how soon it notices drift, by the size of the store",
+    load: async () => (await import("./scale/scale.ts")).bench,
+  },
   vault: {
     about: "values and data keys through the client for Vault, beside the same calls bare",
     load: async () => (await import("./vault/vault.ts")).bench,

@@ -9,7 +9,7 @@ import { bindingStatus } from "./binding-status.ts";
 import { recordedPlaceFacts } from "./gather-facts.ts";
 import { readRecordedOf } from "./recorded.ts";
 
-/** Secrets, targets and bindings at a time: each means up to all bindings of it. */
+/** Of what changed, and of what is due; a secret or target among it means all bindings of it. */
 const AT_A_TIME = 500;
 /** After that, others of the round have their turn. A store that was just migrated is judged over several rounds. */
 const MAX_PARTS = 20;

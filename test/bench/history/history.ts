@@ -2,15 +2,12 @@
  * What a store of 30 bindings weighs after a year of looks, beside one that appends a row for each look. Time is
  * simulated: every row is dated back, so that a year passes in minutes, and history ends as it would have.
  */
-import { createDatabase, createPool } from "../../../src/adapters/store/pool.ts";
-import { createStore } from "../../../src/adapters/store/store.ts";
 import { DAY_MS, DEFAULT_RETENTION } from "../../../src/core/retention.ts";
 import type { NewObservation } from "../../../src/core/store/pushes.ts";
-import type { TestDatabase } from "../../support/database.ts";
-import { SILENT, startTestCluster, TEMPLATE, withAdmin } from "../../support/database-clusters.ts";
 import { createLoopKit } from "../../support/loop-kit.ts";
-import type { Bench, BenchOptions } from "../support/bench.ts";
+import type { Bench } from "../support/bench.ts";
 import { round } from "../support/numbers.ts";
+import { startCluster } from "../support/open-database.ts";
 
 const BINDINGS = 30;
 const TARGETS = 10;
@@ -26,7 +23,8 @@ export const bench: Bench = {
   about: "what a store weighs after a year of looks, beside one that keeps each of them",
   async run({ quick, signal, say, cleanUp }) {
     const days = quick ? 7 : 365;
-    const database = await openDatabase(cleanUp);
+    const openDatabase = await startCluster(cleanUp);
+    const database = await openDatabase("history");
     const { pool } = database;
     const kit = createLoopKit(database);
     const { store } = kit.context;
@@ -156,25 +154,3 @@ export const bench: Bench = {
     };
   },
 };
-
-async function openDatabase(cleanUp: BenchOptions["cleanUp"]): Promise<TestDatabase> {
-  const cluster = await startTestCluster("embedded");
-  cleanUp(() => cluster.stop());
-  const connection = { ...cluster.connection, database: "history" };
-  await withAdmin(cluster.connection, async (client) => {
-    await client.query(`create database history template ${TEMPLATE}`);
-    // A year of commits would wait for the disk most of the time; sizes are the same.
-    await client.query("alter database history set synchronous_commit = off");
-  });
-  const pool = createPool(connection, SILENT, { maxConnections: 5 });
-  cleanUp(() => pool.end());
-  return {
-    kind: "embedded",
-    connection,
-    pool,
-    db: createDatabase(pool),
-    store: createStore(pool),
-    openPool: () => pool,
-    drop: async () => {},
-  };
-}
