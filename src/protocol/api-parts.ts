@@ -1,5 +1,6 @@
 /** Words that several operations share. Names follow the store's; instants are ISO 8601 in UTC. */
 import { z } from "zod";
+import { isInstantCursor, readCursor } from "../lib/cursor.ts";
 
 export const instant = z.iso.datetime();
 export const name = z.string().min(1).max(200);
@@ -7,6 +8,13 @@ export const id = z.string().min(1).max(100);
 
 /** A limit in a query string. */
 export const limit = z.coerce.number().int().min(1).max(500);
+
+/** `next` of the page before; passed back as it came. */
+const CURSOR_NEEDED = "is not the `next` of an earlier answer of this list";
+export const cursor = z.string().refine((text) => readCursor(text) !== null, CURSOR_NEEDED);
+export const instantCursor = z.string().refine(isInstantCursor, CURSOR_NEEDED);
+/** Null: nothing follows. */
+export const next = z.string().nullable();
 
 export const bindingState = z.enum([
   "in-sync",

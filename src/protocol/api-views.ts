@@ -6,12 +6,15 @@ import {
   actor,
   bindingState,
   boundStatus,
+  cursor,
   evidence,
   failure,
   id,
   instant,
+  instantCursor,
   limit,
   name,
+  next,
   role,
   rolloutState,
   strategy,
@@ -33,6 +36,7 @@ export type SecretStatus = z.output<typeof secretStatus>;
 
 const status = z.object({
   secrets: z.array(secretStatus),
+  next,
   /** Nothing is moved until a new epoch begins; null: it was not, as far as is known. */
   setBack: setBackView.nullable(),
 });
@@ -61,7 +65,7 @@ const push = z.object({
     }),
   ),
 });
-const history = z.object({ pushes: z.array(push) });
+const history = z.object({ pushes: z.array(push), next });
 export type PushView = z.output<typeof push>;
 export type HistoryAnswer = z.output<typeof history>;
 
@@ -158,7 +162,8 @@ export const VIEW_OPERATIONS = {
     path: "/status",
     summary: "Which version stands where, in which state, with which evidence, seen when.",
     permission: "status.read",
-    query: inEnvironment,
+    // Without a limit everything, as one answer.
+    query: inEnvironment.extend({ limit: limit.exactOptional(), after: cursor.exactOptional() }),
     answer: status,
   }),
   check: operation({
@@ -179,6 +184,7 @@ export const VIEW_OPERATIONS = {
       target: name.exactOptional(),
       secret: name.exactOptional(),
       limit: limit.default(20),
+      after: instantCursor.exactOptional(),
     }),
     answer: history,
   }),
@@ -220,6 +226,7 @@ export const VIEW_OPERATIONS = {
       subject: name.exactOptional(),
       before: z.iso.datetime().exactOptional(),
       limit: limit.default(50),
+      after: instantCursor.exactOptional(),
     }),
     answer: z.object({
       entries: z.array(
@@ -232,6 +239,7 @@ export const VIEW_OPERATIONS = {
           details: z.record(z.string(), z.json()),
         }),
       ),
+      next,
     }),
   }),
 };

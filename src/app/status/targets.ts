@@ -1,6 +1,9 @@
 /** `lockstep target list` and `lockstep history`: the targets, what is owed there, and what was pushed. */
+
+import { pageOf } from "../../lib/cursor.ts";
 import type { HistoryAnswer, TargetView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../base/context.ts";
+import { pageAfter } from "./page-after.ts";
 
 export async function listTargets(
   context: AppContext,
@@ -20,14 +23,25 @@ export async function listTargets(
   }));
 }
 
+export interface HistoryFilter {
+  readonly environment?: string;
+  readonly target?: string;
+  readonly secret?: string;
+  readonly limit: number;
+  /** `next` of an earlier answer. */
+  readonly after?: string;
+}
+
 /** What was pushed where, by whom, with what outcome. */
 export async function viewHistory(
   context: AppContext,
-  filter: Parameters<AppContext["store"]["read"]["views"]["pushes"]>[0],
+  { after, limit, ...filter }: HistoryFilter,
 ): Promise<HistoryAnswer> {
-  const pushes = await context.store.read.views.pushes(filter);
+  const found = await context.store.read.views.pushes({ ...filter, ...pageAfter(after), limit: limit + 1 });
+  const page = pageOf(found, limit, ({ startedAtText, id }) => [startedAtText, id]);
   return {
-    pushes: pushes.map(({ errorCode, errorMessage, actor, ...push }) => ({
+    next: page.next,
+    pushes: page.rows.map(({ errorCode, errorMessage, actor, ...push }) => ({
       id: push.id,
       target: push.target,
       generation: push.generation,

@@ -1,3 +1,4 @@
+import type { Keys } from "../../lib/cursor.ts";
 import type { Actor } from "../actor.ts";
 import type { AuditAction } from "../audit/events.ts";
 import type { JsonObject } from "../json.ts";
@@ -13,15 +14,19 @@ export interface AuditEntry {
 export interface RecordedAuditEntry extends AuditEntry {
   readonly id: string;
   readonly at: Date;
+  /** To the microsecond. */
+  readonly atText: string;
 }
 
 /** Append-only. Exists inside a transaction only, so that a change and its entry commit together. */
 export interface AuditLog {
   append(...entries: readonly AuditEntry[]): Promise<void>;
-  /** Newest first. */
+  /** Newest first; of one instant by id. */
   list(filter: {
     readonly limit: number;
     readonly before?: Date;
+    /** What follows that entry. */
+    readonly after?: Keys;
     readonly subjectName?: string;
   }): Promise<readonly RecordedAuditEntry[]>;
 }

@@ -2,6 +2,8 @@
  * What people look at, read across aggregates in one statement each. Only reads; nothing decides by it. Words are
  * found in `app/views`; here are the facts.
  */
+
+import type { Keys } from "../../lib/cursor.ts";
 import type { Actor } from "../actor.ts";
 import type { Evidence } from "../evidence.ts";
 import type { SecretPolicy } from "../policy.ts";
@@ -78,6 +80,8 @@ export interface PushRow {
   readonly attempt: number;
   readonly actor: Actor;
   readonly startedAt: Date;
+  /** To the microsecond. */
+  readonly startedAtText: string;
   readonly endedAt: Date | null;
   readonly outcome: PushOutcome;
   readonly evidence: Evidence | null;
@@ -131,6 +135,9 @@ export interface ViewRepo {
   secrets(filter: {
     readonly environment?: string;
     readonly secretIds?: readonly string[];
+    readonly limit?: number;
+    /** What follows the secret of that name, environment first. */
+    readonly after?: Keys;
   }): Promise<readonly SecretRow[]>;
   /** By target, placement and key. */
   bindings(filter: {
@@ -145,6 +152,8 @@ export interface ViewRepo {
     readonly target?: string;
     readonly secret?: string;
     readonly limit: number;
+    /** What follows the push of that instant and id. */
+    readonly after?: Keys;
   }): Promise<readonly PushRow[]>;
   /** Newest first. */
   rollouts(filter: {

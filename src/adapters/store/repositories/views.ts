@@ -13,18 +13,20 @@ import type {
   ViewRepo,
 } from "../../../core/store/views.ts";
 import type { Database } from "../schema/schema.ts";
+import { instantText, isAfter } from "./instants.ts";
 import { EPOCH } from "./standing.ts";
 
 export function createViewRepo(db: Kysely<Database>): ViewRepo {
   return {
-    async secrets({ environment, secretIds }) {
+    async secrets({ environment, secretIds, limit, after }) {
       const { rows } = await sql<Omit<SecretRow, "policy"> & { readonly policy: JsonObject }>`
         select s.id, s.name, e.name as environment, v.version as "currentVersion",
           v.state_changed_at as "currentSince", v.created_at as "currentMadeAt", v.expires_at as "expiresAt", s.policy
         from secret s join environment e on e.id = s.environment_id
           left join secret_version v on v.secret_id = s.id and v.state = 'current'
         where s.removed_at is null and ${is(sql`e.name`, environment)} and ${isAmong(sql`s.id`, secretIds)}
-        order by e.name, s.name`.execute(db);
+          and ${after === undefined ? sql`true` : sql`(e.name, s.name) > (${after[0]}, ${after[1]})`}
+        order by e.name, s.name limit ${limit ?? null}`.execute(db);
       return rows.map((row) => ({ ...row, policy: policyOf(row.policy) }));
     },
 
@@ -37,9 +39,10 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
         sql`(b.secret_id = any(${secretIds}) or b.target_id = any(${targetIds}) or b.id = any(${bindingIds}))`,
       ),
 
-    async pushes({ environment, target, secret, limit }) {
+    async pushes({ environment, target, secret, limit, after }) {
       const { rows } = await sql<PushRow>`
         select p.id, t.name as target, p.generation, p.attempt, p.actor, p.started_at as "startedAt",
+          ${instantText(sql`p.started_at`)} as "startedAtText",
           p.ended_at as "endedAt", p.outcome, p.evidence, p.error_code as "errorCode",
           p.error_message as "errorMessage",
           coalesce((select jsonb_agg(jsonb_build_object('secret', s.name, 'key', i.key, 'slot', i.slot,
@@ -53,6 +56,7 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
               : sql`exists (select 1 from push_item i
             join secret s on s.id = i.secret_id where i.push_id = p.id and s.name = ${secret})`
           }
+          and ${isAfter(sql`p.started_at`, sql`p.id`, after)}
         order by p.started_at desc, p.id limit ${limit}`.execute(db);
       return rows;
     },

@@ -1,24 +1,32 @@
 /** `lockstep audit list`: who did what, when. */
 import type { CommandFunction } from "../cli.ts";
+import { noteNext, readPages } from "../pages.ts";
 import { showTable } from "../table.ts";
 
 export interface AuditListOptions {
   readonly subject?: string;
   readonly before?: string;
   readonly limit?: number;
+  readonly after?: string;
 }
 
+const DEFAULT_LIMIT = 50;
+
 export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameters, options) => {
-  const { subject, before, limit } = options;
+  const { subject, before, limit = DEFAULT_LIMIT, after } = options;
   const api = await cli.api();
-  const answer = await api.call("listAudit", {
-    query: {
-      ...(subject === undefined ? {} : { subject }),
-      ...(before === undefined ? {} : { before }),
-      ...(limit === undefined ? {} : { limit }),
+  const filter = {
+    ...(subject === undefined ? {} : { subject }),
+    ...(before === undefined ? {} : { before }),
+  };
+  const { rows: entries, next } = await readPages(
+    { limit, ...(after === undefined ? {} : { after }) },
+    async (page) => {
+      const answer = await api.call("listAudit", { query: { ...filter, ...page } });
+      return { rows: answer.entries, next: answer.next };
     },
-  });
-  cli.output.answer(answer, () =>
+  );
+  cli.output.answer({ entries, next }, () =>
     showTable(
       cli.output,
       [
@@ -28,10 +36,11 @@ export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameter
         { header: "subject", cell: (entry) => `${entry.subject.kind} ${entry.subject.name}` },
         { header: "details", cell: (entry) => detailsText(entry.details), below: true },
       ],
-      answer.entries,
+      entries,
       "There are no matching entries.",
     ),
   );
+  noteNext(cli, next, "audit list", options);
   return 0;
 };
 

@@ -2,6 +2,7 @@
 import { ageText } from "../../../lib/age.ts";
 import type { PushView } from "../../../protocol/api-views.ts";
 import type { CommandFunction } from "../cli.ts";
+import { noteNext, readPages } from "../pages.ts";
 import { showTable } from "../table.ts";
 import type { Tone } from "../tone.ts";
 
@@ -10,21 +11,28 @@ export interface HistoryOptions {
   readonly target?: string;
   readonly secret?: string;
   readonly limit?: number;
+  readonly after?: string;
 }
 
+const DEFAULT_LIMIT = 20;
+
 export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters, options) => {
-  const { environment, target, secret, limit } = options;
+  const { environment, target, secret, limit = DEFAULT_LIMIT, after } = options;
   const api = await cli.api();
-  const answer = await api.call("listPushes", {
-    query: {
-      ...(environment === undefined ? {} : { environment }),
-      ...(target === undefined ? {} : { target }),
-      ...(secret === undefined ? {} : { secret }),
-      ...(limit === undefined ? {} : { limit }),
+  const filter = {
+    ...(environment === undefined ? {} : { environment }),
+    ...(target === undefined ? {} : { target }),
+    ...(secret === undefined ? {} : { secret }),
+  };
+  const { rows: pushes, next } = await readPages(
+    { limit, ...(after === undefined ? {} : { after }) },
+    async (page) => {
+      const answer = await api.call("listPushes", { query: { ...filter, ...page } });
+      return { rows: answer.pushes, next: answer.next };
     },
-  });
+  );
   const now = new Date();
-  cli.output.answer(answer, () =>
+  cli.output.answer({ pushes, next }, () =>
     showTable<PushView>(
       cli.output,
       [
@@ -37,10 +45,11 @@ export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters,
         { header: "evidence", cell: (push) => push.evidence ?? "–" },
         { header: "what", cell: whatText, below: true },
       ],
-      answer.pushes,
+      pushes,
       "Nothing was pushed yet, or no push matches.",
     ),
   );
+  noteNext(cli, next, "history", options);
   return 0;
 };
 

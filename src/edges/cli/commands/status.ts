@@ -2,9 +2,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { LockstepError } from "../../../core/errors.ts";
 import { ageText, durationText } from "../../../lib/age.ts";
-import type { SecretStatus } from "../../../protocol/api-views.ts";
+import type { SecretStatus, StatusAnswer } from "../../../protocol/api-views.ts";
 import type { Cli, CommandFunction } from "../cli.ts";
+import type { ApiClient } from "../client.ts";
 import { EXIT_CANNOT_TELL } from "../follow.ts";
+import { readPages } from "../pages.ts";
 import { type BindingLine, bindingColumns, needsPerson, stateText } from "../show/binding-table.ts";
 import { showSetBack } from "../show/epoch.ts";
 import { showTable } from "../table.ts";
@@ -23,9 +25,9 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
   if (options.every !== undefined && !watch)
     throw new LockstepError("USAGE", "Cannot use --every without --watch, which it belongs to.");
   const api = await cli.api();
-  const query = environment === undefined ? {} : { environment };
+  const filter = environment === undefined ? {} : { environment };
   for (;;) {
-    const answer = await api.call("getStatus", { query }).catch((error: unknown) => {
+    const answer = await readStatus(api, filter).catch((error: unknown) => {
       if (watch && cli.interrupted.aborted) return null;
       throw error;
     });
@@ -43,6 +45,16 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
     if (cli.interrupted.aborted) return 0;
   }
 };
+
+async function readStatus(api: ApiClient, filter: { readonly environment?: string }): Promise<StatusAnswer> {
+  let setBack: StatusAnswer["setBack"] = null;
+  const { rows, next } = await readPages({}, async (page) => {
+    const answer = await api.call("getStatus", { query: { ...filter, ...page } });
+    ({ setBack } = answer);
+    return { rows: answer.secrets, next: answer.next };
+  });
+  return { secrets: [...rows], next, setBack };
+}
 
 function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
   const environments = [...new Set(secrets.map((secret) => secret.environment))];

@@ -43,3 +43,8 @@ export function parsePort(text: string, lowest = 1): number {
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
+
+/** Of a list whose end was not reached: what the note below it printed. */
+export function afterOption(): Option {
+  return new Option("--after <cursor>", "go on where an earlier list ended: its `next` with --json");
+}

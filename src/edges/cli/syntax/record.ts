@@ -1,7 +1,7 @@
 /** history, audit. */
 import type { Command } from "commander";
 import type { Attach } from "../cli.ts";
-import { environmentOption, examples, limitOption } from "./options.ts";
+import { afterOption, environmentOption, examples, limitOption } from "./options.ts";
 
 export function attachRecord(program: Command, attach: Attach): void {
   attach(
@@ -13,6 +13,7 @@ export function attachRecord(program: Command, attach: Attach): void {
       .option("--target <target>", "only to this target")
       .option("--secret <secret>", "only of this secret")
       .addOption(limitOption(20))
+      .addOption(afterOption())
       .addHelpText("after", examples("lockstep history", "lockstep history --target api --limit 5 --json")),
     () => import("../commands/history.ts"),
   );
@@ -27,6 +28,7 @@ export function attachRecord(program: Command, attach: Attach): void {
       .option("--subject <name>", "only entries about this secret, target or token")
       .option("--before <instant>", "only entries older than this, for example 2030-01-31T12:00:00Z")
       .addOption(limitOption(50))
+      .addOption(afterOption())
       .addHelpText("after", examples("lockstep audit list --subject INTERNAL_AUTH_SECRET")),
     () => import("../commands/audit-list.ts"),
   );

@@ -1,0 +1,50 @@
+/** Lists that the server gives out by pages, for whoever wants more of one than a page holds. */
+
+import { shellCommand } from "../../lib/shell-quote.ts";
+import type { Cli } from "./cli.ts";
+
+/** As many as the server gives at once. */
+const PAGE_LIMIT = 500;
+
+export interface PageQuery {
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export interface Pages<Row> {
+  readonly rows: readonly Row[];
+  /** Where to go on; null: nothing follows. */
+  readonly next: string | null;
+}
+
+/** `limit` rows, or all of them where it is left out. */
+export async function readPages<Row>(
+  { limit = Number.POSITIVE_INFINITY, after }: { readonly limit?: number; readonly after?: string },
+  ask: (page: PageQuery) => Promise<Pages<Row>>,
+): Promise<Pages<Row>> {
+  const rows: Row[] = [];
+  let next = after ?? null;
+  do {
+    const page = await ask({
+      limit: Math.min(PAGE_LIMIT, limit - rows.length),
+      ...(next === null ? {} : { after: next }),
+    });
+    rows.push(...page.rows);
+    next = page.next;
+  } while (next !== null && rows.length < limit);
+  return { rows, next };
+}
+
+/** How to see what follows, with what was asked for. */
+export function noteNext(
+  { output }: Pick<Cli, "output">,
+  next: string | null,
+  command: string,
+  options: object,
+): void {
+  if (next === null) return;
+  const given = Object.entries({ ...options, after: next }).flatMap(([option, value]) =>
+    value === undefined || value === null ? [] : [`--${option}`, String(value)],
+  );
+  output.note(`There is more: ${shellCommand(["lockstep", ...command.split(" "), ...given])}`);
+}
