@@ -56,7 +56,7 @@ import type {
 export { jsonb } from "./columns.ts";
 
 /** The oldest schema this code works on. The newest it knows is the last file in `migrations/`. */
-export const OLDEST_SCHEMA = 22;
+export const OLDEST_SCHEMA = 23;
 
 /**
  * The oldest program that works on this release's newest schema, by the newest schema that it knows: `migrate` leaves word of
