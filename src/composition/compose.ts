@@ -23,11 +23,10 @@ import { createDial } from "../adapters/outgoing/dial.ts";
 import { claimedListeners, type Listener } from "../adapters/outgoing/own-listeners.ts";
 import { createServerProber } from "../adapters/probes/http-prober.ts";
 import { createServerUsageReader } from "../adapters/probes/usage-reader.ts";
-import { createPostgresQueue, migratePostgresQueue } from "../adapters/queue/postgres-queue.ts";
-import { createRedisQueue } from "../adapters/queue/redis-queue.ts";
+import { migratePostgresQueue } from "../adapters/queue/postgres-queue.ts";
 import { startEmbeddedPostgres } from "../adapters/store/embedded/start.ts";
 import { assertSchema, migrate } from "../adapters/store/migrator.ts";
-import { createDatabase, createPool, type StoreConnection } from "../adapters/store/pool.ts";
+import { createDatabase, createPool, poolLevels, type StoreConnection } from "../adapters/store/pool.ts";
 import { PostgresRequestBudget } from "../adapters/store/request-budget.ts";
 import { assertSession } from "../adapters/store/session.ts";
 import { createStore } from "../adapters/store/store.ts";
@@ -48,13 +47,12 @@ import { type AppContext, DEFAULT_TIMING } from "../app/base/context.ts";
 import { dispatchFollowUps } from "../app/jobs/dispatch.ts";
 import { LockstepError } from "../core/errors.ts";
 import type { Logger } from "../core/ports/logger.ts";
-import type { Queue } from "../core/ports/queue.ts";
 import type { Sealer } from "../core/ports/sealer.ts";
 import type { TargetKind } from "../core/ports/target-kind.ts";
 import type { ValueStores } from "../core/ports/value-store.ts";
 import { proxyCredential } from "../lib/proxy/way-out.ts";
 import type { Settings } from "../settings/settings.ts";
-import { redisConnection, storeConnection } from "./connections.ts";
+import { openQueue, storeConnection } from "./connections.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { storeRings } from "./key-rings.ts";
 import { knowingValues, openVault, tellOfVault, vaultTokenOf, vaultValues } from "./vault.ts";
@@ -102,6 +100,8 @@ async function build(
 ): Promise<AppContext> {
   const scrubber = createScrubber();
   const log = createLogger({ level: settings.logLevel, scrubber });
+  // Loading what counts takes a tenth of a second, which passes while the store starts.
+  const loadingTelemetry = import("../adapters/telemetry/telemetry.ts");
   knowCredentials(settings, scrubber);
   await openDataDirectory(settings.dataDirectory, log);
 
@@ -152,6 +152,10 @@ async function build(
     clock,
     ownClock: { now: () => new Date() },
     log,
+    telemetry: (await loadingTelemetry).createTelemetry({
+      release: overrides.release ?? "unknown",
+      pool: () => poolLevels(pool),
+    }),
     budget,
     makeRandom: randomValue,
     targetKinds: new Map([...TARGET_KINDS, vaultKind(settings, scrubber)].map((kind) => [kind.kind, kind])),
@@ -215,12 +219,6 @@ async function openConnection(
   undo.push(() => embedded.stop());
   // Otherwise PGOPTIONS would be taken, which means another Postgres.
   return { ...embedded.connection, options: " " };
-}
-
-function openQueue(settings: Settings, connection: StoreConnection, log: Logger): Queue {
-  return settings.redis === null
-    ? createPostgresQueue(connection, log)
-    : createRedisQueue(redisConnection(settings.redis, connection.schema), log);
 }
 
 /** Every value passes here on its way in and out of the store: from then on the log knows it. */

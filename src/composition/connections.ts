@@ -1,8 +1,11 @@
-/** Settings of Postgres and Redis as their adapters take them. */
+/** Settings of Postgres and Redis as their adapters take them, and the queue on the one that is configured. */
 import { rootCertificates } from "node:tls";
-import type { RedisQueueConnection } from "../adapters/queue/redis-queue.ts";
+import { createPostgresQueue } from "../adapters/queue/postgres-queue.ts";
+import { createRedisQueue, type RedisQueueConnection } from "../adapters/queue/redis-queue.ts";
 import type { StoreConnection } from "../adapters/store/pool.ts";
-import type { DatabaseSettings, RedisSettings } from "../settings/settings.ts";
+import type { Logger } from "../core/ports/logger.ts";
+import type { Queue } from "../core/ports/queue.ts";
+import type { DatabaseSettings, RedisSettings, Settings } from "../settings/settings.ts";
 
 export function storeConnection(settings: DatabaseSettings): StoreConnection {
   const { host, port, user, password, database, tls, applicationName, connectTimeoutMs, schema } = settings;
@@ -40,6 +43,12 @@ function tlsOf({
     ...(direct ? { sslnegotiation: "direct" } : {}),
     ...(channelBinding ? { enableChannelBinding: true } : {}),
   };
+}
+
+export function openQueue(settings: Settings, connection: StoreConnection, log: Logger): Queue {
+  return settings.redis === null
+    ? createPostgresQueue(connection, log)
+    : createRedisQueue(redisConnection(settings.redis, connection.schema), log);
 }
 
 export function redisConnection(settings: RedisSettings, schema: string | undefined): RedisQueueConnection {

@@ -8,6 +8,7 @@ import { authenticateToken } from "../app/tokens/authenticate-token.ts";
 import { createToken } from "../app/tokens/create-token.ts";
 import { LOCAL_ADMIN_SCOPES } from "../core/access/permissions.ts";
 import { SecretValue } from "../core/secret-value.ts";
+import { startMetricsListener } from "../edges/http/metrics.ts";
 import { createHttpServer, type HttpServer } from "../edges/http/server.ts";
 import { startWorker } from "../edges/worker/worker.ts";
 import { ADMIN_TOKEN_FILE, SERVER_FILE, serverFile } from "../protocol/local-line.ts";
@@ -43,6 +44,8 @@ export async function startProcess({ role, settings, version }: StartOptions): P
       const worker = await startWorker(composed.context, { concurrency: settings.workerConcurrency });
       undo.push(() => worker.close());
     }
+    if (role === "worker" && settings.metricsListener !== null)
+      await showMetrics(composed, settings, settings.metricsListener, undo);
     return {
       url: served?.url ?? null,
       dataDirectory: settings.dataDirectory,
@@ -54,6 +57,23 @@ export async function startProcess({ role, settings, version }: StartOptions): P
     await close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Where there is an API, it shows them: a process has one place for it. */
+async function showMetrics(
+  { context }: Composed,
+  { allowedHosts, trustedProxies }: Settings,
+  { address, port }: NonNullable<Settings["metricsListener"]>,
+  undo: (() => Promise<void>)[],
+): Promise<void> {
+  const listener = await startMetricsListener({
+    context,
+    settings: { address, port, allowedHosts, trustedProxies },
+  });
+  undo.push(() => listener.close());
+  const release = claimListener({ host: address, port: listener.port });
+  undo.push(async () => release());
+  context.log.info("metrics are shown", { address, port: listener.port });
 }
 
 async function serve(

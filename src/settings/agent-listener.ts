@@ -1,5 +1,6 @@
 /** Settings of the agents' listener. */
 import {
+  addressAndPort,
   type Environment,
   invalid,
   isLoopbackName,
@@ -31,15 +32,15 @@ export function agentListener(env: Environment, flag: string | null): AgentListe
   const listen = flag ?? text(env, "LOCKSTEP_AGENT_LISTEN");
   if (listen === null) return null;
   const tls = agentTls(env);
-  const [, address, digits = ""] = /^(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):)?(\d{1,5})$/.exec(listen) ?? [];
-  const port = digits === "" ? Number.NaN : Number(digits);
-  if (!(port <= 65_535)) {
+  const parsed = addressAndPort(listen);
+  if (parsed === null) {
     throw invalid(
       flag === null ? "LOCKSTEP_AGENT_LISTEN" : "--agents",
       "is not an address and a port",
       "For example 7421, 0.0.0.0:7421 or [::]:7421.",
     );
   }
+  const { address, port } = parsed;
   const url = plainUrl(env, "LOCKSTEP_AGENT_URL");
   if (url !== null && url.pathname !== "/") {
     throw invalid(
@@ -65,7 +66,7 @@ export function agentListener(env: Environment, flag: string | null): AgentListe
     );
   }
   return Object.freeze({
-    address: (address ?? (tls.kind === "off" ? "127.0.0.1" : "0.0.0.0")).replace(/^\[|\]$/g, ""),
+    address: address ?? (tls.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
     port,
     url: url?.origin ?? null,
     tls,

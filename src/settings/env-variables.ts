@@ -109,3 +109,12 @@ export function invalid(name: string, state: string, remedy: string): LockstepEr
     hint: remedy,
   });
 }
+
+/** `[ADDRESS:]PORT`; null: it is not that. `address` is undefined where none is named, and without brackets. */
+export function addressAndPort(
+  listen: string,
+): { readonly address: string | undefined; readonly port: number } | null {
+  const [, address, digits = ""] = /^(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):)?(\d{1,5})$/.exec(listen) ?? [];
+  const port = digits === "" ? Number.NaN : Number(digits);
+  return port <= 65_535 ? { address: address?.replace(/^\[|\]$/g, ""), port } : null;
+}

@@ -23,6 +23,7 @@ import {
   text,
   wholeNumber,
 } from "./env-variables.ts";
+import { type MetricsListenerSettings, metricsListener } from "./metrics-listener.ts";
 import { wayOut } from "./proxy.ts";
 import { type RedisSettings, redisSettings } from "./redis.ts";
 import { retention } from "./retention.ts";
@@ -59,6 +60,8 @@ export interface Settings extends KeepingSettings {
   readonly trustedProxies: readonly string[];
   /** Null: agents are not served. */
   readonly agents: AgentListenerSettings | null;
+  /** Where a worker shows its own metrics; null: nowhere. The API has its own `/metrics`. */
+  readonly metricsListener: MetricsListenerSettings | null;
   readonly logLevel: LogLevel;
   /** Leave the non-secret LOCKSTEP_REV marker at places that cannot refuse older writes. */
   readonly revisionMarker: boolean;
@@ -114,6 +117,7 @@ export function readSettings(flags: SettingFlags = {}, env: Environment = proces
     allowedHosts: Object.freeze(hostNames(env)),
     trustedProxies: Object.freeze(trustedProxies(env, false)),
     agents: agentListener(env, flags.agents ?? null),
+    metricsListener: metricsListener(env),
     logLevel: logLevel(env),
     revisionMarker: onOff(env, "LOCKSTEP_REVISION_MARKER", true),
     retention: Object.freeze(retention(env)),

@@ -46,9 +46,9 @@ async function work(kill: string): Promise<() => Promise<void>> {
   const queue: Queue = {
     ...context.queue,
     start: (handler, options) =>
-      context.queue.start(async (job, signal) => {
+      context.queue.start(async (job, signal, waitedMs) => {
         running += 1;
-        await handler(job, signal);
+        await handler(job, signal, waitedMs);
         running -= 1;
         process.stdout.write(`running ${running}\n`);
       }, options),

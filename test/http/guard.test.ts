@@ -1,7 +1,12 @@
 /** What a page in the operator's browser, a slow peer and a curious one meet. */
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTelemetry } from "../../src/adapters/telemetry/telemetry.ts";
+import type { AppContext } from "../../src/app/base/context.ts";
+import { startMetricsListener } from "../../src/edges/http/metrics.ts";
 import { useDatabase } from "../support/database.ts";
 import { createHttpKit, type HttpKit } from "../support/http-kit.ts";
 import { createLoopKit } from "../support/loop-kit.ts";
@@ -10,9 +15,14 @@ const getDatabase = useDatabase();
 let http: HttpKit;
 let viewer: string;
 let port: number;
+let context: AppContext;
 
 beforeAll(async () => {
-  const { context } = createLoopKit(getDatabase());
+  const telemetry = createTelemetry({
+    release: "0.0.0-test",
+    pool: () => ({ total: 0, idle: 0, waiting: 0, most: 1 }),
+  });
+  context = createLoopKit(getDatabase()).other({ telemetry });
   http = await createHttpKit(context, {
     settings: { listenAddress: "127.0.0.1", allowedHosts: ["lockstep.example.com", "10.0.0.5:9000"] },
     requestTimeoutMs: 500,
@@ -184,5 +194,33 @@ describe("/metrics", () => {
     const headers = { "x-forwarded-for": "203.0.113.9" };
     expect((await http.ask("/metrics", { token: null, headers })).status).toBe(401);
     expect((await http.ask("/metrics", { token: viewer, headers })).status).toBe(200);
+    const without = await http.token("reveal");
+    expect((await http.ask("/metrics", { token: without, headers })).status).toBe(403);
+  });
+
+  test("of a worker are its own alone, under the same guard, and nothing else is there", async () => {
+    const listener = await startMetricsListener({
+      context,
+      settings: { address: "127.0.0.1", port: 0, allowedHosts: [], trustedProxies: [] },
+    });
+    const ask = async (headers: Readonly<Record<string, string>> = {}, path = "/metrics") => {
+      const request = get({ host: "127.0.0.1", port: listener.port, path, headers, agent: false });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      return { status: response.statusCode, body: await text(response) };
+    };
+    try {
+      const own = await ask();
+      expect(own.status).toBe(200);
+      expect(own.body).toContain("process_resident_memory_bytes");
+      expect(own.body).not.toMatch(/lockstep_targets|lockstep_store_up/);
+      const foreign = { "x-forwarded-for": "203.0.113.9" };
+      expect((await ask(foreign)).status).toBe(401);
+      expect((await ask({ ...foreign, authorization: `Bearer ${viewer}` })).status).toBe(200);
+      expect((await ask({ host: "evil.example" })).status).toBe(421);
+      expect((await ask({ origin: "https://evil.example" })).status).toBe(403);
+      expect((await ask({}, "/api/v1/status")).status).toBe(404);
+    } finally {
+      await listener.close();
+    }
   });
 });

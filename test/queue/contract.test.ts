@@ -68,13 +68,23 @@ describe.each(QUEUE_BACKENDS)("the queue on $name", ({ start, missing }) => {
       expect(seen.runs).toEqual(["later", "marker"]);
     });
 
-    it("a delayed job runs at its time", async () => {
+    it("a delayed job runs at its time, and says how long it waited after that", async () => {
       const queue = open();
       const seen = recordRuns();
-      await queue.start(seen.handler, { concurrency: 1 });
+      const waited: number[] = [];
+      await queue.start(
+        async (one, _signal, waitedMs) => {
+          waited.push(waitedMs);
+          await seen.handler(one);
+        },
+        { concurrency: 1 },
+      );
+      const beforeMs = Date.now();
       await queue.enqueue([job("soon")], { delayMs: 50 });
       await seen.reached(1);
       expect(seen.runs).toEqual(["soon"]);
+      expect(waited[0]).toBeGreaterThanOrEqual(0);
+      expect(waited[0]).toBeLessThanOrEqual(Date.now() - beforeMs - 45);
     });
 
     it("the same id under another name is another job", async () => {

@@ -37,6 +37,7 @@ import type { TestDatabase } from "./database.ts";
 import { emptyTables } from "./empty-tables.ts";
 import { expectJudged, judgeStep } from "./judged.ts";
 import { scriptedKind } from "./scripted-target.ts";
+import { NO_TELEMETRY } from "./telemetry.ts";
 
 export const TESTER: Actor = { kind: "local", id: "tester", name: "tester" };
 
@@ -218,6 +219,7 @@ function contextOn(database: TestDatabase, overrides: Partial<AppContext>): AppC
     clock: { now: () => new Date() },
     ownClock: { now: () => new Date() },
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    telemetry: NO_TELEMETRY,
     budget: { take: async () => {}, report: async () => {} },
     targetKinds: new Map([[scriptedKind.kind, scriptedKind]]),
     timing: {

@@ -22,6 +22,8 @@ export class ScriptedPlace {
   readonly nextWrites: WriteBehaviour[] = [];
   readonly nextActivations: ("ok" | "fail")[] = [];
   readonly lateWrites: (() => void)[] = [];
+  /** What following shows, in its order, in place of how it stands. */
+  readonly nextProgress: ActivationProgress[] = [];
   /** Values with which the unit does not start. */
   cannotStartWith: (values: ReadonlyMap<string, string>) => boolean = () => false;
   /** Runs before each write is sent: a test may hold a worker here. */
@@ -174,6 +176,8 @@ function scriptedActivator(place: ScriptedPlace): Activator {
     },
     follow: async (asked) =>
       asked.map(({ knownIds }): ActivationProgress => {
+        const scripted = place.nextProgress.shift();
+        if (scripted !== undefined) return scripted;
         const id = String(place.incarnation);
         if (knownIds.includes(id)) return { state: "not-started", reason: "nothing newer runs" };
         return { state: "succeeded", id, incarnation: { id } };

@@ -39,7 +39,13 @@ export interface BullConsumer {
 }
 
 /** Whoever writes into the backend decides what stands there. */
-export type BullProcessor = (job: { readonly name: unknown; readonly data: unknown }) => Promise<void>;
+export type BullProcessor = (job: {
+  readonly name: unknown;
+  readonly data: unknown;
+  /** When it was added, in ms since the epoch. */
+  readonly timestamp: number;
+  readonly opts: { readonly delay?: number };
+}) => Promise<void>;
 
 export interface BullBackend {
   createProducer(): BullProducer;
@@ -117,7 +123,7 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
       void consume(async (job) => {
         const known = readJob(job);
         if (known === null) onForeign();
-        else await handle(known, handler, giveUp.signal);
+        else await handle(handler, known, giveUp.signal, waitedMs(job));
       }, concurrency);
     },
 
@@ -148,12 +154,18 @@ function away(trouble: QueueTrouble | null): LockstepError {
 }
 
 /** The handler keeps every failure in Postgres; nothing is thrown into the queue, which would keep text and stack. */
-async function handle(job: Job, handler: JobHandler, signal: AbortSignal): Promise<void> {
+async function handle(handler: JobHandler, job: Job, signal: AbortSignal, waited: number): Promise<void> {
   try {
-    await handler(job, signal);
+    await handler(job, signal, waited);
   } catch {
     // The handler logs by itself.
   }
+}
+
+/** By how much it was put off stays in its options alone once its time has come. Others may have written both. */
+function waitedMs({ timestamp, opts }: Parameters<BullProcessor>[0]): number {
+  const waited = Date.now() - timestamp - (opts.delay ?? 0);
+  return Number.isFinite(waited) ? Math.max(0, waited) : 0;
 }
 
 /** Listeners keep the process alive; a backend that is away says so every few milliseconds, we each reason once in a while. */

@@ -64,6 +64,16 @@ export function createPool(connection: StoreConnection, log: Logger, settings: P
   return pool;
 }
 
+/** How busy it is: connections that are open, of those the idle ones, and statements that wait for one. */
+export function poolLevels({ totalCount, idleCount, waitingCount, options }: pg.Pool): {
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+  readonly most: number;
+} {
+  return { total: totalCount, idle: idleCount, waiting: waitingCount, most: options.max };
+}
+
 /** What every connection for statements begins with. */
 export function clientConfig(
   connection: StoreConnection,

@@ -12,6 +12,7 @@ import { createConfigRepo } from "./repositories/config.ts";
 import { createIdempotencyRepo } from "./repositories/idempotency.ts";
 import { createJudgementRepo } from "./repositories/judgements.ts";
 import { createKeptCopyRepo } from "./repositories/kept-copies.ts";
+import { createLevelRepo } from "./repositories/levels.ts";
 import { createManualRepo } from "./repositories/manual.ts";
 import { PostgresMetaRepo } from "./repositories/meta.ts";
 import { createOrderRepo } from "./repositories/orders.ts";
@@ -57,6 +58,7 @@ export function createRepositories(db: Kysely<Database>): Repositories {
     idempotency: createIdempotencyRepo(db),
     judgements: createJudgementRepo(db),
     views: createViewRepo(db),
+    levels: createLevelRepo(db),
     agents: createAgentRepo(db),
     audit: new PostgresAuditLog(db),
     retention: createRetentionRepo(db),

@@ -67,7 +67,9 @@ async function request(
   // Whoever was stopped here restarts nothing any more: another worker may have done it.
   if (sinceMs() > context.timing.sendWithinMs) throw stoppedMeanwhile(activation);
   try {
-    const { id } = await activator.activate(activation.unit, signal);
+    const { id } = await context.telemetry.during("activation", activation.unit.kind, () =>
+      activator.activate(activation.unit, signal),
+    );
     await context.checkpoint("activated");
     if (id !== null) {
       await context.store.transaction((tx) => tx.activations.recordExternalId(activation, id));

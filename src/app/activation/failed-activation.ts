@@ -38,6 +38,8 @@ export async function failedActivation(
     next.reconcile(taken ?? []);
     return taken === null;
   });
+  const { unit, requestedAgoMs } = activation;
+  context.telemetry.activationEnded(unit.kind, isBlocked ? "blocked" : "failed", requestedAgoMs / 1_000);
   if (isBlocked) await restoreAfterFailure(context, activation, signal);
   // Rollouts say why they stall: only now is it known whether the former content is back.
   const targetIds = await context.store.read.activations.targetsOfUnit(activation.unitId);

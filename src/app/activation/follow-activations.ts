@@ -147,7 +147,9 @@ async function judge(
     case "failed":
       return fail(context, activation, signal, seen.reason);
     case "blocked":
-      return end(context, activation, "blocked", { code: "ACTIVATION_FAILED", message: seen.reason });
+      await end(context, activation, "blocked", { code: "ACTIVATION_FAILED", message: seen.reason });
+      context.telemetry.activationEnded(activation.unit.kind, "blocked", activation.requestedAgoMs / 1_000);
+      return;
     case "dormant":
       return end(context, activation, "dormant");
     default:
@@ -178,6 +180,7 @@ async function succeed(
     });
     next.reconcile(await joinNext(tx, activation));
   });
+  context.telemetry.activationEnded(activation.unit.kind, "succeeded", activation.requestedAgoMs / 1_000);
 }
 
 function end(

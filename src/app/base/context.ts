@@ -11,6 +11,7 @@ import type { RailwayExplorer } from "../../core/ports/railway-explorer.ts";
 import type { Fingerprinter, Sealer } from "../../core/ports/sealer.ts";
 import type { RequestBudget } from "../../core/ports/target-context.ts";
 import type { TargetKind } from "../../core/ports/target-kind.ts";
+import type { Telemetry } from "../../core/ports/telemetry.ts";
 import type { UsageReader } from "../../core/ports/usage-reader.ts";
 import type { ValueStores } from "../../core/ports/value-store.ts";
 import type { VaultToken } from "../../core/ports/vault-token.ts";
@@ -131,6 +132,7 @@ export interface AppContext {
   /** This machine's, as others see it. */
   readonly ownClock: Clock;
   readonly log: Logger;
+  readonly telemetry: Telemetry;
   readonly budget: RequestBudget;
   readonly makeRandom: (options: RandomOptions) => SecretValue;
   readonly targetKinds: ReadonlyMap<string, TargetKind>;

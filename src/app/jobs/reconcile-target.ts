@@ -45,8 +45,10 @@ export async function reconcileTarget(
   }
   await context.checkpoint("leased");
   try {
-    await withLeaseRenewal(context, heldLease(context, lease), signal, (leaseSignal) =>
-      withTarget(context, lease.target, (target) => runPush(context, lease, target, leaseSignal)),
+    await context.telemetry.during("push", lease.target.kind, () =>
+      withLeaseRenewal(context, heldLease(context, lease), signal, (leaseSignal) =>
+        withTarget(context, lease.target, (target) => runPush(context, lease, target, leaseSignal)),
+      ),
     );
   } catch (error) {
     await recordFailure(context, lease, toLockstepError(error));
@@ -93,6 +95,7 @@ async function recordFailure(context: AppContext, lease: Lease, error: LockstepE
         });
       }
     });
+    context.telemetry.pushEnded(lease.target.kind, "not_sent");
   } catch (failure) {
     if (toLockstepError(failure).code !== "LEASE_LOST") throw failure;
   }

@@ -74,9 +74,11 @@ export async function observeForCheck(
       (target) => observeAll(context, record, target, desired, options, limited),
       openedFor,
     );
-  const { items, orders, newer, copies, processes } = await (timeoutMs === null
-    ? observe(signal)
-    : inTime(record.name, signal, timeoutMs, observe));
+  const { items, orders, newer, copies, processes } = await context.telemetry.during(
+    "look",
+    record.kind,
+    () => (timeoutMs === null ? observe(signal) : inTime(record.name, signal, timeoutMs, observe)),
+  );
   await context.store.transaction(async (tx) => {
     await tx.pushes.observe(observationsOf(items, null), performance.now() - beganAtMs);
     if (copies !== null) await tx.checks.recordCopies(record.id, copies);

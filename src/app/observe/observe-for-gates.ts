@@ -49,7 +49,10 @@ export async function observeForGates(
   observe: (limited: AbortSignal) => Promise<readonly BindingObservation[]>,
 ): Promise<void> {
   if (known.length === 0) return;
-  const observations = await inTime(target.name, signal, OBSERVE_WITHIN_MS, observe).catch((thrown) => {
+  const looked = context.telemetry.during("look", target.kind, () =>
+    inTime(target.name, signal, OBSERVE_WITHIN_MS, observe),
+  );
+  const observations = await looked.catch((thrown) => {
     const error = toLockstepError(thrown);
     // This says nothing about the target.
     if (isSourceAway(error)) throw error;

@@ -41,19 +41,20 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
   const othersLeftMs = othersMayLandMs(run);
   const capped = othersLeftMs > 0;
   const evidence: LadderEvidence = capped ? "acknowledged" : "stored";
-  await context.store.transaction(async (tx) => {
+  const outcome = error !== null ? "failed" : wrote && result.pushId !== null ? "succeeded" : "unchanged";
+  const ended = await context.store.transaction(async (tx) => {
     // Of a write whose answer was lost: what stands there now is ours all the same.
     const left = (await hasLanded(tx, run, result)) ? NONE_IN_FLIGHT : lease.inFlight;
     const sentBefore = await tx.pushes.openSets(lease.target.id, lease.target.generation);
     const pushId = result.pushId ?? (await pushWithoutWrite(tx, run, result.seen));
     if (pushId !== null) {
       await tx.pushes.end(pushId, {
-        outcome: error === null ? (wrote && result.pushId !== null ? "succeeded" : "unchanged") : "failed",
+        outcome,
         evidence,
         error: error === null ? null : { code: error.code, message: error.message },
       });
     }
-    if (!capped) await closeEarlierPushes(tx, run, pushId);
+    const arrived = capped ? 0 : await closeEarlierPushes(tx, run, pushId);
     await tx.pushes.observe(observationsOf(result.seen, pushId));
     await keepUnits(context, tx, run);
     await tx.targets.settleBindings(
@@ -88,7 +89,11 @@ export async function recordSettled(context: AppContext, run: Worked, result: Se
         },
       });
     }
+    return { own: pushId !== null, arrived };
   });
+  if (ended.own) context.telemetry.pushEnded(lease.target.kind, outcome);
+  for (let count = 0; count < ended.arrived; count += 1)
+    context.telemetry.pushEnded(lease.target.kind, "succeeded");
 }
 
 const NONE_IN_FLIGHT: InFlight = { leftMs: 0, digest: null, until: null };
@@ -179,6 +184,7 @@ export async function recordFailedPush(
       },
     });
   });
+  context.telemetry.pushEnded(lease.target.kind, unknown ? "unknown" : "failed");
 }
 
 /** Nothing to write: an open push of this generation is thereby resolved; otherwise the visit itself is recorded, once. */
@@ -204,12 +210,17 @@ async function pushWithoutWrite(
   });
 }
 
-/** By reading back it is decided now what became of pushes that were left open. */
-async function closeEarlierPushes(tx: Repositories, run: Worked, ownPushId: string | null): Promise<void> {
+/**
+ * By reading back it is decided now what became of pushes that were left open. Answers how many of them arrived whose end
+ * nobody has said: their worker was killed.
+ */
+async function closeEarlierPushes(tx: Repositories, run: Worked, ownPushId: string | null): Promise<number> {
   const { target } = run.lease;
+  let unsaid = 0;
   for (const push of await tx.pushes.open(target.id)) {
     if (push.id === ownPushId) continue;
     const arrived = ownPushId === null && push.generation === target.generation;
+    if (arrived && push.outcome === "started") unsaid += 1;
     await tx.pushes.end(push.id, {
       outcome: arrived ? "succeeded" : "superseded",
       evidence: arrived ? "stored" : null,
@@ -217,6 +228,7 @@ async function closeEarlierPushes(tx: Repositories, run: Worked, ownPushId: stri
     });
   }
   await tx.pushes.raiseEvidence(await tx.pushes.acknowledged(target.id, target.generation), "stored");
+  return unsaid;
 }
 
 function settledBindings(

@@ -102,4 +102,5 @@ async function end(
       inFlight: { marked: lease.inFlight.until, left: lease.inFlight },
     });
   });
+  context.telemetry.pushEnded(lease.target.kind, error === null ? "succeeded" : "failed");
 }

@@ -13,7 +13,7 @@
 import { randomUUID } from "node:crypto";
 import type { Actor } from "../../core/actor.ts";
 import { type ErrorCode, isSourceAway, LockstepError, toLockstepError } from "../../core/errors.ts";
-import type { Issued, IssuerInput } from "../../core/ports/issuer.ts";
+import type { Issued, IssueRequest, IssuerInput } from "../../core/ports/issuer.ts";
 import { acceptToken } from "../../core/renewal/accept-token.ts";
 import { decide, mustAct } from "../../core/renewal/decide.ts";
 import { PLAIN_FIELD } from "../../core/secret.ts";
@@ -188,17 +188,15 @@ async function later(
 function ask(context: AppContext, actor: Actor, attempt: Attempt, signal: AbortSignal): Promise<Issued> {
   const { candidate, inputs } = attempt;
   const { issuer, config } = issuerOf(context, candidate.policy);
-  return withDeadline(signal, LEASE_MS * ASK_WITHIN, (limited) =>
-    issuer.issue(
-      {
-        config,
-        inputs,
-        nowMs: () => context.clock.now().getTime(),
-        hide: context.hideFromLog,
-        keep: (successor) => keepSuccessor(context, actor, attempt, successor),
-      },
-      limited,
-    ),
+  const request: IssueRequest = {
+    config,
+    inputs,
+    nowMs: () => context.clock.now().getTime(),
+    hide: context.hideFromLog,
+    keep: (successor) => keepSuccessor(context, actor, attempt, successor),
+  };
+  return context.telemetry.during("issuer-request", issuer.kind, () =>
+    withDeadline(signal, LEASE_MS * ASK_WITHIN, (limited) => issuer.issue(request, limited)),
   );
 }
 

@@ -14,12 +14,14 @@ const LOOK_AGAIN_MS = 15_000;
 const MAX_STEPS = 10;
 
 export async function advanceRollout(context: AppContext, rolloutId: string): Promise<void> {
-  await transact(context, async (tx, next) => {
-    const rollout = await tx.rollouts.lock(rolloutId);
-    // What a store that was set back knows of the places is from before.
-    if (rollout === null || (await tx.meta.setBack()) !== null) return;
-    await advanceLocked(context, tx, next, rollout);
-  });
+  await context.telemetry.during("rollout-step", "advance", () =>
+    transact(context, async (tx, next) => {
+      const rollout = await tx.rollouts.lock(rolloutId);
+      // What a store that was set back knows of the places is from before.
+      if (rollout === null || (await tx.meta.setBack()) !== null) return;
+      await advanceLocked(context, tx, next, rollout);
+    }),
+  );
 }
 
 /** Within the caller's transaction. */

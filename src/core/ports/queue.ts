@@ -20,8 +20,11 @@ export interface Job {
   readonly id: string;
 }
 
-/** What came of a job: nothing is thrown into the queue, because Postgres keeps the state of every failure. */
-export type JobHandler = (job: Job, signal: AbortSignal) => Promise<void>;
+/**
+ * What came of a job: nothing is thrown into the queue, because Postgres keeps the state of every failure. `waitedMs`: since
+ * its time had come, by this machine's clock and that of whoever enqueued it.
+ */
+export type JobHandler = (job: Job, signal: AbortSignal, waitedMs: number) => Promise<void>;
 
 /** In words for people; nothing of what the queue's server said. */
 export interface QueueTrouble {

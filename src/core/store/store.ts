@@ -16,6 +16,7 @@ import type { ConfigRepo } from "./config.ts";
 import type { IdempotencyRepo } from "./idempotency.ts";
 import type { JudgementRepo } from "./judgements.ts";
 import type { KeptCopyRepo } from "./kept-copies.ts";
+import type { LevelRepo } from "./levels.ts";
 import type { ManualRepo } from "./manual.ts";
 import type { MetaRepo } from "./meta.ts";
 import type { OrderRepo } from "./orders.ts";
@@ -58,6 +59,7 @@ export interface Repositories {
   readonly idempotency: IdempotencyRepo;
   readonly judgements: JudgementRepo;
   readonly views: ViewRepo;
+  readonly levels: LevelRepo;
   readonly agents: AgentRepo;
   readonly audit: AuditLog;
   readonly retention: RetentionRepo;

@@ -119,17 +119,6 @@ export interface TargetRow {
   readonly sharedFiles: CopiesSeen["shared"];
 }
 
-/** Gauges for /metrics. */
-export interface StoreCounts {
-  readonly targets: number;
-  readonly targetsOwed: number;
-  readonly targetsGaveUp: number;
-  readonly activationsOpen: number;
-  readonly activationsBlocked: number;
-  readonly rolloutsRunning: number;
-  readonly rolloutsStalled: number;
-}
-
 export interface ViewRepo {
   /** By environment and name. */
   secrets(filter: {
@@ -169,5 +158,4 @@ export interface ViewRepo {
     readonly environment?: string;
     readonly targetIds?: readonly string[];
   }): Promise<readonly TargetRow[]>;
-  counts(): Promise<StoreCounts>;
 }

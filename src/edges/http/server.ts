@@ -8,12 +8,13 @@
 import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { AppContext } from "../../app/base/context.ts";
+import { createReadLevels } from "../../app/status/read-levels.ts";
 import { LockstepError, toLockstepError } from "../../core/errors.ts";
-import { assertMay, createDoor, identify } from "./caller.ts";
+import { createDoor } from "./caller.ts";
 import { assertHost, assertJsonWrite, assertOrigin, type HostRules } from "./guard.ts";
 import { createListener, hostInUrl, listenOn } from "./listener.ts";
 import { type LocalLine, openLocalLine } from "./local-line.ts";
-import { isLocalRequest, RequestCounter, renderMetrics } from "./metrics.ts";
+import { serveMetrics } from "./metrics.ts";
 import { buildOpenApi } from "./openapi.ts";
 import { handlers } from "./routes/handlers.ts";
 import { type AgentListenerAddress, registerOperations } from "./routes.ts";
@@ -54,7 +55,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let port = 0;
   let localLine: LocalLine | null = null;
   const closing = new AbortController();
-  const requests = new RequestCounter();
   const app = createListener({
     log: context.log,
     requestTimeoutMs,
@@ -76,7 +76,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     assertJsonWrite(request);
   });
   app.addHook("onResponse", async (request, reply) => {
-    requests.count(request.method, request.routeOptions.url ?? "unknown", reply.statusCode);
+    context.telemetry.requestAnswered({
+      method: request.method,
+      route: request.routeOptions.url ?? "unknown",
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1_000,
+    });
   });
   app.setNotFoundHandler(async (request) => {
     throw new LockstepError("NOT_FOUND", `Cannot ${request.method} this: there is no such operation.`, {
@@ -97,11 +102,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return failure === null ? { status: "ok" } : { status: "ok", keyRing: failure.code };
     });
   }
-  app.get("/metrics", async (request, reply) => {
-    if (!isLocalRequest(request)) assertMay(await identify(context, request, door), "status.read");
-    reply.type("text/plain; version=0.0.4; charset=utf-8");
-    return renderMetrics(context, requests);
-  });
+  serveMetrics(app, { context, door, readLevels: createReadLevels(context) });
   const openApi = buildOpenApi(options.version);
   app.get("/api/v1/openapi.json", async () => openApi);
   registerOperations(app, { context, handlers, agentListener, door, closing: closing.signal });

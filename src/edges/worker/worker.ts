@@ -31,7 +31,8 @@ export async function startWorker(
 ): Promise<Worker> {
   const stopping = new AbortController();
   const forgotten = new ForgottenWork(context.log);
-  await context.queue.start(async (job, signal) => {
+  await context.queue.start(async (job, signal, waitedMs) => {
+    context.telemetry.jobWaited(job.name, waitedMs / 1_000);
     const ended = forgotten.delivered();
     await handle(context, job, AbortSignal.any([signal, stopping.signal])).finally(ended);
   }, options);
@@ -52,7 +53,7 @@ export async function startWorker(
 
 async function handle(context: AppContext, job: Job, signal: AbortSignal): Promise<void> {
   try {
-    await runJob(context, job, signal);
+    await context.telemetry.during("job", job.name, () => runJob(context, job, signal));
   } catch (error) {
     const failure = toLockstepError(error);
     const level = isNothing(failure) ? "debug" : "error";
@@ -99,9 +100,11 @@ async function repeat(context: AppContext, round: Round, signal: AbortSignal): P
   while (!signal.aborted) {
     const beganAtMs = performance.now();
     try {
-      await context.sealer.assertCurrent();
-      if (needsRing) await context.sealer.assertRingThere();
-      await run(context, signal);
+      await context.telemetry.during("loop", name, async () => {
+        await context.sealer.assertCurrent();
+        if (needsRing) await context.sealer.assertRingThere();
+        await run(context, signal);
+      });
       failedWith = null;
     } catch (error) {
       const failure = toLockstepError(error);

@@ -24,6 +24,7 @@ import {
 } from "../../../src/protocol/agent/messages.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
+import { recordTelemetry } from "../../support/telemetry.ts";
 
 const FACTS = { version: "1", hostname: "mini", platform: "linux", instance: "a".repeat(22) };
 const FILE = "~/app/env";
@@ -316,6 +317,26 @@ describeOnAStore("targets with an agent", (getDatabase) => {
     const refused = `select from audit_entry where action = 'agent.refused' and subject_id = '${targetId}'`;
     expect(await kit.rows(refused)).toHaveLength(2);
     expect((await agent(id)).reportedGeneration).toBe(second.generation);
+  });
+
+  it("pushes and restarts of an agent are counted once, when its report says how they ended", async () => {
+    const { telemetry, said } = recordTelemetry();
+    context = { ...context, telemetry };
+    await withFile();
+    await bind("TOKEN", FILE);
+    await kit.set("TOKEN", "first", context);
+    const id = await enrolled();
+    const given = await bundle(id);
+    expect(said).toEqual([]);
+    const ended = (state: "failed" | "succeeded") =>
+      done(given, { units: [{ ...unit(given, "succeeded"), state }] });
+    const [failed, succeeded] = [ended("failed"), ended("succeeded")];
+    for (const told of [failed, failed, succeeded, succeeded]) await report(id, told);
+    expect(said.filter((line) => !line.startsWith("during"))).toEqual([
+      "push agent succeeded",
+      "activation agent failed",
+      "activation agent succeeded",
+    ]);
   });
 
   it("what was given before newer intent came settles as that, and the newer one stays owed", async () => {

@@ -20,6 +20,7 @@ import { describeOnAStore, somebodyWaitsForLock } from "../../support/database.t
 import { createLoopKit, type LoopKit, TESTER } from "../../support/loop-kit.ts";
 import { ScriptedProvider, scriptedIssuer, unavailable } from "../../support/scripted-issuer.ts";
 import { scriptedPlace } from "../../support/scripted-target.ts";
+import { recordTelemetry } from "../../support/telemetry.ts";
 
 const HOUR_MS = 3_600_000;
 const NAME = "TOKEN";
@@ -97,6 +98,17 @@ describeOnAStore("renewals", (database) => {
     );
     expect(second?.expires_at.getTime()).toBe(nowMs + HOUR_MS);
     expect(JSON.stringify(await actions())).not.toContain("canary");
+  });
+
+  it("each request to an issuer is timed, whether it answers or not", async () => {
+    const { telemetry, said } = recordTelemetry();
+    await renew("now", process({ telemetry }));
+    provider.failure = unavailable();
+    await renew("now", process({ telemetry }));
+    expect(said.filter((line) => line.includes("issuer"))).toEqual([
+      "during issuer-request http done",
+      "during issuer-request http failed",
+    ]);
   });
 
   it("of a hundred that race, one asks", async () => {

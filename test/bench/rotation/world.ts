@@ -181,8 +181,8 @@ class Rollout implements Rotating {
 async function settled(context: AppContext, signal: AbortSignal): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(SETTLED_MS)]);
   for (;;) {
-    const { targetsOwed, activationsOpen } = await context.store.read.views.counts();
-    if (targetsOwed + activationsOpen === 0) return;
+    const { owed, activations } = await context.store.read.levels.read();
+    if (owed.length === 0 && activations.every(({ state }) => state === "blocked")) return;
     await delay(LOOK_EVERY_MS, undefined, { signal: limit });
   }
 }

@@ -1,6 +1,5 @@
 /** What people look at: one statement per view. */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import { LockstepError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { policyOf } from "../../../core/policy.ts";
 import type {
@@ -8,7 +7,6 @@ import type {
   PushRow,
   RolloutRow,
   SecretRow,
-  StoreCounts,
   TargetRow,
   ViewRepo,
 } from "../../../core/store/views.ts";
@@ -87,24 +85,6 @@ export function createViewRepo(db: Kysely<Database>): ViewRepo {
         where t.removed_at is null and ${is(sql`e.name`, environment)} and ${isAmong(sql`t.id`, targetIds)}
         order by e.name, t.name`.execute(db);
       return rows;
-    },
-
-    async counts() {
-      const { rows } = await sql<StoreCounts>`
-        select t.*, a.*, r.* from
-          (select count(*)::int as targets,
-            count(*) filter (where generation <> settled_generation)::int as "targetsOwed",
-            count(*) filter (where gave_up_at is not null)::int as "targetsGaveUp"
-            from target where removed_at is null) t,
-          (select count(*) filter (where state in ('owed', 'requested'))::int as "activationsOpen",
-            count(*) filter (where state = 'blocked')::int as "activationsBlocked" from activation
-            where state in ('owed', 'requested', 'blocked')) a,
-          (select count(*) filter (where state = 'running')::int as "rolloutsRunning",
-            count(*) filter (where state = 'stalled')::int as "rolloutsStalled" from rollout
-            where state in ('running', 'stalled')) r`.execute(db);
-      const counts = rows[0];
-      if (counts === undefined) throw new LockstepError("INTERNAL", "The store gave no counts.");
-      return counts;
     },
   };
 }

@@ -37,6 +37,8 @@ export interface TargetTable {
   tested_at: Date | null;
   test_failures: Jsonb<JsonObject[]> | null;
   exposures: Jsonb<JsonObject[]> | null;
+  /** Kept by a trigger. */
+  owed_since: Generated<Date | null>;
   created_at: Generated<Date>;
   removed_at: Date | null;
 }

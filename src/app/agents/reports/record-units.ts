@@ -3,7 +3,7 @@
  * process with these very values; `deployed` where it restarted a unit afterwards.
  */
 import { isAtLeast } from "../../../core/evidence.ts";
-import { agentUnit, type ReportedActivation } from "../../../core/store/activations.ts";
+import { AGENT_UNIT, agentUnit, type ReportedActivation } from "../../../core/store/activations.ts";
 import type { Repositories } from "../../../core/store/store.ts";
 import type { TargetRecord } from "../../../core/store/targets.ts";
 import { groupBy } from "../../../lib/group-by.ts";
@@ -33,17 +33,19 @@ export async function recordUnits(
   );
   // What was kept before the configuration changed may name another one.
   const units = worstOf(reports).filter(({ key }) => possible.has(key));
-  await context.store.transaction(async (tx) => {
+  const ended = await context.store.transaction(async (tx) => {
     await tx.activations.keepReported(
       targetId,
       [...possible].map((key) => agentUnit(targetId, key, key).key),
     );
+    const changed: ReportedUnit[] = [];
     for (const unit of units) {
-      const changed = await tx.activations.report(activationOf(targetId, first, unit));
-      if (changed) await recordEnd(tx, first, unit);
+      if (!(await tx.activations.report(activationOf(targetId, first, unit)))) continue;
+      changed.push(unit);
+      await recordEnd(tx, first, unit);
     }
     const proven = units.filter((unit) => isRunning(unit, reports) && (unit.isOwnChild || showsUse));
-    if (proven.length === 0) return;
+    if (proven.length === 0) return changed;
     const bindings = await provenBindings(tx, targetId, reports);
     const isChild = proven.some(({ isOwnChild }) => isOwnChild);
     await tx.targets.raiseReported(bindings.all, "deployed");
@@ -53,7 +55,12 @@ export async function recordUnits(
       pushes,
       isChild && bindings.inEnvironment.length > 0 ? "running" : "deployed",
     );
+    return changed;
   });
+  for (const { state } of ended) {
+    if (state !== "requested" && state !== "dormant")
+      context.telemetry.activationEnded(AGENT_UNIT, state, null);
+  }
 }
 
 function worstOf(reports: readonly AgentReport[]): readonly ReportedUnit[] {
