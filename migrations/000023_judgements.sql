@@ -2,7 +2,8 @@
 -- worker read every binding every two seconds to find the few of which something is to be said.
 -- `judgement_owed` gets a row, by triggers, from whoever changes what a judgement rests on, this release or the one
 -- before; a worker takes it away. It only grows by what changed, so writers never wait for each other here.
--- Locking: adds triggers, each by a short lock on its table. Every secret and target is owed its first judgement.
+-- Locking: adds triggers, for a moment. Every secret and target is owed its first judgement.
+-- Locks first: secret, secret_version, rollout, renewal, target, agent, binding, ownership, observation, activation
 
 create table judgement_owed (
   id bigint generated always as identity primary key,

@@ -31,6 +31,8 @@ export const REAL_SERVERS = [
   "busybox",
   // The commit of the release before, in git: a shallow clone may lack it.
   "previous-release",
+  // Prometheus' own reader of rules and of its configuration.
+  "promtool",
 ] as const;
 export type RealServer = (typeof REAL_SERVERS)[number];
 type Tried =
@@ -58,6 +60,7 @@ const PROGRAMS: Readonly<Record<Exclude<RealServer, Tried>, readonly string[]>> 
   "systemd-analyze": ["systemd-analyze"],
   python3: ["python3"],
   busybox: ["busybox"],
+  promtool: ["promtool"],
   chromium: ["chromium", "chromium-browser", "google-chrome"],
 };
 
