@@ -7,8 +7,8 @@ import type { LoopBinding, PrunableKey } from "../../core/store/targets.ts";
 import { renderFields } from "../../core/template.ts";
 import { memoize } from "../../lib/memoize.ts";
 import type { AppContext } from "../base/context.ts";
-import { assertNotNewer } from "../base/newer-rollout.ts";
 import { type OpenedVersion, openKnownVersions, renderKnown } from "./known-values.ts";
+import { assertNotNewer } from "./newer-rollout.ts";
 
 export interface Desired {
   readonly slots: readonly DesiredSlot[];

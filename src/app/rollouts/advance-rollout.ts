@@ -4,8 +4,8 @@ import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
-import { isNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
+import { isNewer } from "../desired/newer-rollout.ts";
 import { applyAction } from "./apply-action.ts";
 import { type LocatedMember, memberOf, stateOf } from "./load-members.ts";
 

@@ -2,8 +2,8 @@
 import type { Actor } from "../../core/actor.ts";
 import { LockstepError } from "../../core/errors.ts";
 import type { AppContext } from "../base/context.ts";
-import { assertNotNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
+import { assertNotNewer } from "../desired/newer-rollout.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { ended } from "./ended-rollout.ts";
 

@@ -8,8 +8,8 @@ import { firstPhase } from "../../core/rollout/strategy.ts";
 import type { RolloutRecord } from "../../core/store/rollouts.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
-import { assertNotNewer } from "../base/newer-rollout.ts";
 import { transact } from "../base/transaction.ts";
+import { assertNotNewer } from "../desired/newer-rollout.ts";
 import { ended } from "./ended-rollout.ts";
 import { abandon, areTwoInUse, startRollout } from "./start-rollout.ts";
 

@@ -25,7 +25,7 @@ import type { SecretRecord, VersionRecord } from "../../core/store/secrets.ts";
 import type { Repositories } from "../../core/store/store.ts";
 import type { AppContext } from "../base/context.ts";
 import type { Next } from "../base/follow-ups.ts";
-import { assertNotNewer } from "../base/newer-rollout.ts";
+import { assertNotNewer } from "../desired/newer-rollout.ts";
 import { kindOf } from "../targets/open-target.ts";
 import { advanceLocked } from "./advance-rollout.ts";
 import { promote } from "./apply-action.ts";

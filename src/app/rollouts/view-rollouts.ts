@@ -6,7 +6,7 @@ import { PHASES } from "../../core/rollout/strategy.ts";
 import type { RolloutRow } from "../../core/store/views.ts";
 import type { RolloutSummary, RolloutView } from "../../protocol/api-views.ts";
 import type { AppContext } from "../base/context.ts";
-import { isNewer } from "../base/newer-rollout.ts";
+import { isNewer } from "../desired/newer-rollout.ts";
 import { viewBindings } from "../status/bindings.ts";
 import { decideNow } from "./advance-rollout.ts";
 import { memberOf } from "./load-members.ts";
