@@ -15,6 +15,7 @@ import type { AgentListenerAddress } from "../edges/http/routes.ts";
 import { pause } from "../lib/pause.ts";
 import type { AgentListenerSettings } from "../settings/agent-listener.ts";
 import { readSettingFile } from "../settings/env-variables.ts";
+import { readAgentProgram } from "./agent-program-files.ts";
 
 export interface StartedAgentListener extends AgentListenerAddress {
   /** False: it begins when the key ring comes, and its address is refused until then. */
@@ -80,6 +81,9 @@ function startLater(
     get tlsKeyDigest() {
       return known().tlsKeyDigest;
     },
+    get program() {
+      return known().program;
+    },
     isListening: () => started !== null,
     close: async () => {
       stopping.abort();
@@ -92,9 +96,11 @@ function startLater(
 async function startNow(context: AppContext, settings: AgentListenerSettings): Promise<StartedAgentListener> {
   const { tls } = settings;
   const credentials = tls.kind === "off" ? null : await credentialsOf(context, tls);
+  const program = await readAgentProgram();
   const server = createAgentServer({
     context,
     tls: credentials,
+    program,
     trustedProxies: settings.trustedProxies,
   });
   const port = await server.listen(settings.address, settings.port);
@@ -112,6 +118,7 @@ async function startNow(context: AppContext, settings: AgentListenerSettings): P
   return {
     url: settings.url ?? urlOf(settings, port),
     tlsKeyDigest: tls.kind === "self-signed" && credentials !== null ? keyDigest(credentials.cert) : null,
+    program: program?.offer ?? null,
     isListening: () => true,
     close: async () => {
       stopWatching();

@@ -1,6 +1,7 @@
 /** The operator's operations on agents. What agents themselves say and hear is in `agent/`. */
 import { z } from "zod";
 import { report } from "./agent/messages.ts";
+import { programOffer } from "./agent/program.ts";
 import { operation } from "./api-operation.ts";
 import { id, instant, name } from "./api-parts.ts";
 
@@ -105,6 +106,8 @@ export const AGENT_OPERATIONS = {
       expiresAt: instant,
       /** What agents dial. */
       url: z.string(),
+      /** What the server gives as the agent's program, by its digests; null: it has none. Older servers do not say. */
+      program: programOffer.nullable().exactOptional(),
       /** Active until whoever shows the code has confirmed. */
       replaces: z.array(named),
       /** Had begun to enrol, as they were before this invitation ended it. */

@@ -11,6 +11,8 @@ export interface AgentSettings {
   /** The host's own policy; null: where it is looked for by default. */
   readonly policyFile: string | null;
   readonly homeDirectory: string;
+  /** Where a program that came as one file is kept; null or left out: in its usual place. */
+  readonly programDirectory?: string | null;
   /** For programs that the agent starts, which are given a part of it. */
   readonly env: Environment;
 }
@@ -28,6 +30,7 @@ export function agentSettings(env: Environment, flags: AgentFlags = {}): AgentSe
     enrolmentFile: path(env, "LOCKSTEP_ENROLMENT_FILE"),
     policyFile: given(flags.policy) ?? path(env, "LOCKSTEP_AGENT_POLICY"),
     homeDirectory: homedir(),
+    programDirectory: path(env, "LOCKSTEP_AGENT_PROGRAM"),
     env,
   });
 }

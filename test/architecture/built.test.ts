@@ -14,7 +14,7 @@ const BUILT = dirname(UNBUNDLED);
 const SOURCES = join(BUILT, "../src");
 /** Programs: to load one is to run it. */
 const PROGRAMS =
-  /^(?:main|demo\/guard|demo\/picture\/main|demo\/services\/service|simulator\/railway\/main)\./;
+  /^(?:main|composition\/agent-main|demo\/guard|demo\/picture\/main|demo\/services\/service|simulator\/railway\/main)\./;
 
 /** Without their endings. */
 const modulesBelow = (directory: string, ending: RegExp): readonly string[] =>

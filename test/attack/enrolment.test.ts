@@ -85,7 +85,7 @@ describeOnAStore("enrolment codes in the wrong hands", (getDatabase) => {
     server = createAgentServer({ context, tls: null });
     const port = await server.listen("127.0.0.1", 0);
     api = await createHttpKit(context, {
-      agentListener: { url: `http://127.0.0.1:${port}`, tlsKeyDigest: null },
+      agentListener: { url: `http://127.0.0.1:${port}`, tlsKeyDigest: null, program: null },
     });
   });
   afterEach(async () => {

@@ -1,7 +1,8 @@
 /** Over the whole table of commands: what is typed behind a command reaches that command, and nobody above it. */
 import { Command, type Option } from "commander";
 import { describe, expect, test } from "vitest";
-import { buildProgram, inheritSettings } from "../../src/edges/cli/syntax/program.ts";
+import { buildProgram } from "../../src/edges/cli/syntax/program.ts";
+import { inheritSettings } from "../../src/edges/cli/syntax/root.ts";
 import { beStrict, withBelow } from "../../src/edges/cli/syntax/strict.ts";
 
 interface Reached {

@@ -28,6 +28,7 @@ const PRINTED: Readonly<Record<string, string | { readonly notHere: string }>> =
   "agent policy": { notHere: "on the agent's machine" },
   "agent revoke": { notHere: "at once, and once" },
   "agent run": { notHere: "on the agent's machine; a second one of the same identity is refused" },
+  "agent setup": { notHere: "on the agent's machine" },
   "agent status": { notHere: "on the agent's machine" },
   "alert channels": "alert channels",
   "alert list": "alert list",

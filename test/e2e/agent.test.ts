@@ -22,6 +22,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseEnrolmentCode } from "../../src/protocol/agent/enrolment-code.ts";
 import { freePort } from "../../src/simulator/free-port.ts";
 import { watchCommandLines } from "../support/command-lines.ts";
 import { lookAt, PROGRAM } from "../support/program-kit.ts";
@@ -51,8 +52,13 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
   let mini: ChildProcess;
   let jobs: ChildProcess;
 
-  function start(words: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const child = spawn(process.execPath, [PROGRAM, ...words], {
+  function start(
+    words: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    program: readonly [string, ...string[]] = [process.execPath, PROGRAM],
+  ): ChildProcess {
+    const [first, ...more] = program;
+    const child = spawn(first, [...more, ...words], {
       cwd: directory,
       env: { PATH: process.env["PATH"], HOME: directory, LOCKSTEP_DATA: data, ...env },
       stdio: ["pipe", "pipe", "pipe"],
@@ -103,6 +109,7 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
     HOME: homes[name],
     LOCKSTEP_AGENT_STATE: join(homes[name], "state"),
     LOCKSTEP_AGENT_POLICY: join(homes[name], "policy", "agent-policy.yaml"),
+    LOCKSTEP_AGENT_PROGRAM: join(homes[name], "program"),
     LOCKSTEP_DATA: join(homes[name], "none"),
   });
   const service = (name: "web" | "jobs") => [process.execPath, "-e", SERVICE, join(homes[name], "starts")];
@@ -134,9 +141,21 @@ describe.skipIf(process.platform !== "linux")("machines with an agent", () => {
     expect(last).toEqual(expected);
   }
 
-  async function enroll(name: "mini" | "web"): Promise<void> {
+  async function enroll(name: "web"): Promise<void> {
     const { stdout: code } = await lockstep(["agent", "invite", name]);
     expect((await lockstep(["agent", "enroll"], { input: code, env: onHost(name) })).code).toBe(0);
+  }
+
+  /** The agent's program of a machine that has Node and nothing of Lockstep. */
+  const kept = (): readonly [string] => [join(homes.mini, "program", "lockstep")];
+
+  /** As a person pastes it, on a machine without a supervisor. Answers how it ended. */
+  async function paste(line: string, code: string): Promise<unknown> {
+    const shell = start(["-c", line.replace(/ agent setup;/, " agent setup --no-service;")], onHost("mini"), [
+      "/bin/sh",
+    ]);
+    shell.stdin?.end(code);
+    return (await once(shell, "close"))[0];
   }
 
   beforeAll(async () => {
@@ -185,10 +204,30 @@ targets:
     rmSync(directory, { recursive: true, force: true });
   }, 60_000);
 
-  it("enrols, fetches, writes, restarts, and each place gives its best evidence", async () => {
+  it("a machine with Node alone becomes an agent by one line, and runs nothing but what the line names", async () => {
     expect((await lockstep(["apply", "--yes"])).code).toBe(0);
-    await enroll("mini");
-    mini = start(["agent", "run"], onHost("mini"));
+    const { code, lines } = await json("agent", "invite", "mini");
+    const line: string = lines.find(({ runsOn }: { runsOn: string }) => runsOn === "node").line;
+    const { random } = parseEnrolmentCode(code) ?? { random: "none" };
+    expect([line.includes(code), line.includes(random)]).toEqual([false, false]);
+    // Another file, another address, another server: each stops before anything of it runs.
+    const other = "0".repeat(64);
+    const [sha256 = ""] = /[0-9a-f]{64}/.exec(line) ?? [];
+    const wrong = [
+      line.replace(`echo "${sha256}`, `echo "${other}`),
+      line.replaceAll(sha256, other),
+      line.replace(/sha256\/\/.{8}/, "sha256//AAAAAAAA"),
+    ];
+    for (const one of wrong) expect(await paste(one, code)).toBeGreaterThan(0);
+    expect(existsSync(join(homes.mini, "state"))).toBe(false);
+    expect(await paste(line, code)).toBe(0);
+    expect(existsSync(join(homes.mini, "state", "identity.json"))).toBe(true);
+    expect(readdirSync(homes.mini).filter((name) => name.startsWith(".lockstep-"))).toEqual([]);
+    expect(readdirSync(join(homes.mini, "program")).sort()).toEqual(["lockstep", "lockstep-agent.cjs"]);
+  }, 60_000);
+
+  it("fetches, writes, restarts, and each place gives its best evidence", async () => {
+    mini = start(["agent", "run"], onHost("mini"), kept());
     await enroll("web");
     const early = start(["run", "--", ...service("web")], onHost("web"));
     const earlyEnd = once(early, "exit");
@@ -238,7 +277,7 @@ targets:
     const before = starts("web").length;
 
     web = start(["run", "--", ...service("web")], onHost("web"));
-    mini = start(["agent", "run"], onHost("mini"));
+    mini = start(["agent", "run"], onHost("mini"), kept());
     await reach("the service", () => starts("web").length > before);
     expect(runs("web", VALUES[1])).toBe(true);
     expect((await lockstep(["agent", "status"], { env: onHost("mini") })).code).toBe(4);

@@ -32,6 +32,7 @@ export async function builtProgram(): Promise<string> {
     draft,
     home,
   );
+  await symlink(join(BUILT, "agent-program"), join(draft, "dist", "agent-program"));
   // Two workers may bundle at once: whoever ends last keeps what is there.
   await rename(draft, home).catch(async (error: unknown) => {
     await rm(draft, { recursive: true });

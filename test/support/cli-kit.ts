@@ -1,6 +1,7 @@
 /** The command line in this process, against a real server on loopback; what it writes is kept. */
 import { PassThrough } from "node:stream";
 import { rootKeyCopies } from "../../src/adapters/crypto/root-key-copy.ts";
+import { EVERY_COMMAND } from "../../src/edges/cli/every-command.ts";
 import { runCommandLine } from "../../src/edges/cli/run.ts";
 
 export interface Ran {
@@ -37,6 +38,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
   const exitCode = await runCommandLine({
     argv,
     version: "0.0.0-test",
+    commands: EVERY_COMMAND,
     env: options.env ?? {},
     demo: () => Promise.reject(new Error("not in these tests")),
     agent: options.agent ?? (() => Promise.reject(new Error("not in these tests"))),

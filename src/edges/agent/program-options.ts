@@ -1,12 +1,25 @@
 /** What the agent's program is given when its machine starts it. */
+import type { ProgramPlatform } from "../../protocol/agent/program.ts";
 import type { AgentSettings } from "../../settings/agent-program.ts";
 import type { AgentContext, AgentTiming } from "./context.ts";
+
+/** `package`: with the whole of Lockstep, by whatever installed that. Otherwise one file that a server gave. */
+export type ProgramForm = { readonly kind: "package" } | ProgramInOneFile;
+
+export interface ProgramInOneFile {
+  readonly kind: "file";
+  /** Absolute. */
+  readonly path: string;
+  readonly runsOn: ProgramPlatform;
+}
 
 export interface AgentProgramOptions {
   readonly settings: AgentSettings;
   readonly version: string;
   /** Absolute words by which this program is started again: node and the entry's file. */
   readonly self: readonly [string, ...string[]];
+  /** Left out: `package`. */
+  readonly form?: ProgramForm;
   /** To standard error. */
   readonly write: (line: string) => void;
   readonly scrubber: { know(value: string): void; scrub(text: string): string };

@@ -14,6 +14,8 @@ import { currentUid } from "./open-agent.ts";
 import type { PolicyPlace } from "./policy/check-policy.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
 import type { AgentProgramOptions } from "./program-options.ts";
+import { keepProgram } from "./upgrade/keep-program.ts";
+import { placeFor } from "./upgrade/program-place.ts";
 
 export interface ServiceRequest {
   /** Instead of doing it. */
@@ -25,12 +27,14 @@ export interface ServiceRequest {
   readonly say: (line: string) => void;
 }
 
-export function service({ settings, self }: AgentProgramOptions, place: PolicyPlace) {
+export function service({ settings, self, form }: AgentProgramOptions, place: PolicyPlace) {
   const { stateDirectory, homeDirectory } = settings;
   const uid = currentUid();
+  /** What starts the program where it stays; null: it was not put there in this run. */
+  let kept: readonly [string, ...string[]] | null = null;
 
   async function optionsOf(system: boolean, node: string | null): Promise<ServiceOptions> {
-    const { program, remarks } = await startWords(self, node, homeDirectory);
+    const { program, remarks } = await startWords(kept ?? self, node, homeDirectory);
     const words = ["agent", "run", "--state", stateDirectory, "--policy", place.policyPath];
     return {
       scope: system ? "system" : "user",
@@ -51,6 +55,23 @@ export function service({ settings, self }: AgentProgramOptions, place: PolicyPl
   });
 
   return {
+    /**
+     * A program that came as one file is put where it stays; nothing to do for one that was installed. Throws
+     * FILE_UNSAFE, TARGET_PERMISSION.
+     */
+    async keep({ node, say }: Pick<ServiceRequest, "node" | "say">): Promise<void> {
+      if (form?.kind !== "file") return;
+      const words = (await startWords(self, node, homeDirectory)).program;
+      kept = await keepProgram({
+        form,
+        place: placeFor(form, { uid, home: homeDirectory, chosen: settings.programDirectory ?? null }),
+        interpreter: form.runsOn === "node" ? words.slice(0, -1) : [],
+        uid,
+        searchPath: settings.env["PATH"] ?? "",
+        say,
+      });
+    },
+
     /** Throws AGENT_NOT_ENROLLED, ALREADY_EXISTS, INPUT_INVALID, TARGET_PERMISSION, ACTIVATION_FAILED, UNSUPPORTED. */
     async install({ printOnly, system, node, say }: ServiceRequest): Promise<InstalledService> {
       const options = await optionsOf(system, node);

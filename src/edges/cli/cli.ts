@@ -50,6 +50,8 @@ export interface AgentOnHost {
   runChild(argv: readonly [string, ...string[]], interrupted: AbortSignal): Promise<number>;
   status(signal: AbortSignal): Promise<AgentStatus>;
   policy(): Promise<{ readonly path: string; readonly text: string }>;
+  /** Puts a program that came as one file where it stays. Throws FILE_UNSAFE, TARGET_PERMISSION. */
+  keep(request: { readonly node: string | null; readonly say: (line: string) => void }): Promise<void>;
   install(request: {
     readonly printOnly: boolean;
     readonly system: boolean;

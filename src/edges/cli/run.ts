@@ -7,14 +7,16 @@ import { LockstepError, toLockstepError } from "../../core/errors.ts";
 import { chooseWayOut } from "../../lib/proxy/way-out.ts";
 import { type Environment, readCliSurroundings, readSettings, readWayOut } from "../../settings/settings.ts";
 import type { Cli, OpenAgent, OpenRootKeyCopies, RunDemo, StartProcess } from "./cli.ts";
+import type { CommandSet } from "./command-set.ts";
 import { Ending } from "./ending.ts";
 import { Output, type Streams } from "./output.ts";
-import { buildProgram, inheritSettings } from "./syntax/program.ts";
+import { inheritSettings } from "./syntax/root.ts";
 import { beStrict } from "./syntax/strict.ts";
 
 export interface CommandLine {
   readonly argv: readonly string[];
   readonly version: string;
+  readonly commands: CommandSet;
   readonly start: StartProcess;
   readonly demo: RunDemo;
   readonly agent: OpenAgent;
@@ -47,15 +49,14 @@ export async function runCommandLine(commandLine: CommandLine): Promise<number> 
       demo: commandLine.demo,
       agent: commandLine.agent,
       rootKeyCopies: commandLine.rootKeyCopies,
-      api: async () =>
-        (await (await import("./connection.ts")).connect(surroundings)).endedBy(ending.aborted),
+      api: async () => (await commandLine.commands.connect(surroundings)).endedBy(ending.aborted),
       interrupted: ending.aborted,
       handOverSignals: () => ending.handOver(),
     };
     return await ending.exitCode(await parse(commandLine, cli, complaints));
   } catch (error) {
     if (error instanceof CommanderError)
-      return await ending.exitCode(ofCommander(error, output, { argv, complaints }));
+      return await ending.exitCode(ofCommander(error, output, commandLine, complaints));
     const translated = toLockstepError(error);
     output.error(translated);
     return await ending.exitCode(
@@ -73,18 +74,19 @@ function asksForJson(argv: readonly string[]): boolean {
 }
 
 async function parse(
-  { argv, version, streams }: CommandLine,
+  { argv, version, streams, commands }: CommandLine,
   cli: Cli,
   complaints: string[],
 ): Promise<number> {
   let exitCode = 0;
-  const program = buildProgram((command, load) => {
-    command.action(async (...given: unknown[]) => {
-      const { run } = await load();
-      const parameters = given.slice(0, -2) as unknown as Parameters<typeof run>[1];
-      exitCode = (await run(cli, parameters, given.at(-2) as Parameters<typeof run>[2])) ?? 0;
-    });
-  })
+  const program = commands
+    .build((command, load) => {
+      command.action(async (...given: unknown[]) => {
+        const { run } = await load();
+        const parameters = given.slice(0, -2) as unknown as Parameters<typeof run>[1];
+        exitCode = (await run(cli, parameters, given.at(-2) as Parameters<typeof run>[2])) ?? 0;
+      });
+    })
     .version(version, "--version", "print the version")
     .exitOverride()
     .configureOutput({
@@ -94,7 +96,7 @@ async function parse(
   inheritSettings(program);
   beStrict(program);
   if (argv.every((word) => word === "--json")) {
-    return (await (await import("./commands/orientation.ts")).run(cli, [], {})) ?? EXIT_USAGE;
+    return (await (await commands.orientation())(cli, [], {})) ?? EXIT_USAGE;
   }
   await program.parseAsync(argv, { from: "user" });
   return exitCode;
@@ -103,7 +105,8 @@ async function parse(
 function ofCommander(
   error: CommanderError,
   output: Output,
-  { argv, complaints }: { readonly argv: readonly string[]; readonly complaints: readonly string[] },
+  { argv, commands }: CommandLine,
+  complaints: readonly string[],
 ): number {
   if (error.exitCode === 0) return 0;
   if (error.code === "commander.help" || error.code === "commander.helpDisplayed") {
@@ -119,15 +122,15 @@ function ofCommander(
       ? ""
       : `Did you mean ${meant}? `;
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`.replace(/\.?$/, ".");
-  const hint = `${near}See \`lockstep ${[...commandOf(argv), "--help"].join(" ")}\`.`;
+  const hint = `${near}See \`lockstep ${[...commandOf(argv, commands), "--help"].join(" ")}\`.`;
   output.error(new LockstepError("USAGE", sentence, { hint }));
   return EXIT_USAGE;
 }
 
 /** The command that was meant, as far as its words are known: its help is the right page. */
-function commandOf(argv: readonly string[]): readonly string[] {
+function commandOf(argv: readonly string[], { build }: CommandSet): readonly string[] {
   const words: string[] = [];
-  let command = buildProgram(() => undefined);
+  let command = build(() => undefined);
   for (const word of argv) {
     const below = command.commands.find((child) => child.name() === word);
     if (below === undefined) break;

@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { AppContext } from "../../app/base/context.ts";
 import { isMoving } from "../../core/access/permissions.ts";
 import { LockstepError } from "../../core/errors.ts";
+import type { ProgramOffer } from "../../protocol/agent/program.ts";
 import { OPERATIONS, type OperationId, type Operations } from "../../protocol/api.ts";
 import { API_PREFIX, type CheckedCall, type Operation } from "../../protocol/api-operation.ts";
 import { problemsOf, wordIssue } from "../../protocol/config-problem.ts";
@@ -20,6 +21,8 @@ export interface AgentListenerAddress {
   readonly url: string;
   /** sha256 of its public key (SPKI, DER), base64url; null: its certificate is checked as usual. */
   readonly tlsKeyDigest: string | null;
+  /** The agent's program that it serves; null: it has none. */
+  readonly program: ProgramOffer | null;
 }
 
 export interface HandlerContext {

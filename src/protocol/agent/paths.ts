@@ -7,6 +7,8 @@
  *   POST /agent/v1/confirm    the welcome's challenge → nothing          (the identity is active from then on)
  *   POST /agent/v1/bundle     what the agent has → sealed bundle, or sealed "unchanged"
  *   POST /agent/v1/report     what was done and seen → nothing
+ *   POST /agent/v1/program    nothing → sealed offer of the agent's program
+ *   GET  /agent/v1/program/…  one of its files, by its digest            (no token: it is public)
  *   GET  /agent/v1/events     server-sent events: `change` is a hint to ask for the bundle, and carries nothing
  */
 export const AGENT_PREFIX = "/agent/v1";
@@ -17,7 +19,13 @@ export const AGENT_PATHS = {
   bundle: `${AGENT_PREFIX}/bundle`,
   report: `${AGENT_PREFIX}/report`,
   events: `${AGENT_PREFIX}/events`,
+  program: `${AGENT_PREFIX}/program`,
 } as const;
+
+/** Where a file of the program is served: under its digest, so that it is never another one. */
+export function programPath(sha256: string): string {
+  return `${AGENT_PATHS.program}/${sha256}`;
+}
 
 /** Name of the only event; its data is empty. */
 export const CHANGE_EVENT = "change";

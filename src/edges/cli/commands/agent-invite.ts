@@ -2,9 +2,21 @@
 import { LockstepError } from "../../../core/errors.ts";
 import { durationText } from "../../../lib/age.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
+import { parseEnrolmentCode } from "../../../protocol/agent/enrolment-code.ts";
+import type { ProgramPlatform } from "../../../protocol/agent/program.ts";
+import type { AGENT_OPERATIONS } from "../../../protocol/api-agents.ts";
+import type { AnswerOf } from "../../../protocol/api-operation.ts";
 import { begunText, machineText } from "../agent-text.ts";
 import type { CommandFunction } from "../cli.ts";
+import { installLine } from "../install-line.ts";
 import { resolveTarget } from "../target-name.ts";
+
+type Invited = AnswerOf<(typeof AGENT_OPERATIONS)["inviteAgent"]>;
+
+interface Line {
+  readonly runsOn: ProgramPlatform;
+  readonly line: string;
+}
 
 export interface AgentInviteOptions {
   readonly environment?: string;
@@ -37,7 +49,8 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
     shellCommand(["lockstep", "agent", "enroll"]),
     shellCommand(["lockstep", "agent", "install"]),
   ];
-  cli.output.answer({ ...answer, commands }, () => {
+  const lines = linesOf(answer);
+  cli.output.answer({ ...answer, commands, lines }, () => {
     const { output } = cli;
     for (const agent of answer.ended)
       output.note(`note: cancelled an enrolment that was not finished: ${begunText(agent)}.`);
@@ -55,6 +68,25 @@ export const run: CommandFunction<[target: string], AgentInviteOptions> = async 
     output.line(answer.code);
     output.note(`On the machine, which must reach ${answer.url}; the first line asks for the code:`);
     for (const command of commands) output.note(`  ${command}`);
+    if (lines.length === 0) return;
+    output.note(
+      "Where Lockstep is not installed, one line does both. It checks the program's digest before it runs it:",
+    );
+    for (const { runsOn, line } of lines) {
+      output.note(runsOn === "node" ? "with Node 20.19 or newer:" : `without Node, on ${runsOn}:`);
+      output.note(`  ${line}`);
+    }
+    if (lines.every(({ runsOn }) => runsOn === "node"))
+      output.note(
+        "A machine without Node needs one first: https://nodejs.org/en/download. This server has no executable.",
+      );
   });
   return 0;
 };
+
+/** For one lasting machine; containers have the program in their image. */
+function linesOf({ code, program, reusable }: Invited): readonly Line[] {
+  const parsed = parseEnrolmentCode(code);
+  if (parsed === null || program === null || program === undefined || reusable) return [];
+  return program.files.map((file) => ({ runsOn: file.runsOn, line: installLine(parsed, file) }));
+}

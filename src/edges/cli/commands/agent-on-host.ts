@@ -2,7 +2,7 @@
 import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import type { EnrolledAgent } from "../../../protocol/agent/on-host.ts";
-import type { Cli, CommandFunction } from "../cli.ts";
+import type { AgentOnHost, Cli, CommandFunction } from "../cli.ts";
 import { canAsk, confirm, promptHidden } from "../prompt.ts";
 import { readBytes } from "../value-input.ts";
 
@@ -18,34 +18,43 @@ export interface EnrollOptions extends OnHostOptions {
 }
 
 const enrollRun: CommandFunction<[], EnrollOptions> = async (cli, _parameters, options) => {
-  const agent = await cli.agent(options);
+  const { document, show } = await enrollHere(cli, await cli.agent(options), options);
+  cli.output.answer(document, () => {
+    show();
+    cli.output.note("Next: `lockstep agent install` for a service, or `lockstep agent run`.");
+    cli.output.note(
+      "Without files, for a program that gets its secrets at its start: `lockstep run -- CMD`.",
+    );
+  });
+  return 0;
+};
+
+/** What comes next is its caller's to say. */
+async function enrollHere(
+  cli: Cli,
+  agent: AgentOnHost,
+  options: EnrollOptions,
+): Promise<{ readonly document: object; readonly show: () => void }> {
   const { policyDraft, ...enrolled } = await becomeAgent(cli, agent, options);
   const { output } = cli;
   const shouldWrite =
     policyDraft !== null && (await mayWrite(cli, enrolled.policyFile, policyDraft, options));
   if (shouldWrite) await agent.writePolicy(policyDraft);
-  output.answer({ ...enrolled, policyWritten: shouldWrite, policyDraft }, () => {
+  const show = (): void => {
     output.line(`This machine is the agent of "${enrolled.target}" in ${enrolled.environment}.`);
     output.line(`  server   ${enrolled.url}`);
     output.line(`  identity ${enrolled.stateDirectory}`);
     output.line(`  key      ${enrolled.keyFingerprint}`);
     output.line(`  policy   ${enrolled.policyFile}${shouldWrite ? " (written)" : ""}`);
-    if (policyDraft !== null && !shouldWrite) {
-      output.note("note: there is no policy yet, so no file, unit or command is allowed. The target needs:");
-      output.note(policyDraft.trimEnd());
-    }
-    output.note("Next: `lockstep agent install` for a service, or `lockstep agent run`.");
-    output.note("Without files, for a program that gets its secrets at its start: `lockstep run -- CMD`.");
-  });
-  return 0;
-};
+    if (policyDraft === null || shouldWrite) return;
+    output.note("note: there is no policy yet, so no file, unit or command is allowed. The target needs:");
+    output.note(policyDraft.trimEnd());
+  };
+  return { document: { ...enrolled, policyWritten: shouldWrite, policyDraft }, show };
+}
 
 /** An identity that the machine has is given up by a person's word alone. */
-async function becomeAgent(
-  cli: Cli,
-  agent: Awaited<ReturnType<Cli["agent"]>>,
-  options: EnrollOptions,
-): Promise<EnrolledAgent> {
+async function becomeAgent(cli: Cli, agent: AgentOnHost, options: EnrollOptions): Promise<EnrolledAgent> {
   const code = await readCode(cli, options);
   try {
     return await agent.enroll(code, cli.interrupted, { replace: options.replace === true });
@@ -126,6 +135,34 @@ const installRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _para
   return 0;
 };
 
+export interface SetupOptions extends EnrollOptions {
+  readonly node?: string;
+  /** False with --no-service. */
+  readonly service: boolean;
+}
+
+/** Everything that a machine needs once. What was done stays done when a later step fails. */
+const setupRun: CommandFunction<[], SetupOptions> = async (cli, _parameters, options) => {
+  const { output } = cli;
+  const agent = await cli.agent(options);
+  const say = (line: string): void => output.note(line);
+  const node = options.node ?? null;
+  await agent.keep({ node, say });
+  const { document, show } = await enrollHere(cli, agent, options);
+  if (!output.json) show();
+  const service = options.service
+    ? await agent.install({ printOnly: false, system: isSystem({}), node, say })
+    : null;
+  output.answer({ ...document, service: service === null ? null : { path: service.path } }, () => {
+    output.line(
+      service === null
+        ? "No service was installed. Start it by what supervises programs here: `lockstep agent run`."
+        : `Installed: ${service.path}. Look with: \`lockstep agent status\``,
+    );
+  });
+  return 0;
+};
+
 const uninstallRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _parameters, options) => {
   await (await cli.agent(options)).uninstall({
     system: isSystem(options),
@@ -141,6 +178,7 @@ function isSystem({ system }: ServiceCommandOptions): boolean {
   return system === true || process.geteuid?.() === 0;
 }
 
+export const setup = { run: setupRun };
 export const enroll = { run: enrollRun };
 export const runAgent = { run: runAgentRun };
 export const runChild = { run: runChildRun };

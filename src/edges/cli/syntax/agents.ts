@@ -55,15 +55,31 @@ export function attachAgents(program: Command, attach: Attach): void {
 }
 
 /** On the machine itself; none of these speaks with the API. */
-function attachOnHost(agent: Command, attach: Attach): void {
+export function attachOnHost(agent: Command, attach: Attach): void {
   attach(
-    onHost(agent.command("enroll"))
+    enrolling(onHost(agent.command("setup")))
+      .description(
+        "on the machine: enroll and install, in one go; a program that came as one file is first put where it stays",
+      )
+      .option("--no-service", "install no service: something else supervises programs here")
+      .option(
+        "--node <path>",
+        "the Node that the service starts; use a path that stays when Node is upgraded",
+      )
+      .addHelpText(
+        "after",
+        examples(
+          "lockstep agent setup",
+          "lockstep agent setup --code-file /run/secrets/lockstep-code --write-policy",
+        ),
+      ),
+    async () => (await import("../commands/agent-on-host.ts")).setup,
+  );
+  attach(
+    enrolling(onHost(agent.command("enroll")))
       .description(
         "on the machine: become the agent of the target that a code names; give the code over stdin or at a prompt",
       )
-      .option("--code-file <path>", "read the code from there")
-      .option("--write-policy", "write the first policy without asking")
-      .option("--replace", "replace the identity that this machine has, without asking")
       .addHelpText(
         "after",
         examples(
@@ -139,6 +155,13 @@ export function attachRun(program: Command, attach: Attach): void {
       ),
     async () => (await import("../commands/agent-on-host.ts")).runChild,
   );
+}
+
+function enrolling(command: Command): Command {
+  return command
+    .option("--code-file <path>", "read the code from there")
+    .option("--write-policy", "write the first policy without asking")
+    .option("--replace", "replace the identity that this machine has, without asking");
 }
 
 function onHost(command: Command): Command {

@@ -1,8 +1,8 @@
 /**
  * The agents' listener.
  *
- * Promises: serves `/agent/v1/*` and nothing else; answers nobody but who signed the request with an agent's key, or
- * proves to know an enrolment code; tells the unauthenticated nothing; slow, large and too many requests end early.
+ * Promises: serves `/agent/v1/*` and nothing else; answers nobody but who signed the request with an agent's key, proves
+ * to know an enrolment code, or names the digest of the agent's program; tells the unauthenticated nothing else; slow, large and too many requests end early.
  * Leaves to others: what agents are told and may do (`app/agents`), the operator's API (its listener is another one).
  */
 import type { Server } from "node:net";
@@ -23,6 +23,7 @@ import { TrustedProxies } from "../source.ts";
 import { Budget } from "./budgets.ts";
 import { Connections } from "./connections.ts";
 import { FailedTries } from "./failed-tries.ts";
+import { isProgramPath, nothingHere, registerProgram, type ServedProgram } from "./program.ts";
 import { authenticate, bodyOf, spend, tellAgent, tokenOf } from "./requests.ts";
 import { AgentStreams } from "./streams.ts";
 
@@ -30,6 +31,8 @@ export interface AgentServerOptions {
   readonly context: AppContext;
   /** Null: a proxy in front does TLS. */
   readonly tls: SecureContextOptions | null;
+  /** What machines are given as the agent's program. Null, or left out: this server has none. */
+  readonly program?: ServedProgram | null;
   /** Addresses and networks of proxies that may say who connected to them. Default: none. */
   readonly trustedProxies?: readonly string[];
   /** Reports of one identity: at once, and one more after that long. */
@@ -64,6 +67,7 @@ const SHARES = {
   bundle: { burst: 120, everyMs: 1_000 },
   report: { burst: 120, everyMs: 1_000 },
   events: { burst: 30, everyMs: 2_000 },
+  program: { burst: 10, everyMs: 6_000 },
 } as const;
 /** A code for containers is shown by many machines that start at once. */
 const PER_CODE = { burst: 300, everyMs: 500 };
@@ -109,10 +113,10 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     }
     if (request.is404) return;
     assertJsonWrite(request);
-    if (request.url !== AGENT_PATHS.enrol) tokenOf(request);
+    if (request.url !== AGENT_PATHS.enrol && !isProgramPath(request)) tokenOf(request);
   });
   app.setNotFoundHandler(async () => {
-    throw new LockstepError("NOT_FOUND", "There is nothing here.", { hint: "Agents know what to ask for." });
+    throw nothingHere();
   });
   registerEnrolment(app, context, proxies);
   app.post(AGENT_PATHS.confirm, async (request, reply) => {
@@ -129,6 +133,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     await recordReport(context, agent, bodyOf(request, report));
     reply.code(204);
   });
+  registerProgram(app, context, { program: options.program ?? null, proxies, share: shares.program });
   app.get(AGENT_PATHS.events, { exposeHeadRoute: false }, async (request, reply) => {
     const agent = await authenticate(context, request, shares.events);
     const { socket } = request;
@@ -159,13 +164,14 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
 
 type Shares = Readonly<Record<keyof typeof SHARES, { readonly burst: number; readonly everyMs: number }>>;
 
-function sharesOf({ confirm, bundle, report: reports, events }: Shares) {
+function sharesOf({ confirm, bundle, report: reports, events, program }: Shares) {
   const now = () => performance.now();
   return {
     confirm: new Budget({ now, ...confirm }),
     bundle: new Budget({ now, ...bundle }),
     report: new Budget({ now, ...reports }),
     events: new Budget({ now, ...events }),
+    program: new Budget({ now, ...program }),
   };
 }
 

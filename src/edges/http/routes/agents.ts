@@ -54,6 +54,7 @@ export const agentHandlers: Pick<Handlers, keyof typeof AGENT_OPERATIONS> = {
       reusable: body.reusable,
       expiresAt: expiresAt.toISOString(),
       url: agentListener.url,
+      program: agentListener.program,
       replaces: replaces.map(nameOf),
       ended: ended.map(nameOf),
     };
