@@ -1,7 +1,7 @@
 /** Puts the agent's program together for the command line of a managed machine: it needs no store and no server's parts. */
 import { createScrubber } from "../adapters/telemetry/scrubber.ts";
 import { type AgentProgram, createAgentProgram } from "../edges/agent/program.ts";
-import type { ProgramForm } from "../edges/agent/program-options.ts";
+import type { ProgramForm } from "../edges/agent/upgrade/program-form.ts";
 import type { AgentFlags } from "../settings/agent-program.ts";
 import { readAgentSettings } from "../settings/settings.ts";
 

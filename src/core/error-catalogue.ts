@@ -223,6 +223,14 @@ export const CATALOGUE = {
     family: "integrity",
     hint: "The agent's own files were changed or damaged; enroll it again.",
   },
+  PROGRAM_REFUSED: {
+    family: "integrity",
+    hint: "It was not run, and the program that is installed stays. Look at the server, and at what lies between.",
+  },
+  UPGRADE_UNDONE: {
+    family: "rejected",
+    hint: "The program from before runs again. See the service's log for why the new one did not report.",
+  },
   REQUEST_REPLAYED: {
     family: "unauthenticated",
     hint: "Somebody sent a copy of a request; nothing was done.",

@@ -25,7 +25,8 @@ import {
   type Report,
   report as reportSchema,
 } from "../../src/protocol/agent/messages.ts";
-import { AGENT_PATHS, CHANGE_EVENT } from "../../src/protocol/agent/paths.ts";
+import { AGENT_PATHS, CHANGE_EVENT, programPath } from "../../src/protocol/agent/paths.ts";
+import { programRequest } from "../../src/protocol/agent/program.ts";
 import {
   AUTHORIZATION_SCHEME,
   claimedAgentId,
@@ -66,6 +67,8 @@ export interface AgentServer {
   encryptKey(): PublicJwk;
   /** From now on; agents are notified. */
   set(content: BundleContent): void;
+  /** As the agent's program, from now on. */
+  offer(program: OfferedProgram): void;
   /** For requests to these paths, until `behave`. */
   misbehave(path: keyof typeof AGENT_PATHS, how: Misbehaviour): void;
   behave(): void;
@@ -75,6 +78,18 @@ export interface AgentServer {
   stop(): Promise<void>;
   /** At the same port, as it was. */
   start(): Promise<void>;
+}
+
+export interface OfferedProgram {
+  readonly release: string;
+  readonly bytes: Buffer;
+  /** Instead of what was offered. */
+  readonly served?: Buffer;
+  /** The line is cut there. */
+  readonly cutAt?: number;
+  /** Instead of what belongs into the offer. */
+  readonly content?: Readonly<Record<string, unknown>>;
+  readonly signWith?: PrivateJwk;
 }
 
 interface Enrolled {
@@ -106,6 +121,7 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
   let enrolled: Enrolled | null = null;
   let confirmed = false;
   let content: BundleContent | null = null;
+  let program: OfferedProgram | null = null;
 
   const seal = async (
     nonce: string,
@@ -127,6 +143,15 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
     if (fault?.kind === "cut") return void request.socket.destroy();
     if (fault?.kind === "status") return send(response, fault.status, fault.body ?? {}, fault.headers);
     if (path === AGENT_PATHS.enrol) return enrol(body, response);
+    if (program !== null && request.method === "GET" && path === programPath(sha256Of(program.bytes))) {
+      const { bytes, served = bytes, cutAt } = program;
+      response.writeHead(200, {
+        "content-type": "application/octet-stream",
+        "content-length": served.length,
+      });
+      if (cutAt === undefined) return void response.end(served);
+      return void response.write(served.subarray(0, cutAt), () => request.socket.destroy());
+    }
     const refusal = await whyUnauthenticated(request, path, body);
     if (refusal !== null) return send(response, 401, { code: refusal });
     switch (path) {
@@ -150,6 +175,22 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
         return send(response, 200, {
           sealed: await sealMessage(nothing, { signWith: bundleKey, encryptTo: encryptKey }),
         });
+      }
+      case AGENT_PATHS.program: {
+        if (program === null || enrolled === null) return send(response, 404, { code: "NOT_FOUND" });
+        const { release, bytes, content: other = {}, signWith = bundleKey } = program;
+        const offered = {
+          v: 1,
+          kind: "program",
+          agentId: enrolled.agentId,
+          storeId,
+          nonce: programRequest.parse(JSON.parse(body)).nonce,
+          release,
+          files: [{ runsOn: "node", sha256: sha256Of(bytes), bytes: bytes.length }],
+          ...other,
+        };
+        const sealed = await sealMessage(offered, { signWith, encryptTo: enrolled.encryptKey });
+        return send(response, 200, { sealed });
       }
       case AGENT_PATHS.report: {
         const report = reportSchema.parse(JSON.parse(body));
@@ -271,6 +312,9 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
       content = next;
       notify();
     },
+    offer: (offered) => {
+      program = offered;
+    },
     misbehave: (path, how) => void faults.set(path, how),
     behave: () => faults.clear(),
     streams: () => streams.size,
@@ -285,6 +329,10 @@ export async function startAgentServer(options: AgentServerOptions = {}): Promis
       }),
     start: () => listen(port),
   };
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 export function bundleOf(agentId: string, storeId: string, nonce: string, content: BundleContent): Bundle {

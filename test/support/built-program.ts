@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { rename, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { inject } from "vitest";
 import { bundleRelease } from "./bundled-release.ts";

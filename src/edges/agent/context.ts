@@ -30,6 +30,8 @@ export interface AgentTiming {
   readonly retryWriteMs: number;
   /** How often it is looked whether the machine slept, or its clock was set. */
   readonly clockLookMs: number;
+  /** How long an upgrade waits for the new program's report before it puts the old one back. */
+  readonly reportWithinMs: number;
 }
 
 export const AGENT_TIMING: AgentTiming = {
@@ -47,6 +49,8 @@ export const AGENT_TIMING: AgentTiming = {
   retryFailedActivationMs: 30_000,
   retryWriteMs: 500,
   clockLookMs: 5_000,
+  // A program that starts asks at once, and reports once it has looked at what stands there.
+  reportWithinMs: 60_000,
 };
 
 /** Where a test ends the process, to show that nothing is lost there. */

@@ -1,17 +1,8 @@
 /** What the agent's program is given when its machine starts it. */
-import type { ProgramPlatform } from "../../protocol/agent/program.ts";
 import type { AgentSettings } from "../../settings/agent-program.ts";
 import type { AgentContext, AgentTiming } from "./context.ts";
-
-/** `package`: with the whole of Lockstep, by whatever installed that. Otherwise one file that a server gave. */
-export type ProgramForm = { readonly kind: "package" } | ProgramInOneFile;
-
-export interface ProgramInOneFile {
-  readonly kind: "file";
-  /** Absolute. */
-  readonly path: string;
-  readonly runsOn: ProgramPlatform;
-}
+import type { ProgramForm } from "./upgrade/program-form.ts";
+import type { UpgradeParts } from "./upgrade/upgrade-program.ts";
 
 export interface AgentProgramOptions {
   readonly settings: AgentSettings;
@@ -25,4 +16,5 @@ export interface AgentProgramOptions {
   readonly scrubber: { know(value: string): void; scrub(text: string): string };
   readonly timing?: Partial<AgentTiming>;
   readonly checkpoint?: AgentContext["checkpoint"];
+  readonly upgradeCheckpoint?: NonNullable<UpgradeParts["checkpoint"]>;
 }

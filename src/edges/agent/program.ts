@@ -9,12 +9,13 @@ import { readUserFile } from "../../lib/user-file.ts";
 import { visibleLine } from "../../lib/visible-text.ts";
 import { type EnrolmentCode, parseEnrolmentCode } from "../../protocol/agent/enrolment-code.ts";
 import { publicPart, thumbprint } from "../../protocol/agent/keys.ts";
-import type { AgentStatus, EnrolledAgent } from "../../protocol/agent/on-host.ts";
+import type { AgentStatus, EnrolledAgent, UpgradedProgram } from "../../protocol/agent/on-host.ts";
 import type { AgentSettings } from "../../settings/agent-program.ts";
 import { ChildUnit } from "./apply/child-unit.ts";
 import { readRecord } from "./cache/record.ts";
 import { pidOneRemark } from "./child/run-child.ts";
 import { SupervisedRunner } from "./child/supervised-runner.ts";
+import { AgentClient } from "./client/client.ts";
 import { createTransport } from "./client/transport.ts";
 import { AGENT_TIMING } from "./context.ts";
 import { agentFactsOf } from "./facts.ts";
@@ -22,18 +23,26 @@ import { draftFirstPolicy } from "./first-policy.ts";
 import { type AgentFiles, memoryFiles, openAgentFiles } from "./identity/agent-files.ts";
 import { enrol } from "./identity/enrol.ts";
 import { type Identity, loadIdentity, requireIdentity } from "./identity/identity.ts";
-import { lockIdentity } from "./identity/lock.ts";
+import { lifeOfHolder, lockIdentity } from "./identity/lock.ts";
 import { createAgentLog } from "./log.ts";
 import { runAgentLoop } from "./loop/agent-loop.ts";
 import { backoffMs } from "./loop/backoff.ts";
+import { reportingNow } from "./loop/reporting.ts";
 import { currentUid, openAgent, policyPlace } from "./open-agent.ts";
 import { explainPolicy } from "./policy/explain-policy.ts";
 import { loadPolicy, writeFirstPolicy } from "./policy/load-policy.ts";
 import type { AgentProgramOptions } from "./program-options.ts";
 import { service } from "./service.ts";
 import { readStatus } from "./status.ts";
+import { fetchOffer, fetchProgram } from "./upgrade/fetch-program.ts";
+import { upgradeProgram } from "./upgrade/upgrade-program.ts";
 
 const ENDING = ["SIGINT", "SIGTERM"] as const;
+
+export interface UpgradeRequest {
+  readonly allowOlder: boolean;
+  readonly say: (line: string) => void;
+}
 
 export function createAgentProgram(options: AgentProgramOptions) {
   const { settings, version, write, scrubber } = options;
@@ -56,6 +65,7 @@ export function createAgentProgram(options: AgentProgramOptions) {
       },
       signal,
     );
+  const onMachine = service(options, place);
   const open = (files: AgentFiles, identity: Identity, child: ChildUnit | null) =>
     openAgent({ ...options, files, identity, log, know, child });
 
@@ -141,7 +151,49 @@ export function createAgentProgram(options: AgentProgramOptions) {
 
     status: (signal: AbortSignal): Promise<AgentStatus> => readStatus(settings, place.policyPath, signal),
 
-    ...service(options, place),
+    ...onMachine,
+
+    /**
+     * Throws UNSUPPORTED for a program that was not downloaded, AGENT_NOT_ENROLLED, and what `upgradeProgram` throws.
+     */
+    async upgrade({ allowOlder, say }: UpgradeRequest, signal: AbortSignal): Promise<UpgradedProgram> {
+      const { form, self } = options;
+      if (form?.kind !== "file") {
+        throw new LockstepError(
+          "UNSUPPORTED",
+          "Cannot upgrade: this agent is part of an installed Lockstep.",
+          {
+            hint: "Upgrade it the way it was installed, then restart the agent's service.",
+          },
+        );
+      }
+      const { stateDirectory } = settings;
+      const files = await openAgentFiles(stateDirectory, { create: false });
+      const identity = await requireIdentity(files);
+      const transport = createTransport(identity);
+      const client = new AgentClient(
+        { transport, nowMs: Date.now, timeoutMs: AGENT_TIMING.requestMs },
+        identity,
+      );
+      return upgradeProgram(
+        {
+          own: form,
+          release: version,
+          uid: currentUid(),
+          interpreter: form.runsOn === "node" ? self.slice(0, -1) : [],
+          offer: (until) => fetchOffer(client, identity, until),
+          fetch: (file, path, until) => fetchProgram(transport, file, path, until),
+          service: await onMachine.serviceOf(form.path, say),
+          running: () => lifeOfHolder(stateDirectory),
+          reporting: async () => (await reportingNow(files, stateDirectory))?.life ?? null,
+          reportWithinMs: options.timing?.reportWithinMs ?? AGENT_TIMING.reportWithinMs,
+          say,
+          ...(options.upgradeCheckpoint && { checkpoint: options.upgradeCheckpoint }),
+        },
+        { allowOlder },
+        signal,
+      );
+    },
 
     /** What is in force, what was refused, and the lines that would allow it. */
     async policy(): Promise<{ readonly path: string; readonly text: string }> {

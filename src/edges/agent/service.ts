@@ -7,7 +7,15 @@ import { childEnvironment } from "../../lib/child-environment.ts";
 import type { InstalledService } from "../../protocol/agent/on-host.ts";
 import { openAgentFiles } from "./identity/agent-files.ts";
 import { requireIdentity } from "./identity/identity.ts";
-import { installAgent, planService, uninstallAgent } from "./install/install-agent.ts";
+import {
+  installAgent,
+  planService,
+  restartService,
+  servicePaths,
+  uninstallAgent,
+} from "./install/install-agent.ts";
+import { type InstalledProgram, installedProgram } from "./install/installed-program.ts";
+import { purgeAgent } from "./install/purge.ts";
 import type { ServiceOptions } from "./install/service.ts";
 import { startWords } from "./install/start-words.ts";
 import { currentUid } from "./open-agent.ts";
@@ -15,7 +23,7 @@ import type { PolicyPlace } from "./policy/check-policy.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
 import type { AgentProgramOptions } from "./program-options.ts";
 import { keepProgram } from "./upgrade/keep-program.ts";
-import { placeFor } from "./upgrade/program-place.ts";
+import { placeFor, placeOf } from "./upgrade/program-place.ts";
 
 export interface ServiceRequest {
   /** Instead of doing it. */
@@ -82,8 +90,33 @@ export function service({ settings, self, form }: AgentProgramOptions, place: Po
       return installAgent(options, context);
     },
 
-    async uninstall({ system, say }: Pick<ServiceRequest, "system" | "say">): Promise<void> {
+    /** The service of ours that starts this file; null: none does. */
+    async serviceOf(file: string, say: (line: string) => void): Promise<{ restart(): Promise<void> } | null> {
+      if (process.platform !== "linux" && process.platform !== "darwin") return null;
+      const [user, system] = await Promise.all(
+        servicePaths(homeDirectory, process.platform).map(installedProgram),
+      );
+      const starts = (one: InstalledProgram | null | undefined) => one?.files.includes(file) === true;
+      if (!starts(user) && !starts(system)) return null;
+      const scope = starts(system) ? "system" : "user";
+      return { restart: () => restartService({ scope }, contextOf(say)) };
+    },
+
+    /** `purge`: identity, cache, policy and program go too. Throws AGENT_RUNNING with it. */
+    async uninstall({
+      system,
+      purge,
+      say,
+    }: Pick<ServiceRequest, "system" | "say"> & { readonly purge: boolean }): Promise<void> {
       await uninstallAgent(await optionsOf(system, null), contextOf(say));
+      if (!purge) return;
+      await purgeAgent({
+        stateDirectory,
+        policyFile: place.policyPath,
+        place: form?.kind === "file" ? placeOf(form, { uid, home: homeDirectory }) : null,
+        home: homeDirectory,
+        say,
+      });
     },
   };
 }

@@ -79,7 +79,9 @@ export async function readStatus(
 async function installedServices(home: string): Promise<AgentStatus["services"]> {
   if (process.platform !== "linux" && process.platform !== "darwin") return [];
   const found = await Promise.all(servicePaths(home, process.platform).map(installedProgram));
-  return found.filter((service) => service !== null);
+  return found.flatMap((service) =>
+    service === null ? [] : [{ path: service.path, missing: service.missing }],
+  );
 }
 
 async function openCached(

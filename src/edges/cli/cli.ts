@@ -1,7 +1,12 @@
 /** What every command is given, and how a command is attached without loading it: `--version` must not wait for all. */
 import type { Command } from "commander";
 import type { RootKeyCopies } from "../../core/ports/root-key-copies.ts";
-import type { AgentStatus, EnrolledAgent, InstalledService } from "../../protocol/agent/on-host.ts";
+import type {
+  AgentStatus,
+  EnrolledAgent,
+  InstalledService,
+  UpgradedProgram,
+} from "../../protocol/agent/on-host.ts";
 import type { AgentFlags } from "../../settings/agent-program.ts";
 import type { CliSurroundings, SettingFlags, Settings } from "../../settings/settings.ts";
 import type { ApiClient } from "./client.ts";
@@ -58,7 +63,17 @@ export interface AgentOnHost {
     readonly node: string | null;
     readonly say: (line: string) => void;
   }): Promise<InstalledService>;
-  uninstall(request: { readonly system: boolean; readonly say: (line: string) => void }): Promise<void>;
+  /** Throws UNSUPPORTED, PROGRAM_REFUSED, UPGRADE_UNDONE. */
+  upgrade(
+    request: { readonly allowOlder: boolean; readonly say: (line: string) => void },
+    signal: AbortSignal,
+  ): Promise<UpgradedProgram>;
+  uninstall(request: {
+    readonly system: boolean;
+    /** Identity, cache, policy and program too. */
+    readonly purge: boolean;
+    readonly say: (line: string) => void;
+  }): Promise<void>;
 }
 
 export type OpenAgent = (flags: AgentFlags) => Promise<AgentOnHost>;

@@ -66,3 +66,15 @@ export interface InstalledService {
   /** What the person who installs should know. */
   readonly remarks: readonly string[];
 }
+
+export interface UpgradedProgram {
+  /** `current`: the server offers what stands here already. */
+  readonly state: "current" | "replaced";
+  /** Releases. */
+  readonly from: string;
+  readonly to: string;
+  /** Of the program that stands here now; lower-case hex. */
+  readonly sha256: string;
+  /** False: nothing of ours supervises the program, so it must be started anew by hand. */
+  readonly restarted: boolean;
+}

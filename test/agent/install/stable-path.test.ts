@@ -136,7 +136,7 @@ describe("a service and an upgrade", () => {
       ] as const) {
         const plan = planned(words, platform);
         writeFileSync(plan.path, plan.content);
-        expect(await installedProgram(plan.path)).toEqual({ path: plan.path, missing: [] });
+        expect(await installedProgram(plan.path)).toMatchObject({ path: plan.path, missing: [] });
         // As an upgrade does: a new directory, the link moved, the old one gone.
         const fresh = put(`${root}/Cellar/node/22.2.0/bin/node`);
         rmSync(`${root}/opt/node`);

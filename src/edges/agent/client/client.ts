@@ -50,6 +50,11 @@ export class AgentClient {
     await this.#post(AGENT_PATHS.report, report, signal);
   }
 
+  /** The sealed offer of the agent's program. */
+  async program(nonce: string, signal: AbortSignal): Promise<string> {
+    return parseSealed(await this.#post(AGENT_PATHS.program, { v: 1, nonce }, signal)).sealed;
+  }
+
   async confirm(challenge: string, signal: AbortSignal): Promise<void> {
     await this.#post(AGENT_PATHS.confirm, { v: 1, challenge }, signal);
   }

@@ -12,8 +12,11 @@ import { lifeAsText, lifeOfProcess, livingProcessIn } from "../../../lib/process
 const LOCK_FILE = "lock";
 const MAX_TRIES = 5;
 
-/** Answers how to let go. Throws AGENT_RUNNING. */
-export async function lockIdentity(directory: string): Promise<() => Promise<void>> {
+/** Answers how to let go. `what`: the thing that is locked there, for messages. Throws AGENT_RUNNING. */
+export async function lockIdentity(
+  directory: string,
+  what = `the identity in ${directory}`,
+): Promise<() => Promise<void>> {
   const path = join(directory, LOCK_FILE);
   const life = await lifeOfProcess(process.pid);
   if (life === null) {
@@ -36,29 +39,29 @@ export async function lockIdentity(directory: string): Promise<() => Promise<voi
       if (holder === null) continue;
       const pid = await livingProcessIn(holder);
       if (pid !== null) {
-        throw new LockstepError(
-          "AGENT_RUNNING",
-          `Another program (process ${pid}) uses the identity in ${directory}.`,
-          {
-            details: { pid },
-          },
-        );
+        throw new LockstepError("AGENT_RUNNING", `Another program (process ${pid}) uses ${what}.`, {
+          details: { pid },
+        });
       }
       await removeStale(path, holder);
     }
   } finally {
     await rm(prepared, { force: true });
   }
-  throw new LockstepError(
-    "AGENT_RUNNING",
-    `Others start with the identity in ${directory} at the same time.`,
-  );
+  throw new LockstepError("AGENT_RUNNING", `Others start with ${what} at the same time.`);
 }
 
 /** The process that holds the lock; null: nobody. */
 export async function lockHolder(directory: string): Promise<number | null> {
   const holder = await readFile(join(directory, LOCK_FILE), "utf8").catch(() => null);
   return holder === null ? null : livingProcessIn(holder);
+}
+
+/** As `lifeAsText` says it; null: nobody holds the lock. */
+export async function lifeOfHolder(directory: string): Promise<string | null> {
+  const pid = await lockHolder(directory);
+  const life = pid === null ? null : await lifeOfProcess(pid);
+  return life === null ? null : lifeAsText(life);
 }
 
 async function linked(from: string, to: string): Promise<boolean> {

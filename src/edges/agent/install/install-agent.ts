@@ -64,6 +64,16 @@ export async function installAgent(options: ServiceOptions, context: InstallCont
   return plan;
 }
 
+/** With another program under the same path. Throws ACTIVATION_FAILED. */
+export async function restartService(
+  options: Pick<ServiceOptions, "scope">,
+  context: InstallContext,
+): Promise<void> {
+  if (context.platform === "linux") await must(context, [...systemctl(options), "restart", SYSTEMD_UNIT]);
+  else
+    await must(context, ["launchctl", "kickstart", "-k", `${domainOf(options, context)}/${LAUNCHD_LABEL}`]);
+}
+
 /** Repeating is harmless. */
 export async function uninstallAgent(options: ServiceOptions, context: InstallContext): Promise<void> {
   const { path } = planService(options, context);
@@ -139,11 +149,11 @@ async function isLoaded({ run }: InstallContext, target: string): Promise<boolea
   return (await run(["launchctl", "print", target])).exitCode === 0;
 }
 
-function systemctl({ scope }: ServiceOptions): readonly string[] {
+function systemctl({ scope }: Pick<ServiceOptions, "scope">): readonly string[] {
   return scope === "user" ? ["systemctl", "--user"] : ["systemctl"];
 }
 
-function domainOf({ scope }: ServiceOptions, { uid }: InstallContext): string {
+function domainOf({ scope }: Pick<ServiceOptions, "scope">, { uid }: InstallContext): string {
   return scope === "system" ? "system" : `gui/${uid}`;
 }
 

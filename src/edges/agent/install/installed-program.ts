@@ -5,6 +5,8 @@ import { OURS } from "./service.ts";
 export interface InstalledProgram {
   /** The unit's or job's file. */
   readonly path: string;
+  /** Files that it names: Node, where there is one, and the program. */
+  readonly files: readonly string[];
   /** Files that it names and that are gone. */
   readonly missing: readonly string[];
 }
@@ -17,7 +19,7 @@ export async function installedProgram(path: string): Promise<InstalledProgram |
   const end = words.indexOf("agent");
   const files = words.slice(0, end < 0 ? undefined : end).filter((word) => word.startsWith("/"));
   const there = await Promise.all(files.map((file, index) => isThere(file, index === 0)));
-  return { path, missing: files.filter((_file, index) => there[index] === false) };
+  return { path, files, missing: files.filter((_file, index) => there[index] === false) };
 }
 
 async function isThere(file: string, isProgram: boolean): Promise<boolean> {

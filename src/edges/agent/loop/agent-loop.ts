@@ -19,6 +19,7 @@ import { backoffMs } from "./backoff.ts";
 import { ClockJumps, Countdown } from "./clocks.ts";
 import { cachedBundle, fetchBundle } from "./fetch-bundle.ts";
 import { listenForChanges } from "./listen-for-changes.ts";
+import { noteReporting } from "./reporting.ts";
 import { hasNews, tellServer } from "./tell-server.ts";
 import { Wake } from "./wake.ts";
 
@@ -201,7 +202,9 @@ class AgentLoop {
     this.#tellWait.start(timing.reportEveryMs);
     this.#beside("tell", async () => {
       try {
+        const isFirst = this.#taken === null;
         this.#taken = await tellServer(this.#context, bundle, allowed, this.#signal);
+        if (isFirst) await noteReporting(this.#context);
         this.#failures.tell = 0;
       } finally {
         this.#isTelling = false;

@@ -10,7 +10,7 @@ import { delimiter, dirname } from "node:path";
 import { LockstepError } from "../../../core/errors.ts";
 import { shellCommand } from "../../../lib/shell-quote.ts";
 import { judgePath } from "../../../lib/trusted-path.ts";
-import type { ProgramInOneFile } from "../program-options.ts";
+import type { ProgramInOneFile } from "./program-form.ts";
 import type { ProgramPlace } from "./program-place.ts";
 import { cannotWrite, digestOfFile, putFile, textOf } from "./put-file.ts";
 

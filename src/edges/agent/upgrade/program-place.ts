@@ -3,7 +3,7 @@
  * runs it may not write, and a small script in the user's path that starts it by the name `lockstep`.
  */
 import { dirname, join } from "node:path";
-import type { ProgramInOneFile } from "../program-options.ts";
+import type { ProgramInOneFile } from "./program-form.ts";
 
 export interface ProgramPlace {
   readonly directory: string;
@@ -30,7 +30,11 @@ function fileName(runsOn: ProgramInOneFile["runsOn"]): string {
   return runsOn === "node" ? "lockstep-agent.cjs" : "lockstep-agent";
 }
 
-/** By which a directory is known as one of ours: another name would be somebody's own copy. */
-export function isKept({ path, runsOn }: ProgramInOneFile): boolean {
-  return path === join(dirname(path), fileName(runsOn));
+/** Where a program that runs was put: it knows by its own path. */
+export function placeOf(
+  { path, runsOn }: ProgramInOneFile,
+  user: { readonly uid: number; readonly home: string },
+): ProgramPlace {
+  const usual = placeFor({ runsOn }, { ...user, chosen: null });
+  return usual.file === path ? usual : placeFor({ runsOn }, { ...user, chosen: dirname(path) });
 }

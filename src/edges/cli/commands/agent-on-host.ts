@@ -163,18 +163,29 @@ const setupRun: CommandFunction<[], SetupOptions> = async (cli, _parameters, opt
   return 0;
 };
 
-const uninstallRun: CommandFunction<[], ServiceCommandOptions> = async (cli, _parameters, options) => {
+export interface UninstallOptions extends OnHostOptions {
+  readonly system?: true;
+  readonly purge?: true;
+}
+
+const uninstallRun: CommandFunction<[], UninstallOptions> = async (cli, _parameters, options) => {
+  const purge = options.purge === true;
   await (await cli.agent(options)).uninstall({
     system: isSystem(options),
+    purge,
     say: (line) => cli.output.note(line),
   });
-  cli.output.answer({ ok: true }, () =>
-    cli.output.line("The service is gone; identity, cache and policy stay."),
-  );
+  cli.output.answer({ ok: true }, () => {
+    if (!purge) return cli.output.line("The service is gone; identity, cache and policy stay.");
+    cli.output.line("The agent is gone. Values stay in the files where services read them.");
+    cli.output.note(
+      "On the server: `lockstep agent revoke TARGET`, or take the target out of lockstep.yaml.",
+    );
+  });
   return 0;
 };
 
-function isSystem({ system }: ServiceCommandOptions): boolean {
+function isSystem({ system }: Pick<ServiceCommandOptions, "system">): boolean {
   return system === true || process.geteuid?.() === 0;
 }
 

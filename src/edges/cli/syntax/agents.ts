@@ -1,5 +1,5 @@
 /** agent: invite, list, revoke, where the server is; enroll, run, status, policy, install on the machine. And run. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Attach } from "../cli.ts";
 import { durationOption, environmentOption, examples } from "./options.ts";
 
@@ -111,31 +111,39 @@ export function attachOnHost(agent: Command, attach: Attach): void {
       .addHelpText("after", examples("lockstep agent policy")),
     async () => (await import("../commands/agent-on-host.ts")).policy,
   );
-  for (const name of ["install", "uninstall"] as const) {
-    const command = onHost(agent.command(name))
-      .description(
-        name === "install"
-          ? "on the machine: install and start a systemd or launchd service that runs the agent"
-          : "on the machine: stop and remove the service; identity, cache and policy stay",
+  attach(
+    onHost(agent.command("install"))
+      .description("on the machine: install and start a systemd or launchd service that runs the agent")
+      .addOption(systemOption())
+      .option("--print", "show the file instead of writing it")
+      .option(
+        "--node <path>",
+        "the Node that the service starts; use a path that stays when Node is upgraded",
       )
-      .option("--system", "start with the machine, not with this user's session; the default for root")
-      .addHelpText(
-        "after",
-        examples(
-          `lockstep agent ${name}`,
-          ...(name === "install" ? ["lockstep agent install --system --print"] : []),
-        ),
-      );
-    if (name === "install") {
-      command
-        .option("--print", "show the file instead of writing it")
-        .option(
-          "--node <path>",
-          "the Node that the service starts; use a path that stays when Node is upgraded",
-        );
-    }
-    attach(command, async () => (await import("../commands/agent-on-host.ts"))[name]);
-  }
+      .addHelpText("after", examples("lockstep agent install", "lockstep agent install --system --print")),
+    async () => (await import("../commands/agent-on-host.ts")).install,
+  );
+  attach(
+    onHost(agent.command("upgrade"))
+      .description(
+        "on the machine: replace a downloaded program by the one that the server offers and signs; the old one comes back when the new one does not report",
+      )
+      .option("--allow-older", "take an older release too")
+      .addHelpText("after", examples("lockstep agent upgrade")),
+    () => import("../commands/agent-upgrade.ts"),
+  );
+  attach(
+    onHost(agent.command("uninstall"))
+      .description("on the machine: stop and remove the service; identity, cache and policy stay")
+      .addOption(systemOption())
+      .option("--purge", "remove identity, cache, policy and the downloaded program too")
+      .addHelpText("after", examples("lockstep agent uninstall", "lockstep agent uninstall --purge")),
+    async () => (await import("../commands/agent-on-host.ts")).uninstall,
+  );
+}
+
+function systemOption(): Option {
+  return new Option("--system", "start with the machine, not with this user's session; the default for root");
 }
 
 export function attachRun(program: Command, attach: Attach): void {
