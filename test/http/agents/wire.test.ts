@@ -2,20 +2,28 @@
  * The real listener, a real agent, and between them a proxy that has everything a proxy can have: it reads every byte
  * and changes what it likes. It learns nothing and forges nothing, and what it tries is on record.
  */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { agentKind } from "../../../src/adapters/targets/agent/target.ts";
 import { inviteAgent, listAgents, revokeAgent } from "../../../src/app/agents/enrolment/manage-agents.ts";
 import type { AppContext } from "../../../src/app/base/context.ts";
 import { contentOf } from "../../../src/app/targets/report-content.ts";
+import { AgentClient } from "../../../src/edges/agent/client/client.ts";
+import { createTransport } from "../../../src/edges/agent/client/transport.ts";
+import { openAgentFiles } from "../../../src/edges/agent/identity/agent-files.ts";
+import { requireIdentity } from "../../../src/edges/agent/identity/identity.ts";
 import { createAgentProgram } from "../../../src/edges/agent/program.ts";
+import { fetchOffer, fetchProgram } from "../../../src/edges/agent/upgrade/fetch-program.ts";
+import type { ServedProgram } from "../../../src/edges/http/agents/program.ts";
 import { type AgentServer, createAgentServer } from "../../../src/edges/http/agents/server.ts";
 import { parseEnrolmentCode } from "../../../src/protocol/agent/enrolment-code.ts";
 import { sealMessage } from "../../../src/protocol/agent/envelope.ts";
 import { newSigningKey } from "../../../src/protocol/agent/keys.ts";
-import { AGENT_PATHS } from "../../../src/protocol/agent/paths.ts";
+import { AGENT_PATHS, programPath } from "../../../src/protocol/agent/paths.ts";
 import { reach, SHORT } from "../../support/agent-kit.ts";
 import { describeOnAStore } from "../../support/database.ts";
 import { createLocalAgentNotifier } from "../../support/local-agent-notifier.ts";
@@ -36,6 +44,16 @@ import { type RewritingProxy, startRewritingProxy } from "../../support/rewritin
 
 const FIRST = "canary-first-0451";
 const SECOND = "canary-second-0451";
+
+const PROGRAM_TEXT = "the agent's program";
+const PROGRAM_DIGEST = createHash("sha256").update(PROGRAM_TEXT).digest("hex");
+const PROGRAM: ServedProgram = {
+  offer: {
+    release: "1.2.3",
+    files: [{ runsOn: "node", sha256: PROGRAM_DIGEST, bytes: Buffer.byteLength(PROGRAM_TEXT) }],
+  },
+  read: () => Readable.from([Buffer.from(PROGRAM_TEXT)]),
+};
 
 describeOnAStore("agents over the wire", (getDatabase) => {
   let kit: LoopKit;
@@ -74,7 +92,7 @@ describeOnAStore("agents over the wire", (getDatabase) => {
     await kit.bind("TOKEN", "mini");
     await getDatabase().pool.query("update binding set placement = $1", [file]);
     await getDatabase().pool.query("update ownership set placement = $1", [file]);
-    server = createAgentServer({ context, tls: null });
+    server = createAgentServer({ context, tls: null, program: PROGRAM });
     const port = await server.listen("127.0.0.1", 0);
     proxy = await startRewritingProxy(`http://127.0.0.1:${port}`);
     said.length = 0;
@@ -168,6 +186,40 @@ describeOnAStore("agents over the wire", (getDatabase) => {
       expect(captured).not.toContain(Buffer.from(canary).toString("base64url"));
       expect(said.join("")).not.toContain(canary);
     }
+  });
+
+  it("gives the agent's program to who names its digest, and offers it, signed, to its agents alone", async () => {
+    const get = (path: string) => fetch(`${proxy.url}${path}`);
+    const given = await get(programPath(PROGRAM_DIGEST));
+    expect([given.status, await given.text()]).toEqual([200, PROGRAM_TEXT]);
+    expect(given.headers.get("cache-control")).toContain("immutable");
+    for (const path of [
+      programPath("0".repeat(64)),
+      AGENT_PATHS.program,
+      `${AGENT_PATHS.program}/`,
+      "/agent/v1/programs",
+    ])
+      expect([401, 404], path).toContain((await get(path)).status);
+    const unsigned = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    expect((await fetch(`${proxy.url}${AGENT_PATHS.program}`, unsigned)).status).toBe(401);
+
+    await program().enroll(await invite(), new AbortController().signal);
+    const files = await openAgentFiles(join(home, "state"), { create: false });
+    const identity = await requireIdentity(files);
+    const transport = createTransport(identity);
+    const client = new AgentClient({ transport, nowMs: Date.now, timeoutMs: 5_000 }, identity);
+    const never = new AbortController().signal;
+    const offer = await fetchOffer(client, identity, never);
+    expect(offer).toEqual(PROGRAM.offer);
+    const [file] = offer.files;
+    if (file === undefined) throw new Error("nothing is offered");
+    await fetchProgram(transport, file, join(home, "fetched"), never);
+    expect(readFileSync(join(home, "fetched"), "utf8")).toBe(PROGRAM_TEXT);
+    // A share for each address: who fetches on and on must wait.
+    const statuses = await Promise.all(
+      Array.from({ length: 40 }, async () => (await get(programPath(PROGRAM_DIGEST))).status),
+    );
+    expect(statuses).toContain(429);
   });
 
   it("bundles that are old, forged, for others or cut are dropped, told, and nothing is written from them", async () => {
