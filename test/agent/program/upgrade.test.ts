@@ -48,7 +48,7 @@ case "$*" in
 esac
 `;
 
-describe.skipIf(process.platform !== "linux")("upgrading the agent's program", () => {
+describe.skipIf(process.platform !== "linux")("upgrading the agent's program", { timeout: 120_000 }, () => {
   let kit: AgentKit;
   let file: string;
   let said: string[];
