@@ -29,6 +29,15 @@ export function findPreviousRelease(): PreviousRelease | null {
 }
 let found: PreviousRelease | null | undefined;
 
+/** False in a shallow clone, and in a copy without its history. */
+export function isHistoryWhole(): boolean {
+  try {
+    return git("rev-parse", "--is-shallow-repository") === "false";
+  } catch {
+    return false;
+  }
+}
+
 /** What the named commit's schema is, also where its text is not at hand. */
 export function previousSchema(): number {
   return findPreviousRelease()?.schema ?? named().schema;

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { findPreviousRelease } from "./previous-release.ts";
+import { findPreviousRelease, isHistoryWhole } from "./previous-release.ts";
 
 /** Shells count among them, because completion is tried in the real ones, and the real readers of what we write. */
 export const REAL_SERVERS = [
@@ -85,6 +85,8 @@ export function findServer(server: RealServer): string | null {
 /** For `describe.skipIf(lacks("sshd"))`. */
 export function lacks(server: RealServer): boolean {
   if (findServer(server) !== null) return false;
+  // What a clone was made without, no package brings.
+  if (server === "previous-release" && !isHistoryWhole()) return true;
   if (process.env["LOCKSTEP_TEST_REQUIRE_ALL"] === "1") {
     throw new Error(`${server} is required here, and was not found${HINTS[server] ?? ""}`);
   }
