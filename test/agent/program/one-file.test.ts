@@ -1,6 +1,6 @@
 /** The agent's program is one file: it starts in an empty directory, and asks for nothing but Node itself. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,8 +11,7 @@ import { readAgentProgram } from "../../../src/composition/agent-program-files.t
 const ROOT = resolve(import.meta.dirname, "../../..");
 const BUILT = join(ROOT, "dist", "agent-program");
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-/** Optional parts of libraries, which ask for them and go on without. */
-const NOT_NEEDED = ["bufferutil", "utf-8-validate"];
+const PLATFORM = `${process.platform}-${process.arch}`;
 
 describe("the agent's program", () => {
   let directory = "";
@@ -45,9 +44,7 @@ describe("the agent's program", () => {
   it("asks for Node's own modules alone, and carries nothing of the server", () => {
     const text = readFileSync(join(BUILT, "lockstep-agent.cjs"), "utf8");
     const asked = new Set([...text.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name = ""]) => name));
-    const foreign = [...asked].filter(
-      (name) => !name.startsWith("node:") && !builtinModules.includes(name) && !NOT_NEEDED.includes(name),
-    );
+    const foreign = [...asked].filter((name) => !name.startsWith("node:") && !builtinModules.includes(name));
     expect(foreign).toEqual([]);
     expect(asked.size).toBeGreaterThan(10);
     const SERVERS = [
@@ -74,4 +71,28 @@ describe("the agent's program", () => {
     expect(offer?.files.find(({ runsOn }) => runsOn === "node")?.sha256).toBe(stdout.slice(0, 64));
     expect(await readAgentProgram(`${directory}/none/`)).toBeNull();
   });
+
+  it.runIf(PLATFORM === "linux-x64" || PLATFORM === "linux-arm64")(
+    "is one executable for a machine without Node, which says nothing of its own accord",
+    async () => {
+      const into = join(directory, "executable");
+      await promisify(execFile)(join(ROOT, "deploy", "make-agent-executable"), [into]);
+      const path = join(into, `lockstep-agent-${PLATFORM}`);
+      const start = (...words: readonly string[]) =>
+        promisify(execFile)(path, words, {
+          cwd: directory,
+          env: { HOME: directory, PATH: "/nowhere", LOCKSTEP_AGENT_STATE: join(directory, "state") },
+        }).catch((error: { code: number; stdout: string; stderr: string }) => error);
+      expect(await start("--version")).toEqual({ stdout: `${version}\n`, stderr: "" });
+      expect(await start("agent", "status")).toMatchObject({
+        code: 64,
+        stderr: expect.stringMatching(/^error AGENT_NOT_ENROLLED/),
+      });
+      const { stdout } = await promisify(execFile)("sha256sum", [path]);
+      const { offer } = (await readAgentProgram(`${into}/`)) ?? { offer: null };
+      expect(offer?.files).toEqual([
+        { runsOn: PLATFORM, sha256: stdout.slice(0, 64), bytes: statSync(path).size },
+      ]);
+    },
+  );
 });
