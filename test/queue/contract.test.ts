@@ -108,6 +108,20 @@ describe.each(QUEUE_BACKENDS)("the queue on $name", ({ start, missing }) => {
       expect([...seen.runs].sort()).toEqual([...ids].sort());
     });
 
+    it("a change of hundreds of places keeps nobody waiting who changed one, and loses none", async () => {
+      const producer = open();
+      const many = Array.from({ length: 200 }, (_, at) => job(`many-${at}`));
+      await producer.enqueue(many);
+      await producer.enqueue([job("one")]);
+      const seen = recordRuns();
+      await open().start(seen.handler, { concurrency: 1 });
+      await seen.reached(201);
+      expect(new Set(seen.runs).size).toBe(201);
+      expect(seen.runs.indexOf("one")).toBe(50);
+      // Among themselves they keep their order.
+      expect(seen.runs.filter((one) => one !== "one")).toEqual(many.map(({ id }) => id));
+    });
+
     it("a failing handler leaves nothing in the queue, and the job can run again", async () => {
       const queue = open();
       let tries = 0;

@@ -100,9 +100,11 @@ export function createBullQueue(backend: BullBackend, log: Logger): Queue {
         // A thousand at once take longer than a queue may be silent, without being away.
         for (let from = 0; from < jobs.length; from += MAX_AT_ONCE) {
           const added = producer.addBulk(
-            jobs
-              .slice(from, from + MAX_AT_ONCE)
-              .map((job) => ({ name: job.name, data: { id: job.id }, opts: jobOptions(job, delayMs) })),
+            jobs.slice(from, from + MAX_AT_ONCE).map((job, at) => ({
+              name: job.name,
+              data: { id: job.id },
+              opts: jobOptions(job, delayMs, from + at),
+            })),
           );
           await within(added, ENQUEUE_WITHIN_MS);
         }

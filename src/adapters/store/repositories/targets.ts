@@ -46,7 +46,9 @@ export function createTargetRepo(db: Kysely<Database>): TargetRepo {
         where generation <> settled_generation and removed_at is null and gave_up_at is null
           and (next_action_at is null or next_action_at <= now())
           and (lease_until is null or lease_until < now()) and ${MAY_MOVE} and ${OURS_TO_PUSH}
-        order by next_action_at nulls first limit ${limit}`.execute(db);
+        order by row_number() over (partition by environment_id order by next_action_at nulls first),
+          next_action_at nulls first
+        limit ${limit}`.execute(db);
       return rows.map((row) => row.id);
     },
 
