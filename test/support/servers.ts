@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { findPreviousRelease, isHistoryWhole } from "./previous-release.ts";
+import { findPreviousRelease, isHistoryWhole } from "./find-release.ts";
 
 /** Shells count among them, because completion is tried in the real ones, and the real readers of what we write. */
 export const REAL_SERVERS = [

@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { SERVES_SCHEMA } from "../../src/adapters/store/schema/schema.ts";
-import { buildPreviousRelease, buildThisRelease, findPreviousRelease } from "../support/previous-release.ts";
+import { buildPreviousRelease, buildThisRelease } from "../support/build-release.ts";
+import { findPreviousRelease } from "../support/find-release.ts";
 import { lacks } from "../support/servers.ts";
 import { OTHER_SECRET, type Release, type Running, SECRET, TwoReleases } from "./two-releases.ts";
 

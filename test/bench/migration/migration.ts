@@ -3,7 +3,7 @@ import pg from "pg";
 import { loadMigrations } from "../../../src/adapters/store/migration-files.ts";
 import { migrate } from "../../../src/adapters/store/migrator.ts";
 import { SILENT, startTestCluster, withAdmin } from "../../support/database-clusters.ts";
-import { previousSchema } from "../../support/previous-release.ts";
+import { previousSchema } from "../../support/find-release.ts";
 import { lacks } from "../../support/servers.ts";
 import type { Bench } from "../support/bench.ts";
 import { round } from "../support/numbers.ts";
