@@ -30,6 +30,7 @@ const PRINTED: Readonly<Record<string, string | { readonly notHere: string }>> =
   "agent run": { notHere: "on the agent's machine; a second one of the same identity is refused" },
   "agent setup": { notHere: "on the agent's machine" },
   "agent status": { notHere: "on the agent's machine" },
+  "agent uninstall": { notHere: "on the agent's machine" },
   "agent upgrade": { notHere: "on the agent's machine; a second one is refused" },
   "alert channels": "alert channels",
   "alert list": "alert list",
