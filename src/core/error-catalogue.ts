@@ -2,6 +2,7 @@
  * The catalogue of errors. One table maps a stable code to its family; the family decides the retry verdict, the
  * HTTP status and the exit code. Codes are contracts: they may be added, never renamed or reused.
  */
+import { AGENT_ERRORS } from "./agent-errors.ts";
 import type { ErrorFamily } from "./error-families.ts";
 
 /** code → family and what to do when the message has no better remedy. */
@@ -195,42 +196,7 @@ export const CATALOGUE = {
     family: "invalid",
     hint: "Use the command in the message: it starts the service with the new value.",
   },
-  AGENT_NOT_ENROLLED: {
-    family: "invalid",
-    hint: "On the server: `lockstep agent invite TARGET`; here: `lockstep agent enroll`.",
-  },
-  AGENT_REVOKED: {
-    family: "unauthenticated",
-    hint: "Ask for a new code with `lockstep agent invite TARGET`, then `lockstep agent enroll`.",
-  },
-  AGENT_ACTIVE: {
-    family: "conflict",
-    hint: "To replace the active agent: `lockstep agent invite TARGET --replace`.",
-  },
-  AGENT_ENROLLED: {
-    family: "conflict",
-    hint: "To replace this machine's identity: `lockstep agent enroll --replace`.",
-  },
-  AGENT_RUNNING: {
-    family: "conflict",
-    hint: "Only one program at a time can use an identity: stop the other one, or give the service a target of its own.",
-  },
-  AGENT_CLOCK: {
-    family: "unauthenticated",
-    hint: "Correct the machine's clock: it must be within one minute of the server's.",
-  },
-  AGENT_IDENTITY: {
-    family: "integrity",
-    hint: "The agent's own files were changed or damaged; enroll it again.",
-  },
-  PROGRAM_REFUSED: {
-    family: "integrity",
-    hint: "It was not run, and the program that is installed stays. Look at the server, and at what lies between.",
-  },
-  UPGRADE_UNDONE: {
-    family: "rejected",
-    hint: "The program from before runs again. See the service's log for why the new one did not report.",
-  },
+  ...AGENT_ERRORS,
   REQUEST_REPLAYED: {
     family: "unauthenticated",
     hint: "Somebody sent a copy of a request; nothing was done.",

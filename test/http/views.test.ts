@@ -63,7 +63,7 @@ describe("status", () => {
   test("of another environment is empty", async () => {
     await seed();
     const answer = await http.ask("/api/v1/status?environment=staging");
-    expect(answer.json()).toEqual({ secrets: [], setBack: null });
+    expect(answer.json()).toEqual({ secrets: [], next: null, setBack: null });
   });
 });
 
@@ -85,7 +85,8 @@ describe("history", () => {
   });
 
   test("of an unknown target is empty", async () => {
-    expect((await http.ask("/api/v1/history?target=nowhere")).json()).toEqual({ pushes: [] });
+    expect((await http.ask("/api/v1/history?target=nowhere")).json()).toEqual({ pushes: [], next: null });
+    expect((await http.ask("/api/v1/history?after=nonsense")).status).toBe(422);
   });
 });
 

@@ -8,6 +8,7 @@ import { runJob } from "../../../src/app/jobs/run-job.ts";
 import { transactionWithValues } from "../../../src/app/values/prepared-values.ts";
 import { LockstepError } from "../../../src/core/errors.ts";
 import type { Job } from "../../../src/core/ports/queue.ts";
+import { NO_TELEMETRY } from "../../support/telemetry.ts";
 
 const never = new AbortController().signal;
 let done: string[];
@@ -55,6 +56,7 @@ function contextOf(parts: {
         return await work(repositories);
       },
     },
+    telemetry: NO_TELEMETRY,
     dispatch: parts.dispatch ?? dispatchFollowUps,
     queue: { enqueue: parts.enqueue ?? (async () => {}) },
     agentNotifier: { notify: (ids: readonly string[]) => void done.push(`notify ${ids.join(" ")}`) },

@@ -46,14 +46,16 @@ export const run: CommandFunction<[], StatusOptions> = async (cli, _parameters, 
   }
 };
 
-async function readStatus(api: ApiClient, filter: { readonly environment?: string }): Promise<StatusAnswer> {
+type WholeStatus = Pick<StatusAnswer, "secrets" | "setBack">;
+
+async function readStatus(api: ApiClient, filter: { readonly environment?: string }): Promise<WholeStatus> {
   let setBack: StatusAnswer["setBack"] = null;
-  const { rows, next } = await readPages({}, async (page) => {
+  const { rows } = await readPages({}, async (page) => {
     const answer = await api.call("getStatus", { query: { ...filter, ...page } });
     ({ setBack } = answer);
     return { rows: answer.secrets, next: answer.next };
   });
-  return { secrets: [...rows], next, setBack };
+  return { secrets: [...rows], setBack };
 }
 
 function show({ output }: Cli, secrets: readonly SecretStatus[]): void {
