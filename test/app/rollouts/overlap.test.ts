@@ -58,7 +58,7 @@ describeOnAStore("overlap", (database) => {
   };
 
   beforeAll(() => {
-    kit = createLoopKit(database(), { isJudged: true });
+    kit = createLoopKit(database());
     context = kit.other({ prober: asked, checkpoint: async () => watch() });
   });
 
