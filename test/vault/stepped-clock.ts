@@ -43,6 +43,11 @@ export class SteppedClock implements VaultClock {
     return this.#timers.size;
   }
 
+  /** The next timer's moment has come. */
+  get due(): boolean {
+    return [...this.#timers].some(({ atMs }) => atMs <= this.nowMs);
+  }
+
   /** Moves to the next timer and rings it. Answers how far that was. */
   ring(): number {
     const [next] = [...this.#timers].sort((one, other) => one.atMs - other.atMs);

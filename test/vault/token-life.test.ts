@@ -122,6 +122,27 @@ describe("a log-in by AppRole", () => {
     expect(count(LOGIN)).toBe(1);
   });
 
+  it("outlasts maintenance of half an hour, which ends its token, and goes on by itself afterwards", async () => {
+    const vault = withRole(appRole({ token_ttl: "20m" }));
+    await vault.call(READ, signal);
+    const overAtMs = clock.nowMs + HOUR_MS / 2;
+    const closed = double.fault({ times: "always" }, { kind: "sealed" });
+    let asked = 0;
+    while (clock.nowMs < overAtMs) {
+      await expect(vault.call(READ, signal)).rejects.toMatchObject({ verdict: "later" });
+      asked += 1;
+      clock.nowMs += 60_000;
+      while (clock.due) clock.ring();
+    }
+    expect(asked).toBeGreaterThanOrEqual(20);
+    // Nobody is asked in a hot loop meanwhile.
+    expect(closed.hits).toBeLessThan(40 * asked);
+    closed.remove();
+    await vault.call(READ, signal);
+    expect(vault.health).toMatchObject({ state: "good", failure: null });
+    expect(vault.health.endsAt?.getTime()).toBe(clock.nowMs + HOUR_MS / 3);
+  });
+
   it("that never got through to renewal is made anew by whoever asks next", async () => {
     const vault = withRole(appRole({ token_ttl: "1h" }));
     await vault.call(READ, signal);
