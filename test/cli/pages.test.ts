@@ -28,12 +28,18 @@ describe("a list by pages", () => {
     expect(await readPages({}, async () => answer)).toEqual({ rows: ROWS, next: null });
   });
 
-  it.each<[string, () => Pages<number>]>([
-    ["repeats itself", () => ({ rows: [1], next: "same" })],
-    ["is empty and goes on", () => ({ rows: [], next: String(Math.random()) })],
-    ["never ends", () => ({ rows: [1], next: String(Math.random()) })],
-    ["has no text for a cursor", () => ({ rows: [1], next: 7 }) as unknown as Pages<number>],
-  ])("that %s is refused", async (_, answer) => {
-    await expect(readPages({}, async () => answer())).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
+  it.each<[string, number, (page: number) => Pages<number>]>([
+    ["repeats itself", 2, () => ({ rows: [1], next: "same" })],
+    ["is empty and goes on", 1, (page) => ({ rows: [], next: String(page) })],
+    ["never ends", 2_001, (page) => ({ rows: [1], next: String(page) })],
+    ["has no text for a cursor", 1, () => ({ rows: [1], next: 7 }) as unknown as Pages<number>],
+  ])("that %s is refused, after %i pages", async (_, most, answer) => {
+    let pages = 0;
+    const asking = readPages({}, async () => {
+      pages += 1;
+      return answer(pages);
+    });
+    await expect(asking).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
+    expect(pages).toBe(most);
   });
 });

@@ -6,14 +6,12 @@ import { showTable } from "../table.ts";
 export interface AuditListOptions {
   readonly subject?: string;
   readonly before?: string;
-  readonly limit?: number;
+  readonly limit: number;
   readonly after?: string;
 }
 
-const DEFAULT_LIMIT = 50;
-
 export const run: CommandFunction<[], AuditListOptions> = async (cli, _parameters, options) => {
-  const { subject, before, limit = DEFAULT_LIMIT, after } = options;
+  const { subject, before, limit, after } = options;
   const api = await cli.api();
   const filter = {
     ...(subject === undefined ? {} : { subject }),

@@ -10,14 +10,12 @@ export interface HistoryOptions {
   readonly environment?: string;
   readonly target?: string;
   readonly secret?: string;
-  readonly limit?: number;
+  readonly limit: number;
   readonly after?: string;
 }
 
-const DEFAULT_LIMIT = 20;
-
 export const run: CommandFunction<[], HistoryOptions> = async (cli, _parameters, options) => {
-  const { environment, target, secret, limit = DEFAULT_LIMIT, after } = options;
+  const { environment, target, secret, limit, after } = options;
   const api = await cli.api();
   const filter = {
     ...(environment === undefined ? {} : { environment }),
