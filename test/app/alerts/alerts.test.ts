@@ -379,6 +379,17 @@ describeOnAStore("alerts", (database) => {
     await watchFindings(process());
     expect(await deliver()).toBe(0);
 
+    // As after a migration, while another process judges the store: what is not judged is not over.
+    await kit.rows("delete from judgement");
+    await kit.rows("insert into judgement_owed (kind, subject_id) select 'secret', id from secret");
+    await kit.context.store.transaction(async (tx) => {
+      await tx.checks.takeTurn("judge");
+      await watchFindings(process());
+    });
+    expect(await deliver()).toBe(0);
+    await watchFindings(process());
+    expect(await deliver()).toBe(0);
+
     scriptedPlace(place).values.set("AUTH", "canary-good");
     await look();
     await watchFindings(process());
