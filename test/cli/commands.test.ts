@@ -265,9 +265,10 @@ test("history --json and audit list tell the push, and hold no value", async () 
   });
   const audit = await cli("audit list");
   expect(audit.stdout).toContain("config.applied");
-  const first = await cli("audit list --limit 1");
-  const goOn = /There is more: lockstep (audit list --limit 1 --after \S+)/.exec(first.stderr)?.[1] ?? "";
-  const second = await cli(`${goOn} --json`);
+  const first = await cli("audit list --limit 1 --json");
+  const goOn =
+    /There is more: lockstep (audit list --limit 1 --json --after \S+)/.exec(first.stderr)?.[1] ?? "";
+  const second = await cli(goOn);
   const both = await cli("audit list --limit 2 --json");
   expect(both.json()).toMatchObject({ entries: [{}, (second.json() as { entries: unknown[] }).entries[0]] });
   expect((await cli("audit list --after nonsense")).exitCode).toBe(64);

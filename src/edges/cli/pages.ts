@@ -54,8 +54,10 @@ export function noteNext(
   options: object,
 ): void {
   if (next === null) return;
-  const given = Object.entries({ ...options, after: next }).flatMap(([option, value]) =>
-    value === undefined || value === null ? [] : [`--${option}`, String(value)],
-  );
+  const asked: Readonly<Record<string, unknown>> = { ...options, after: next };
+  const given = Object.entries(asked).flatMap(([option, value]) => {
+    if (value === undefined || value === null || value === false) return [];
+    return value === true ? [`--${option}`] : [`--${option}`, String(value)];
+  });
   output.note(`There is more: ${shellCommand(["lockstep", ...command.split(" "), ...given])}`);
 }
